@@ -78,7 +78,7 @@ func attack(t *testing.T, how, source string, calls int, limits Limits, want *re
 		runtime.ReadMemStats(&after)
 		allocated := after.TotalAlloc - before.TotalAlloc
 		longest, most = max(longest, took), max(most, allocated)
-		// Not how fast, only that it ends: a busy machine is no failure.
+		// What counts is that it ends, not how fast: the machine may be busy.
 		if took > 10*time.Second {
 			t.Errorf("%s: %s took %v", how, what, took)
 		}
@@ -99,7 +99,7 @@ func attack(t *testing.T, how, source string, calls int, limits Limits, want *re
 		t.Logf("%s: not loaded: %v", how, loadErr)
 		var ds diag.List
 		if !errors.As(loadErr, &ds) || ds[0].Message == "" {
-			t.Errorf("%s: the error is no diag.List with a message: %v", how, loadErr)
+			t.Errorf("%s: the error is not a diag.List with a message: %v", how, loadErr)
 		}
 		return longest, most
 	}
@@ -117,7 +117,7 @@ func attack(t *testing.T, how, source string, calls int, limits Limits, want *re
 		measure("a call", limits, func() { callErr = vm.Call(0, testCall()) })
 		var f *Failure
 		if callErr != nil && (!errors.As(callErr, &f) || f.Message == "" || f.Line == 0 || strings.Contains(f.Message, "goroutine")) {
-			t.Errorf("%s: the error is no Failure with a message and a line: %#v", how, callErr)
+			t.Errorf("%s: the error is not a Failure with a message and a line: %#v", how, callErr)
 		}
 	}
 	t.Logf("%s: %v; broken: %q; %v, %d MB", how, callErr, vm.broken, longest.Round(time.Millisecond), most>>20)
@@ -129,7 +129,7 @@ func attack(t *testing.T, how, source string, calls int, limits Limits, want *re
 		t.Errorf("%s: ended with %s, want %v", how, got, want)
 	}
 	if kept := retainedBytes(vm); kept > 2*limits.Memory && !vm.Broken() {
-		t.Errorf("%s: keeps %d MB and goes on", how, kept>>20)
+		t.Errorf("%s: keeps %d MB and is not broken", how, kept>>20)
 	}
 	return longest, most
 }

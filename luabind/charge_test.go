@@ -248,8 +248,8 @@ func chargedCall(name string) *Call {
 	return &Call{Event: e, Now: time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC), Effects: w, Memory: w}
 }
 
-// silent is a world that keeps none of what it is told: what it would allocate is
-// not the functions'.
+// silent is a world that discards all calls: what a world allocates is not charged to
+// the functions.
 type silent struct{ world }
 
 func (*silent) MarkRead(string, ReadOptions) error                { return nil }

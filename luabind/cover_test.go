@@ -96,7 +96,7 @@ func TestCovered(t *testing.T) {
 	want := run(p, nil)
 	got := run(q, func(file string, line int) {
 		if file != "every.lua" {
-			t.Errorf("told of %s", file)
+			t.Errorf("a line of %s was reported", file)
 		}
 		seen[line] = true
 	})
@@ -114,12 +114,13 @@ func TestCovered(t *testing.T) {
 		t.Errorf("lines %v did not run, want those of the branches not taken", missed)
 	}
 	if len(seen) > 0 {
-		t.Errorf("told of lines that were not listed: %v", seen)
+		t.Errorf("lines were reported that are not listed: %v", seen)
 	}
 }
 
-// Without anyone to tell, covered code fails rather than counting nothing.
-func TestCoveredForNobody(t *testing.T) {
+// Covered code does not load without a function to report lines to: it would count
+// nothing.
+func TestCoveredCodeNeedsCover(t *testing.T) {
 	t.Parallel()
 	p, err := Compile("p.lua", []byte("print(1)\n"))
 	if err != nil {
@@ -130,6 +131,6 @@ func TestCoveredForNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Load(Config{Files: []*Program{q}}, nil); err == nil {
-		t.Error("it loads, and nobody is told")
+		t.Error("it loads without Config.Cover")
 	}
 }

@@ -25,11 +25,11 @@ var (
 	lua51         = flag.Bool("lua5.1", false, "compare new programs with lua5.1, which must be installed")
 	programs      = flag.Int("programs", 2000, "how many programs -lua5.1 compares")
 	seed          = flag.Uint64("seed", 0, "of the first program that -lua5.1 compares; 0: a random one")
-	recordAnswers = flag.Bool("record", false, "write the answers of lua5.1 to the programs of the corpus anew")
+	recordAnswers = flag.Bool("record", false, "record the answers of lua5.1 to the programs of the corpus again")
 )
 
 // corpusFile holds what lua5.1 wrote for the programs of the seeds from 1, and
-// the hash of each program: whoever changes the generator runs -record.
+// the hash of each program: run with -record after a change of the generator.
 const corpusFile = "testdata/differential/answers.json.gz"
 
 type recorded struct {

@@ -164,7 +164,7 @@ func TestReferenceHasTheLimitsOfTheLanguage(t *testing.T) {
 			t.Errorf("%d times %s: %v", maxTree-10, what, err)
 		}
 		if err := long(maxTree+1, parts[0], parts[1], parts[2]); err == nil {
-			t.Errorf("%d times %s is no error", maxTree+1, what)
+			t.Errorf("%d times %s compiles", maxTree+1, what)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func rewriteMessage(L *lua.LState, msg string) (text, hint string, s failedOp) {
 	case msg == "stack overflow":
 		text, hint = msg, fmt.Sprintf("calls nest more than %d deep: does a function call itself without end?", stateOptions.CallStackSize)
 	case msg == "registry overflow":
-		text, hint = "stack overflow: too many values at once", "pass the table instead of unpacking it"
+		text, hint = "stack overflow: too many values in one call", "pass the table instead of unpacking it"
 	case msg == "table index is nil":
 		text, hint = msg, "the key is nil: check it first"
 	case strings.HasPrefix(msg, "attempt to compare "):

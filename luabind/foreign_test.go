@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Who writes another language's words or signs is told Lua's, at their place.
+// An error at a word or an operator of another language has a hint with Lua's.
 func TestHabitsOfOtherLanguagesAreAnswered(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]string{

@@ -366,7 +366,7 @@ func (g *generator) constructor(d int) string {
 		list = append(list, "[("+g.text(d)+")] = "+g.number(d))
 	}
 	if g.once(12) {
-		// About as many as the machine writes at once, or twice that.
+		// About as many as one instruction writes, or twice that.
 		list = append([]string{strings.Repeat("1, ", g.pick2(g.between(44, 50), 96)) + "2"}, list...)
 	}
 	if g.once(5) {

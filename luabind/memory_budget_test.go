@@ -14,12 +14,12 @@ import (
 // stalled is a world whose kv.get waits.
 type stalled struct {
 	world
-	begun, goOn chan struct{}
+	begun, proceed chan struct{}
 }
 
 func (w *stalled) Get(string) (json.RawMessage, error) {
 	close(w.begun)
-	<-w.goOn
+	<-w.proceed
 	return nil, nil
 }
 
@@ -37,16 +37,16 @@ chert.on("overruns", function(ev) while true do local s = ("x"):rep(8000000) end
 		on := func(a *MemoryBudget) *loadedRules { return loadRules(t, Config{Budget: a}, source) }
 		first, second, third := on(pack), on(pack), on(pack)
 
-		w := &stalled{begun: make(chan struct{}), goOn: make(chan struct{})}
+		w := &stalled{begun: make(chan struct{}), proceed: make(chan struct{})}
 		ended := make(chan error, 2)
 		go func() { ended <- first.callIn(0, w) }()
 		<-w.begun
-		waits := &stalled{begun: make(chan struct{}), goOn: make(chan struct{})}
-		close(waits.goOn)
+		waits := &stalled{begun: make(chan struct{}), proceed: make(chan struct{})}
+		close(waits.proceed)
 		go func() { ended <- second.callIn(0, waits) }()
 		synctest.Wait()
 		if len(waits.said) > 0 {
-			t.Error("two large calls of a pack run at once")
+			t.Error("two large calls of a pack run simultaneously")
 		}
 		if err := third.call(1, &world{}); err != nil {
 			t.Errorf("a small call: %v", err)
@@ -54,7 +54,7 @@ chert.on("overruns", function(ev) while true do local s = ("x"):rep(8000000) end
 		if err := on(other).call(2, &world{}); err == nil || !strings.Contains(err.Error(), "x") {
 			t.Errorf("a large call of another pack: %v", err)
 		}
-		close(w.goOn)
+		close(w.proceed)
 		for range 2 {
 			if err := <-ended; err != nil {
 				t.Errorf("a large call: %v", err)
@@ -69,8 +69,8 @@ chert.on("overruns", function(ev) while true do local s = ("x"):rep(8000000) end
 				t.Error("no failure")
 			}
 		}
-		done := &stalled{begun: make(chan struct{}), goOn: make(chan struct{})}
-		close(done.goOn)
+		done := &stalled{begun: make(chan struct{}), proceed: make(chan struct{})}
+		close(done.proceed)
 		if err := first.callIn(0, done); err != nil {
 			t.Error(err)
 		}

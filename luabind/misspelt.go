@@ -13,7 +13,7 @@ import (
 // code after it still parses, as a call, and the error is in its body.
 const maxBack = 40
 
-// misspelt finds a misspelled word of Lua that causes the error at token i. It
+// misspelt finds a misspelled keyword that causes the error at token i. It
 // returns the index of the name and the word that was meant, or -1. A name that
 // the file also uses elsewhere is not misspelled.
 func misspelt(tokens []token, i int) (at int, word string) {
@@ -79,7 +79,7 @@ func once(tokens []token, i int) bool {
 	return true
 }
 
-// misspeltError returns the error for a name that should be a word of Lua.
+// misspeltError returns the error for a name that should be a keyword.
 func misspeltError(file string, t token, word string) error {
 	return fault(file, t.Pos.Line, t.Pos.Column, fmt.Sprintf("unexpected '%s'", t.text()), fmt.Sprintf("did you mean `%s`?", word))
 }

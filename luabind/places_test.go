@@ -196,7 +196,7 @@ var blockPlaces = []string{
 	"local v = (function() B return 1 end)() + 1", "local v = n and (function() B end)()", "local t = { 1 } t[(function() B return 1 end)()] = 2",
 }
 
-// bodies are statements that gopher-lua gets wrong by itself, and what they tell.
+// bodies are statements that plain gopher-lua gets wrong, and what they emit.
 var bodies = []struct{ source, want string }{
 	{"local v = 1; v = n.x and n.y; emit(v)", "nil"},
 	{"local a, b = 1, 2; a, b = b, a; emit(a, b)", "2 1"},
@@ -218,8 +218,8 @@ var bodies = []struct{ source, want string }{
 	{"local ok, e = pcall(function() error('!x') end) emit(ok, e)", "false 'p.lua:3: !x'"},
 }
 
-// What gopher-lua gets wrong comes out right in every block within every block,
-// also where its coverage is counted, and every line of it is told of.
+// Statements that gopher-lua gets wrong work in every block within every block, also
+// in covered code, and each of their lines is reported.
 func TestRewritesReachEveryBlock(t *testing.T) {
 	t.Parallel()
 	for i, outer := range blockPlaces {
@@ -264,6 +264,6 @@ func coveredBody(t *testing.T, source, want string) {
 		t.Fatalf("covered it gives %s\nwant %s\n%s", got, want, source)
 	}
 	if !slices.IsSorted(lines) || !slices.Contains(lines, 3) || !seen[3] {
-		t.Fatalf("the body is not told of: lines %v, seen %v\n%s", lines, seen, source)
+		t.Fatalf("the body is not reported: lines %v, seen %v\n%s", lines, seen, source)
 	}
 }

@@ -83,13 +83,13 @@ func TestHintsOfLettersMatch(t *testing.T) {
 		{`رمز \d+`, `رمز \p{Nd}+`, "رمز ٤٥"},
 	} {
 		if message, _ := CheckLetters(tt.wrong); message == "" {
-			t.Errorf("%s is not warned of", tt.wrong)
+			t.Errorf("%s causes no warning", tt.wrong)
 		}
 		if message, _ := CheckLetters(tt.right); message != "" {
 			t.Errorf("%s: %s", tt.right, message)
 		}
 		if regexp.MustCompile(tt.wrong).MatchString(tt.text) || !regexp.MustCompile(tt.right).MatchString(tt.text) {
-			t.Errorf("%s is no better than %s on %q", tt.right, tt.wrong, tt.text)
+			t.Errorf("%s is not better than %s on %q", tt.right, tt.wrong, tt.text)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"chertd/engine/event"
 )
 
-// subscriptions is a Registrar that keeps what it is told.
+// subscriptions is a Registrar that records the subscriptions.
 type subscriptions []Subscription
 
 func (s *subscriptions) Subscribe(sub Subscription) error {

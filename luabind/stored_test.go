@@ -186,7 +186,7 @@ func TestStoringRefusesWhatJSONCannotRepresent(t *testing.T) {
 }
 
 // After the handler, reading ev.state through a retained ev, and every way of writing to
-// a retained table of it, are errors that say so.
+// a retained table of it, are errors that name the reason.
 func TestStateIsReadOnlyAfterItsHandler(t *testing.T) {
 	t.Parallel()
 	const late, lost = "ev.state: this ev belongs to a handler that has ended, of an earlier event or another rule",

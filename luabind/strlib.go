@@ -51,7 +51,7 @@ func strByte(L *lua.LState) int {
 	first := optInt(L, 2, 1)
 	i, j := bounds(first, optInt(L, 3, first), len(s))
 	if j-i > maxResults {
-		raise(L, fmt.Sprintf("at most %d characters at once: use a loop over parts", maxResults), "string slice too long")
+		raise(L, fmt.Sprintf("at most %d characters in one call: use a loop over parts", maxResults), "string slice too long")
 	}
 	charge(L, j-i, (j-i)*boxBytes/2)
 	for k := i; k < j; k++ {

@@ -217,7 +217,7 @@ var surface = []Symbol{
 	{Name: "ev.from", Type: "string?", Doc: "The sender's phone number, short code or email address."},
 	{Name: "ev.chat", Type: "EventChat?", Doc: "The chat; nil for schedules and events without a chat."},
 	{Name: "ev.chat.id", Type: "string", Doc: "Identity of the chat."},
-	{Name: "ev.chat.is_group", Type: "boolean?", Doc: "Whether the chat is a group; nil until an event of the chat says so."},
+	{Name: "ev.chat.is_group", Type: "boolean?", Doc: "Whether the chat is a group; nil until an event of the chat has the field."},
 	{Name: "ev.chat.line", Type: "string?", Doc: "Your phone line that the chat is on."},
 	{Name: "ev.chat.handles", Type: "EventHandle[]?", Doc: "Members of the chat; nil if the event does not list them."},
 	{Name: "ev.chat.handles[].handle", Type: "string?", Doc: "A phone number or an email address."},

@@ -74,7 +74,7 @@ func TestVetoWordsCountInCodeOnly(t *testing.T) {
 		"local x = \nchert.hold":                               true,
 		"if x != 1 then chert.hold(ev.chat.id, '1h') end":      true,
 		"local x = 1 ? 2 @ 3 ` “ chert.hold(ev.chat.id, '1h')": true,
-		"chert.":                       true, // cut short: nobody knows of what
+		"chert.":                       true, // cut short: the rest is unknown
 		"local s = 'no end\nlocal y":   true,
 		"local s = [[ no end":          true,
 		"--[[ no end\nchert.mark_read": true,
@@ -90,8 +90,8 @@ func TestVetoWordsCountInCodeOnly(t *testing.T) {
 	}
 }
 
-// MayVeto reads words of its own, so that it can go on where the scanner of Lua
-// stops. On what compiles both must agree on where names and strings are.
+// MayVeto has a scanner of its own, which continues where the scanner of Lua stops. In
+// code that compiles, both must find the same names and strings.
 func TestVetoWordsAreThoseOfLua(t *testing.T) {
 	t.Parallel()
 	var files []string
@@ -197,7 +197,7 @@ end)
 	}
 }
 
-// Blanks and comments are no code.
+// Blanks and comments do not count as code.
 func TestHasCode(t *testing.T) {
 	t.Parallel()
 	for src, want := range map[string]bool{

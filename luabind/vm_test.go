@@ -162,7 +162,7 @@ func TestGlobals(t *testing.T) {
 			}
 		})
 	}
-	t.Run("all files' errors are told", func(t *testing.T) {
+	t.Run("the errors of all files are reported", func(t *testing.T) {
 		t.Parallel()
 		_, err := Load(Config{Files: []*Program{compiled(t, "a.lua", "\nmissing()"), compiled(t, "b.lua", "x = nil + 1")}}, new(subscriptions))
 		var ds diag.List
@@ -330,7 +330,7 @@ func TestFaultsAreContained(t *testing.T) {
 			vm := sandbox(t, Config{}, test.src)
 			err := vm.Call(0, test.call())
 			if !vm.Broken() {
-				t.Error("the VM goes on")
+				t.Error("the VM is not broken")
 			}
 			var f *Failure
 			if err != nil && (!errors.As(err, &f) || !strings.Contains(f.Message, "a library function failed") || strings.Contains(f.Message, "\n")) {

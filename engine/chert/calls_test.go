@@ -131,7 +131,7 @@ func TestSendNeedsAKey(t *testing.T) {
 	t.Parallel()
 	_, _, err := newClient(t, "http://127.0.0.1:1", nil).Send(t.Context(), "c1", "hi", "")
 	if e := wantError(t, err); e.Retryable || e.Unknown {
-		t.Errorf("%+v, want it refused for good", e)
+		t.Errorf("%+v, want a permanent refusal", e)
 	}
 }
 

@@ -239,7 +239,7 @@ func TestSigningSecretIsReplaced(t *testing.T) {
 	}
 }
 
-// The transport must not repeat a request by itself, as it would with a GET on
+// The transport must not repeat a request, as it would with a GET on
 // a kept connection that dies: the signature would be sent twice.
 func TestNothingIsRepeatedOnADeadConnection(t *testing.T) {
 	t.Parallel()
@@ -331,7 +331,7 @@ func TestIDsStayOneSegment(t *testing.T) {
 	for _, id := range []string{"", ".", ".."} {
 		_, err := c.MarkRead(t.Context(), id)
 		if e := wantError(t, err); e.Retryable || e.Unknown || e.Status != 0 {
-			t.Errorf("%q: %+v, want it refused for good", id, e)
+			t.Errorf("%q: %+v, want a permanent refusal", id, e)
 		}
 		select {
 		case path := <-paths:

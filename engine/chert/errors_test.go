@@ -133,7 +133,7 @@ func TestOnlyTheEnvelopeEndsACall(t *testing.T) {
 			_, err := newClient(t, s.URL, nil).MarkRead(t.Context(), "c1")
 			e := wantError(t, err)
 			foreign := tt.code == 0
-			unknown := foreign && (tt.status >= 500 || tt.status == 408) // whoever gave up may have passed it on
+			unknown := foreign && (tt.status >= 500 || tt.status == 408) // the proxy that gave up may have passed it on
 			if e.Retryable != tt.want || e.Code != tt.code || e.Foreign != foreign || e.Unknown != unknown || e.Message == "" {
 				t.Errorf("%+v, want retryable=%t code=%d foreign=%t unknown=%t and a message", *e, tt.want, tt.code, foreign, unknown)
 			}
@@ -278,7 +278,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// A 2xx that is not Chert's word is no success, and no failure either.
+// A 2xx answer without the documented shape counts neither as a success nor as a
+// failure.
 func TestMalformedSuccess(t *testing.T) {
 	t.Parallel()
 	huge := func(w http.ResponseWriter, r *http.Request) {

@@ -52,7 +52,7 @@ func TestFoldProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { checkFold(t, rapid.String().Draw(t, "text")) })
 }
 
-// The pathological case of normalisation: more marks than it composes at once.
+// The pathological case of normalisation: more marks than it composes in one step.
 func TestFoldManyMarks(t *testing.T) {
 	t.Parallel()
 	for _, mark := range []string{"\u0301", "\u0323\u0301", "\u0345", "\u0308\u0301\u0345", "\u3099"} {
@@ -135,8 +135,8 @@ func BenchmarkFoldHuge(b *testing.B) {
 	}
 }
 
-// ASCII has a way of its own, which comes to what all texts come to, and leaves
-// it at the first byte that is not ASCII, also one that is no text.
+// ASCII is folded by code of its own, up to the first byte that is not ASCII, valid
+// UTF-8 or not. The result is the same as for any other text.
 func TestFoldOfASCIIIsThatOfAnyText(t *testing.T) {
 	t.Parallel()
 	for a := range byte(utf8.RuneSelf + 1) {

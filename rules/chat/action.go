@@ -62,7 +62,7 @@ const (
 	Waiting  Status = "waiting" // due now or later, or between two attempts
 	Sent     Status = "sent"    // on the wire without an answer yet; only for what must not be repeated
 	Done     Status = "done"    // Chert confirmed it
-	Dropped  Status = "dropped" // it will not be carried out; Why says why
+	Dropped  Status = "dropped" // it will not be carried out; Why has the reason
 	Blocked  Status = "blocked" // a pack that might have vetoed it failed; retry-errors runs that again
 	Dead     Status = "dead"    // Chert refused it, or it failed for a day
 	Shadowed Status = "shadow"  // recorded, never carried out

@@ -32,9 +32,9 @@ func unanswered(before Chat, in Input, after Chat, out Effects, now time.Time) s
 	}
 	for _, t := range before.Timers {
 		there := slices.ContainsFunc(after.Timers, func(u Timer) bool { return u.id() == t.id() })
-		told := slices.ContainsFunc(out.Timers, func(c TimerChange) bool { return c.Removed && c.Timer.id() == t.id() })
-		if !there && !told {
-			return fmt.Sprintf("timer %q is gone, and nothing says so", t.Name)
+		reported := slices.ContainsFunc(out.Timers, func(c TimerChange) bool { return c.Removed && c.Timer.id() == t.id() })
+		if !there && !reported {
+			return fmt.Sprintf("timer %q is gone, and the effects do not report its removal", t.Name)
 		}
 	}
 	for _, r := range out.Refused {

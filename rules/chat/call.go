@@ -33,7 +33,7 @@ func (s *step) ready(in Ready) {
 	case Read:
 		call.Attempt = s.c.Retry.Attempts + 1
 	case React, Typing:
-		// Not to be repeated: after a crash from here on it is "sent", not "waiting".
+		// It must not be repeated: after a crash from here on its status is "sent", not "waiting".
 		s.c.Waiting = slices.Clone(s.c.Waiting)
 		s.c.Waiting[first].Status = Sent
 		head = s.c.Waiting[first]
@@ -83,7 +83,8 @@ func (s *step) answer(in Answer) {
 	s.transition(only, func(a *Action) (Status, string) { return s.afterAnswer(a, in) })
 }
 
-// noteLimited merges until when packs may make no read call.
+// noteLimited records until when packs must not make read calls, and keeps earlier records that are
+// still in force.
 func (s *step) noteLimited(full map[string]time.Time) {
 	if len(s.c.LimitedUntil)+len(full) == 0 {
 		return
@@ -116,7 +117,7 @@ func (s *step) first() int {
 	return first
 }
 
-// notSent lets the call's actions wait on. The reason is recorded, so that a waiting action says
+// notSent keeps the call's actions waiting. It records the reason, so that a waiting action shows
 // what it waits for.
 func (s *step) notSent(in Answer, flight *Flight) {
 	tells := func(a *Action) bool {

@@ -68,7 +68,7 @@ func TestRetries(t *testing.T) {
 			1.0 dead retries_exhausted
 			2.0 waiting
 			next 25h`,
-		"a permanent refusal is dead at once, for all the call served": `
+		"a permanent refusal ends all actions of the call without a retry": `
 			msg m1: codes mark_read; settle mark_read 1h
 			calls 1.0 1.1
 			refused chat not found
@@ -188,7 +188,7 @@ func TestTyping(t *testing.T) {
 			crash
 			no call
 			1.1 dropped tried_once`,
-		"a refusal is told": `
+		"a refusal is recorded": `
 			msg m1: bot typing
 			calls 1.0
 			refused not on this line
@@ -577,8 +577,8 @@ func TestAttemptsRestartAfterFinalAnswer(t *testing.T) {
 	})
 }
 
-// An action that was on the wire when the process died, and must not be repeated,
-// says so.
+// The reason of an action that was in flight when the process died, and must not be
+// repeated, is that the answer is missing.
 func TestLostCallsRecordWhy(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{

@@ -1,5 +1,5 @@
 // Package chat is the state machine of one chat: Step takes a chat, an input and a time, and
-// returns the chat's next state and what is to be done about it.
+// returns the chat's next state and the effects to carry out.
 //
 // Vetoes, holds, postponements, superseded and already read messages, coalescing, cooldowns and
 // timers are decided here and nowhere else. The engine keeps a Chat in its store and carries out
@@ -68,8 +68,8 @@ type Chat struct {
 	Flight *Flight `json:"-"`
 }
 
-// Missed says what packs that can veto did not run on in a chat, because they failed, were
-// suspended, or could not be loaded. It blocks reads.
+// Missed records the events of a chat on which packs that can veto did not run, because they
+// failed, were suspended, or could not be loaded. It blocks reads.
 type Missed struct {
 	// Through is the journal sequence of the newest such event; 0: none. Reads that
 	// a veto of that event would have dropped are blocked.
@@ -79,9 +79,9 @@ type Missed struct {
 	HoldUntil time.Time
 }
 
-// Hold keeps a chat unread until a time, whichever rule requests a read. One that has ended stays
-// in the chat until the next begins: a read that came due during it is dropped whenever Step looks
-// at it.
+// Hold keeps a chat unread until a time, whichever rule requests a read. A hold that has ended
+// stays in the chat until the next one begins, so that a later Step still drops the reads that came
+// due during it.
 type Hold struct {
 	Until  time.Time // when it ends, or was released; zero: never held
 	By     string    // rule key, or "operator"
@@ -114,7 +114,7 @@ type Retry struct {
 type Flight struct {
 	Call
 	// Recalled are the actions of the call that were dropped while it was in flight.
-	// If it succeeds, they were carried out all the same, and their records say so.
+	// If it succeeds, they were carried out all the same, which their records show.
 	Recalled []Action
 }
 

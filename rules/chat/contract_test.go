@@ -29,7 +29,7 @@ func TestReads(t *testing.T) {
 			calls 1.0
 			ok
 			next never`,
-		"the second read of a rule replaces the first, so the delay starts anew": `
+		"the second read of a rule replaces the first, so the delay starts again": `
 			msg m1: settle mark_read 30s
 			advance 20s
 			msg m2: settle mark_read 30s
@@ -106,7 +106,7 @@ func TestVetoWinsOverAnyRead(t *testing.T) {
 			msg m1: vip keep_unread; codes mark_read even_if_newer
 			1.0 dropped vetoed
 			no call`,
-		"over reads that still wait, whoever asked": `
+		"over waiting reads of every pack": `
 			msg m1: codes mark_read 1h even_if_newer; settle mark_read 30s
 			reaction: vip keep_unread
 			1.0 dropped vetoed
@@ -178,7 +178,7 @@ func TestFailedPackThatCanVetoBlocksReads(t *testing.T) {
 			failing msg m2:
 			1.0 dropped superseded
 			1.1 blocked blocked`,
-		"a veto that was heard says so": `
+		"a read that was vetoed nevertheless is recorded as vetoed": `
 			failing msg m1: codes mark_read; vip keep_unread
 			1.0 dropped vetoed`,
 		"run again without a veto, they go out": `
@@ -220,7 +220,7 @@ func TestFailedPackThatCanVetoBlocksReads(t *testing.T) {
 			1.1 waiting
 			again 2: late mark_read
 			2.0 waiting`,
-		"an event run again is no newer message": `
+		"an event that runs again does not count as a newer message": `
 			msg m1:
 			msg m2: codes mark_read 30s
 			again 1:
@@ -262,7 +262,7 @@ func TestSuperseded(t *testing.T) {
 			msg m1: settle mark_read 30s
 			msg m2: codes mark_read shadow
 			1.0 dropped superseded`,
-		"not by a read that is cancelled at once": `
+		"not by a read that the same handler cancels": `
 			msg m1: settle mark_read 30s
 			msg m2: codes mark_read 1h; codes cancel_read
 			2.0 dropped cancelled
@@ -332,7 +332,7 @@ func TestSuperseded(t *testing.T) {
 			1.0 waiting
 			advance 30s
 			calls 1.0`,
-		"nor the message that a lead_reply told of before": `
+		"nor does a message that a lead_reply brought before": `
 			legacy m1: settle mark_read 30s
 			msg m1:
 			1.0 waiting`,
@@ -351,7 +351,7 @@ func TestSuperseded(t *testing.T) {
 			msg m2:
 			1.0 dropped superseded
 			next never`,
-		"a reaction is no message, an event from outside none either": `
+		"neither a reaction nor an event of chertd's own is a message": `
 			msg m1: settle mark_read 30s
 			reaction:
 			outside:
@@ -391,8 +391,8 @@ func TestSuperseded(t *testing.T) {
 	})
 }
 
-// A read that no message asks for speaks for the newest message that rules of
-// its pack ran on.
+// A read that no message requests covers the newest message that rules of its pack ran
+// on.
 func TestCovers(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
@@ -442,11 +442,11 @@ func TestCovers(t *testing.T) {
 			2.0 waiting
 			outside: other cancel_read
 			2.0 dropped superseded`,
-		"a read for a message speaks for no newer one, though its pack saw that": `
+		"a read for a message does not cover a newer one that its pack saw": `
 			msg m1: settle mark_read 1h
 			msg m2: settle sees
 			1.0 dropped superseded`,
-		"one that no message asked for does": `
+		"a read that no message requested covers a newer one": `
 			msg m1: settle sees
 			outside: settle mark_read 1h
 			msg m2: settle sees
@@ -487,7 +487,7 @@ func TestCovers(t *testing.T) {
 			outside: other cancel_read
 			3.0 dropped cancelled
 			2.0 dropped superseded`,
-		"a reaction speaks for no message either": `
+		"a read for a reaction does not cover a message either": `
 			msg m1:
 			reaction: settle mark_read
 			2.0 dropped superseded`,
@@ -533,7 +533,7 @@ func TestAlreadyRead(t *testing.T) {
 			outside: night mark_read
 			no call
 			2.0 dropped already_read`,
-		"an event of a type nobody knows is something": `
+		"an event of an unknown type can be unread": `
 			msg m1: codes mark_read
 			calls 1.0
 			ok
@@ -759,7 +759,7 @@ func stories(t *testing.T, scripts map[string]string) {
 func TestOneMessageByManyEvents(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
-		"told of first, it is still new when it comes": `
+		"a message whose lead_reply came first is still new when it comes": `
 			msg m1: codes mark_read
 			calls 1.0
 			ok
@@ -773,28 +773,28 @@ func TestOneMessageByManyEvents(t *testing.T) {
 			legacy text=two:
 			msg m2 text=two: codes mark_read
 			calls 3.0`,
-		"it supersedes what was asked before it was told of": `
+		"it supersedes reads requested before its lead_reply": `
 			msg m1: codes mark_read 1h
 			legacy m2:
 			msg m2: other sees
 			1.0 dropped superseded`,
-		"but not what was asked when it was told of": `
+		"but not reads that its lead_reply requested": `
 			msg m1: codes sees
 			legacy text=two: codes mark_read 1h
 			msg m2 text=two: other sees
 			2.0 waiting`,
-		"nor what a pack asked that saw it then": `
+		"nor reads of a pack that saw its lead_reply": `
 			legacy m1: codes sees
 			outside: codes mark_read 1h
 			msg m1: other sees
 			2.0 waiting`,
-		"who saw it told has seen it": `
+		"a pack that saw its lead_reply has seen the message": `
 			legacy text=one: codes sees
 			msg m1 text=one:
 			outside: codes mark_read 1h; other mark_read 1h
 			3.0 waiting
 			3.1 dropped superseded`,
-		"what was asked since by who did not see it told is superseded when it comes": `
+		"it supersedes later reads of a pack that did not see its lead_reply": `
 			legacy m1:
 			outside: codes mark_read 1h; other mark_read 1h
 			msg m1: other mark_read 2h
@@ -802,7 +802,7 @@ func TestOneMessageByManyEvents(t *testing.T) {
 			outside: other cancel_read
 			2.0 dropped superseded
 			3.0 dropped cancelled`,
-		"even if that came after it": `
+		"even if the lead_reply came after another message": `
 			msg m1: codes sees; other sees
 			legacy m2: other sees
 			odd: codes mark_read 1h; other mark_read 1h
@@ -810,7 +810,7 @@ func TestOneMessageByManyEvents(t *testing.T) {
 			3.0 waiting
 			outside: other cancel_read
 			3.0 dropped superseded`,
-		"read when it was told of, it is not called for again": `
+		"a message that was read with its lead_reply is not read again": `
 			legacy m1: codes mark_read
 			calls 1.0
 			ok
@@ -834,7 +834,7 @@ func TestOneMessageByManyEvents(t *testing.T) {
 			legacy h1: codes sees
 			outside: codes mark_read 1h
 			4.0 waiting`,
-		"who saw it told when that ran again may have asked before": `
+		"it supersedes reads requested before the pack ran again on its lead_reply": `
 			legacy m1:
 			odd: codes mark_read 1h
 			missed 1: codes sees
@@ -864,7 +864,7 @@ func TestOneMessageByManyEvents(t *testing.T) {
 	})
 }
 
-// A veto hits every read that speaks for what was vetoed, whenever it is asked for.
+// A veto drops every read that covers the vetoed event, whenever the read is requested.
 func TestVetoWinsOverLaterReadOfTheSameMessage(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
@@ -900,7 +900,7 @@ func TestVetoWinsOverLaterReadOfTheSameMessage(t *testing.T) {
 			msg m1: settle sees; vip keep_unread
 			odd: settle mark_read
 			calls 2.0`,
-		"what waits is vetoed by a message that it speaks for by now": `
+		"a waiting read is vetoed by a later message that it covers": `
 			msg m1: settle sees
 			outside: settle mark_read 1h
 			msg m2: settle sees; vip keep_unread
@@ -912,7 +912,7 @@ func TestVetoWinsOverLaterReadOfTheSameMessage(t *testing.T) {
 func TestMissingVetoBlocksLaterReads(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
-		"of a timer that speaks for the message": `
+		"of a timer whose read covers the message": `
 			failing msg m1: settle set_timer 30s name=t
 			advance 30s
 			fires t
@@ -1041,13 +1041,13 @@ func TestVetoesAmongLeadReplies(t *testing.T) {
 	})
 }
 
-// A message that was sent before the newest is none newer, whoever brings it and
-// however late: it may be one whose id is forgotten.
+// A message that was sent before the newest one never counts as newer, whichever event
+// brings it and however late: it may be a message whose id is forgotten.
 func TestOlderMessageIsNotTheNewest(t *testing.T) {
 	t.Parallel()
 	many := strings.Repeat("msg sent=10m:\n", 2*recent)
 	stories(t, map[string]string{
-		"its read does not speak for the newer ones": `
+		"its read does not cover the newer ones": `
 			msg m1 sent=1m: codes sees
 			` + many + `
 			msg m1 sent=1m: codes mark_read
@@ -1083,7 +1083,7 @@ func TestOlderMessageIsNotTheNewest(t *testing.T) {
 	})
 }
 
-// The newest message is the one that came last, whatever it says of itself.
+// The newest message is the one that came last, whatever time and id it has.
 func TestNewestMessageIsTheLastToArrive(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
@@ -1118,12 +1118,12 @@ func TestNewestMessageIsTheLastToArrive(t *testing.T) {
 			msg g1 h1:
 			msg h1:
 			newest 1 m1`,
-		"is no lead_reply, nor anything else": `
+		"is never that of a lead_reply or of another event": `
 			legacy m1:
 			reaction m2:
 			odd:
 			newest 0`,
-		"came with the lead_reply that told of it": `
+		"came with its lead_reply": `
 			legacy m1:
 			outside:
 			msg m1:

@@ -19,7 +19,7 @@ func (a *Action) AnswerType() string {
 }
 
 // Complete returns the event with the chat's line and IsGroup filled in if it lacks
-// them: a timer's event or a reaction in a group then says so. It returns ev itself
+// them: then a timer's event or a reaction in a group has them, too. It returns ev unchanged
 // if nothing is missing, or if c is nil.
 func (c *Chat) Complete(ev *event.Event) *event.Event {
 	if c == nil || ev.Chat == nil {

@@ -1,11 +1,11 @@
 package chat
 
-// applyHolds carries out the event's releases, then its holds: whatever the order of the rules, a
-// hold of this event stays in force, and the longest of several.
+// applyHolds carries out the event's releases, then its holds. In any order of the rules, a hold of
+// this event stays in force; of several, the longest one.
 //
 // An event that runs again releases only holds that it or an earlier event set, and never an
-// operator's: later decisions knew more. Its holds count from now, but one that would have ended by
-// now vetoes and does not hold.
+// operator's: later decisions take precedence. Its holds count from now, but one that would have
+// ended by now vetoes and does not hold.
 func (s *step) applyHolds(in Outcomes) {
 	again := !in.First.IsZero()
 	for i := range in.Requests {

@@ -42,7 +42,7 @@ func TestHold(t *testing.T) {
 			no call
 			advance 20s
 			calls 2.1`,
-		"release ends a hold, whoever set it": `
+		"release ends a hold that an operator set": `
 			operator hold 1d
 			outside: vip release
 			msg m1: codes mark_read

@@ -87,7 +87,7 @@ type Cancel struct {
 
 // Revive is the input that makes dead and blocked actions wait again: dead ones when an operator
 // retries them, blocked ones once the veto is known. Actions that must not be repeated, and reads
-// that were vetoed or superseded since, keep their end and say so.
+// that were vetoed or superseded since, stay ended and record why.
 type Revive struct {
 	Actions []Action
 	// Inactive are actions whose pack or version is no longer live: they are dropped

@@ -40,8 +40,8 @@ const (
 	// row, and most chats have fewer messages.
 	recent = 64
 	// recentReplies is how many lead_replies are kept. Chert sends both events of a
-	// message within seconds. In accounts that only get lead_replies, all of them are
-	// kept for nothing.
+	// message within seconds. In accounts that only get lead_replies, all of them are kept
+	// without need.
 	recentReplies = 4
 )
 

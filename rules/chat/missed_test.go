@@ -74,7 +74,7 @@ func TestMissedEventRunsAgain(t *testing.T) {
 			missed 1: codes mark_read; settle mark_read 1h
 			1.0 dropped held
 			1.1 waiting`,
-		"so it is in a hold that has ended by itself": `
+		"its read is held by a hold that has expired since": `
 			msg m0: vip hold 1m
 			failing msg m1:
 			advance 2m
@@ -110,7 +110,7 @@ func TestMissedEventRunsAgain(t *testing.T) {
 			failing msg m1:
 			failing missed 1: codes mark_read
 			1.0 blocked blocked`,
-		"a delay that is not over goes on": `
+		"a delay that is not over continues": `
 			failing msg m1: settle mark_read 1h
 			advance 20m
 			revive 1.0
@@ -260,7 +260,7 @@ func TestCancelDropsBlockedReadsOfPack(t *testing.T) {
 			1.0 blocked blocked
 			off codes v1
 			1.0 dropped pack_inactive`,
-		"and do not go on": `
+		"and do not wait again": `
 			failing msg m1: codes mark_read
 			inactive 1.0
 			1.0 dropped pack_inactive

@@ -6,32 +6,33 @@ import (
 	"time"
 )
 
-// oracle works out from the events alone, without the machine, of which message
-// a read speaks. It knows one chat.
+// oracle finds out from the events alone, without the machine, which messages a read
+// covers. It knows one chat.
 type oracle struct {
-	messages []*told
-	asker    *told              // the message of the event at hand; nil: it is about none that is known
-	fresh    int64              // newest event that can be unread; 0: none
-	speaks   map[ActionID]*told // read → newest message it speaks for
-	loose    map[ActionID]bool  // reads for which no message asked: they speak for newer ones that their pack sees
+	messages []*knownMessage
+	asker    *knownMessage              // the message of the event at hand; nil: it is about none that is known
+	fresh    int64                      // newest event that can be unread; 0: none
+	covers   map[ActionID]*knownMessage // read → newest message that it covers
+	loose    map[ActionID]bool          // reads that no message requested: they also cover newer ones that their pack sees
 	packs    map[ActionID]string
 	since    map[ActionID]int64 // read → first event whose veto concerns it
 	veto     int64              // newest event that vetoed
 	read     int64              // what was journaled up to here is read; 0: nothing is
 	vague    bool               // the event at hand is run again, and brought one that was there
-	unsure   map[ActionID]bool  // reads asked by such: taken as of their event, or later
+	unsure   map[ActionID]bool  // reads requested by such an event: judged as of it, or later
 	waits    []wait             // what was postponed
 }
 
-// wait is that no read goes out until a time, as an event said that is not read.
+// wait is a postponement: no read goes out until a time, unless the event that requested
+// it is read.
 type wait struct {
 	seq   int64
 	until time.Time
 	pack  string
 }
 
-// told is a message that events brought.
-type told struct {
+// knownMessage is a message that events brought.
+type knownMessage struct {
 	ids, texts []string
 	came       int64           // the first event that brought it
 	received   bool            // as message.received
@@ -39,11 +40,11 @@ type told struct {
 }
 
 func newOracle() oracle {
-	return oracle{speaks: map[ActionID]*told{}, since: map[ActionID]int64{}, loose: map[ActionID]bool{}, packs: map[ActionID]string{}, unsure: map[ActionID]bool{}}
+	return oracle{covers: map[ActionID]*knownMessage{}, since: map[ActionID]int64{}, loose: map[ActionID]bool{}, packs: map[ActionID]string{}, unsure: map[ActionID]bool{}}
 }
 
-// find is the message that an event brings once more; nil if it is the first.
-func (o *oracle) find(in Outcomes) *told {
+// find returns the message that an event brings again; nil if it is new.
+func (o *oracle) find(in Outcomes) *knownMessage {
 	for _, m := range slices.Backward(o.messages) {
 		if m.matches(in) {
 			return m
@@ -52,9 +53,9 @@ func (o *oracle) find(in Outcomes) *told {
 	return nil
 }
 
-// matches reports whether an event brings the message. A lead_reply with an id is
-// not looked for by its text.
-func (m *told) matches(in Outcomes) bool {
+// matches reports whether an event brings the message. A lead_reply with an id does not
+// match by its text.
+func (m *knownMessage) matches(in Outcomes) bool {
 	common := func(a, b []string) bool {
 		return slices.ContainsFunc(a, func(x string) bool { return slices.Contains(b, x) })
 	}
@@ -62,10 +63,10 @@ func (m *told) matches(in Outcomes) bool {
 	return m.came == in.Seq || common(m.ids, in.IDs) || byText && common(m.texts, in.Texts)
 }
 
-// merge makes one message of those of which lead_replies have told under one id
-// each, now that an event says that they are one.
-func (o *oracle) merge(m *told, in Outcomes) {
-	o.messages = slices.DeleteFunc(o.messages, func(other *told) bool {
+// merge makes one message of those that lead_replies brought under one id each, once
+// an event has the ids of all of them.
+func (o *oracle) merge(m *knownMessage, in Outcomes) {
+	o.messages = slices.DeleteFunc(o.messages, func(other *knownMessage) bool {
 		if other == m || other.received || !other.matches(in) {
 			return false
 		}
@@ -74,18 +75,18 @@ func (o *oracle) merge(m *told, in Outcomes) {
 		for pack, saw := range other.saw {
 			m.saw[pack] = m.saw[pack] || saw
 		}
-		for id, about := range o.speaks {
+		for id, about := range o.covers {
 			if about == other {
-				o.speaks[id] = m
+				o.covers[id] = m
 			}
 		}
 		return true
 	})
 }
 
-// newest is the message that came last, of those that came as message.received.
-func (o *oracle) newest() *told {
-	var newest *told
+// newest returns the message that came last, of those that came as message.received.
+func (o *oracle) newest() *knownMessage {
+	var newest *knownMessage
 	for _, m := range o.messages {
 		if m.received && (newest == nil || m.came > newest.came) {
 			newest = m
@@ -94,7 +95,7 @@ func (o *oracle) newest() *told {
 	return newest
 }
 
-// handled notes an event that is about to be handled, once more if again.
+// handled notes an event that is about to be handled, for a second time if again.
 func (o *oracle) handled(in Outcomes, again bool) {
 	o.asker, o.vague = nil, false
 	for _, w := range in.Requests {
@@ -119,7 +120,7 @@ func (o *oracle) handled(in Outcomes, again bool) {
 		if in.Legacy && o.newest() == nil {
 			o.fresh = in.Seq
 		}
-		m = &told{came: in.Seq, saw: map[string]bool{}}
+		m = &knownMessage{came: in.Seq, saw: map[string]bool{}}
 		o.messages = append(o.messages, m)
 	}
 	if in.Message && !again && !m.received {
@@ -135,27 +136,27 @@ func (o *oracle) handled(in Outcomes, again bool) {
 	}
 }
 
-// asked notes of which message the reads speak that an event has asked for.
+// asked notes which message the reads cover that an event has requested.
 func (o *oracle) asked(in Outcomes, actions []Action) {
 	for i := range actions {
 		if a := &actions[i]; a.Kind == Read && a.ID.Seq == in.Seq && a.ID.N >= in.FirstN {
 			about := o.about(in, a)
-			o.speaks[a.ID], o.packs[a.ID] = about, a.Pack
+			o.covers[a.ID], o.packs[a.ID] = about, a.Pack
 			o.loose[a.ID] = !in.Message && !in.Legacy && !in.New
 			o.since[a.ID] = in.Seq
 			if own := in.New || in.Legacy; !own && about != nil && about.received {
 				o.since[a.ID] = min(about.came, in.Seq)
 			}
-			early := about != nil && !about.received && about.came != in.Seq // it knows it by a lead_reply of later
+			early := about != nil && !about.received && about.came != in.Seq // it knows it by a later lead_reply
 			o.unsure[a.ID] = o.vague || early && (!in.First.IsZero() || !about.saw[a.Pack])
 		}
 	}
 }
 
-// about is the newest message that a read asked by the event at hand speaks for:
-// the one that the event brought first, or else the newest its pack has seen, or with
-// even_if_newer the newest of all.
-func (o *oracle) about(in Outcomes, a *Action) *told {
+// about returns the newest message that a read of the event at hand covers: the one that
+// the event brought first, or else the newest its pack has seen, or with even_if_newer
+// the newest of all.
+func (o *oracle) about(in Outcomes, a *Action) *knownMessage {
 	about := o.asker
 	if about != nil && about.came == in.Seq && in.Message {
 		return about
@@ -168,9 +169,9 @@ func (o *oracle) about(in Outcomes, a *Action) *told {
 	return about
 }
 
-// now is the newest message that a read speaks for by now.
-func (o *oracle) now(id ActionID) *told {
-	about := o.speaks[id]
+// now returns the newest message that a read covers by now.
+func (o *oracle) now(id ActionID) *knownMessage {
+	about := o.covers[id]
 	for _, m := range o.messages {
 		if _, saw := m.saw[o.packs[id]]; o.loose[id] && saw && m.received && (about == nil || m.came > about.came) {
 			about = m
@@ -179,15 +180,15 @@ func (o *oracle) now(id ActionID) *told {
 	return about
 }
 
-// off notes that a pack goes off: what it has postponed does not wait any more. What
-// a version has postponed waits on.
+// off notes that a pack is switched off, which ends its postponements. Those of a version
+// stay.
 func (o *oracle) off(in Cancel) {
 	if in.Rules == nil && in.Version == "" {
 		o.waits = slices.DeleteFunc(o.waits, func(w wait) bool { return w.pack == in.Pack })
 	}
 }
 
-// waiting is the last time until which reads of the chat wait; zero: none does.
+// waiting returns until when reads of the chat wait; zero: they don't.
 func (o *oracle) waiting() (until time.Time) {
 	if o.read > 0 && o.fresh <= o.read {
 		return time.Time{} // there is nothing to read
@@ -200,8 +201,8 @@ func (o *oracle) waiting() (until time.Time) {
 	return until
 }
 
-// called says what is wrong with a read call, "" if nothing is: of the message
-// that is newest and not read, one of its reads must speak, or none cares.
+// called returns what is wrong with a read call, "" if nothing is: one of its reads must
+// cover the newest unread message, or all have even_if_newer.
 func (o *oracle) called(c *Call, now time.Time) string {
 	if until := o.waiting(); until.After(now) {
 		return fmt.Sprintf("a read that was postponed until %s", until)
@@ -220,7 +221,7 @@ func (o *oracle) called(c *Call, now time.Time) string {
 	}
 	if first := &c.Actions[0]; !first.EvenIfNewer {
 		if _, saw := newest.saw[first.Pack]; !saw {
-			return fmt.Sprintf("read %s brings the call about, and no rule of its pack saw message %d", first.ID, newest.came)
+			return fmt.Sprintf("read %s causes the call, and no rule of its pack saw message %d", first.ID, newest.came)
 		}
 	}
 	all := true
@@ -233,7 +234,7 @@ func (o *oracle) called(c *Call, now time.Time) string {
 	if all {
 		return ""
 	}
-	return fmt.Sprintf("a read covers message %d, of which none of its reads speaks", newest.came)
+	return fmt.Sprintf("the call reads message %d, which none of its reads covers", newest.came)
 }
 
 // succeeded notes a call that Chert confirmed.
@@ -243,10 +244,10 @@ func (o *oracle) succeeded(c *Call) {
 	}
 }
 
-// doubt notes the reads that were settled while their message had come as a
-// lead_reply alone: if they are revived, nobody knows that they speak for it.
+// doubt notes the reads that were settled while their message had come as a lead_reply
+// alone: if they are revived, it is unknown whether they cover it.
 func (o *oracle) doubt(rows map[ActionID]Action) {
-	for id, m := range o.speaks {
+	for id, m := range o.covers {
 		a := rows[id]
 		if m != nil && !m.received && final(a) {
 			o.unsure[id] = true
@@ -254,8 +255,8 @@ func (o *oracle) doubt(rows map[ActionID]Action) {
 	}
 }
 
-// settled says what is wrong with how a read was settled: one that speaks for
-// the newest message is not superseded, nor is one that waited by a message that
+// settled returns what is wrong with the end of a read, "" if nothing is: a read that
+// covers the newest message must not be superseded, nor a waiting read by a message that
 // is read.
 func (o *oracle) settled(a *Action, waited bool) string {
 	if a.Kind != Read || a.Why != WhySuperseded {
@@ -268,10 +269,10 @@ func (o *oracle) settled(a *Action, waited bool) string {
 	case a.EvenIfNewer:
 		return "superseded, though even_if_newer"
 	case about != nil && about == o.asker && a.Covers < about.came:
-		// It was settled before the machine looked at the event at hand, of whose
-		// message only a lead_reply had told.
+		// It was settled before the machine looked at the event at hand, whose message
+		// only a lead_reply had brought.
 	case about != nil && about.received && about.came >= newest.came && !o.unsure[a.ID]:
-		return fmt.Sprintf("superseded, though it speaks for the newest message, %d", newest.came)
+		return fmt.Sprintf("superseded, though it covers the newest message, %d", newest.came)
 	}
 	return ""
 }

@@ -190,7 +190,7 @@ func (w *world) pendingGo(match func(*Action) bool) {
 }
 
 // checkRetry: calls that fail count up and wait, any other answer of Chert's begins
-// afresh, and what was not made or is no read changes nothing.
+// afresh, and a call that was not made, or is not for a read, changes nothing.
 func (w *world) checkRetry(was Retry, of *Call, in Answer) {
 	want := was
 	switch {
@@ -367,8 +367,8 @@ func (w *world) checkRows() {
 	}
 }
 
-// finish lets all calls succeed: then nothing may wait, and every action says
-// what became of it.
+// finish lets all calls succeed: then nothing may wait, and every action records
+// how it ended.
 func (w *world) finish() {
 	if w.call != nil {
 		w.chat, w.call = reload(w.t, w.chat), nil

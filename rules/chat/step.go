@@ -19,8 +19,8 @@ type Effects struct {
 	Call *Call
 }
 
-// Refusal is a request that was refused and leaves no action that says why: a timer, a hold, a
-// release or a postponement.
+// Refusal is a request that was refused without an action that records the reason: a timer, a hold,
+// a release or a postponement.
 type Refusal struct {
 	Request
 	Why string // WhyDepth, WhyReplaced (a newer one is in force), WhyExpired (it would have ended), WhyCancelled or WhyAlreadyRead
@@ -33,7 +33,7 @@ type TimerChange struct {
 }
 
 // Step moves a chat by one input. It never fails: a request that cannot be carried out becomes an
-// action, or a Refusal, that says why.
+// action, or a Refusal, with the reason.
 func Step(c Chat, in Input, now time.Time) (Chat, Effects) {
 	s := step{c: c, now: now}
 	s.endLost()

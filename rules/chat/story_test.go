@@ -19,7 +19,7 @@ import (
 //	failing holding msg m1: …                and it may hold the chat
 //	legacy m1: …    legacy text=hi: …        a message as a lead_reply, known by its id, or its text
 //	msg m1 sent=1m: …                        sent that long after an hour before the start
-//	reaction: …    odd: …    outside: …      a reaction (to a message: reaction m1); a type nobody knows; not from outside
+//	reaction: …    odd: …    outside: …      a reaction (to a message: reaction m1); an unknown type; chertd's own
 //	fired NAME: …                            the event of a timer that fired
 //	again 2: …                               the event with sequence 2 is run again
 //	missed 2: …                              the same, through a pack that had missed it

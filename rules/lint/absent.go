@@ -26,7 +26,7 @@ func useOf(isCondition bool) absentUse {
 
 // checkAbsent finds keys that a data file or a setting does not have, where the value
 // goes into a table, to a function of the pack, or into a comparison. The value is nil
-// there. A nil condition is no condition: a rule for the people in a list would run
+// there. A nil condition matches every event: a rule for the people in a list would run
 // for everybody. That is an error. Elsewhere it is a warning: a key may be optional,
 // and an edit of data that removes the last row with the key must go live.
 func (f *file) checkAbsent() {
@@ -135,8 +135,8 @@ func (f *file) condition(e ast.Expr, depth int) {
 	f.conditionsIn(e, depth)
 }
 
-// conditionsIn records the fields of a table with these names, or all fields if there
-// are no names. It skips items of a list: if one is nil, the others remain.
+// conditionsIn records the fields of a table with these names, or all fields if names
+// is empty. It skips items of a list: if one is nil, the others remain.
 func (f *file) conditionsIn(e ast.Expr, depth int, names ...string) {
 	wanted := func(key ast.Expr) bool {
 		name, ok := key.(*ast.StringExpr)

@@ -61,7 +61,7 @@ func checkSection(t *testing.T, s section, severity string) {
 		}
 	}
 	for _, d := range checkExample(t, s.code, s.good) {
-		t.Errorf("the good example is told:\n%s", d)
+		t.Errorf("the good example has the finding:\n%s", d)
 	}
 	allow := "check: allow " + s.code
 	if !allowable(s.code, diag.SeverityWarning) || s.code == codeRule {
@@ -190,7 +190,7 @@ func exampleFiles(text string) map[string]string {
 		if f := fileName.FindStringSubmatch(m[2]); f != nil {
 			name = f[1]
 			if strings.HasSuffix(name, ".lua") {
-				m[2] = m[2][len(f[0]):] // the line is no Lua
+				m[2] = m[2][len(f[0]):] // the line is not Lua
 			}
 		}
 		if _, twice := files[name]; twice {

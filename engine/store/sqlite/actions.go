@@ -12,13 +12,13 @@ import (
 	"chertd/rules/turn"
 )
 
-// isOpen is the condition of the index actions_open, which queries that are to
-// use it name word for word.
+// isOpen is the condition of the index actions_open. A query must repeat it literally
+// to use the index.
 const isOpen = `(status = 'waiting' OR status = 'sent' OR status = 'blocked' OR status = 'dead')`
 
 var (
-	// actionLife are the columns that change in an action's life; the others are
-	// given when it is requested and stay.
+	// actionLife are the columns that change in an action's life; the others are set
+	// when it is requested and never change.
 	actionLife    = []string{"status", "why", "depth", "asked_at", "due_at", "settled_at", "attempts", "code", "http", "trace_id", "error"}
 	actionColumns = append(slices.Clip(actionLife), "event_seq", "n", "chat_id", "kind", "pack", "version", "rule", "place",
 		"reason", "even_if_newer", "body", "target", "covers_seq", "follows")
@@ -94,7 +94,7 @@ func (s *Store) Actions(ctx context.Context, f store.ActionFilter) ([]chat.Actio
 	})
 }
 
-// isOpenStatus reports whether the index actions_open has actions of a status.
+// isOpenStatus reports whether the index actions_open contains actions with a status.
 func isOpenStatus(s chat.Status) bool {
 	return s == chat.Waiting || s == chat.Sent || s == chat.Blocked || s == chat.Dead
 }

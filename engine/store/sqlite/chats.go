@@ -25,8 +25,8 @@ var (
 	chatIndexed = []string{"postponed_until", "call_at", "timer_at"}
 	chatWritten = slices.Concat(chatColumns, chatIndexed)
 
-	// Chats are written by two statements that take the same arguments, of which the
-	// likelier is tried first: an upsert takes a third longer than the right one.
+	// Two statements that take the same arguments write chats. The likelier one is
+	// tried first: an upsert takes a third longer than the right one of the two.
 	updateChat = declare(`UPDATE chats SET ` + assigned(chatWritten) + ` WHERE id = ?`)
 	insertChat = declare(insertInto("chats", append(slices.Clip(chatWritten), "id")) + ` ON CONFLICT DO NOTHING`)
 
@@ -109,7 +109,7 @@ func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
 	return nil
 }
 
-// chatOf makes a chat, but for its id, of a row of chatColumns.
+// chatOf returns the chat of a row of chatColumns, without its id.
 func chatOf(row []driver.Value) (chat.Chat, error) {
 	c := chat.Chat{
 		Line: stringOf(row[0]), IsGroup: truthOf(row[1]), LastEvent: intOf(row[2]), LastMessage: stringOf(row[3]), LastMessageSeq: intOf(row[4]),

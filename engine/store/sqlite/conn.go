@@ -106,8 +106,8 @@ func (c *conn) script(sql string) error {
 	return err
 }
 
-// query calls each with every row. The row's slice is used again for the next
-// one; strings and bytes in it are the caller's. An end of ctx interrupts it.
+// query calls each for every row. It reuses the row's slice for the next row; the
+// caller may keep the strings and bytes in it. The end of ctx interrupts it.
 func (c *conn) query(ctx context.Context, what *statement, each func(row []driver.Value) error, args ...driver.Value) (err error) {
 	s, err := c.prepare(what)
 	if err != nil {
@@ -147,7 +147,7 @@ func (c *conn) one(ctx context.Context, what *statement, args ...driver.Value) (
 	return v, err
 }
 
-// list returns what of makes of each row.
+// list runs a query and returns of's result for each row.
 func list[T any](ctx context.Context, c *conn, what *statement, of func(row []driver.Value) (T, error), args ...driver.Value) (all []T, err error) {
 	err = c.query(ctx, what, func(row []driver.Value) error {
 		one, err := of(row)

@@ -25,7 +25,7 @@ const (
 	countActions // the first of those of actions, in the order of statuses
 )
 
-// statuses are those that an action can have.
+// statuses are all statuses of an action.
 var statuses = [...]chat.Status{chat.Waiting, chat.Sent, chat.Done, chat.Dropped, chat.Blocked, chat.Dead, chat.Shadowed}
 
 const allCounts = int(countActions) + len(statuses)
@@ -56,7 +56,7 @@ func addedTo(columns []string) string {
 	return strings.Join(terms, ", ")
 }
 
-// countOf is the count of actions with a status.
+// countOf returns the count of actions with a status.
 func countOf(status chat.Status) (count, error) {
 	i := slices.Index(statuses[:], status)
 	if i < 0 {

@@ -37,8 +37,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// victim appends and commits from several goroutines for ever, and says on its
-// output what it was told is durable: "append ID" and "commit SEQ".
+// victim appends and commits from several goroutines until it is killed, and prints
+// what the store reports as durable: "append ID" and "commit SEQ".
 func victim(path, round string) {
 	s, err := sqlite.Open(context.Background(), path, sqlite.Options{})
 	if err != nil {
@@ -138,7 +138,7 @@ func kill(t *testing.T, path string, round int, heard func(word, rest string)) {
 	for n := 0; ; n++ {
 		line, err := lines.ReadString('\n')
 		if err == io.EOF {
-			break // a last line that was cut short is no answer
+			break // a last line that was cut short does not count
 		}
 		if err != nil {
 			t.Fatal(err)

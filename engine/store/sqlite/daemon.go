@@ -98,7 +98,7 @@ func (s *Store) ReadCount(ctx context.Context, pack string) (rules.ReadCount, er
 	return count, err
 }
 
-// encodeDaemon adds what a transition keeps of schedules and of reads that count.
+// encodeDaemon adds a transition's runs of schedules and its counted reads.
 func (s *step) encodeDaemon(t *turn.Transition) {
 	for _, r := range t.Schedules {
 		if r.Done.IsZero() {

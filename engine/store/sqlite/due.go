@@ -91,8 +91,8 @@ func (s *Store) Postponed(ctx context.Context, now time.Time, limit int) ([]stor
 	})
 }
 
-// lasting lists what ends after a time, at most limit, and counts all of it, up to
-// store.CountedHolds.
+// lasting lists at most limit rows that end after a time, and counts all such rows,
+// up to store.CountedHolds.
 func lasting[T any](ctx context.Context, s *Store, doing string, chosen, count *statement, now time.Time, limit int, of func([]driver.Value) (T, error)) ([]T, int64, error) {
 	type found struct {
 		all   []T

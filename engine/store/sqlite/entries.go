@@ -53,7 +53,7 @@ type message struct {
 	SentAt  *int64       `json:"sent_at,omitempty"` // microseconds
 }
 
-// forward has the request's body apart: inside of JSON it would be reformatted.
+// forward stores the request's body separately: within JSON it would be reformatted.
 type forward struct {
 	Request chat.Request `json:"request"`
 	Body    *string      `json:"body,omitempty"`
@@ -151,7 +151,7 @@ func forwardJSON(f *turn.Forward) (driver.Value, error) {
 	return string(b), err
 }
 
-// entryOf makes an entry of a row of entryColumns.
+// entryOf returns the entry of a row of entryColumns.
 func entryOf(row []driver.Value) (turn.Entry, error) {
 	e := turn.Entry{Seq: intOf(row[0])}
 	ev := &e.Event

@@ -111,8 +111,8 @@ func inChat(id, chatID string) turn.Arrival {
 	return turn.Arrival{Event: event.Event{ID: id, Type: "x", Source: event.SourceFile, Chat: &event.Chat{ID: chatID}}}
 }
 
-// acts are what is done to a store under sabotage, each at once whole or not at
-// all. Two chats and two packs share a transaction.
+// acts are what is done to a store under sabotage, each as one transaction: whole or
+// not at all. Two chats and two packs share a transaction.
 var acts = []struct {
 	name string
 	do   func(*Store) error
@@ -210,10 +210,10 @@ func TestEveryStatementMayFail(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		told := &[]int64{}
+		announced := &[]int64{}
 		s.Journaled(func(list []turn.Entry) {
 			for _, e := range list {
-				*told = append(*told, e.Seq)
+				*announced = append(*announced, e.Seq)
 			}
 		})
 		if err := s.writer.conn.script("PRAGMA synchronous = OFF"); err != nil { // no machine fails here, only statements
@@ -221,14 +221,14 @@ func TestEveryStatementMayFail(t *testing.T) {
 		}
 		sab := &saboteur{with: with, lost: lost}
 		s.writer.conn.faults = sab
-		return s, sab, told
+		return s, sab, announced
 	}
-	// What each act finds, leaves, runs and tells of without any fault.
+	// What each act finds, leaves, runs and announces without any fault.
 	found, want := []string{""}, []string{}
 	var statements []int
-	var tells [][]int64
+	var announcedBy [][]int64
 	for _, act := range acts {
-		s, sab, told := start(found[len(found)-1], nil, false)
+		s, sab, announced := start(found[len(found)-1], nil, false)
 		if len(want) == 0 {
 			want = append(want, dump(t, s))
 		}
@@ -237,7 +237,7 @@ func TestEveryStatementMayFail(t *testing.T) {
 			t.Fatal(act.name, err)
 		}
 		statements = append(statements, len(sab.ran))
-		tells = append(tells, *told)
+		announcedBy = append(announcedBy, *announced)
 		want = append(want, dump(t, s))
 		if want[len(want)-1] == want[len(want)-2] && act.name != "commit again" {
 			t.Fatalf("%s changes nothing", act.name)
@@ -248,14 +248,14 @@ func TestEveryStatementMayFail(t *testing.T) {
 		}
 	}
 
-	all := slices.Concat(tells...)
+	all := slices.Concat(announcedBy...)
 	last := all[len(all)-1]
 	faults := 0
 	for name, with := range errs {
 		for _, lost := range []bool{false, true} {
 			for at, act := range acts {
 				for nth := 1; nth <= statements[at]; nth++ {
-					s, sab, told := start(found[at], with, lost)
+					s, sab, announced := start(found[at], with, lost)
 					sab.aim(nth)
 					err := act.do(s)
 					hit := sab.struck()
@@ -284,8 +284,8 @@ func TestEveryStatementMayFail(t *testing.T) {
 					if got := dump(t, s); got != want[len(want)-1] {
 						t.Errorf("%s: in the end there is\n%s\nwant\n%s", what, got, want[len(want)-1])
 					}
-					if wantTold := slices.Concat(tells[at:]...); !slices.Equal(*told, wantTold) || s.LastSeq() != last {
-						t.Errorf("%s: told of %v, last %d; want %v, last %d", what, *told, s.LastSeq(), wantTold, last)
+					if wantAnnounced := slices.Concat(announcedBy[at:]...); !slices.Equal(*announced, wantAnnounced) || s.LastSeq() != last {
+						t.Errorf("%s: announced %v, last %d; want %v, last %d", what, *announced, s.LastSeq(), wantAnnounced, last)
 					}
 					s.Close()
 					if t.Failed() {
@@ -307,10 +307,10 @@ func TestEveryStatementMayFail(t *testing.T) {
 func TestCommitInDoubtIsResolvedBeforeTheNext(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
-	var told []string
+	var announced []string
 	s.Journaled(func(list []turn.Entry) {
 		for _, e := range list {
-			told = append(told, fmt.Sprint(e.Seq, " ", e.Event.ID))
+			announced = append(announced, fmt.Sprint(e.Seq, " ", e.Event.ID))
 		}
 	})
 	sab := &saboteur{with: realFull(t), lost: true, dead: true}
@@ -325,8 +325,8 @@ func TestCommitInDoubtIsResolvedBeforeTheNext(t *testing.T) {
 		}
 		sab.aim(-1)
 	}
-	if len(told) > 0 || s.LastSeq() != 0 {
-		t.Errorf("told of %v while nothing is known", told)
+	if len(announced) > 0 || s.LastSeq() != 0 {
+		t.Errorf("announced %v while the outcome is unknown", announced)
 	}
 	if _, err := s.Append(t.Context(), []turn.Arrival{simple("e2")}); err == nil {
 		t.Error("another transaction began meanwhile")
@@ -336,8 +336,8 @@ func TestCommitInDoubtIsResolvedBeforeTheNext(t *testing.T) {
 	if err != nil || !receipts[0].Duplicate || receipts[0].Seq != 1 || receipts[1].Duplicate || receipts[1].Seq != 2 {
 		t.Errorf("once it is known: %+v, %v", receipts, err)
 	}
-	if got := strings.Join(told, ", "); got != "1 e1, 2 e2" {
-		t.Errorf("told of %s", got)
+	if got := strings.Join(announced, ", "); got != "1 e1, 2 e2" {
+		t.Errorf("announced %s", got)
 	}
 }
 

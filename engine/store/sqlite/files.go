@@ -70,7 +70,8 @@ type held struct {
 	size int64       // it must not become smaller, unless shrinks allows it
 	// shrinks, if set, reports whether a file may be so small.
 	shrinks func(size int64) bool
-	// sound, if set, reports whether the file's beginning and size are of SQLite.
+	// sound, if set, reports whether the file's beginning and size are those of
+	// SQLite.
 	sound func(head []byte, size int64) bool
 }
 
@@ -81,8 +82,8 @@ const (
 	walMagicOr = 1
 )
 
-// hold opens the files of the store at path, which have just been found in order.
-// The next start looks for the store at link.
+// hold opens the files of the store at path, which were just checked. The next start
+// looks for the store at link.
 func hold(path, link string, lock *lockFile) (*files, error) {
 	fl := &files{path: path, link: link, lock: lock}
 	fl.db = held{path: path, sound: func(head []byte, _ int64) bool { return bytes.HasPrefix(head, []byte(dbMagic)) }}
@@ -109,8 +110,8 @@ func hold(path, link string, lock *lockFile) (*files, error) {
 }
 
 // check returns a *LostError if a file was replaced, removed or truncated, and a
-// *touchedError if something else wrote into the database. A file that was moved
-// away and is back unchanged is in order.
+// *touchedError if something else wrote into the database. It accepts a file that was
+// moved away and is back unchanged.
 func (fl *files) check() error {
 	if err := fl.db.check(); err != nil {
 		return err
@@ -134,10 +135,10 @@ func (fl *files) check() error {
 }
 
 // checkContent checks that the WAL has all that was committed to it, and that only
-// checkpoints wrote into the database. It compares the index with what check has
-// read of the files before: a writer updates the index after the WAL, and a
-// checkpoint notes there that it begins, before it changes the database, and that
-// it ended, after that.
+// checkpoints wrote into the database. It compares the index with what check read
+// from the files before: a writer updates the index after the WAL, and a checkpoint
+// records its start in the index before it changes the database, and its end
+// afterwards.
 func (fl *files) checkContent() error {
 	for range lookTries {
 		index, whole, err := readIndex(fl.shm.f)

@@ -58,7 +58,7 @@ func (e *writeError) Hint() string {
 	return "check the disk and the kernel log (dmesg); chertd tries again every second"
 }
 
-// health is whether the store can keep anything. Its methods do not use the disk.
+// health records whether the store can write. Its methods do not use the disk.
 type health struct {
 	now   func() time.Time
 	busy  atomic.Int64 // when the current write began, Unix nanoseconds; 0: none
@@ -181,7 +181,7 @@ func storeFailed(err error) bool {
 	return errors.As(err, &lost) || errors.As(err, &touched) || errors.As(err, &corrupt) || errors.As(err, &intake) || sqliteFailed(err)
 }
 
-// sqliteFailed reports whether an error is one of SQLite that blames the database.
+// sqliteFailed reports whether an error is SQLite's and the database is its cause.
 func sqliteFailed(err error) bool {
 	switch sqliteCode(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
@@ -198,7 +198,7 @@ func damaged(err error) bool {
 	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
 }
 
-// sqliteCode is the primary code of an error of SQLite's; 0 if it is another's.
+// sqliteCode returns the primary code of an SQLite error; 0 for any other error.
 func sqliteCode(err error) int {
 	var e *moderncsqlite.Error
 	if !errors.As(err, &e) {

@@ -23,7 +23,7 @@ func BenchmarkHistory(b *testing.B) {
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
 	}
-	var opened, told time.Duration
+	var opened, counted time.Duration
 	for b.Loop() {
 		began := time.Now()
 		s, err := Open(b.Context(), path, Options{})
@@ -35,11 +35,11 @@ func BenchmarkHistory(b *testing.B) {
 		if st, err := s.Stats(b.Context()); err != nil || st.Bytes == 0 {
 			b.Fatal(st, err)
 		}
-		told += time.Since(began)
+		counted += time.Since(began)
 		if err := s.Close(); err != nil {
 			b.Fatal(err)
 		}
 	}
 	b.ReportMetric(float64(opened.Microseconds())/1000/float64(b.N), "ms-open")
-	b.ReportMetric(float64(told.Microseconds())/1000/float64(b.N), "ms-stats")
+	b.ReportMetric(float64(counted.Microseconds())/1000/float64(b.N), "ms-stats")
 }

@@ -66,10 +66,10 @@ func TestBadRequestFailsAlone(t *testing.T) {
 	}
 	bad := newRequest("commit", step{changes: []change{{what: &statement{sql: "INSERT INTO pending (seq, slot) VALUES (9, 'not a number')"}}}})
 	refused := newRequest("commit", step{reads: []turn.KV{{Pack: "p", Key: "k", Version: 7}}})
-	var told []string
+	var announced []string
 	s.Journaled(func(list []turn.Entry) {
 		for _, e := range list {
-			told = append(told, fmt.Sprint(e.Seq, " ", e.Event.ID))
+			announced = append(announced, fmt.Sprint(e.Seq, " ", e.Event.ID))
 		}
 	})
 	// The writer is left out, to give all to one transaction.
@@ -83,8 +83,8 @@ func TestBadRequestFailsAlone(t *testing.T) {
 			t.Errorf("answer %v, want %q", err, want)
 		}
 	}
-	if got := strings.Join(told, ", "); got != "1 e1, 2 e2" {
-		t.Errorf("told of %s", got)
+	if got := strings.Join(announced, ", "); got != "1 e1, 2 e2" {
+		t.Errorf("announced %s", got)
 	}
 	if got := s.LastSeq(); got != 2 || first.receipts[0].Seq != 1 || last.receipts[0].Seq != 2 {
 		t.Errorf("last sequence %d, receipts %v and %v", got, first.receipts, last.receipts)
@@ -240,7 +240,7 @@ func TestMigrations(t *testing.T) {
 		t.Errorf("a script that fails: %v, leaves %s", err, column(c))
 	}
 	if c, err = at(one, two, "ALTER TABLE t ADD COLUMN c;"); err != nil || column(c) != "a,b,c at 3" {
-		t.Errorf("mended: %v, %s", err, column(c))
+		t.Errorf("with the script fixed: %v, %s", err, column(c))
 	}
 	var newer *NewerError
 	if _, err = at(one, two); !errors.As(err, &newer) || newer.Version != 3 || newer.Known != 2 || !strings.Contains(err.Error(), path) {
@@ -393,7 +393,7 @@ func TestExpiredKVIsCleared(t *testing.T) {
 	s := openInside(t)
 	noon := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	var writes []turn.KV
-	for i := range clearedAtOnce + 10 {
+	for i := range maxCleared + 10 {
 		writes = append(writes, turn.KV{Pack: "p", Key: fmt.Sprint("k", i), Value: []byte(`1`), Expires: noon.Add(time.Second)})
 	}
 	quota := func(at time.Time) []turn.Quota { return []turn.Quota{{Pack: "p", Bytes: 1 << 20, At: at}} }

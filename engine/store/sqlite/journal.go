@@ -33,8 +33,8 @@ var (
 
 // Append implements store.Store.
 //
-// If ctx ends while the arrivals are being written, its error is returned and
-// it is not known whether they are kept; appending them again is safe.
+// If ctx ends during the write, Append returns ctx's error, and it is unknown whether
+// the arrivals are kept; appending them again is safe.
 func (s *Store) Append(ctx context.Context, arrivals []turn.Arrival) ([]store.Receipt, error) {
 	list, err := prepareArrivals(arrivals)
 	if err != nil {

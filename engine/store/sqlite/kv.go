@@ -18,7 +18,7 @@ var (
 	selectExpired = declare(`SELECT sum(octet_length(key) + octet_length(value)) FROM kv INDEXED BY kv_expiring
 		WHERE pack = ? AND expires_at IS NOT NULL AND value IS NOT NULL AND expires_at <= ?`)
 	// A cleared entry's row stays for its version, as that of a deleted one does.
-	clearExpired = declareCostly("clears at most clearedAtOnce entries, which an index finds", `UPDATE kv SET value = NULL, expires_at = NULL WHERE pack = ?1 AND key IN (
+	clearExpired = declareCostly("clears at most maxCleared entries, which an index finds", `UPDATE kv SET value = NULL, expires_at = NULL WHERE pack = ?1 AND key IN (
 		SELECT key FROM kv INDEXED BY kv_expiring WHERE pack = ?1 AND expires_at IS NOT NULL AND value IS NOT NULL AND expires_at <= ?2
 		ORDER BY expires_at LIMIT ?3)`)
 	upsertKV = declare(`INSERT INTO kv (pack, key, value, expires_at, version) VALUES (?, ?, ?, ?, ?)
@@ -32,9 +32,9 @@ var (
 	selectValue = declare(`SELECT value FROM kv WHERE pack = ? AND key = ?`)
 )
 
-// clearedAtOnce is how many expired entries a batch clears that writes to their
+// maxCleared limits the expired entries that a batch clears when it writes to their
 // pack's kv: more than it can add, and few enough to take a millisecond or two.
-const clearedAtOnce = 256
+const maxCleared = 256
 
 type kvKey struct{ pack, key string }
 
@@ -135,7 +135,7 @@ func (r *request) quotas() map[string]turn.Quota {
 // fits reports whether a pack has room for a number of bytes more. It also clears
 // some of what has expired.
 func (w *writer) fits(q turn.Quota, more int64) (bool, error) {
-	if _, err := w.conn.exec(clearExpired, q.Pack, q.At.UnixMicro(), int64(clearedAtOnce)); err != nil {
+	if _, err := w.conn.exec(clearExpired, q.Pack, q.At.UnixMicro(), int64(maxCleared)); err != nil {
 		return false, err
 	}
 	if more <= 0 {

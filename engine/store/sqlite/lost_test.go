@@ -103,8 +103,8 @@ func TestLostFilesAcknowledgeNothing(t *testing.T) {
 			if err := s.Healthy(); err != nil {
 				t.Fatalf("not healthy before: %v", err)
 			}
-			told := 0
-			s.Journaled(func(list []turn.Entry) { told += len(list) })
+			announced := 0
+			s.Journaled(func(list []turn.Entry) { announced += len(list) })
 			harm(t, s.path)
 
 			for i := range 3 {
@@ -114,14 +114,14 @@ func TestLostFilesAcknowledgeNothing(t *testing.T) {
 					t.Fatalf("appended to a lost store: %v", err)
 				}
 				if err := s.Healthy(); !errors.As(err, &lost) {
-					t.Errorf("the store says it is %v", err)
+					t.Errorf("Healthy returned %v", err)
 				}
 			}
 			if err := s.Commit(t.Context(), []turn.Transition{{States: []turn.State{{Pack: "p", Chat: "c", Value: []byte("1")}}}}); err == nil {
 				t.Error("committed to a lost store")
 			}
-			if told != 0 {
-				t.Errorf("the engine was told of %d entries that are not on disk", told)
+			if announced != 0 {
+				t.Errorf("%d entries were announced that are not on disk", announced)
 			}
 			// That a database is being checked is logged before what was found.
 			if got := strings.Count(log.String(), "level=ERROR") - strings.Count(log.String(), "is being checked"); got != 1 || !strings.Contains(log.String(), "restart chertd") {
@@ -251,12 +251,12 @@ func TestCommitIntoALostFileIsNotAcknowledged(t *testing.T) {
 		}
 		return true
 	}
-	told := false
-	s.Journaled(func([]turn.Entry) { told = true })
+	announced := false
+	s.Journaled(func([]turn.Entry) { announced = true })
 	w.serve([]*request{r})
 	var lost *LostError
-	if err := <-r.answer; !errors.As(err, &lost) || told {
-		t.Fatalf("answered %v, the engine was told: %t", err, told)
+	if err := <-r.answer; !errors.As(err, &lost) || announced {
+		t.Fatalf("answered %v, entry announced: %t", err, announced)
 	}
 	if err := os.Rename(away, s.path); err != nil {
 		t.Fatal(err)
@@ -264,7 +264,7 @@ func TestCommitIntoALostFileIsNotAcknowledged(t *testing.T) {
 	again := newRequest("append", step{arrivals: prepared(t, "e2")})
 	w.serve([]*request{again})
 	if err := <-again.answer; !errors.As(err, &lost) || !errors.As(s.Healthy(), &lost) {
-		t.Errorf("a store with a commit that nobody knows of goes on: %v, %v", err, s.Healthy())
+		t.Errorf("a store whose commit is lost accepts another one: %v, %v", err, s.Healthy())
 	}
 	w.queue = make(chan *request) // for Close to close
 }
@@ -315,7 +315,7 @@ func TestDamageEndsTheStore(t *testing.T) {
 		defer fresh.Close()
 		_, err = fresh.Append(t.Context(), []turn.Arrival{simple("e2")})
 		if again := fresh.Healthy(); !errors.As(again, &corrupt) || corrupt.Hint() == "" {
-			t.Errorf("the store says it is %v", again)
+			t.Errorf("Healthy returned %v", again)
 		}
 	}
 	if err == nil || !damaged(err) {
@@ -348,7 +348,7 @@ func TestHangingDiskRefusesSenders(t *testing.T) {
 	now.Add(1)
 	var stalled *StalledError
 	if err := s.Healthy(); !errors.As(err, &stalled) || stalled.For != stallAfter {
-		t.Errorf("while a write hangs the store says it is %v", err)
+		t.Errorf("while a write hangs Healthy returned %v", err)
 	}
 	if _, err := s.Append(t.Context(), []turn.Arrival{simple("e2")}); !errors.As(err, &stalled) {
 		t.Errorf("an event waits with the disk: %v", err)
@@ -388,7 +388,7 @@ func TestHangingDiskRefusesSenders(t *testing.T) {
 		t.Errorf("the write that hung, and what waited: %v", err)
 	}
 	if err := s.Healthy(); err != nil {
-		t.Errorf("the disk answers again, but the store says it is %v", err)
+		t.Errorf("the disk answers again, but Healthy returned %v", err)
 	}
 }
 
@@ -427,7 +427,7 @@ func TestFailuresAreNoticedWithoutTraffic(t *testing.T) {
 	}
 	look()
 	if err := s.Healthy(); err != nil {
-		t.Errorf("the disk has room again, but the store says it is %v", err)
+		t.Errorf("the disk has room again, but Healthy returned %v", err)
 	}
 	if _, err := s.Append(t.Context(), []turn.Arrival{big}); err != nil {
 		t.Error(err)
@@ -438,7 +438,7 @@ func TestFailuresAreNoticedWithoutTraffic(t *testing.T) {
 	look()
 	var lost *LostError
 	if err := s.Healthy(); !errors.As(err, &lost) {
-		t.Errorf("the files are gone, but the store says it is %v", err)
+		t.Errorf("the files are gone, but Healthy returned %v", err)
 	}
 	for _, want := range []string{"make room on the disk", "the store works again", "restart chertd"} {
 		if strings.Count(log.String(), want) != 1 {
@@ -471,7 +471,7 @@ func TestBadRequestLeavesTheStoreHealthy(t *testing.T) {
 	s := openInside(t)
 	bad := newRequest("commit", step{changes: []change{{what: &statement{sql: "INSERT INTO pending (seq, slot) VALUES (9, 'not a number')"}}}})
 	if err := s.submit(t.Context(), bad, true); err == nil || s.Healthy() != nil {
-		t.Errorf("%v; the store says it is %v", err, s.Healthy())
+		t.Errorf("%v; Healthy returned %v", err, s.Healthy())
 	}
 }
 
@@ -528,7 +528,7 @@ func TestStoreThatAcceptsNoEventIsNotHealthy(t *testing.T) {
 				}
 				var hinted interface{ Hint() string }
 				if err := s.Healthy(); err == nil || !errors.As(err, &hinted) {
-					t.Fatalf("nothing is taken in, and the store says it is %v", err)
+					t.Fatalf("nothing is taken in, and Healthy returned %v", err)
 				}
 				tick <- time.Time{}
 				tick <- time.Time{} // the one before is done
@@ -542,7 +542,7 @@ func TestStoreThatAcceptsNoEventIsNotHealthy(t *testing.T) {
 			tick <- time.Time{}
 			tick <- time.Time{}
 			if err := s.Healthy(); err != nil {
-				t.Errorf("the cause is gone, but the store says it is %v", err)
+				t.Errorf("the cause is gone, but Healthy returned %v", err)
 			}
 			if err := take("after"); err != nil || !strings.Contains(name, "quarantine") && s.LastSeq() != last+1 {
 				t.Errorf("after: %v, and the last is %d, was %d", err, s.LastSeq(), last)
@@ -611,7 +611,7 @@ func TestShellStopsNoStore(t *testing.T) {
 		}
 	}
 	if err := s.Healthy(); err != nil || log.Len() > 0 {
-		t.Errorf("the store says it is %v, and logged:\n%s", err, &log)
+		t.Errorf("Healthy returned %v, and logged:\n%s", err, &log)
 	}
 	intact(t, s)
 }
@@ -645,7 +645,7 @@ func TestVacuumOfAShellStopsNoStore(t *testing.T) {
 		t.Fatalf("the database has %d bytes, and had %d: it proves nothing", size(), large)
 	}
 	if err := s.Healthy(); err != nil || log.Len() > 0 {
-		t.Errorf("the store says it is %v, and logged:\n%s", err, &log)
+		t.Errorf("Healthy returned %v, and logged:\n%s", err, &log)
 	}
 	intact(t, s)
 }
@@ -703,7 +703,7 @@ func TestWALThatIsCutDuringACommit(t *testing.T) {
 	w.serve([]*request{r})
 	var lost *LostError
 	if err := <-r.answer; !errors.As(err, &lost) || !errors.As(s.Healthy(), &lost) {
-		t.Errorf("answered %v; the store says it is %v", err, s.Healthy())
+		t.Errorf("answered %v; Healthy returned %v", err, s.Healthy())
 	}
 	w.queue = make(chan *request) // for Close to close
 }

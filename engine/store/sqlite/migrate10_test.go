@@ -13,8 +13,8 @@ import (
 	"chertd/rules/turn"
 )
 
-// fill9 is what a chertd of version 9 kept of itself in meta, flags, kv and a pack
-// that is none.
+// fill9 is what chertd with schema 9 kept about its own state: in meta, flags, kv and
+// the row of a pack that does not exist.
 const fill9 = `
 INSERT INTO meta VALUES ('last_seq', 41), ('clock_offset', -3000001), ('opened_at', 5), ('probed_at', 6);
 INSERT INTO flags VALUES ('paused', 1), ('pending kept/codes', 1), ('pending kept/vip', 0), ('rules gone/vip', 1),

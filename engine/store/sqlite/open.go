@@ -65,9 +65,9 @@ var (
 // empty path has a method Hint with what to do.
 //
 // Open switches SQLite, for the whole process, to open-file-description locks and
-// fdatasync where the system has them. Nevertheless, no code of the process may
-// open the database's files by other means: some locks of SQLite are of the other
-// kind, which closing any descriptor of the file drops.
+// fdatasync where the system has them. Nevertheless, no code of the process may open
+// the database's files by other means: some of SQLite's locks remain POSIX locks,
+// which the process loses when it closes any descriptor of the file.
 func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if o.now == nil {
 		o.now = time.Now
@@ -96,7 +96,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err := checkRegular(path); err != nil {
 		return failed(err)
 	}
-	// Where the system has neither, POSIX locks and fsync do.
+	// Systems without these use POSIX locks and fsync.
 	moderncsqlite.OFDLocking(true)
 	moderncsqlite.Fdatasync(true)
 
@@ -165,8 +165,8 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	return s, nil
 }
 
-// open opens the writer's connection, brings the schema up to date, and reads what
-// the writer counts on from.
+// open opens the writer's connection, brings the schema up to date, and reads the
+// counts that the writer continues.
 func (w *writer) open(ctx context.Context, path string, o Options) (err error) {
 	if w.conn, err = connectWriter(ctx, path, o.pragmas...); err != nil {
 		return err

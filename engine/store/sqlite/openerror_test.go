@@ -70,8 +70,8 @@ func TestOpenRefusesChangedTables(t *testing.T) {
 	}
 }
 
-// TestOpenErrorsHaveAHint: errors that a restart does not help are told apart from a full disk,
-// which it does, and from unknown ones.
+// TestOpenErrorsHaveAHint: an error that a restart does not solve differs from a full
+// disk, after which a restart helps, and from an unknown error.
 func TestOpenErrorsHaveAHint(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -212,7 +212,7 @@ func TestOpenFailsIfItCantReadTheSequence(t *testing.T) {
 	}
 }
 
-// A file that is no store of chertd's is left as it is: neither its mode nor its
+// Open leaves a file that is not a store of chertd's unchanged: neither its mode nor its
 // content changes, and no WAL appears beside it.
 func TestForeignDatabasesAreLeftAlone(t *testing.T) {
 	t.Parallel()

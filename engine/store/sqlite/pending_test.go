@@ -12,7 +12,7 @@ import (
 	"chertd/rules/turn"
 )
 
-// Large bodies don't come all at once, and none is left out.
+// Large bodies come in several pages, and none is left out.
 func TestPendingIsBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -15,8 +15,8 @@ var (
 	selectQuarantine = declareCostly("the newest first, until there are enough", `SELECT id, received_at, source, reason, header, body FROM quarantine ORDER BY id DESC LIMIT ?`)
 )
 
-// Quarantine implements store.Store. If ctx ends while it is being written,
-// ctx's error is returned and it may be kept all the same.
+// Quarantine implements store.Store. If ctx ends during the write, Quarantine returns
+// ctx's error, and the delivery may be kept nevertheless.
 func (s *Store) Quarantine(ctx context.Context, q store.Quarantined) error {
 	header, err := encoded(q.Header, len(q.Header) == 0)
 	if err != nil {

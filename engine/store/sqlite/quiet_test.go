@@ -71,10 +71,10 @@ func TestFailedCheckpointAtCloseIsLogged(t *testing.T) {
 func TestCheckpointRunsAfterManyRows(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
-		name           string
-		weights        []int
-		room, want     int
-		writtenNotTold int
+		name       string
+		weights    []int
+		room, want int
+		rest       int
 	}{
 		{"too few", []int{checkpointRows - 1}, 9, 0, checkpointRows - 1},
 		{"just enough", []int{checkpointRows - 1, 1}, 9, 1, 0},
@@ -90,8 +90,8 @@ func TestCheckpointRunsAfterManyRows(t *testing.T) {
 		}
 		close(w.queue)
 		w.run()
-		if len(w.grown) != tc.want || w.written != tc.writtenNotTold {
-			t.Errorf("%s: told %d times, and %d rows since; want %d and %d", tc.name, len(w.grown), w.written, tc.want, tc.writtenNotTold)
+		if len(w.grown) != tc.want || w.written != tc.rest {
+			t.Errorf("%s: %d notices, and %d rows since the last one; want %d and %d", tc.name, len(w.grown), w.written, tc.want, tc.rest)
 		}
 	}
 }

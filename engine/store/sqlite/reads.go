@@ -56,7 +56,7 @@ func (s *Store) read(ctx context.Context, doing string, f func(*conn) error) err
 	return nil
 }
 
-// snapshot is read in a transaction: all of f's queries see the same moment.
+// snapshot is read in a transaction: all queries of f see the same state.
 func (s *Store) snapshot(ctx context.Context, doing string, f func(*conn) error) error {
 	return s.read(ctx, doing, func(c *conn) error {
 		if _, err := c.exec(begin); err != nil {
@@ -68,8 +68,8 @@ func (s *Store) snapshot(ctx context.Context, doing string, f func(*conn) error)
 	})
 }
 
-// readList is read of one query: it returns what of makes of each row. An end of
-// ctx interrupts it.
+// readList runs one query and returns of's result for each row. The end of ctx
+// interrupts it.
 func readList[T any](ctx context.Context, s *Store, doing string, what *statement, of func([]driver.Value) (T, error), args ...driver.Value) (all []T, err error) {
 	err = s.read(ctx, doing, func(c *conn) (err error) {
 		all, err = list(ctx, c, what, of, args...)
@@ -78,9 +78,9 @@ func readList[T any](ctx context.Context, s *Store, doing string, what *statemen
 	return all, err
 }
 
-// readOne is read of one short query, which an end of ctx does not interrupt: to
-// watch ctx would cost more than the query. It returns the first column of the
-// first row; nil if there is none.
+// readOne runs one short query, which the end of ctx does not interrupt: watching ctx
+// would cost more than the query. It returns the first column of the first row; nil
+// if there is none.
 func (s *Store) readOne(ctx context.Context, doing string, what *statement, args ...driver.Value) (v driver.Value, err error) {
 	err = s.read(ctx, doing, func(c *conn) (err error) {
 		v, err = c.one(context.Background(), what, args...)
@@ -89,14 +89,14 @@ func (s *Store) readOne(ctx context.Context, doing string, what *statement, args
 	return v, err
 }
 
-// firstString is the first column of a row.
+// firstString returns the first column of a row.
 func firstString(row []driver.Value) (string, error) { return stringOf(row[0]), nil }
 
-// browse is snapshot for what people request. It may take long, so that it uses
-// half of the connections at most. It returns when ctx ends, also while the disk
-// hangs: a read that hangs in the kernel can't be interrupted, so that it continues
-// in the background and keeps its connection until the disk answers. f must
-// therefore not write to variables outside of it.
+// browse is snapshot for requests of people. They may take long, so it uses at most
+// half of the connections. It returns when ctx ends, also while the disk hangs: a
+// read that hangs in the kernel can't be interrupted, so it continues in the
+// background and keeps its connection until the disk answers. Therefore f must not
+// write to variables outside of it.
 func browse[T any](ctx context.Context, s *Store, doing string, f func(*conn) (T, error)) (result T, err error) {
 	if err := s.writer.health.stalled(); err != nil {
 		return result, fmt.Errorf("%s: %w", doing, err)

@@ -74,7 +74,7 @@ func newRequest(doing string, steps ...step) *request {
 	return r
 }
 
-// bytesIn is how long the strings among arguments are.
+// bytesIn returns the total length of the strings among arguments.
 func bytesIn(args []driver.Value) (n int) {
 	for _, v := range args {
 		switch v := v.(type) {
@@ -99,7 +99,7 @@ func writes(group []*request) bool {
 	return slices.ContainsFunc(group, func(r *request) bool { return r.weight > 0 })
 }
 
-// arrivals is how many entries a group can add to the journal.
+// arrivals returns how many entries a group can add to the journal.
 func arrivals(group []*request) (n int) {
 	for _, r := range group {
 		for i := range r.steps {

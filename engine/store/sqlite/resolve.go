@@ -12,8 +12,8 @@ import (
 // or path itself if none is there. SQLite keeps the WAL beside the database, not
 // beside the link, and chertd its lock file.
 //
-// A link that leads nowhere is refused: more likely than a new store is a disk
-// that is not mounted.
+// It refuses a link without a target: an unmounted disk is more likely than a new
+// store.
 func resolve(path string) (string, error) {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {

@@ -22,7 +22,7 @@ func declare(sql string) *statement {
 }
 
 // declareCostly declares a statement whose cost grows with a table, or which sorts;
-// why is why that does no harm.
+// why is the reason that makes it harmless.
 func declareCostly(why, sql string) *statement {
 	s := declare(sql)
 	s.costly = why

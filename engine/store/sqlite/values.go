@@ -71,7 +71,7 @@ func flag(b bool) driver.Value {
 	return int64(0)
 }
 
-// truth is 1, 0 or, if it is not known, NULL.
+// truth returns 1, 0 or, if t is unknown, NULL.
 func truth(t event.Truth) driver.Value {
 	if v, known := t.Known(); known {
 		return flag(v)
@@ -86,7 +86,8 @@ func truthOf(v driver.Value) event.Truth {
 	return event.TruthOf(intOf(v) != 0)
 }
 
-// rate is two columns, the second in microseconds; NULL if the rate is zero.
+// rate returns two columns, the second in microseconds; both NULL if the rate is
+// zero.
 func rate(r rules.Rate) (n, per driver.Value) {
 	if r == (rules.Rate{}) {
 		return nil, nil
@@ -98,7 +99,7 @@ func rateOf(n, per driver.Value) rules.Rate {
 	return rules.Rate{N: int(intOf(n)), Per: time.Duration(intOf(per)) * time.Microsecond}
 }
 
-// encoded is v as JSON; NULL if it is empty.
+// encoded returns v as JSON; NULL if it is empty.
 func encoded(v any, empty bool) (driver.Value, error) {
 	if empty {
 		return nil, nil
