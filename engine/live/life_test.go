@@ -96,11 +96,30 @@ func (l *life) tend() {
 	}
 }
 
+// deepCopy copies a standing with what it points to, which Standing.clone shares.
+func deepCopy(s Standing) Standing {
+	c := s.clone()
+	for _, try := range []**Try{&c.Trying, &c.Tried} {
+		if *try != nil {
+			copied := **try
+			copied.Diagnostics = slices.Clone(copied.Diagnostics)
+			*try = &copied
+		}
+	}
+	if c.Trial != nil {
+		trial := *c.Trial
+		c.Trial = &trial
+	}
+	c.Warnings, c.Unfit, c.Complete = slices.Clone(c.Warnings), slices.Clone(c.Unfit), slices.Clone(c.Complete)
+	c.Verdict.Diagnostics = slices.Clone(c.Verdict.Diagnostics)
+	return c
+}
+
 // give is Manager.give.
 func (l *life) give(in Input) {
 	for in != nil {
 		l.now = l.now.Add(time.Millisecond)
-		before := l.s.clone()
+		before := deepCopy(l.s)
 		next, out := Step(l.s, in, l.now)
 		if !reflect.DeepEqual(before, l.s) {
 			l.wrong = fmt.Sprintf("Step has changed its argument by %T", in)
