@@ -210,8 +210,8 @@ func (m *Manager) sorted() []*Standing {
 	return all
 }
 
-// Stop ends what goes on in the background: specs, and the dropping of pending work,
-// which the next start takes up. No other method may be called after it.
+// Stop ends the background tasks: specs, and the dropping of pending work, which the
+// next start resumes. No other method may be called after it.
 func (m *Manager) Stop() { m.tasks.stop() }
 
 // Reconfigure takes another configuration of the packs, and another gate, and reads

@@ -8,8 +8,7 @@ import (
 
 // A new version is on trial for its first trialEvents events: if it fails on
 // more than one in trialShare of them where its predecessor did not, it is
-// rolled back automatically. It is also if it fails on each of the first
-// trialAll: few events come in an hour where little is going on.
+// rolled back automatically. So is one that fails on each of the first trialAll, because a quiet account gets few events in an hour.
 const (
 	trialEvents = 50
 	trialShare  = 5

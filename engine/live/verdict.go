@@ -194,15 +194,15 @@ func (e *LoadError) Error() string {
 // Hint is what fixes the first of them; it may be "".
 func (e *LoadError) Hint() string { return e.Diagnostics[0].Hint }
 
-// FolderUnreadError is returned when a pack is to be removed and nobody knows
-// whether its files are gone: the rules folder can't be read.
+// FolderUnreadError is returned when a pack is to be removed and the rules folder
+// can't be read: it is unknown whether the pack's files are gone.
 type FolderUnreadError struct {
 	Pack   string
 	Folder diag.Diagnostic // what is wrong with the folder
 }
 
 func (e *FolderUnreadError) Error() string {
-	return fmt.Sprintf("remove pack %q: nobody knows whether its files are gone: %s: %s", e.Pack, e.Folder.File, e.Folder.Message)
+	return fmt.Sprintf("remove pack %q: it is unknown whether its files are gone: %s: %s", e.Pack, e.Folder.File, e.Folder.Message)
 }
 
 // UnknownVersionError is returned for a version that is not kept.

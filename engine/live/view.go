@@ -25,7 +25,7 @@ type PackStanding struct {
 	Pinned      bool                   // by a rollback
 	PinStays    bool                   // also when its files change
 	Gone        bool
-	Unread      bool   // the rules folder can't be read: nobody knows how its files are
+	Unread      bool   // the rules folder can't be read: the state of its files is unknown
 	NotLive     string // why its files as they are now are not live; "": they are
 	Edit        string // version of its files as they are now
 	Diagnostics diag.List

@@ -54,8 +54,8 @@ func (l *Limits) Reserve(packs []string, now time.Time) (got []Place, full []Ful
 	return got, full
 }
 
-// Ended says that the call of the places has ended, and whether it was made: put
-// on the wire, whatever came of it.
+// Ended records that the call of the places has ended, and whether it was made: sent
+// to Chert, with any result.
 func (l *Limits) Ended(places []Place, now time.Time, made bool) {
 	for _, p := range places {
 		l.packs[p.Pack].Ended(p.At, now, made)

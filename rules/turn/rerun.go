@@ -45,7 +45,7 @@ func (r *Rerun) Skip(row *Missed) {
 	r.note(row.Pack, row.Version, "it did not run: the pack is off, in shadow or removed")
 }
 
-// Ran is what came of running an event through a pack that had missed it.
+// Ran is the result of running an event through a pack that had missed it.
 type Ran struct {
 	// Outcomes are those of the pack's rules. The caller notes them in its Suspensions
 	// before the next event.

@@ -3,7 +3,7 @@
 // An entry of the journal meets a rule set, a chat and what packs remember: the
 // turn makes the input of the rules, runs them, records the decision, forwards
 // requests for other chats, moves the chat and lists what is to be kept. An input
-// that is no event (a time that has come, the answer of a call, an operator's
+// other than an event (a time that has come, the answer of a call, an operator's
 // command) moves the chat alone. The engine, specs and eval call the turn and
 // nothing else, so that the same story has the same end in all of them.
 //
@@ -27,7 +27,7 @@ type Turn struct {
 	Set    *rules.Set // nil: no rule runs
 	Shard  int        // whose VMs run
 	Now    time.Time
-	Again  bool       // the entry ran before, and what came of it could not be kept
+	Again  bool       // the entry ran before, and its result could not be stored
 	Chat   *chat.Chat // nil: the input is of none
 	Memory *Memory    // gets what handlers write
 	// Suspensions are the rules that are suspended. The turn only looks at it; nil: nothing
@@ -43,7 +43,7 @@ type Blocks interface {
 	Blockade(ctx context.Context, key string) (*Blockade, error)
 }
 
-// Done is what came of an input: what is to be kept, and what the caller is to
+// Done is the result of an input: what the caller has to store, and what it has to
 // carry out or show.
 type Done struct {
 	Transition
@@ -105,14 +105,14 @@ func (t *Turn) decided(ctx context.Context, in chat.Outcomes, d *Done) error {
 	return nil
 }
 
-// Move moves the chat by an input that is no event.
+// Move moves the chat by an input other than an event.
 func (t *Turn) Move(ctx context.Context, in chat.Input) (Done, error) {
 	var d Done
 	_, err := t.move(ctx, in, &d)
 	return d, err
 }
 
-// move moves the chat, and notes what comes of it.
+// move moves the chat, and adds the results to d.
 func (t *Turn) move(ctx context.Context, in chat.Input, d *Done) (chat.Effects, error) {
 	if t.Chat.NeedsBlocked(in) {
 		b, err := t.Blocks.Blockade(ctx, t.Chat.ID)
