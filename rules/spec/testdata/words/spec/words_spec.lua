@@ -79,7 +79,7 @@ describe("what is at hand", function()
 
   it("is not all the time in the world", function()
     for _ = 1, 10 do
-      advance("366d") --> "advance: too much happens: by 20.* there were 20000 events and calls\nhint: advance in smaller steps"
+      advance("366d") --> "advance: too many events or steps: by 20.* there were 20000 events and calls\nhint: advance in smaller steps"
     end
   end)
 end)
