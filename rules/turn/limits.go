@@ -89,7 +89,7 @@ func (c *Calls) Reserve(_ context.Context, chatID string, packs []string, now ti
 	return full, nil
 }
 
-// Ended says that the call of a chat ended, and whether it was made.
+// Ended records that the call of a chat ended, and whether it was made.
 func (c *Calls) Ended(chatID string, now time.Time, made bool) {
 	c.limits.Ended(c.out[chatID], now, made)
 	delete(c.out, chatID)

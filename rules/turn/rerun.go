@@ -10,8 +10,8 @@ import (
 	"chertd/rules/chat"
 )
 
-// Rerun is an event that was handled before, and runs through the packs that had
-// missed it: Skip or Run for each of them, then End.
+// Rerun runs an event that was handled before through the packs that missed it: call
+// Skip or Run for each of them, then End.
 type Rerun struct {
 	t       *Turn
 	e       *Entry
@@ -22,8 +22,8 @@ type Rerun struct {
 	results []rules.Result
 }
 
-// Rerun begins to run an event again that was missed at a time. first is the
-// decision of its first run, which it does not change; nil: there is none.
+// Rerun starts to run an event again that was missed at a time. first is the decision of
+// its first run; Rerun does not change it. Nil: there is none.
 func (t *Turn) Rerun(ctx context.Context, e *Entry, first *Decision, missed time.Time) (*Rerun, error) {
 	b, err := t.Blocks.Blockade(ctx, e.ShardKey())
 	if err != nil {
@@ -50,8 +50,8 @@ type Ran struct {
 	// Outcomes are those of the pack's rules. The caller notes them in its Suspensions
 	// before the next event.
 	Outcomes []rules.Outcome
-	Missed   *rules.Missed // nil: the pack has looked at the event now
-	Changed  bool          // false: its rules are still suspended, and nothing is to be kept
+	Missed   *rules.Missed // nil: the pack has run on the event now
+	Changed  bool          // false: its rules are still suspended, and there is nothing to store
 }
 
 // Run runs the event through a pack. If it fails, Ran has the Outcomes alone, as
@@ -91,14 +91,15 @@ func (r *Rerun) version(pack string) string {
 	return version
 }
 
-// note records of a pack why no rule of it ran.
+// note records why no rule of a pack ran.
 func (r *Rerun) note(pack, version, why string) {
 	r.d.Decision.Rules = append(r.d.Decision.Rules, RuleDecision{Pack: pack, Version: version, Rerun: r.t.Now, Note: why})
 }
 
 // End moves the chat by what the packs requested. ok is false if there is nothing
-// to keep. The decision is the whole one, of which before were there already.
-// Where the event has a chat and what was missed is made up for, Revive is to follow.
+// to store. The decision is complete: its first before
+// rules are those of the earlier runs. If the event has a chat and no pack misses it any
+// more, call Revive next.
 func (r *Rerun) End(ctx context.Context) (d Done, before int, ok bool, err error) {
 	t, e, decision := r.t, r.e, r.d.Decision
 	if len(r.d.Made)+len(r.d.Missed) == 0 {
@@ -107,7 +108,7 @@ func (r *Rerun) End(ctx context.Context) (d Done, before int, ok bool, err error
 	r.block.Apply(&r.d.Transition)
 	in := chat.OutcomesOf(e.Seq, &e.Event)
 	in.FirstN, in.First, in.Missed = decision.Actions, decision.At, r.block.missing()
-	in.Line, in.IsGroup = "", event.Unknown // what newer events said of the chat stands
+	in.Line, in.IsGroup = "", event.Unknown // those of newer events stay
 	left := r.block.missedBy(e.Seq)
 	var chats []string
 	for i := range r.results {
