@@ -16,8 +16,8 @@ const (
 	// mostSettles bounds how long a file that keeps changing and keeps looking half
 	// written can delay its edit, in multiples of PackConfig.Settle.
 	mostSettles = 5
-	// openLook is how soon a file that a program has open for writing is looked at
-	// again: no notification comes when it is closed.
+	// openLook is how soon a file that a program has open for writing is read again:
+	// there is no notification when it is closed.
 	openLook = 100 * time.Millisecond
 )
 

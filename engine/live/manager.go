@@ -3,10 +3,10 @@
 // The life of one pack is a pure machine. A Standing is the record of one pack: which
 // version is live, what its files are, and why they are not live. Step moves it by one
 // Input and returns Commands. It alone decides which versions go live, what the store
-// keeps, and what is rolled back, dropped or forgotten. Manager
-// carries the commands out: it reads the rules folder, compiles, runs the gate, keeps
-// versions in the store and swaps the live set. Watch notices changes of the folder
-// and hands over the folder as it read it.
+// keeps, and what is rolled back, dropped or forgotten. Manager carries the commands
+// out: it reads the rules folder, compiles, runs the gate, keeps versions in the store
+// and swaps the live set. Watch notices changes of the folder and hands over the folder
+// as it read it.
 //
 // Whatever problem a pack's files have, the last live version stays live, also across a
 // restart.

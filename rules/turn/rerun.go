@@ -16,9 +16,9 @@ type Rerun struct {
 	t       *Turn
 	e       *Entry
 	block   *Blockade
-	rows    []Missed // that Skip and Run were given
+	rows    []Missed // of the calls of Skip and Run
 	d       Done
-	before  int // rules that the decision had
+	before  int // how many rules the decision had
 	results []rules.Result
 }
 
@@ -97,9 +97,8 @@ func (r *Rerun) note(pack, version, why string) {
 }
 
 // End moves the chat by what the packs requested. ok is false if there is nothing
-// to store. The decision is complete: its first before
-// rules are those of the earlier runs. If the event has a chat and no pack misses it any
-// more, call Revive next.
+// to store. The decision is complete: its first before rules are those of the earlier
+// runs. If the event has a chat and no pack misses it any more, call Revive next.
 func (r *Rerun) End(ctx context.Context) (d Done, before int, ok bool, err error) {
 	t, e, decision := r.t, r.e, r.d.Decision
 	if len(r.d.Made)+len(r.d.Missed) == 0 {
@@ -129,7 +128,7 @@ func (r *Rerun) End(ctx context.Context) (d Done, before int, ok bool, err error
 	return r.d, r.before, true, err
 }
 
-// forwardedTo adds chats that requests went to to the rows of the packs that may
+// forwardedTo adds the chats of forwarded requests to the rows of the packs that may
 // still veto the event.
 func (r *Rerun) forwardedTo(chats []string) {
 	if len(chats) == 0 {

@@ -15,8 +15,8 @@ type Transition struct {
 	Actions  []chat.Action      // rows to write, new or changed: of a known one its progress alone
 	Timers   []chat.TimerChange // of Chat
 	States   []State            // of rules
-	Reads    []KV               // what handlers read: Pack, Key and Version are validated
-	Writes   []KV               // what handlers wrote
+	Reads    []KV               // by handlers: Pack, Key and Version are validated
+	Writes   []KV               // by handlers
 	Quotas   []Quota            // of the packs that wrote
 	Append   []Arrival          // events it causes; a duplicate id is left out
 
@@ -44,13 +44,13 @@ type KV struct {
 	Version int64     // changes with every write; 0: never written
 }
 
-// Quota is how many bytes a pack may keep in kv. A batch whose writes take the
-// pack beyond it conflicts with others that have written since its handlers
-// looked. One that leaves no more than before does not, whatever there is.
+// Quota is how many bytes a pack may keep in kv. A batch whose writes exceed it
+// conflicts with batches that wrote since its handlers read. A batch that leaves no more
+// bytes than before does not conflict, however many there are.
 type Quota struct {
 	Pack  string
 	Bytes int64
-	At    time.Time // what has expired by then counts nothing
+	At    time.Time // entries that have expired by then do not count
 }
 
 // Missed is an event that a pack has missed.
@@ -64,8 +64,8 @@ type Missed struct {
 	// CanVeto is whether the pack might have vetoed reads: they are blocked while the
 	// row exists.
 	CanVeto bool
-	// CanHold is whether it might have held the chat: for chat.MissedFor it
-	// counts as held.
+	// CanHold is whether the pack might have held the chat, which counts as held for
+	// chat.MissedFor.
 	CanHold bool
 	// Cause is the event that the pack missed, if Why is MissedElsewhere.
 	Cause int64
@@ -77,8 +77,8 @@ type Missed struct {
 // MissedWhy is why a pack has missed an event.
 type MissedWhy = rules.MissedWhy
 
-// MissedElsewhere is of an entry that carries a request here from an event that
-// the pack missed: it ends when that one does.
+// MissedElsewhere is of an entry that carries a request here from an event that the pack
+// missed: the row is removed together with that event's.
 const MissedElsewhere MissedWhy = "elsewhere"
 
 // MissedID names a row of Missed.
