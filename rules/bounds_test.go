@@ -30,8 +30,8 @@ func sparse(t testing.TB, path string, size int64) {
 	must(t, f.Close())
 }
 
-// Whatever a pack's folder is filled with, the pack is refused with a message
-// that says so, and other packs are read.
+// A pack whose folder holds too much of anything is refused with a message that names
+// the excess, and other packs are read.
 func TestPackTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
 	crowded := fmt.Sprintf("the pack holds more than %d files and folders", MaxEntries)
@@ -105,7 +105,7 @@ func TestFolderTooLargeIsRefused(t *testing.T) {
 	}
 }
 
-// A link may lead to anything in the rules folder, by whatever path it says so.
+// A link may lead to anything in the rules folder, by a relative or absolute path.
 func TestLinksThatStayInside(t *testing.T) {
 	t.Parallel()
 	top := t.TempDir()
@@ -179,7 +179,7 @@ func TestMisnamedFilesAreListed(t *testing.T) {
 		t.Errorf("listed:\n  %s\nwant:\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 	}
 	if dirs := readFolder(dir).others; !slices.Contains(dirs, filepath.Join(dir, "up")) {
-		t.Errorf("a folder whose rules are misnamed is no pack: %q", dirs)
+		t.Errorf("a folder whose rules are misnamed is not a pack: %q", dirs)
 	}
 }
 

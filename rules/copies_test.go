@@ -8,8 +8,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// What programs call copies is no pack, whether a file or a folder. Names are
-// tried as codes.lua's, or alone where the form is a copy's by itself.
+// Files and folders with the names that programs give to copies are not packs. Each
+// name is tried next to codes.lua, and alone where its form alone marks a copy.
 func TestCopiesAreIgnored(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ of, names string }{

@@ -152,7 +152,7 @@ func FuzzParseDatum(f *testing.F) {
 				t.Errorf("%q has %d nodes, more than the %d it can have", in, countNodes(doc), nodesOf([]byte(in)))
 			}
 			if _, jerr := json.Marshal(v); jerr != nil && !strings.Contains(jerr.Error(), "unsupported value") {
-				t.Errorf("what a rule would see can't be told as JSON: %v", jerr)
+				t.Errorf("what a rule would see can't be encoded as JSON: %v", jerr)
 			}
 		}
 	})

@@ -68,7 +68,7 @@ func TestReadFolder(t *testing.T) {
 			"a.lua": "", ".hidden.lua": "", ".#a.lua": "-> me@host.1234", "#a.lua#": "", "a.lua~": "", ".a.lua.swp": "", "4913": "",
 			"a.lua.tmp": "", "a.lua.bak": "", "a.lua.orig": "", "vip.bak/x.lua": "", "old~/x.lua": "", ".git/x.lua": "", "a.LUA.BAK": "",
 		}, []string{"a: rules a.lua"}},
-		{"folders that are no packs", map[string]string{"a.lua": "", "docs/README.md": "", "empty/sub/x.lua": ""}, []string{"a: rules a.lua"}},
+		{"folders that are not packs", map[string]string{"a.lua": "", "docs/README.md": "", "empty/sub/x.lua": ""}, []string{"a: rules a.lua"}},
 		{"links that stay", map[string]string{
 			"..1/a.lua": "", "..1/vip/x.lua": "", "..data": "-> ..1", "a.lua": "-> ..data/a.lua", "vip": "-> ..data/vip",
 		}, []string{"a: rules a.lua", "vip: rules x.lua"}},

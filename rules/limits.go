@@ -30,7 +30,7 @@ type Limits struct {
 	Reads  Rate  // calls that mark a chat as read
 }
 
-// Rate is at most N calls in each Per. N 0 is no limit.
+// Rate is at most N calls in each Per. N 0 means no limit.
 type Rate struct {
 	N   int
 	Per time.Duration

@@ -135,7 +135,7 @@ func TestLoadRefuses(t *testing.T) {
 		want  []string // in the order of the diagnostics
 	}{
 		{"an empty folder", map[string]string{}, Options{}, []string{"DIR: error: there are no rules in this folder\n  hint: a pack is a file NAME.lua, or a folder with *.lua files"}},
-		{"a file that is no Lua", map[string]string{"a.lua": "chert.on(", "b.lua": rule}, Options{}, []string{"DIR/a.lua:"}},
+		{"a file that is not Lua", map[string]string{"a.lua": "chert.on(", "b.lua": rule}, Options{}, []string{"DIR/a.lua:"}},
 		{"two broken packs", map[string]string{"a.lua": "x =", "b/x.lua": "y ="}, Options{}, []string{"DIR/a.lua:", "DIR/b/x.lua:"}},
 		{"an error while loading", map[string]string{"a.lua": "local x\n" + `error("no such luck")`}, Options{}, []string{"DIR/a.lua:2"}},
 		{"one name for two packs", map[string]string{"vip.lua": rule, "vip/x.lua": rule}, Options{}, []string{`the name "vip" is already used by DIR/vip`}},
@@ -207,7 +207,7 @@ func TestSettingsThatDoNotFitAreReported(t *testing.T) {
 			"etc/c.yaml:4:5: warning: pack \"codes\" never reads the setting \"zone\" [CF009]\n  hint: it reads min_digits, words"},
 		{"none is read", version("v1"), map[string]any{"zone": "x"}, "hint: the pack reads no settings: delete this one, or read it as config.zone"},
 		{"in a comment", version("v1") + "-- config.zone\n", map[string]any{"zone": "x"}, "never reads the setting \"zone\""},
-		{"of another table", version("v1") + "local t = {config = {}} log.info(t.config.zone)", map[string]any{"zone": "x"}, ""}, // it can't be told from config handed on
+		{"of another table", version("v1") + "local t = {config = {}} log.info(t.config.zone)", map[string]any{"zone": "x"}, ""}, // looks the same as config handed on
 		{"by an expression", "local k = 'zone'\nchert.on('message.received', function() log.info(config[k]) end)", map[string]any{"zone": "x"}, ""},
 		{"handed on", "local c = config\nchert.on('message.received', function() log.info(c.zone) end)", map[string]any{"zone": "x"}, ""},
 		{"through _G", "chert.on('message.received', function() log.info(_G.config.zone) end)", map[string]any{"zone": "x"}, ""},
@@ -297,7 +297,7 @@ func TestLoadCarriesOver(t *testing.T) {
 	write(t, filepath.Join(dir, "b.lua"), rule+"\n-- edited")
 	second := load(first)
 	if second.Pack("a") != first.Pack("a") || second.Pack("a").vms[1] != vm || second.Pack("c") != first.Pack("c") {
-		t.Error("packs that did not change were made anew")
+		t.Error("packs that did not change were loaded again")
 	}
 	if second.Pack("b").Version == first.Pack("b").Version || second.Content() == first.Content() {
 		t.Error("the edited pack has the version it had")
@@ -319,7 +319,7 @@ func TestLoadCarriesOver(t *testing.T) {
 	}
 	o.Limits = luabind.Limits{Steps: 500}
 	if again := load(third); again.Pack("a") == third.Pack("a") || again.Pack("a").Version != third.Pack("a").Version {
-		t.Error("other limits must make the VMs anew, of the same version")
+		t.Error("other limits must make new VMs of the same version")
 	}
 
 	write(t, filepath.Join(dir, "b.lua"), "broken(")
@@ -346,7 +346,7 @@ func TestLoadReadsEachPackOnce(t *testing.T) {
 	}
 }
 
-// What is wrong with any of several paths is told, and nothing loads.
+// Load reports the problems of each of several paths, and loads nothing.
 func TestLoadReportsEachPath(t *testing.T) {
 	t.Parallel()
 	const rule = `chert.on("message.received", function(ev) end)`

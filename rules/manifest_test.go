@@ -68,7 +68,7 @@ func TestParseManifestRefuses(t *testing.T) {
 	}
 }
 
-// Sizes are read in powers of 1024, up to a tebibyte, and told as they are read.
+// Sizes are read in powers of 1024, up to a tebibyte, and printed in the same form.
 func TestSizes(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int64{
@@ -85,7 +85,7 @@ func TestSizes(t *testing.T) {
 		1 << 20: "1.0 MiB|1MiB", 1<<20 + 1: "1.0 MiB|2MiB", 3 << 19: "1.5 MiB|2MiB", 1 << 30: "1.0 GiB|1024MiB",
 	} {
 		if got := sizeText(n) + "|" + sizeOption(n); got != want {
-			t.Errorf("%d is told as %s, want %s", n, got, want)
+			t.Errorf("%d is printed as %s, want %s", n, got, want)
 		}
 	}
 	for text, want := range map[string]Rate{

@@ -99,7 +99,8 @@ func (o *Options) noPack(name string, packs []string) diag.Diagnostic {
 		Hint:    cmp.Or(diag.DidYouMeanString("", name, packs), "delete the entry, or create the pack: a file "+file+".lua or a folder "+file+" in rules.dir")}
 }
 
-// unknownPack is noPack with a better hint for a name that ends in .lua.
+// unknownPack returns the diagnostic of noPack, with a better hint for a name that ends
+// in .lua.
 func (o *Options) unknownPack(name string, packs []string) diag.Diagnostic {
 	d := o.noPack(name, packs)
 	if plain, ok := strings.CutSuffix(strings.ToLower(name), ".lua"); ok {

@@ -56,7 +56,7 @@ type Entry struct {
 // Result is what a rule set says to an event.
 type Result struct {
 	Outcomes []Outcome // of the rules that passed where, in the order they ran
-	// Block is set when a pack that can veto did not get to say so.
+	// Block is set when a pack that can veto is among Missed.
 	Block bool
 	// Missed are the packs that did not get to look at the event though they run
 	// live: those that can veto, those of which rules are suspended, and those of

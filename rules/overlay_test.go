@@ -14,8 +14,8 @@ var errLost = errors.New("the store can't be read")
 func (lost) List(string, string, int, int) ([]Entry, string, error) { return nil, "", errLost }
 func (lost) Usage([]string) (int64, error)                          { return 0, errLost }
 
-// What lies over a base that can't be read says so, through any number of layers:
-// it does not answer with the little that it knows itself.
+// An overlay of a base that can't be read returns the base's error, through any number
+// of layers: it does not answer with its own files alone.
 func TestOverlayPassesOnWhatCantBeRead(t *testing.T) {
 	t.Parallel()
 	var below, above Overlay

@@ -32,7 +32,7 @@ func TestPermissions(t *testing.T) {
 			"hint: write `permissions: [send]` in pack.yaml, and grant it in chertd.yaml: rules: {packs: {p: {grant: [send]}}}"}},
 		{"not asked, and granted", call, "mode: live", true, []string{"send"}, nil, []string{"[CH050]", `chertd.yaml grants "send" to pack "p", which does not request it: the grant has no effect [CH057]`}},
 		{"granted and not asked, and not called", version("1"), "mode: live", true, []string{"send"}, []string{}, []string{"[CH057]"}},
-		{"what is no permission, and may be a secret", version("1"), "mode: live", true, []string{"whsec_9a8b7c6d5e4f"}, []string{}, nil},
+		{"an unknown permission that may be a secret", version("1"), "mode: live", true, []string{"whsec_9a8b7c6d5e4f"}, []string{}, nil},
 		{"one file", call, "", false, nil, nil, []string{`p.lua:2:3: error: chert.send needs the permission "send", and a single-file pack cannot request it [CH050]`, "hint: move the file to p/p.lua"}},
 		{"one file, and granted", call, "", true, []string{"send"}, nil, []string{"[CH050]", "[CH057]", "hint: a single-file pack cannot request it: remove it from rules.packs.p.grant, or move the file to p/p.lua"}},
 		{"by another way of writing", "chert.on(\"message.received\", function(ev) chert [ \"react\" ](ev.message.id, \"love\") end)\n", "mode: live", false, nil, nil, []string{":1:43: error: chert.react needs"}},
@@ -75,7 +75,7 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
-// A grant that nothing asks for is told of where it stands in the operator's file.
+// A grant that no pack requests is reported at its line of the operator's file.
 func TestUnusedGrantIsReportedAtItsLine(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"vip/r.lua": version("v1"), "vip/pack.yaml": "permissions: [typing]", "single.lua": version("v1")})

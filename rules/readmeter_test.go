@@ -83,7 +83,7 @@ func TestReadMeterNeverLeaks(t *testing.T) {
 	})
 }
 
-// Calls that wait for a place are told when there is one, one after another.
+// Free gives the calls that wait for a place the times of free ones, one after another.
 func TestReadMeterTellsWhenAPlaceIsFree(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)

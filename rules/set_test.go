@@ -44,9 +44,9 @@ func TestSetKnowsItsSchedules(t *testing.T) {
 	}
 }
 
-// A shard that is shed has no VM of any pack, gives back what they kept, and
-// goes on with new ones.
-func TestShedShardStartsAnew(t *testing.T) {
+// A shard that is shed has no VM of any pack, frees their memory, and continues with
+// new ones.
+func TestShedShardMakesNewVMs(t *testing.T) {
 	t.Parallel()
 	const rule = `local n = 0
 		chert.on("message.received", function(ev) n = n + 1 log.info(tostring(n)) end)`
@@ -130,7 +130,7 @@ func TestOutcomeSaw(t *testing.T) {
 	}
 }
 
-// What others are told of a pack's files and settings.
+// A pack lists its files and settings.
 func TestPackTellsWhatItIsMadeOf(t *testing.T) {
 	t.Parallel()
 	set := mustLoad(t, Options{Packs: map[string]PackOptions{"vip": {Config: map[string]any{"digits": 4}}}}, map[string]string{

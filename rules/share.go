@@ -15,7 +15,7 @@ import (
 // machine as well: what its handlers take beyond shareFree steps each (about a
 // millisecond, dozens of times what an ordinary rule takes), VMs that are made
 // again for them included, may come to shareRate steps a second, about a tenth
-// of a core, and to shareBurst of them at once.
+// of a core, in bursts of up to shareBurst.
 //
 // When a pack goes beyond, the rule that drew most is suspended, in the chat in
 // which it did, and its steps no longer count against the others: one sender
@@ -26,7 +26,7 @@ import (
 // Measured with packs of handlers just within their budget, under 300 events a
 // second: without a share the others' events waited until the pack was gone. A
 // rate of three times as much let them wait on a machine that was busy itself. The
-// burst is what 40 messages at once take of a pack with 300,000 steps each, and a
+// burst is what 40 simultaneous messages take of a pack with 300,000 steps each, and a
 // fifth of a second.
 const (
 	shareFree  = 50_000
@@ -52,7 +52,7 @@ const (
 type SharePolicy struct {
 	Free  int64 // steps of a handler that don't count
 	Rate  int64 // steps beyond, a second, of all the pack's handlers together
-	Burst int64 // and of those at once
+	Burst int64 // of those, in a burst
 }
 
 func (p SharePolicy) withDefaults() SharePolicy {
@@ -293,7 +293,7 @@ const WhyShare = "it took more than its share of the machine"
 
 // ShareWords is the share, for people.
 func ShareWords() string {
-	return fmt.Sprintf("handlers of a pack that take more than %s VM steps each may take %s beyond that a second, and %s at once",
+	return fmt.Sprintf("handlers of a pack that take more than %s VM steps each may take %s beyond that a second, in bursts of up to %s",
 		thousandsOf(shareFree), thousandsOf(shareRate), thousandsOf(shareBurst))
 }
 

@@ -8,8 +8,8 @@ import (
 	"chertd/luabind"
 )
 
-// A pack by itself has the operator's settings. What is set over them is held to
-// the defaults of its pack.yaml; one without has none.
+// A solo pack has the operator's settings. Settings over them are checked against the
+// defaults of its pack.yaml; a pack without defaults takes none.
 func TestSoloSettings(t *testing.T) {
 	t.Parallel()
 	const rule = `chert.on("message.received", function(ev)
@@ -68,8 +68,8 @@ func TestSoloSettings(t *testing.T) {
 	}
 }
 
-// A pack by itself is live whatever its mode, within the limits and in the zone
-// it is given, with VMs, health and a share of its own.
+// A solo pack is live whatever its mode, within the limits and in the zone that Solo
+// sets, with VMs, health and a share of its own.
 func TestSoloIsApart(t *testing.T) {
 	t.Parallel()
 	set := mustLoad(t, Options{Suspend: SuspendPolicy{After: 1}}, map[string]string{
@@ -92,7 +92,7 @@ func TestSoloIsApart(t *testing.T) {
 			t.Fatal(diags)
 		}
 		if solo.Mode("p") != Live {
-			t.Errorf("by itself it is %s", solo.Mode("p"))
+			t.Errorf("the solo pack is %s", solo.Mode("p"))
 		}
 		got := ""
 		for range times {
@@ -118,14 +118,14 @@ func TestSoloIsApart(t *testing.T) {
 		t.Errorf("with its own limits: %s", got)
 	}
 	if got := suspensions.Suspended(p, noon); len(got) > 0 {
-		t.Errorf("what failed by itself suspends %v", got)
+		t.Errorf("a failure of the solo pack suspends %v", got)
 	}
 	if p.Manifest.KV != DefaultKV {
 		t.Errorf("the pack may keep %d bytes now", p.Manifest.KV)
 	}
 	solo, _ := p.Solo(Solo{})
 	if got := solo.Pack("p").Manifest.KV; got != soloKV {
-		t.Errorf("by itself it may keep %d bytes", got)
+		t.Errorf("the solo pack may keep %d bytes", got)
 	}
 }
 

@@ -53,8 +53,8 @@ func TestUnknownsCoverEveryWhereKey(t *testing.T) {
 }
 
 // An event that lacks a field meets neither a condition on it nor the opposite,
-// whatever else is asked, and an exception that can't be decided lets no read
-// slip through, and no veto be missed.
+// whatever else the rule requires, and an exception that can't be decided neither
+// permits a read nor prevents a veto.
 func TestUnknownMeetsNoCondition(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -14,8 +14,8 @@ import (
 // "l'hôtel" and for "code" in "code's", and so does the underscore, which here is
 // a sign between words and not part of a name.
 //
-// Chinese, Japanese, Thai, Lao, Khmer and Burmese write no spaces: a word of these is
-// found anywhere, and so is a word of another script next to them. Korean writes
+// Chinese, Japanese, Thai, Lao, Khmer and Burmese write no spaces: a word in these is
+// found anywhere, and so is a word in another script next to them. Korean writes
 // spaces before words and particles after them: the word must be at the beginning of
 // one, and may continue.
 func containsWord(text, word string) bool {
@@ -77,7 +77,7 @@ func wordRune(r rune) bool {
 }
 
 // extends reports whether two runes are parts of one letter as people see it. No word
-// of any script ends between them.
+// ends between them, in any script.
 func extends(before, after rune) bool {
 	return unicode.IsMark(after) && before != ' ' || trailingVowel(after) && wordRune(before) || leadingVowel(before) || stacks(before)
 }

@@ -9,7 +9,7 @@ import (
 	"chertd/engine/wait"
 )
 
-// tasks are goroutines that outlive the call that began them.
+// tasks are goroutines that outlive the call that started them.
 type tasks struct {
 	ctx     context.Context // ends when all are stopped
 	cancel  context.CancelFunc
@@ -17,8 +17,8 @@ type tasks struct {
 	running sync.WaitGroup
 }
 
-// start runs f in a goroutine of its own. Once all were stopped it calls f, of which
-// the context has ended.
+// start runs f in a goroutine of its own. After stop it calls f directly, with a context
+// that has ended.
 func (t *tasks) start(f func(ctx context.Context)) {
 	t.mu.Lock()
 	stopped := t.ctx.Err() != nil
@@ -31,7 +31,7 @@ func (t *tasks) start(f func(ctx context.Context)) {
 	}
 }
 
-// stop ends all and waits for them.
+// stop cancels all tasks and waits for them.
 func (t *tasks) stop() {
 	t.mu.Lock()
 	t.cancel()
@@ -58,20 +58,20 @@ func (m *Manager) readLater(after time.Duration) {
 	})
 }
 
-// until waits until the time of the manager's clock, and reports whether ctx is live.
+// until waits until a time of the manager's clock, and reports whether ctx is live.
 func (m *Manager) until(ctx context.Context, due time.Time) bool {
 	return wait.For(ctx, max(0, due.Sub(m.c.Now())))
 }
 
-// Dropped counts what a pack had waiting and what was dropped.
+// Dropped counts the pending work of a pack that was dropped.
 type Dropped struct {
 	Reads     int `json:"reads"`
 	Timers    int `json:"timers"`
 	Calls     int `json:"calls,omitempty"`     // other than reads
-	Postponed int `json:"postponed,omitempty"` // chats of which no reads wait any more for what it had postponed
+	Postponed int `json:"postponed,omitempty"` // chats whose reads no longer wait because the pack postponed them
 }
 
-// Add adds what else was dropped.
+// Add adds the counts of o.
 func (d *Dropped) Add(more Dropped) {
 	d.Reads += more.Reads
 	d.Timers += more.Timers
@@ -79,14 +79,14 @@ func (d *Dropped) Add(more Dropped) {
 	d.Postponed += more.Postponed
 }
 
-// dropEnd is a drop under way.
+// dropEnd is a running drop.
 type dropEnd struct {
 	done chan struct{} // closed at its end
-	what Dropped       // by then
+	what Dropped       // complete once done is closed
 }
 
-// dropping are the drops under way. A pack is not touched until its own are
-// done: what it asks once it is live again must not go with the rest.
+// dropping keeps the running drops. A pack does not change until its own are done:
+// requests that it makes once it is live again must not be dropped with the others.
 type dropping struct {
 	mu     sync.Mutex
 	byPack map[string]*dropEnd // the last one
@@ -97,8 +97,8 @@ const (
 	dropRetryMax = 5 * time.Second
 )
 
-// drop begins one, after those of the pack that are under way. It is tried until
-// it succeeds; it ends then, or when all is stopped.
+// drop starts a drop, which waits for the running ones of the pack. It is tried again
+// until it succeeds or the manager stops.
 func (m *Manager) drop(d Drop) *dropEnd {
 	end := &dropEnd{done: make(chan struct{})}
 	before := m.dropping.begin(d.Pack, end)
@@ -121,7 +121,7 @@ func (m *Manager) drop(d Drop) *dropEnd {
 	return end
 }
 
-// begin notes a drop, and returns the one of the pack that is under way, if any.
+// begin adds a drop, and returns the pack's drop before it, if one is running.
 func (d *dropping) begin(pack string, end *dropEnd) (before *dropEnd) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -141,8 +141,8 @@ func (d *dropping) end(pack string, end *dropEnd) {
 	close(end.done)
 }
 
-// cancel drops what is to be dropped, and counts it. What a try that failed in
-// between has dropped stays counted.
+// cancel cancels the pending work of a drop, and counts it. If it fails, the count keeps
+// what was cancelled before.
 func (m *Manager) cancel(ctx context.Context, d Drop, count *Dropped) error {
 	if d.Why == DropRuleDeleted {
 		return m.cancelRules(ctx, d, count)
@@ -212,7 +212,7 @@ func awaitDrops(ctx context.Context, all []*dropEnd) (total Dropped, err error) 
 	return total, nil
 }
 
-// noteDrop has something dropped once the set is swapped.
+// noteDrop schedules a drop for when the set is swapped.
 func (m *Manager) noteDrop(d Drop) {
 	same := func(o Drop) bool {
 		return o.Pack == d.Pack && o.Version == d.Version && !o.Forget && !d.Forget && (o.Why == DropRuleDeleted) == (d.Why == DropRuleDeleted)

@@ -11,8 +11,8 @@ import (
 	"chertd/rules"
 )
 
-// In a rules folder that holds too much, edits of packs that are known go live as
-// ever, none is removed, and no new one is loaded until there is less.
+// While a rules folder holds too much, edits of known packs go live as before, no
+// pack is removed, and no new pack is loaded.
 func TestCrowdedFolderHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	p := newPen(t, "a.lua", version("a1"), "b/10.lua", version("b1"))
@@ -32,7 +32,7 @@ func TestCrowdedFolderHoldsNobodyUp(t *testing.T) {
 	p.edit("b", "gone")
 	p.pass(goneFor + time.Second)
 	p.edit()
-	p.expectLive("nobody knows what is gone", "a=a2 b=b1")
+	p.expectLive("it is unknown which packs are gone", "a=a2 b=b1")
 	p.start()
 	p.expectLive("crowded at a start", "a=a2 b=b1")
 	p.edit("a.lua", version("a3"))

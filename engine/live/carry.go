@@ -12,8 +12,8 @@ import (
 )
 
 // give moves a pack by an input and carries out the commands that follow, until none
-// needs a result. b is the pack as it was read, nil if it was not. An error is the
-// keeper's.
+// needs a result. b is the pack as it was read; nil if it was not read. An error comes
+// from the keeper.
 func (m *Manager) give(ctx context.Context, s *Standing, in Input, b *rules.Candidate) error {
 	var errs []error
 	for in != nil {
@@ -65,7 +65,7 @@ func (m *Manager) carryOut(s *Standing, out *Commands, now time.Time) {
 	}
 }
 
-// keep has the store keep what a step returned.
+// keep stores what a step returned.
 func (m *Manager) keep(ctx context.Context, pack string, k *Keep, now time.Time) error {
 	if v := k.Version; v != nil {
 		kept := KeptVersion{Pack: pack, Version: v.Hash, Since: now, Last: now}
@@ -112,12 +112,12 @@ func (m *Manager) keep(ctx context.Context, pack string, k *Keep, now time.Time)
 	return nil
 }
 
-// LiveMessage is logged once when the first rules are live, and then each time
-// another version of a pack is, with what that changes.
+// LiveMessage is logged once when the first rules go live, and then each time another
+// version of a pack goes live, with the changes.
 const LiveMessage = "rules are live"
 
-// swap makes a set of the live versions and swaps it in, if it differs. From then on
-// the pending work of packs that are no longer live is dropped in the background.
+// swap makes a set of the live versions and swaps it in, if it differs. Then it drops
+// the pending work of packs that are no longer live, in the background.
 func (m *Manager) swap(reason string) (dropped []*dropEnd) {
 	parts := rules.SetParts{Modes: map[string]rules.Mode{}, Withdrawn: map[rules.PackVersion]bool{}, Content: m.folder.content, Unread: m.folder.diags.Errors()}
 	for _, s := range m.sorted() {
@@ -131,7 +131,7 @@ func (m *Manager) swap(reason string) (dropped []*dropEnd) {
 		if set := rules.NewSet(parts, m.options); m.set == nil || !m.set.SameAs(set) {
 			before := m.set
 			m.set = set
-			m.publish() // before anyone sees the set at work
+			m.publish() // before the set handles an event
 			m.c.Swap(set)
 			m.logLive(before, set, reason)
 		}
@@ -160,7 +160,7 @@ func addTo(parts *rules.SetParts, s *Standing) {
 	}
 }
 
-// tend has a pack's standing catch up before the set is swapped.
+// tend brings a pack's standing up to date before the set is swapped.
 func (m *Manager) tend(s *Standing) {
 	on := m.trials.of(s.Pack)
 	in := Swap{Passed: on.over && !on.failed()}
@@ -181,7 +181,7 @@ func (m *Manager) tend(s *Standing) {
 	m.carryOut(s, &out, now)
 }
 
-// logLive logs what a set does that the one before it did not.
+// logLive logs how a set differs from the one before it.
 func (m *Manager) logLive(before, now *rules.Set, reason string) {
 	if before == nil {
 		m.c.Log.Info(LiveMessage, "because", reason, "packs", len(now.Packs()))
@@ -216,8 +216,8 @@ func (m *Manager) logLive(before, now *rules.Set, reason string) {
 	}
 }
 
-// because is what of a reason is about the pack at a path, where that lists changed
-// files of several.
+// because returns the part of a reason that is about the pack at a path, if the reason
+// lists changed files of several packs.
 func because(path, reason string) string {
 	own := slices.DeleteFunc(strings.Split(reason, ", "), func(what string) bool {
 		rest, ok := strings.CutPrefix(what, strings.TrimSuffix(path, ".lua"))

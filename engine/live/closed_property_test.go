@@ -18,7 +18,7 @@ import (
 	"chertd/rules"
 )
 
-// faulty is a Tree that fails where it is told to.
+// faulty is a Tree that fails at the paths that a test sets.
 type faulty struct {
 	rules.Tree
 	fail func(op, name string) error

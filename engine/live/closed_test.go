@@ -59,9 +59,9 @@ func TestUnreadableIsTakenForAVeto(t *testing.T) {
 	}
 }
 
-// A link that leads nowhere or out, a folder in the place of a file and a
-// malformed pack.yaml leave open what the pack would do.
-func TestWhatIsNoFileIsTakenForAVeto(t *testing.T) {
+// A dangling link, a link out of the folder, a folder in place of a file and a
+// malformed pack.yaml hide what the pack would do.
+func TestUnreadablePartIsTakenForAVeto(t *testing.T) {
 	t.Parallel()
 	outside := filepath.Join(t.TempDir(), "outside.lua")
 	write(t, outside, version("outside"))
@@ -152,8 +152,8 @@ func TestEitherVetoBlocks(t *testing.T) {
 	})
 }
 
-// A folder that can't be read removes nothing and never says so, wherever reading
-// it fails; nor does it unblock reads.
+// No pack is removed or reported as removed while the folder can't be read, wherever
+// reading it fails; nor are reads unblocked.
 func TestUnreadableFolderRemovesNothing(t *testing.T) {
 	t.Parallel()
 	broken := veto("n1") + "\nlocal x = "
@@ -178,7 +178,7 @@ func TestUnreadableFolderRemovesNothing(t *testing.T) {
 		t.Helper()
 		for _, pack := range packs {
 			if s := p.standing(pack); s.Gone || !s.Unread || !s.Diagnostics.Errors() {
-				t.Errorf("%s: pack %s is said to be gone, or not why nobody knows: %+v", when, pack, s)
+				t.Errorf("%s: pack %s is reported as gone, or without the error of the folder: %+v", when, pack, s)
 			}
 			var unread *FolderUnreadError
 			if _, err := p.g.Remove(background, pack, false); !errors.As(err, &unread) {
@@ -312,8 +312,9 @@ func TestRemovedPackIsRestoredByRollback(t *testing.T) {
 	})
 }
 
-// A broken pack that may veto and never was live blocks reads for as long as any
-// pack that is gone stays: a moment without the file is no removal.
+// A broken pack that may veto and never was live blocks reads for goneFor after its file
+// is gone, just as a live pack stays live for that time: a file that is missing for a
+// moment does not remove a pack.
 func TestBrokenPackThatIsGoneBlocksOn(t *testing.T) {
 	t.Parallel()
 	p := newPen(t, "vip.lua", veto("v1")+"\nlocal x = ", "all.lua", version("a1"))
@@ -399,7 +400,7 @@ func TestLiveSinceOutlivesTheProcess(t *testing.T) {
 	}
 }
 
-// What a removed pack was told about what it has waiting goes with it.
+// A pack that is removed takes the notes on its waiting work with it.
 func TestRemovedPackKeepsNothingWaiting(t *testing.T) {
 	t.Parallel()
 	p := newPen(t, "codes.lua", version("v1"), "all.lua", version("a1"))

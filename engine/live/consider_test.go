@@ -25,7 +25,7 @@ func TestGrantsTakenBack(t *testing.T) {
 	grants("typing")
 	p.expectLive("one less that it does not need", "bot=v1 vip=w1")
 	if got := p.set.Pack("bot").Grants; !slices.Equal(got, []string{"typing"}) {
-		t.Errorf("the version that goes on has %v", got)
+		t.Errorf("the version that stays live has %v", got)
 	}
 	grants()
 	p.expectLive("taken back", "bot=none(veto) vip=w1")
@@ -45,8 +45,8 @@ func TestGrantsTakenBack(t *testing.T) {
 	p.expectLive("all granted", "bot=v2 vip=w1")
 }
 
-// A pinned version that can't be had under another word of the operator, but
-// for grants, goes on as it was.
+// A pinned version that can't be loaded under a changed configuration stays live with
+// the earlier one, except where grants changed.
 func TestPinnedUnderAnotherConfiguration(t *testing.T) {
 	t.Parallel()
 	p := newPen(t, "codes/r.lua", version("v1"), "codes/pack.yaml", "config: {digits: 6}")
@@ -63,7 +63,7 @@ func TestPinnedUnderAnotherConfiguration(t *testing.T) {
 	p.options.Packs = map[string]rules.PackOptions{"codes": {Config: map[string]any{"digits": 7}}}
 	must(t, p.g.Reconfigure(background, p.options, p.gated()))
 	if s := p.standing("codes"); s.Diagnostics.Errors() {
-		t.Errorf("mended: %v", s.Diagnostics)
+		t.Errorf("fixed: %v", s.Diagnostics)
 	}
 }
 
@@ -98,7 +98,7 @@ func TestMoved(t *testing.T) {
 	}
 	p.edit("codes/codes.lua", broken)
 	p.start()
-	p.expectLive("and is had back", "codes=v1 other=o1")
+	p.expectLive("and is restored", "codes=v1 other=o1")
 	p.expectCancelled("moved")
 	p.edit("codes/codes.lua", version("v2"), "codes/pack.yaml", "name: sums")
 	p.pass(3 * time.Second)
@@ -108,8 +108,8 @@ func TestMoved(t *testing.T) {
 	p.expectCancelled("renamed by its manifest", "codes: removed")
 }
 
-// Whichever call of the keeper fails, nothing is live by halves: the same goes
-// on, a later reading ends what was begun, and so does another process.
+// Whichever call of the keeper fails, nothing is live by halves: the same versions
+// stay live, and a later reading, or another process, completes the change.
 func TestKeeperFails(t *testing.T) {
 	t.Parallel()
 	acts := map[string]func(p *pen) error{
@@ -151,7 +151,7 @@ func TestKeeperFails(t *testing.T) {
 					return // all its calls have failed once
 				}
 				if err == nil {
-					t.Errorf("call %d failed, and nobody is told", at)
+					t.Errorf("call %d failed, and no error is returned", at)
 				}
 				after := p.live()
 				if name == "a new pack" {
@@ -200,6 +200,6 @@ chert.rule { name = "good", on = "message.received", run = function(ev) end }`)
 		codes/good:`)
 	p.edit("codes.lua", version("v2"))
 	if got := p.standing("codes").Suspended; len(got) > 0 {
-		t.Errorf("mended, suspended are %v", got)
+		t.Errorf("after the fix, suspended are %v", got)
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"chertd/rules"
 )
 
-// What chertd.yaml says of a pack's settings may be wrong, and the version that is live
-// stays live with those that it had: at once and across restarts, whether its files are
-// there, a rollback has pinned it, or it does not take their values when it is loaded.
+// If the settings of a pack in chertd.yaml are wrong, the live version stays live with
+// its earlier settings: right away and across restarts, whether its files are there,
+// a rollback has pinned it, or it rejects the values while it loads.
 func TestSettingsThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	const code = `
@@ -42,7 +42,7 @@ if config.digits > 9 then error("too many") end`
 				}
 				p.logged("")
 				set(p, unfit)
-				for _, when := range []string{"at once", "after a restart", "after another"} {
+				for _, when := range []string{"right away", "after a restart", "after another"} {
 					p.expectLive(when, "codes=v1")
 					if got := firstLog(p); got != "digits 5" {
 						t.Errorf("%s it runs with %s, want 5", when, got)

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// A pack of which something is left where it was is edited, not deleted: however
-// it lost its rules, its last good version goes on, also across restarts. It goes
-// once nothing is left.
-func TestPackWithoutRulesGoesOn(t *testing.T) {
+// A pack that loses its rules but not all its files is edited, not deleted: its last
+// good version stays live, also across restarts. The pack is removed once no file
+// is left.
+func TestPackWithoutRulesStaysLive(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ file, left string }{
 		"the folder was emptied":        {"vip/10.lua", "vip/"},

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// gateSlots is how many packs' specs run at a time: one that is slow does not
-	// hold up the others, and the events still have a core.
+	// gateSlots is how many packs' specs run at a time: a slow one does not hold up
+	// the others, and a core remains for the events.
 	gateSlots = 2
 	// gateRound is how long edits that have passed wait for others of the same
 	// reading, to go live as one.
@@ -25,7 +25,7 @@ const (
 // Gate runs specs and checks on a version of a pack.
 type Gate func(context.Context, *rules.Pack) GateResult
 
-// GateResult is what a gate found out about a version.
+// GateResult is the result of a gate on a version.
 type GateResult struct {
 	Refused     Kind      // SpecsFail or ChecksFail; FilesLive: the version may go live
 	Diagnostics diag.List // shown with it
@@ -37,10 +37,10 @@ type run struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed at its end
 
-	found Gated // by then
+	found Gated // complete once done is closed
 }
 
-// runGate begins to run the gate on the edit that a pack tries.
+// runGate starts the gate on the edit that a pack tries.
 func (m *Manager) runGate(s *Standing) {
 	ctx, cancel := context.WithCancel(m.tasks.ctx)
 	r, gate, version := &run{pack: s.Pack, cancel: cancel, done: make(chan struct{})}, m.c.Gate, s.Trying.Version.Pack
@@ -76,7 +76,7 @@ func (m *Manager) collect(ctx context.Context, pending []*run, apply func()) err
 		pending = slices.DeleteFunc(pending, func(r *run) bool {
 			select {
 			case <-r.done:
-			case <-round.Done(): // for the others it is over, too
+			case <-round.Done(): // the round of the others has ended, too
 			}
 			select {
 			case <-r.done:
@@ -105,9 +105,8 @@ func (m *Manager) collect(ctx context.Context, pending []*run, apply func()) err
 	return errors.Join(errs...)
 }
 
-// collectApart is collect in a goroutine of its own, which is waited for until ctx is
-// over and, unless all is set, for gatePatience at most. What goes wrong after that is
-// logged.
+// collectApart runs collect in a goroutine of its own. It waits for it until ctx ends
+// and, unless all is set, for gatePatience at most. Later errors are logged.
 func (m *Manager) collectApart(ctx context.Context, pending []*run, reason string, all bool) error {
 	if len(pending) == 0 {
 		return nil

@@ -12,9 +12,9 @@ func sends(v string) string {
 	return version(v) + "\nchert.on(\"message.received\", function(ev)\n  chert.send(ev.chat.id, \"x\")\nend)\n"
 }
 
-// A grant that is taken back leaves the last good version that needs less, whether
-// the daemon runs or not, and whatever becomes of the files; it is told where the
-// grant is to be added. Once it is back, so is the version.
+// When a grant is taken back, the last good version that needs less goes live, whether
+// the daemon runs or not, and whatever happens to the files. The hint names the place
+// for the grant. Once the grant is back, so is the version.
 func TestGrantsTakenBackLeaveLess(t *testing.T) {
 	t.Parallel()
 	p := newPen(t)

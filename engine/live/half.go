@@ -16,20 +16,20 @@ const (
 	// mostSettles bounds how long a file that keeps changing and keeps looking half
 	// written can delay its edit, in multiples of PackConfig.Settle.
 	mostSettles = 5
-	// openLook is how soon a file that a program has open for writing is looked at
-	// again: no notification comes when it is closed.
+	// openLook is how soon a file that a program has open for writing is read again:
+	// there is no notification when it is closed.
 	openLook = 100 * time.Millisecond
 )
 
-// settled reports whether an edit is what was live or pinned before. Then it is not
-// checked for half-written files.
+// settled reports whether an edit equals a version that was live or pinned before. Such
+// an edit is not checked for half-written files.
 func (s *Standing) settled(e *Edit) bool {
 	return s.Pinned != "" && s.PinnedOver == e.Version && !s.PinStays && !s.PinnedWithoutFiles ||
 		e.Version == s.Live && (!s.Version.Runs() || s.Version.Specs == e.Specs)
 }
 
-// givesTime reports whether files look half written, and are left to whoever is
-// writing them.
+// givesTime reports whether files look half written, and chertd still waits for their
+// writer.
 func (t *step) givesTime(e *Edit, waited bool) bool {
 	s := &t.s
 	next, wait, look := s.Half.give(e.Half, e.Content, s.Config.Settle, waited, t.now)
@@ -46,8 +46,8 @@ func (t *step) givesTime(e *Edit, waited bool) bool {
 	return true
 }
 
-// give reports whether files that look half written still have time, since when they
-// do, and how soon they are to be looked at again.
+// give reports whether chertd still waits for files that look half written, since when
+// it does, and how soon it reads them again.
 func (h Half) give(sign HalfSign, key string, settle time.Duration, waited bool, now time.Time) (next Half, wait bool, look time.Duration) {
 	if sign == (HalfSign{}) || h.Key == key && (waited || !now.Before(h.Due)) {
 		return Half{}, false, 0
@@ -79,8 +79,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// halfSign looks for a sign that someone is still writing files, which were others
-// before.
+// halfSign looks for a sign that someone is still writing files, by a comparison with
+// the files before.
 func (m *Manager) halfSign(now, before []rules.File) HalfSign {
 	if file, why := rules.Unfinished(now, before); why != "" {
 		return HalfSign{File: file, Why: why}
@@ -95,17 +95,17 @@ func (m *Manager) halfSign(now, before []rules.File) HalfSign {
 	return HalfSign{}
 }
 
-// ignoring is the .chertignore that counts. One that is cut to a beginning makes
-// packs of what it ignored, so it gets time as a pack's files do; until that is
-// over the one before counts.
+// ignoring is the .chertignore that applies. A truncated one would turn ignored files
+// into packs, so chertd waits for its writer as for that of a pack's files; meanwhile
+// the earlier one applies.
 type ignoring struct {
-	known    bool         // complete is known; else nothing counts, and no pack is looked at, while it looks half written
-	complete []rules.File // as it was when it last looked complete; empty: there was none
-	kept     string       // version of the one that is kept; "": none is
+	known    bool         // complete is known; else no pack is read while the file looks half written
+	complete []rules.File // as they were when the file last looked complete; empty: there was no file
+	kept     string       // version of the file in the store; "": none
 	half     Half
 }
 
-// ignoreBy decides by which .chertignore the folder is read.
+// ignoreBy decides which .chertignore applies to a reading of the folder.
 func (m *Manager) ignoreBy(now []rules.File, waited bool) (use []rules.File, wait diag.List) {
 	i := &m.ignoring
 	if i.known && rules.VersionOf(now) == rules.VersionOf(i.complete) {
@@ -132,7 +132,7 @@ func (m *Manager) ignoreBy(now []rules.File, waited bool) (use []rules.File, wai
 	return nil, diag.List{{File: sign.File, Severity: diag.SeverityError, Message: sign.Why + ": " + why.String()}}
 }
 
-// keepIgnoring keeps the .chertignore that counts, for the next start.
+// keepIgnoring stores the .chertignore that applies, for the next start.
 func (m *Manager) keepIgnoring(ctx context.Context) error {
 	i := &m.ignoring
 	version := ""
@@ -154,7 +154,7 @@ func (m *Manager) keepIgnoring(ctx context.Context) error {
 	return nil
 }
 
-// rememberIgnoring restores the .chertignore that counted when the process last ran.
+// rememberIgnoring restores the .chertignore that applied when the process last ran.
 func (m *Manager) rememberIgnoring(ctx context.Context) error {
 	content, err := m.c.Keeper.IgnoreFile(ctx)
 	if err != nil {

@@ -89,7 +89,7 @@ func (y *yard) put(files ...string) {
 	}
 }
 
-// until lets time go by until so long after the beginning.
+// until lets virtual time pass until at after the beginning.
 func (y *yard) until(at time.Duration) {
 	time.Sleep(at - time.Since(y.began)) // virtual
 	synctest.Wait()
@@ -265,7 +265,7 @@ func TestHalfWrittenFilesGetTime(t *testing.T) {
 						y.put(cut, to)
 						y.until(7 * time.Second)
 						if y.pack("vip") != was {
-							t.Error("it went live at once")
+							t.Error("the cut version went live without a wait")
 						}
 						y.until(8 * time.Second)
 						if y.pack("vip") == was {

@@ -68,8 +68,8 @@ func TestHalfWrittenIgnoreFileMakesNothingLive(t *testing.T) {
 	}
 }
 
-// While .chertignore can't be read nobody knows what is a pack: what was live
-// stays so, and nothing else goes live.
+// While .chertignore can't be read it is unknown which files are packs: live packs
+// stay live, and nothing else goes live.
 func TestUnreadableIgnoreFileMakesNothingLive(t *testing.T) {
 	t.Parallel()
 	inYard(t, func(y *yard) {

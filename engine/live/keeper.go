@@ -9,27 +9,27 @@ import (
 )
 
 // Keeper remembers packs beyond the life of the process: every version that
-// was live, and what operators set of each pack. Its errors name what was
-// being done, and with which pack: who returns them does not repeat it.
+// was live, and what operators set of each pack. Its errors name the
+// operation and the pack, so callers do not add them.
 type Keeper interface {
-	// SaveVersion keeps a version that goes live, with its files. Of one that is
-	// kept already Last and RolledBack are replaced; its files, Since, counts and
+	// SaveVersion stores a version that goes live, with its files. Of a version that is
+	// stored already it replaces Last and RolledBack; its files, Since, counts and
 	// PendingKept stay.
 	SaveVersion(ctx context.Context, v KeptVersion) error
 	// Version returns a kept version with its files; the given one may be a
 	// unique beginning of its hash. ok is false if there is none.
 	Version(ctx context.Context, pack, version string) (v KeptVersion, ok bool, err error)
-	// Versions returns a pack's versions without their files, the one that was
-	// live last first, at most limit.
+	// Versions returns at most limit of a pack's versions, without their files, the one
+	// that was live last first.
 	Versions(ctx context.Context, pack string, limit int) ([]KeptVersion, error)
-	// PackStates returns what is remembered of each pack, by name.
+	// PackStates returns the stored state of each pack, by name.
 	PackStates(ctx context.Context) ([]PackState, error)
-	// SetPackState replaces what is remembered of a pack, except PendingKept and
+	// SetPackState replaces the stored state of a pack, except PendingKept and
 	// RulesDeleted, which have methods of their own. It drops the pack's versions
 	// beyond the last KeptVersions, but not the live and the pinned one.
 	SetPackState(ctx context.Context, s PackState) error
-	// ForgetPack drops what is remembered of a pack's being there. Its state, kv
-	// and versions stay.
+	// ForgetPack records that a pack is not there any more. Its state, kv and versions
+	// stay.
 	ForgetPack(ctx context.Context, pack string) error
 	// SetPendingKept sets PendingKept of a version of a pack or, if version is "",
 	// of the pack.
@@ -64,7 +64,7 @@ type KeptVersion struct {
 	PendingKept bool
 }
 
-// record is how the version did.
+// record returns the version's counts of events.
 func (v *KeptVersion) record() Record {
 	return Record{Version: v.Version, Events: v.Events, Failures: v.Failures}
 }
@@ -75,20 +75,20 @@ func (v *KeptVersion) failing() bool {
 	return r.failing()
 }
 
-// filesOver are the files as they are now, but for specs: those are as kept.
+// filesOver returns the files as they are now, except for specs: those are as stored.
 func (v *KeptVersion) filesOver(now []rules.File) []rules.File {
 	files := slices.DeleteFunc(slices.Clone(now), isSpec)
 	return append(files, slices.DeleteFunc(slices.Clone(v.Files), func(f rules.File) bool { return !isSpec(f) })...)
 }
 
-// PackState is what the store has of a pack besides its versions.
+// PackState is a pack's state in the store, without its versions.
 type PackState struct {
 	Pack string
 	Live string     // the version that is live, or was when the daemon last ran; "": none ever
 	Mode rules.Mode // by command; "": chertd.yaml and pack.yaml decide
 	Why  string     // of Mode, where chertd set it itself: "more than 300 reads in 10m"
-	// Limit is the limit of reads that the pack had reached, where that is why; zero:
-	// it is not.
+	// Limit is the limit of reads that the pack had reached, if that is the reason;
+	// else zero.
 	Limit rules.Rate
 	// Pinned is the version that a rollback made live; "": none. It stays live until
 	// the pack's files are other than PinnedOver.
@@ -97,8 +97,8 @@ type PackState struct {
 	PinStays   bool   // no edit ends the rollback (--pin)
 	// PinnedWithoutFiles is whether the pack had no files at the rollback.
 	PinnedWithoutFiles bool
-	// Settings is what chertd.yaml set of the pack when that fitted the live version
-	// last, as JSON; "": not known.
+	// Settings are the pack's settings in chertd.yaml when they last fitted the live
+	// version, as JSON; "": not known.
 	Settings string
 	// PendingKept is whether the pack is not live and its pending reads and timers
 	// stay (--keep-pending). SetPackState does not set it.
@@ -114,7 +114,7 @@ func (p PackState) unpinned() PackState {
 	return p
 }
 
-// blank reports whether nothing is remembered but what is pending.
+// blank reports whether the state has nothing but flags of pending work.
 func (p PackState) blank() bool {
 	p.PendingKept, p.RulesDeleted = false, false
 	return p == PackState{Pack: p.Pack}

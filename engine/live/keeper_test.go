@@ -10,7 +10,7 @@ import (
 )
 
 // memoryKeeper is a Keeper that outlives a Manager, as a store does, and
-// fails when it is told to.
+// fails at the calls that a test sets.
 type memoryKeeper struct {
 	mu       sync.Mutex
 	versions map[string]map[string]KeptVersion

@@ -37,15 +37,16 @@ func TestEditsOfListsAreGated(t *testing.T) {
 	}
 }
 
-// What another country refuses of a live pack's list is said once, and on one line.
-func TestOtherCountryIsToldOnce(t *testing.T) {
+// The numbers in a live pack's list that are not valid in another country are reported
+// once, on one line.
+func TestOtherCountryIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	p := newPen(t, "vip/a.lua", takesVips, "vip/data/vips.txt", "(415) 555-0101\n")
 	p.options.Country = "NO"
 	must(t, p.g.Reconfigure(t.Context(), p.options, p.gated()))
 	all, _ := p.g.Problems()
 	if n := strings.Count(all.Error(), "is not a phone number of NO"); n != 1 {
-		t.Errorf("told %d times:\n%v", n, all)
+		t.Errorf("reported %d times:\n%v", n, all)
 	}
 	for _, d := range all {
 		if strings.Contains(d.Message, "\n") {

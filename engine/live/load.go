@@ -12,8 +12,8 @@ import (
 	"chertd/rules"
 )
 
-// editOf is a pack as it was read. What costs a look at its code is found out only where
-// the standing needs it.
+// editOf returns a pack's files as an edit. It examines the code only where the standing
+// needs that.
 func (m *Manager) editOf(s *Standing, b *rules.Candidate) Edit {
 	p := b.Pack()
 	e := Edit{
@@ -27,7 +27,7 @@ func (m *Manager) editOf(s *Standing, b *rules.Candidate) Edit {
 	return e
 }
 
-// versionOf is a pack that loads.
+// versionOf returns the version of a pack that loads.
 func versionOf(p *rules.Pack) Version {
 	v := Version{
 		Hash: p.Version, Built: p.Built(), Specs: specsOf(p.Files), CanVeto: p.CanVeto, Mode: p.Manifest.Mode,
@@ -46,7 +46,7 @@ func specsOf(files []rules.File) string {
 
 func isSpec(f rules.File) bool { return f.Kind == rules.SpecFile }
 
-// compile compiles an edit, and looks up what is kept of its version.
+// compile compiles an edit, and looks up its version in the store.
 func (m *Manager) compile(ctx context.Context, s *Standing, b *rules.Candidate, e *Edit) (Input, error) {
 	kept, known, err := m.c.Keeper.Version(ctx, s.Pack, e.Version)
 	if err != nil {
@@ -78,7 +78,7 @@ func (m *Manager) compile(ctx context.Context, s *Standing, b *rules.Candidate, 
 	return in, nil
 }
 
-// refused is why an edit that does not load is not live.
+// refused returns the verdict on an edit that does not load.
 func refused(b *rules.Candidate) Verdict {
 	v := Verdict{Kind: UnfitSettings, Diagnostics: b.Diagnostics()}
 	switch {
@@ -94,7 +94,7 @@ func refused(b *rules.Candidate) Verdict {
 	return v
 }
 
-// peers looks up what a version that goes live is compared with.
+// peers looks up the versions with which one that goes live is compared.
 func (m *Manager) peers(ctx context.Context, s *Standing, p *rules.Pack) (Peers, error) {
 	in := Peers{Like: m.like(s, p)}
 	if !s.Version.Runs() {
@@ -158,8 +158,7 @@ func (m *Manager) recall(ctx context.Context, s *Standing, what *Recall) (Input,
 	return in, err
 }
 
-// less finds the last good version that needs no more than is granted; none if there
-// is none.
+// less finds the last good version that needs no more than is granted, if there is one.
 func (m *Manager) less(ctx context.Context, s *Standing, version string) (Fitted, error) {
 	kept, err := m.c.Keeper.Versions(ctx, s.Pack, KeptVersions)
 	if err != nil {
@@ -182,9 +181,9 @@ func (m *Manager) less(ctx context.Context, s *Standing, version string) (Fitted
 	return Fitted{}, nil
 }
 
-// source is a version as it was read: the live one from memory, others as they are
-// kept. version may be a unique beginning. An error is an *UnknownVersionError, or
-// the keeper's.
+// source returns the files of a version: the live one from memory, others from the
+// store. version may be a unique beginning. An error is an *UnknownVersionError, or
+// comes from the keeper.
 func (m *Manager) source(ctx context.Context, s *Standing, version string) (b *rules.Candidate, since time.Time, err error) {
 	if s.Version.Runs() && s.Version.Hash == version {
 		p := s.Version.Pack
@@ -200,10 +199,10 @@ func (m *Manager) source(ctx context.Context, s *Standing, version string) (b *r
 	return rules.KeptCandidate(s.Pack, kept.Path, kept.Files, m.options), kept.Last, nil
 }
 
-// fit returns a kept version that was compiled: as it is if it loads, or with the
-// settings that the pack had, or without what it does not take. A rollback must not
-// need another configuration, and a setting that does not fit must not end a version
-// that is live, nor make it run with its defaults. ok is false if nothing helps.
+// fit returns a stored version that was compiled: as it is if it loads, or with the
+// pack's earlier settings, or without the settings that it rejects. A rollback must not
+// need another configuration, and a setting that does not fit must neither stop a live
+// version nor make it run with its defaults. ok is false if nothing helps.
 func (m *Manager) fit(s *Standing, b *rules.Candidate) (f Fitted, ok bool) {
 	if !b.Diagnostics().Errors() {
 		return Fitted{Version: versionOf(b.Pack())}, true

@@ -2,14 +2,14 @@
 //
 // The life of one pack is a pure machine. A Standing is the record of one pack: which
 // version is live, what its files are, and why they are not live. Step moves it by one
-// Input and returns Commands. What goes live, what the store keeps, and
-// what is rolled back, dropped or forgotten is decided there and nowhere else. Manager
-// carries the commands out: it reads the rules folder, compiles, runs the gate, keeps
-// versions in the store and swaps the live set. Watch notices changes of the folder
-// and hands over the folder as it read it.
+// Input and returns Commands. It alone decides which versions go live, what the store
+// keeps, and what is rolled back, dropped or forgotten. Manager carries the commands
+// out: it reads the rules folder, compiles, runs the gate, keeps versions in the store
+// and swaps the live set. Watch notices changes of the folder and hands over the folder
+// as it read it.
 //
-// Whatever is wrong with a pack's files, the last version that was live stays live,
-// also across a restart.
+// Whatever problem a pack's files have, the last live version stays live, also across a
+// restart.
 package live
 
 import (
@@ -29,25 +29,25 @@ import (
 // whenever these change.
 //
 // Its methods may be called from many goroutines. Readings and commands hold its
-// lock, one at a time; queries of people and probes are
-// answered immediately, from the view of when the lock was released last. Specs run, and pending work is
-// dropped, without the lock: neither holds up the edits of other packs.
+// lock, one at a time. Queries of people and probes don't wait for it: they read the
+// view that was published when the lock was last released. Specs run, and pending work
+// is dropped, without the lock: neither holds up the edits of other packs.
 type Manager struct {
 	c Config
 
-	// lock is held, by a token in it, by whoever reads the folder or carries out a
-	// command. The fields down to drops are the holder's.
+	// lock is a semaphore: a call that reads the folder or carries out a command holds
+	// the token in it. Only the holder uses the fields down to lastRead.
 	lock     chan struct{}
 	options  rules.Options
 	revision int // of options
 	packs    map[string]*Standing
 	runs     map[string]*run          // of the gate, by pack
-	changes  map[string]*rules.Change // what the last edit that went live changed, by pack
+	changes  map[string]*rules.Change // of the last edit that went live, by pack
 	set      *rules.Set
 	folder   folder
 	ignoring ignoring
 	logged   logged
-	drops    []Drop    // to be begun when the set is swapped
+	drops    []Drop    // to be started when the set is swapped
 	starting bool      // Start has not ended
 	lastRead time.Time // when the last reading of the folder began
 
@@ -56,36 +56,35 @@ type Manager struct {
 	trials   trials
 	tasks    tasks
 	dropping dropping
-	slots    chan struct{}             // of specs that run at a time
-	again    atomic.Pointer[time.Time] // when the folder is read without anyone asking; nil: it is not
+	slots    chan struct{}             // one for each pack whose specs run
+	again    atomic.Pointer[time.Time] // when the folder is read again without a change; nil: never
 }
 
-// Config is what a Manager is made of.
+// Config is the configuration of a Manager.
 type Config struct {
 	Dir     string
 	Options rules.Options
 	Keeper  Keeper
 	// Gate decides whether an edit that loads goes live. Every edit passes it,
-	// also one that restores what was live before; what is live already, and what
-	// a rollback makes live, does not. It is called from several goroutines. Nil:
-	// no gate.
+	// also one that restores an earlier version; a version that is live already, or
+	// that a rollback makes live, does not. It is called from several goroutines.
+	// Nil: no gate.
 	Gate Gate
 	Now  func() time.Time
 	// Suspensions are the rules that are suspended, for Standings; nil: none are.
 	Suspensions *rules.Suspensions
-	// Settle is how long a file that looks half written is left to be completed;
-	// default 2 s.
+	// Settle is how long the manager waits for the rest of a file that looks half
+	// written; default 2 s.
 	Settle time.Duration
 	// Swap makes a set the live one. It must not block.
 	Swap func(*rules.Set)
-	// Cancel drops what a pack, or one version of it, still has waiting: also
-	// what an event asked that was run before the last Swap and is not durable
-	// yet. It is called again until it has succeeded, and once more at the next
-	// start if the process ends before. It counts what it dropped, also if it fails
-	// in between.
+	// Cancel drops the pending work of a pack, or of one version of it, also the
+	// requests on an event that ran before the last Swap and is not durable yet. It
+	// is called again until it succeeds, and once more at the next start if the
+	// process ends before that. It counts what it dropped, also if it fails halfway.
 	Cancel func(ctx context.Context, pack, version, why string) (Dropped, error)
-	// CancelRules drops the reads that rules of a pack have waiting which are not
-	// among those that it has now.
+	// CancelRules drops the pending reads of a pack's rules other than the given ones,
+	// which are those that it has now.
 	CancelRules func(ctx context.Context, pack string, rules []string, why string) (Dropped, error)
 	Log         *slog.Logger
 
@@ -93,8 +92,7 @@ type Config struct {
 	writing func(path string) bool               // nil: beingWritten
 }
 
-// New makes a manager; nothing is live before Start. Stop ends what it does in the
-// background.
+// New returns a manager; nothing is live before Start. Stop ends its background tasks.
 func New(c Config) *Manager {
 	if c.writing == nil {
 		c.writing = beingWritten
@@ -111,9 +109,9 @@ func New(c Config) *Manager {
 }
 
 // Start restores what was live when the process last ran, reads the folder, and drops
-// the pending work that had to be dropped by then. It waits for a pack whose files look
-// half written and which was never live: no event is handled without it. An error is
-// the keeper's: then nothing is live.
+// the pending work that the last process had yet to drop. It waits for a pack whose files look
+// half written and which was never live: no event is handled without it. An error
+// comes from the keeper: then nothing is live.
 func (m *Manager) Start(ctx context.Context) error {
 	if err := m.acquire(ctx); err != nil {
 		return err
@@ -196,7 +194,7 @@ func (m *Manager) standing(pack string) *Standing {
 	return s
 }
 
-// configured is the configuration as a pack's standing has it.
+// configured returns the part of the configuration that a pack's standing needs.
 func (m *Manager) configured(pack string) PackConfig {
 	return PackConfig{Revision: m.revision, Mode: m.options.Packs[pack].Mode, Gate: m.c.Gate != nil, Settle: m.c.Settle}
 }
@@ -210,12 +208,12 @@ func (m *Manager) sorted() []*Standing {
 	return all
 }
 
-// Stop ends what goes on in the background: specs, and the dropping of pending work,
-// which the next start takes up. No other method may be called after it.
+// Stop ends the background tasks: specs, and the dropping of pending work, which the
+// next start resumes. No other method may be called after it.
 func (m *Manager) Stop() { m.tasks.stop() }
 
-// Reconfigure takes another configuration of the packs, and another gate, and reads
-// the folder by them.
+// Reconfigure replaces the configuration of the packs and the gate, and reads the folder
+// with them.
 func (m *Manager) Reconfigure(ctx context.Context, o rules.Options, gate Gate) error {
 	if err := m.acquire(ctx); err != nil {
 		return err

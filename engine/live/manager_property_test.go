@@ -123,7 +123,7 @@ func (w *world) remove(rt *rapid.T) {
 	}
 	w.read()
 	if before[pack] != nil && w.packs()[pack] == nil {
-		rt.Fatalf("%s is deleted, and is removed at once", pack)
+		rt.Fatalf("%s is removed as soon as it is deleted", pack)
 	}
 	w.pen.pass(3 * time.Second)
 	w.read()

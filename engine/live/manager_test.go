@@ -14,7 +14,7 @@ import (
 	"chertd/rules"
 )
 
-func TestLastGoodGoesOn(t *testing.T) {
+func TestLastGoodVersionStaysLive(t *testing.T) {
 	t.Parallel()
 	p := newPen(t, "codes.lua", version("v1"), "vip.lua", version("w1"))
 	p.expectLive("at start", "codes=v1 vip=w1")
@@ -27,7 +27,7 @@ func TestLastGoodGoesOn(t *testing.T) {
 		t.Errorf("the standing does not say what is wrong with the edit: %+v", s)
 	}
 	if p.set.Pack("vip") != vip {
-		t.Error("a pack that did not change was made anew")
+		t.Error("a pack that did not change was loaded again")
 	}
 	swaps := p.swaps
 	for range 3 {
@@ -42,8 +42,8 @@ func TestLastGoodGoesOn(t *testing.T) {
 	p.expectLive("the broken file after a restart", "codes=v1 vip=w1")
 	p.expectNotLive("after a restart", "codes", "it does not load")
 	p.edit("codes.lua", version("v2"))
-	p.expectLive("mended", "codes=v2 vip=w1")
-	p.expectNotLive("mended", "codes", "")
+	p.expectLive("fixed", "codes=v2 vip=w1")
+	p.expectNotLive("fixed", "codes", "")
 	p.edit("codes.lua", broken)
 	p.edit("codes.lua", version("v2"))
 	p.expectLive("broken and back", "codes=v2 vip=w1")
@@ -70,7 +70,7 @@ func TestNeverLoaded(t *testing.T) {
 	p.edit("codes/pack.yaml", "mode: off")
 	p.expectLive("it is off by its manifest", "vip=w1")
 	p.edit("codes/pack.yaml", "gone", "codes/a.lua", version("v1"))
-	p.expectLive("mended", "codes=v1 vip=w1")
+	p.expectLive("fixed", "codes=v1 vip=w1")
 }
 
 func TestSpecsGate(t *testing.T) {

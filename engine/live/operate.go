@@ -49,9 +49,9 @@ func (m *Manager) setMode(ctx context.Context, s *Standing, in SetMode) (dropped
 	return m.swap(fmt.Sprintf("pack %s is %s (%s)", s.Pack, mode, by)), nil
 }
 
-// Remove forgets a pack whose files are gone, and returns when what it has
-// waiting is dropped. It reads the folder first: the files may be gone since a
-// moment ago.
+// Remove forgets a pack whose files are gone, and returns when its pending work is
+// dropped. It reads the folder first, because the files may have been deleted a moment
+// ago.
 func (m *Manager) Remove(ctx context.Context, pack string, keepPending bool) (Dropped, error) {
 	s, err := m.command(ctx, pack)
 	if err == nil && !s.Gone && !s.Unread {
@@ -79,10 +79,10 @@ func (m *Manager) Remove(ctx context.Context, pack string, keepPending bool) (Dr
 	return dropped, errors.Join(err, waitErr)
 }
 
-// Rollback makes a kept version live: the one that was live before if version
-// is "". It stays until the pack's files change, or also then if pin is set.
-// Unless keepPending, what the version that was live has waiting is dropped. A
-// pack that was removed is restored: "" is its version that was live last.
+// Rollback makes a stored version live: the one that was live before if version is "".
+// It stays live until the pack's files change, and after that too if pin is set. Unless
+// keepPending, the pending work of the version that was live is dropped. A removed pack
+// is restored: "" is the version of it that was live last.
 func (m *Manager) Rollback(ctx context.Context, pack, version string, pin, keepPending bool) (PackStanding, error) {
 	s, err := m.command(ctx, pack)
 	if errors.Is(err, ErrNoPack) {
@@ -103,8 +103,8 @@ func (m *Manager) Rollback(ctx context.Context, pack, version string, pin, keepP
 }
 
 // Undo ends a rollback: the pack's files are live again. A version of them that
-// was live before is live without specs and checks, as after any rollback; files
-// that never were are an edit like any other.
+// was live before goes live without specs and checks, as after any rollback; files that
+// never were live are an edit like any other.
 func (m *Manager) Undo(ctx context.Context, pack string, keepPending bool) (PackStanding, error) {
 	if _, err := m.decide(ctx, "the rollback of pack "+pack+" is to be undone", reading{}); err != nil {
 		return PackStanding{}, err
@@ -155,7 +155,7 @@ func (m *Manager) beginUndo(ctx context.Context, s *Standing) (known bool, err e
 	return false, m.give(ctx, s, Rollback{Undo: true}, nil)
 }
 
-// rollBack makes a kept version live: the one that was before if version is "".
+// rollBack makes a stored version live: the one that was live before if version is "".
 func (m *Manager) rollBack(ctx context.Context, s *Standing, version string, how Rollback) (dropped []*dropEnd, err error) {
 	if version == "" {
 		version, err = m.earlier(ctx, s)
@@ -183,7 +183,7 @@ func (m *Manager) rollBack(ctx context.Context, s *Standing, version string, how
 	return m.swap(fmt.Sprintf("pack %s was rolled back to %s", s.Pack, rules.ShortOf(to))), nil
 }
 
-// remake loads a kept version, of which version may be the beginning.
+// remake loads a stored version; version may be a beginning of its hash.
 func (m *Manager) remake(ctx context.Context, s *Standing, version string) (Fitted, error) {
 	b, _, err := m.source(ctx, s, version)
 	if err != nil {
@@ -200,7 +200,7 @@ func (m *Manager) remake(ctx context.Context, s *Standing, version string) (Fitt
 	return f, nil
 }
 
-// pick is the version that a beginning means.
+// pick returns the version whose hash has a beginning, or the beginning if it finds none.
 func (m *Manager) pick(ctx context.Context, pack, beginning string) (string, error) {
 	beginning = strings.ToLower(beginning)
 	versions, err := m.c.Keeper.Versions(ctx, pack, KeptVersions)
@@ -210,15 +210,15 @@ func (m *Manager) pick(ctx context.Context, pack, beginning string) (string, err
 	versions = slices.DeleteFunc(versions, func(v KeptVersion) bool { return !strings.HasPrefix(v.Version, beginning) })
 	switch len(versions) {
 	case 0:
-		return beginning, nil // one that is kept beyond the others, or none
+		return beginning, nil // of a version beyond the latest ones, or of none
 	case 1:
 		return versions[0].Version, nil
 	}
 	return "", &AmbiguousVersionError{Pack: pack, Version: beginning, Candidates: versions}
 }
 
-// earlier is the version that was live before the one that is, and did not fail
-// on more events than a new version may, if there is one.
+// earlier returns the version that was live before the present one, if possible one that
+// did not fail on more events than a new version may.
 func (m *Manager) earlier(ctx context.Context, s *Standing) (string, error) {
 	versions, err := m.c.Keeper.Versions(ctx, s.Pack, KeptVersions)
 	if err != nil {
@@ -238,8 +238,8 @@ func (m *Manager) earlier(ctx context.Context, s *Standing) (string, error) {
 	return "", fmt.Errorf("roll pack %q back: %w", s.Pack, ErrNoEarlier)
 }
 
-// command acquires the lock to carry out a command about a pack, after what earlier
-// ones have to drop of it.
+// command acquires the lock for a command about a pack, after the drops of earlier
+// commands have ended.
 func (m *Manager) command(ctx context.Context, pack string) (*Standing, error) {
 	if err := m.dropping.await(ctx, pack); err != nil {
 		return nil, err
@@ -258,8 +258,8 @@ func (m *Manager) command(ctx context.Context, pack string) (*Standing, error) {
 	return nil, m.noPack(pack)
 }
 
-// finish ends a command: it releases the lock, waits for what is dropped, and returns
-// the pack's standing.
+// finish ends a command: it releases the lock, waits for the drops, and returns the
+// pack's standing.
 func (m *Manager) finish(ctx context.Context, s *Standing, ends []*dropEnd, err error) (PackStanding, error) {
 	p := m.describe(s)
 	m.release()
@@ -268,8 +268,8 @@ func (m *Manager) finish(ctx context.Context, s *Standing, ends []*dropEnd, err 
 	return p, errors.Join(err, waitErr)
 }
 
-// removed acquires the lock and takes up a pack that was removed, if versions of it
-// are kept. It is nil, and the lock is not held, if there are none.
+// removed acquires the lock and returns a standing for a pack that was removed, if the
+// store has versions of it. Else it returns nil without the lock.
 func (m *Manager) removed(ctx context.Context, pack string) (*Standing, error) {
 	if err := m.acquire(ctx); err != nil {
 		return nil, err

@@ -59,16 +59,16 @@ func TestRollback(t *testing.T) {
 	p.edit("codes.lua", version("v3"))
 	p.expectLive("and so does the next", "codes=v3")
 
-	back("for good", v2, true, true, "codes=v2")
+	back("with a pin that stays", v2, true, true, "codes=v2")
 	if p.set.Withdrawn("codes", v3) {
 		t.Error("what is pending was to be kept")
 	}
 	p.hasCancelled("") // all that was rolled back so far
 	p.edit("codes.lua", version("v5"))
-	p.expectLive("for good", "codes=v2")
+	p.expectLive("with a pin that stays", "codes=v2")
 	p.start()
 	p.edit("codes.lua", version("v6"))
-	p.expectLive("for good, after a restart", "codes=v2")
+	p.expectLive("with a pin that stays, after a restart", "codes=v2")
 	p.expectCancelled("what is pending was to be kept")
 
 	var unknown *UnknownVersionError
@@ -184,7 +184,7 @@ func TestWhoDoesNotWaitChangesNothing(t *testing.T) {
 	}
 }
 
-// A command that can't be carried out says so and changes nothing.
+// A command that can't be carried out returns why and changes nothing.
 func TestCommandsThatCanNotBeCarriedOut(t *testing.T) {
 	t.Parallel()
 	p := newPen(t, "vip.lua", version("w1"))
@@ -307,8 +307,8 @@ func TestCancelIsTriedAgain(t *testing.T) {
 	}
 }
 
-// A rollback without a version goes past those that failed, and where all did it
-// says so of the one it takes.
+// A rollback without a version skips versions that failed. Where all did, it reports
+// that the one it takes failed.
 func TestRollbackGoesPastVersionsThatFailed(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -109,7 +109,8 @@ func (p *pen) logged(what string) int {
 	return n
 }
 
-// clock goes on with each look, so that no two versions went live at once.
+// clock returns a later time at each call, so that no two versions went live at the
+// same time.
 func (p *pen) clock() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()

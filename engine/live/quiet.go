@@ -18,11 +18,11 @@ type unquiet struct {
 	since  time.Time
 	due    time.Time
 	polled string // hash that a poll saw and that has yet to stay the same; "": notified
-	held   bool   // it was quiet, and waits for another that nearly is
+	held   bool   // it was quiet, and waits for another part that nearly is
 }
 
-// stir delays the report of a part until it has been quiet. polled is what a
-// poll saw of it, or "" if it was notified of.
+// stir delays the report of a part until it has been quiet. polled is the hash
+// that a poll saw, or "" after a notification.
 func (w *watcher) stir(part, polled string) {
 	now := time.Now()
 	p := w.waiting[part]
@@ -38,7 +38,7 @@ func (w *watcher) stir(part, polled string) {
 	w.wind()
 }
 
-// wind sets the timer to the part that is due first.
+// wind sets the timer for the part that is due first.
 func (w *watcher) wind() {
 	var first time.Time
 	for _, p := range w.waiting {
@@ -53,7 +53,7 @@ func (w *watcher) wind() {
 	w.timer.Reset(max(0, time.Until(first)))
 }
 
-// busy calls Busy with what is not quiet.
+// busy calls Busy with the packs that are not quiet.
 func (w *watcher) busy() {
 	names := map[string]bool{}
 	for part := range w.waiting {
@@ -64,8 +64,8 @@ func (w *watcher) busy() {
 	w.opts.Busy(names)
 }
 
-// settled looks at the folder after parts of it were quiet, and reports what
-// changed of them if it is to be reported now.
+// settled reads the folder after parts of it were quiet, and reports their changes if
+// they are due.
 func (w *watcher) settled() (seen Seen, ok bool) {
 	if w.hold(time.Now()) {
 		return Seen{}, false
@@ -80,7 +80,7 @@ func (w *watcher) settled() (seen Seen, ok bool) {
 		}
 		seen := cmp.Or(now.parts[part].hash, "gone")
 		if p.polled != "" && p.polled != seen && at.Sub(p.since) < w.opts.MaxWait {
-			// No notifications come from here: quiet is what two looks agree on.
+			// There are no notifications here: a part is quiet if two polls see the same.
 			p.polled, p.due = seen, at.Add(w.opts.Quiet)
 			continue
 		}
@@ -98,7 +98,7 @@ func (w *watcher) settled() (seen Seen, ok bool) {
 		case ready[part], ready[""], part == "":
 			parts = append(parts, part)
 		default:
-			w.stir(part, "") // its notification is still to come
+			w.stir(part, "") // its notification has not arrived yet
 		}
 	}
 	if len(parts) == 0 {
@@ -111,8 +111,8 @@ func (w *watcher) settled() (seen Seen, ok bool) {
 	return seen, true
 }
 
-// hold has parts that are quiet wait, once, for others that will be within half of
-// Quiet: what one checkout changes in several packs is mostly reported as one.
+// hold lets quiet parts wait, once, for others that will be quiet within half of Quiet:
+// most checkouts that change several packs are then reported together.
 func (w *watcher) hold(at time.Time) bool {
 	until := at
 	for _, p := range w.waiting {
@@ -141,12 +141,12 @@ func (w *watcher) hold(at time.Time) bool {
 	return held
 }
 
-// snapshot is what a rules folder held at one moment, exactly as loading sees it.
+// snapshot is the content of a rules folder at one moment, exactly as loading sees it.
 type snapshot struct {
 	content  string // hash of all of it
 	readable bool   // the folder itself could be read
-	// parts are what each pack's file or folder holds, by its name in the rules folder;
-	// "" is all else: what is ignored, what is wrong. They are never written to.
+	// parts has the content of each pack's file or folder, by its name in the rules
+	// folder; "" is all else: ignored files and problems. It is never written to.
 	parts map[string]part
 }
 
@@ -187,7 +187,7 @@ func snap(r *rules.Folder) snapshot {
 	return s
 }
 
-// differing are the parts that are not as they were before, sorted.
+// differing returns the sorted names of the parts that differ from another snapshot.
 func (s snapshot) differing(before snapshot) (parts []string) {
 	for name, now := range s.parts {
 		if was, known := before.parts[name]; !known || was.hash != now.hash {
@@ -203,7 +203,7 @@ func (s snapshot) differing(before snapshot) (parts []string) {
 	return parts
 }
 
-// with returns the snapshot with some parts as another has them, whose content it has.
+// with returns the snapshot with the content and some parts of another.
 func (s snapshot) with(now snapshot, parts []string) snapshot {
 	now.parts, s.parts = maps.Clone(s.parts), now.parts
 	for _, name := range parts {
@@ -216,7 +216,7 @@ func (s snapshot) with(now snapshot, parts []string) snapshot {
 	return now
 }
 
-// files are the files of all parts, by path.
+// files returns the files of all parts, by path.
 func (s snapshot) files() map[string][sha256.Size]byte {
 	all := map[string][sha256.Size]byte{}
 	for _, p := range s.parts {
@@ -225,7 +225,7 @@ func (s snapshot) files() map[string][sha256.Size]byte {
 	return all
 }
 
-// changes says in a few words what is different from before.
+// changes describes in a few words the difference from an earlier snapshot.
 func (s snapshot) changes(before snapshot) string {
 	switch {
 	case !s.readable && len(s.parts) <= 1:

@@ -13,8 +13,8 @@ import (
 	"chertd/rules"
 )
 
-// Of each edit it is said once that it is live or once that it is not, never both,
-// and of what is no edit neither is said.
+// Each edit is reported once as live or once as not live, never both. Other changes
+// are not reported.
 func TestEachEditIsSaidOnce(t *testing.T) {
 	t.Parallel()
 	const live, not = LiveMessage, "an edit is not live"
@@ -50,7 +50,7 @@ func TestEachEditIsSaidOnce(t *testing.T) {
 			p.edit()
 			p.edit("k/1.lua", version("k2"))
 		}, "", "a a a"},
-		"broken and mended":            {func(p *pen) { p.edit("a.lua", broken); p.edit("a.lua", version("a2")) }, "a", "a"},
+		"broken and fixed":             {func(p *pen) { p.edit("a.lua", broken); p.edit("a.lua", version("a2")) }, "a", "a"},
 		"broken and back":              {func(p *pen) { p.edit("a.lua", broken); p.edit("a.lua", version("a1")) }, "", "a"},
 		"read many times":              {func(p *pen) { p.edit("a.lua", broken); p.edit(); p.edit(); p.edit("b.lua", version("b2")) }, "b", "a"},
 		"the folder vanishes and back": {func(p *pen) { p.folderAway(p.edit); p.edit() }, "", ""},
@@ -179,8 +179,8 @@ func TestSpecsHalfWrittenGetTime(t *testing.T) {
 	}, "a.lua", version("a1")+"\n", "a_spec.lua", "-- a spec\n")
 }
 
-// A pack that is being changed when its time is over is looked at once it is quiet,
-// also if that changed nothing.
+// A pack that is being changed when its wait ends is read when it is quiet, also if
+// nothing changed after all.
 func TestBusyPackIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	cut := cutAfter(long("a2"), "log.info(note)\n")
@@ -208,7 +208,7 @@ func TestBusyPackIsNotForgotten(t *testing.T) {
 	}
 }
 
-// Who asks for a reload right after a deletion is told what became of the pack.
+// A reload right after a deletion waits until the pack is removed or kept.
 func TestReloadWaitsForWhatIsGone(t *testing.T) {
 	t.Parallel()
 	const back = time.Second
@@ -269,7 +269,7 @@ func TestRemoveRightAfterTheDeletion(t *testing.T) {
 	}
 	p.expectLive("removed", "a=a1")
 	if p.logged("pack removed by command") != 1 {
-		t.Error("the log does not say so")
+		t.Error("the log does not report the removal once")
 	}
 	if _, err := p.g.Remove(background, "a", false); !errors.Is(err, ErrPresent) {
 		t.Errorf("with files: %v", err)

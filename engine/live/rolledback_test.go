@@ -116,7 +116,7 @@ func TestOnlyTheFilesThatWereRolledBackStayOut(t *testing.T) {
 				t.Errorf("it is not live because %q, want %q", s.NotLive, tt.notLive)
 			}
 			if s.Version != s.Edit && s.NotLive == "" {
-				t.Error("its files are not live, and it does not say so")
+				t.Error("its files are not live, and NotLive is empty")
 			}
 			var said []string
 			for line := range strings.Lines(p.log.String()) {

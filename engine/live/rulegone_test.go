@@ -37,7 +37,7 @@ func TestReadsOfDeletedRulesAreDropped(t *testing.T) {
 		"an edit of one":           {func(p *pen) { p.edit("codes.lua", withRules("new", "b", "a")) }, nil},
 		"an edit that is not live": {func(p *pen) { p.edit("codes.lua", a+"\nlocal x = = 1") }, nil},
 		"another pack's edit":      {func(p *pen) { p.edit("other.lua", withRules("o2", "x")) }, []string{"other but for x: rule deleted"}},
-		"two packs at once":        {func(p *pen) { p.edit("codes.lua", a, "other.lua", withRules("o2", "x")) }, []string{gone, "other but for x: rule deleted"}},
+		"two packs in one edit":    {func(p *pen) { p.edit("codes.lua", a, "other.lua", withRules("o2", "x")) }, []string{gone, "other but for x: rule deleted"}},
 		"each edit that does": {func(p *pen) {
 			p.edit("codes.lua", a)
 			p.await("codes")

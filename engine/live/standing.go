@@ -34,7 +34,7 @@ type Standing struct {
 	LastVeto  bool         // the same of the version that was live last
 	Unwritten string       // version of files that were there at the start, never live, and empty
 	Gone      bool         // they are gone, and the pack is remembered
-	Unread    bool         // the folder can't be read: nobody knows how they are
+	Unread    bool         // the folder can't be read: their state is unknown
 	Missed    time.Time    // since when they are gone; zero: they are not
 	Complete  []rules.File // as they were when they last looked complete; nil: not known
 	Half      Half         // since when they look half written

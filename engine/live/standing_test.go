@@ -10,8 +10,8 @@ import (
 	"chertd/rules"
 )
 
-// Who asks how the rules stand is told why a pack blocks reads, if it does: that
-// it could veto and has no version, or rules that are suspended for all chats.
+// The standing of a pack that blocks reads contains why: it could veto and has no
+// version, or its rules are suspended for all chats.
 func TestStandingTellsWhyReadsAreBlocked(t *testing.T) {
 	t.Parallel()
 	failing := func(title string, n int) string {
@@ -54,8 +54,8 @@ func TestStandingTellsWhyReadsAreBlocked(t *testing.T) {
 	}
 }
 
-// What is wrong with the folder and the packs is told together with whether
-// anything is live; before the start, nothing is known.
+// The problems of the folder and the packs are returned together with whether anything
+// is live; before the start, nothing is known.
 func TestProblemsTellWhetherAnythingIsLive(t *testing.T) {
 	t.Parallel()
 	g := New(Config{})
@@ -91,7 +91,7 @@ func TestProblemsTellWhetherAnythingIsLive(t *testing.T) {
 	must(t, os.RemoveAll(q.dir))
 	q.edit()
 	if s := q.standing("x"); s.Gone {
-		t.Errorf("of one that never was live nobody knows that it is gone: %+v", s)
+		t.Errorf("a pack that never was live is reported as gone: %+v", s)
 	}
 }
 

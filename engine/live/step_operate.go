@@ -9,8 +9,8 @@ import (
 	"chertd/rules"
 )
 
-// failedTrial returns the version to roll back to from one that failed on its trial; "":
-// another is live by now, or an operator has pinned it.
+// failedTrial returns the version to roll back to after a failed trial; "": another
+// version is live by now, or an operator has pinned this one.
 func (s *Standing) failedTrial(version string) string {
 	if on := s.Trial; on != nil && on.Version == version && s.Version.Hash == version && s.Pinned == "" {
 		return on.Before
@@ -18,7 +18,7 @@ func (s *Standing) failedTrial(version string) string {
 	return ""
 }
 
-// apply makes a kept version live by command, or because a trial has failed.
+// apply makes a stored version live by command, or because a trial has failed.
 func (in Rollback) apply(t *step) {
 	s, from, to := &t.s, t.s.Version, in.To.Version
 	if !to.Runs() {
@@ -58,7 +58,7 @@ func (in Rollback) apply(t *step) {
 	if s.Files.Version != to.Hash {
 		s.Verdict = s.verdictPinned(in.Cause)
 		if s.Files.Version != "" {
-			s.Logged = Logged{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pinned}} // by the line below
+			s.Logged = Logged{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pinned}} // logged below
 		}
 	}
 	s.Trial = nil
@@ -101,15 +101,14 @@ func (in SetMode) apply(t *step) {
 	}
 }
 
-// raises reports whether the version has a higher limit of reads than one that was
-// reached, or none.
+// raises reports whether the version has a higher limit of reads than the one that was
+// reached, or no limit.
 func (v *Version) raises(reached rules.Rate) bool {
 	return reached != (rules.Rate{}) && (v.Reads.N == 0 || v.Reads.Raised(reached))
 }
 
-// apply keeps with what settings the version runs, ends shadow mode if the limit for
-// which it was set was raised, and drops what a pack has waiting that is not live any
-// more.
+// apply stores the settings with which the version runs, ends shadow mode if the limit
+// that caused it was raised, and drops the pending work of a pack that is no longer live.
 func (in Swap) apply(t *step) {
 	s := &t.s
 	state := s.PackState
@@ -137,8 +136,8 @@ func (in Swap) apply(t *step) {
 	}
 }
 
-// owed are the drops that an earlier process had to make, or this one has to since: it
-// may have ended before they were done.
+// owed returns the drops that an earlier process may not have completed, or that are due
+// since.
 func (s *Standing) owed() (drops []Drop) {
 	if mode, _ := s.modeNow(); mode != rules.Live && !s.PendingKept {
 		return []Drop{{Pack: s.Pack, Why: DropWhy(mode)}}
@@ -155,8 +154,8 @@ func (s *Standing) owed() (drops []Drop) {
 // goneFor is how long a pack must be missing before it counts as removed.
 const goneFor = 2 * time.Second
 
-// apply decides what becomes of a pack whose files are gone. It goes if the folder
-// was read to its end, another pack remains, and it stays so for a while; else it is
+// apply decides about a pack whose files are gone. The pack is removed if the folder was
+// read to its end, another pack remains, and its files stay gone for goneFor; else it is
 // kept.
 func (in Missing) apply(t *step) {
 	s := &t.s
@@ -164,7 +163,7 @@ func (in Missing) apply(t *step) {
 	t.giveUp()
 	s.Tried, s.Half = nil, Half{}
 	if in.Unread {
-		// The files may still be there: the time that they have been missing starts again.
+		// The files may still be there, so the time of their absence starts again.
 		if !s.Missed.IsZero() {
 			s.Missed = t.now
 		}
@@ -216,9 +215,9 @@ func (s *Standing) vetoed() bool {
 	return veto && mode == rules.Live
 }
 
-// apply forgets a pack, but for what an operator set of it, and drops what it has
-// waiting. It is forgotten last: if the process ends before, the next start finds it
-// gone again.
+// apply forgets a pack, except for the settings of operators, and drops its pending work.
+// It forgets the pack last: if the process ends before, the next start finds it gone
+// again.
 func (in Remove) apply(t *step) {
 	s := &t.s
 	if in.Operator {

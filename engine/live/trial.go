@@ -8,18 +8,17 @@ import (
 
 // A new version is on trial for its first trialEvents events: if it fails on
 // more than one in trialShare of them where its predecessor did not, it is
-// rolled back automatically. It is also if it fails on each of the first
-// trialAll: few events come in an hour where little is going on.
+// rolled back automatically. So is one that fails on each of the first trialAll, because a quiet account gets few events in an hour.
 const (
 	trialEvents = 50
 	trialShare  = 5
 	trialAll    = 5
 )
 
-// trials are the versions on trial. Counting is on the way of every event, and costs
-// one atomic load while there are none.
+// trials keeps the versions on trial. Every event is counted, which costs one atomic
+// load while there are none.
 type trials struct {
-	any    atomic.Bool // one is not over
+	any    atomic.Bool // some trial is not over
 	mu     sync.Mutex
 	byPack map[string]*trial
 }
@@ -34,13 +33,13 @@ type trial struct {
 // failed reports whether the version is to be rolled back.
 func (t *trial) failed() bool { return t.over && tooMany(t.did.Events, t.did.Failures) }
 
-// resumed is the trial that a version was on when the process ended; nil: none.
+// resumed returns the trial that a version was on when the process ended; nil: none.
 func (m *Manager) resumed(ctx context.Context, now *KeptVersion) (*Trial, error) {
 	if now.Events >= trialEvents {
 		return nil, nil
 	}
 	if tooMany(now.Events, now.Failures) && now.Last.After(now.Since) {
-		return nil, nil // it was made live again although it had failed: somebody wants it
+		return nil, nil // somebody made it live again although it had failed
 	}
 	versions, err := m.c.Keeper.Versions(ctx, now.Pack, KeptVersions)
 	if err != nil {
@@ -60,8 +59,8 @@ func (m *Manager) resumed(ctx context.Context, now *KeptVersion) (*Trial, error)
 }
 
 // Handled counts an event that a version took part in while it was live. It
-// reports whether the version is to be rolled back: then RollBackFailing is to
-// be called, from a goroutine that may wait.
+// reports whether the version has to be rolled back: then the caller calls
+// RollBackFailing, from a goroutine that may wait.
 func (m *Manager) Handled(pack, version string, failed bool) bool {
 	t := &m.trials
 	if !t.any.Load() {
@@ -83,13 +82,13 @@ func (m *Manager) Handled(pack, version string, failed bool) bool {
 	return fails
 }
 
-// tooMany reports whether so many failures in the first events are too many.
+// tooMany reports whether a number of failures in the first events is too high.
 func tooMany(events, failures int64) bool {
 	return failures*trialShare > trialEvents || failures >= trialAll && failures == events
 }
 
-// RollBackFailing rolls a version back that Handled has found failing. It does
-// not wait for the dropping of what the version has waiting.
+// RollBackFailing rolls back a version that Handled has found failing. It does not wait
+// until the pending work of the version is dropped.
 func (m *Manager) RollBackFailing(ctx context.Context, pack string) error {
 	s, err := m.command(ctx, pack)
 	if err != nil {
@@ -108,7 +107,7 @@ func (m *Manager) RollBackFailing(ctx context.Context, pack string) error {
 	return err
 }
 
-// of returns how the trial of a pack's version goes; zero: it is on none.
+// of returns the state of the trial of a pack's version; zero: it is on none.
 func (t *trials) of(pack string) (on trial) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -118,8 +117,8 @@ func (t *trials) of(pack string) (on trial) {
 	return on
 }
 
-// follow begins the trial that a pack's version is on by its standing, and with nil ends
-// the one there is. It leaves one alone that it began before.
+// follow starts the trial of a pack's standing, unless it runs already; with nil it ends
+// the pack's trial.
 func (t *trials) follow(pack string, now *Trial) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -134,7 +133,7 @@ func (t *trials) follow(pack string, now *Trial) {
 	t.note()
 }
 
-// note sets any.
+// note updates any.
 func (t *trials) note() {
 	any := false
 	for _, on := range t.byPack {

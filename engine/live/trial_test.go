@@ -75,7 +75,7 @@ func TestTrialOfAnEarlierEdit(t *testing.T) {
 		fails = p.g.Handled("codes", v2, true) || fails
 	}
 	if !fails {
-		t.Fatal("eleven failures are no verdict")
+		t.Fatal("eleven failures do not end the trial")
 	}
 	p.edit("codes.lua", version("v3"))
 	must(t, p.g.RollBackFailing(background, "codes"))

@@ -12,16 +12,16 @@ import (
 	"chertd/rules"
 )
 
-// Verdict is the verdict on the files of a pack as they are: why they are not live. The
-// zero Verdict means that they are.
+// Verdict is why the present files of a pack are not live. The zero Verdict means that
+// they are live.
 type Verdict struct {
 	Kind        Kind
-	Diagnostics diag.List     // what is wrong with the files, or what they are warned of
+	Diagnostics diag.List     // errors and warnings of the files
 	Lacks       []string      // LacksPermission
-	Time        time.Duration // HalfWritten: how long the files are left to who writes them
+	Time        time.Duration // HalfWritten: how long chertd waits for their writer
 	Pin         string        // Pinned, RolledBack: the version that is live instead
 	Cause       Cause         // RolledBack
-	Ignored     rules.Ignored // FilesGone, FilesIgnored: what is ignored in their place
+	Ignored     rules.Ignored // FilesGone, FilesIgnored: the ignored file in their place
 }
 
 // Kind is the kind of a verdict.
@@ -35,7 +35,7 @@ const (
 	HalfWritten          // someone seems to be writing them
 	NoRules              // they load, and have no rules
 	LacksPermission      // they need a permission that the pack does not have
-	UnfitSettings        // they do not take what chertd.yaml sets
+	UnfitSettings        // the settings in chertd.yaml do not fit them
 	LoadFails            // they do not load
 	NameTaken            // two packs have the same name
 	GateRuns             // specs and checks are running
@@ -142,7 +142,7 @@ func (l Lost) Err() error {
 	return &LoadError{Version: l.Version, Diagnostics: l.Diagnostics}
 }
 
-// same reports whether two read the same for people: by the first error of each.
+// same reports whether two have the same text for people, which is of their first errors.
 func (l Lost) same(m Lost) bool {
 	return l.Version == m.Version && len(l.Diagnostics) == len(m.Diagnostics) && (len(l.Diagnostics) == 0 || l.Diagnostics[0] == m.Diagnostics[0])
 }
@@ -156,7 +156,7 @@ var (
 	ErrPresent       = errors.New("its files are in the rules folder")          // of a pack that is to be removed
 )
 
-// AmbiguousVersionError is returned for a beginning that several versions have.
+// AmbiguousVersionError is returned for a beginning of the hashes of several versions.
 type AmbiguousVersionError struct {
 	Pack, Version string
 	Candidates    []KeptVersion // the one that was live last first
@@ -174,13 +174,13 @@ func (e *AmbiguousVersionError) Error() string {
 	return fmt.Sprintf("pack %q has %d versions that begin with %s: %s", e.Pack, len(words), e.Version, strings.Join(words, ", "))
 }
 
-// LoadError says why a version that is kept can't be loaded.
+// LoadError is why a stored version can't be loaded.
 type LoadError struct {
 	Version     string
 	Diagnostics diag.List // the errors
 }
 
-// Error is one line, with the first of them.
+// Error returns one line, with the first of the errors.
 func (e *LoadError) Error() string {
 	first := e.Diagnostics[0]
 	first.Hint = ""
@@ -191,21 +191,21 @@ func (e *LoadError) Error() string {
 	return fmt.Sprintf("load version %s: %s%s", rules.ShortOf(e.Version), first, more)
 }
 
-// Hint is what fixes the first of them; it may be "".
+// Hint returns the fix of the first of the errors; it may be "".
 func (e *LoadError) Hint() string { return e.Diagnostics[0].Hint }
 
-// FolderUnreadError is returned when a pack is to be removed and nobody knows
-// whether its files are gone: the rules folder can't be read.
+// FolderUnreadError is returned when a pack is to be removed and the rules folder
+// can't be read: it is unknown whether the pack's files are gone.
 type FolderUnreadError struct {
 	Pack   string
-	Folder diag.Diagnostic // what is wrong with the folder
+	Folder diag.Diagnostic // the error of the folder
 }
 
 func (e *FolderUnreadError) Error() string {
-	return fmt.Sprintf("remove pack %q: nobody knows whether its files are gone: %s: %s", e.Pack, e.Folder.File, e.Folder.Message)
+	return fmt.Sprintf("remove pack %q: it is unknown whether its files are gone: %s: %s", e.Pack, e.Folder.File, e.Folder.Message)
 }
 
-// UnknownVersionError is returned for a version that is not kept.
+// UnknownVersionError is returned for a version that is not stored.
 type UnknownVersionError struct{ Pack, Version string }
 
 func (e *UnknownVersionError) Error() string {

@@ -10,7 +10,7 @@ import (
 	"chertd/rules"
 )
 
-// PackStanding is the standing of a pack as people see it.
+// PackStanding is the standing of a pack for people.
 type PackStanding struct {
 	Name        string
 	Path        string
@@ -18,40 +18,40 @@ type PackStanding struct {
 	Since       time.Time
 	Mode        rules.Mode
 	ModeBy      string // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
-	ModeWhy     string // why chertd set the mode; "": a person did, or nobody
+	ModeWhy     string // why chertd set the mode; "": chertd did not set it
 	Rules       int
 	CanVeto     bool                   // the live version can
 	Suspended   []rules.RuleSuspension // rules of the live version that are suspended
 	Pinned      bool                   // by a rollback
 	PinStays    bool                   // also when its files change
 	Gone        bool
-	Unread      bool   // the rules folder can't be read: nobody knows how its files are
+	Unread      bool   // the rules folder can't be read: the state of its files is unknown
 	NotLive     string // why its files as they are now are not live; "": they are
 	Edit        string // version of its files as they are now
 	Diagnostics diag.List
-	Change      *rules.Change // what the last edit that went live changed; nil: none did since the start
-	// Dropped is what the command that returns the standing has dropped.
+	Change      *rules.Change // of the last edit that went live; nil: none since the start
+	// Dropped counts what the command that returns the standing has dropped.
 	Dropped Dropped
-	// Blocks says why reads of new events are blocked because of the pack: it can
-	// veto, and does not get to look at them; "": it does not block any.
+	// Blocks is why the pack blocks reads of new events: it can veto, and does not run
+	// on them; "": it does not block any.
 	Blocks string
 }
 
-// view is what people and probes see: the state when the lock was released last. It is
-// never written to.
+// view is the state for queries of people and probes, as it was when the lock was last
+// released. It is never written to.
 type view struct {
 	standings []PackStanding
 	live      []*rules.Pack // of standings; nil: none
 	problems  diag.List
 	ready     bool // there is a set with a pack in it
 	folder    folder
-	known     []string // what packs have in the rules folder
-	// goneDue is when it is decided about the last of the packs whose files are gone;
+	known     []string // names of the packs' files and folders in the rules folder
+	// goneDue is when the last of the packs whose files are gone is removed or kept;
 	// zero: there is none.
 	goneDue time.Time
 }
 
-// packs are the versions that are live, by pack.
+// packs returns the live versions, by pack.
 func (v *view) packs() map[string]*rules.Pack {
 	live := map[string]*rules.Pack{}
 	for _, p := range v.live {
@@ -75,7 +75,7 @@ func (m *Manager) publish() {
 	m.view.Store(v)
 }
 
-// describe returns a standing as people see it.
+// describe returns a standing for people.
 func (m *Manager) describe(s *Standing) PackStanding {
 	mode, by := s.modeNow()
 	p := PackStanding{
@@ -110,14 +110,14 @@ func (m *Manager) Standings() []PackStanding {
 	return all
 }
 
-// Problems is what is wrong with the folder and with packs that have no version
-// live, and whether anything is live at all.
+// Problems returns the problems of the folder and of packs without a live version, and
+// whether any pack is live.
 func (m *Manager) Problems() (problems diag.List, live bool) {
 	v := m.view.Load()
 	return v.problems, v.ready
 }
 
-// Ignored lists what would be rules, or a pack's, but for its name.
+// Ignored lists the files that only their names keep from being loaded.
 func (m *Manager) Ignored() []rules.Ignored { return m.view.Load().folder.ignored }
 
 // whyNone returns why a pack has no version that is live.
@@ -131,8 +131,8 @@ func (s *Standing) whyNone() string {
 	return s.Verdict.String()
 }
 
-// whyNotLive returns why the files as they are now are not live, and which version is
-// if it is not the one that ought to be; "": they are.
+// whyNotLive returns why the present files are not live, and which version is live if
+// it is not the one that should be; "": they are live.
 func (s *Standing) whyNotLive() string {
 	var all []string
 	if why := s.Verdict.String(); why != "" {
@@ -147,8 +147,8 @@ func (s *Standing) whyNotLive() string {
 	return strings.Join(all, "; ")
 }
 
-// whySettings returns with which settings the live version runs that those in chertd.yaml
-// do not fit.
+// whySettings returns with which settings the live version runs if those in chertd.yaml
+// do not fit it.
 func (s *Standing) whySettings() string {
 	if s.Defaults {
 		return "is live without settings in chertd.yaml that do not fit it: its defaults count"
@@ -156,7 +156,8 @@ func (s *Standing) whySettings() string {
 	return "is live with the settings that the pack had: those in chertd.yaml do not fit it"
 }
 
-// problems are what is wrong with the pack's files, and with what ought to be live.
+// problems returns the problems of the pack's files and of the version that should be
+// live.
 func (s *Standing) problems() diag.List {
 	all := slices.Clone(s.Verdict.Diagnostics)
 	add := func(more diag.List) {
@@ -181,7 +182,7 @@ func (s *Standing) problems() diag.List {
 	return all
 }
 
-// errorsOf are the errors among diagnostics.
+// errorsOf returns the errors among diagnostics.
 func errorsOf(all diag.List) (errs diag.List) {
 	for _, d := range all {
 		if d.Severity == diag.SeverityError {

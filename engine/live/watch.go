@@ -17,12 +17,12 @@ import (
 	"chertd/rules"
 )
 
-// WatchOptions says how a folder is watched. Zero fields take the defaults.
+// WatchOptions configure the watch of a folder. Zero fields take the defaults.
 type WatchOptions struct {
-	// Quiet is how long nothing must happen to a pack's files before a change of
-	// them is reported; default 100 ms. Each pack has its own.
+	// Quiet is how long a pack's files must be unchanged before a change of them is
+	// reported; default 100 ms. It is counted for each pack separately.
 	Quiet time.Duration
-	// MaxWait bounds how long changes that don't stop can delay that; default 2 s.
+	// MaxWait bounds how long further changes can delay the report; default 2 s.
 	MaxWait time.Duration
 	// Poll is how often contents are read to find changes without a notification, as on
 	// network file systems; default 2 s.
@@ -30,23 +30,23 @@ type WatchOptions struct {
 	// Since is the content that was loaded (Set.Content): a change between then and the
 	// start of the watch is reported immediately. "" is the content when the watch starts.
 	Since string
-	// Loaded returns the content that was loaded last, by whatever reading. If that is no
-	// longer the folder's content a change is reported, though it came and went between
-	// two looks of the watch. Nil: nobody else reads the folder.
+	// Loaded returns the content that was loaded last, by any reading. If it differs from
+	// the folder's content a change is reported, even if the watch has seen no change
+	// itself. Nil: nobody else reads the folder.
 	Loaded func() string
 	// Busy is called with the packs whose files are changing, by the names of their
-	// files and folders in the rules folder, whenever these are others: a reading
+	// files and folders in the rules folder, whenever this set changes: a reading
 	// because of other packs must leave them as they were. It must not write to the map.
 	// Nil is allowed.
 	Busy func(names map[string]bool)
-	// Known are the names of files and folders of packs, which are read of a
-	// folder that holds too many. Nil: none.
+	// Known are the names of files and folders of packs. Of a folder that holds too
+	// many entries the watch reads these alone. Nil: none.
 	Known func() []string
 	// Log gets the failures of notifications, after which the watch polls; nil discards
 	// them.
 	Log *slog.Logger
 
-	began func() // called once everything is watched; nil: nobody waits for it
+	began func() // called once everything is watched; may be nil
 }
 
 const (
@@ -73,15 +73,15 @@ func (o *WatchOptions) setDefaults() {
 // Seen is a rules folder that has changed and been quiet.
 type Seen struct {
 	Reason string        // what changed, for the log
-	Folder *rules.Folder // as it was read then; nil: it is still to be read
+	Folder *rules.Folder // as it was read then; nil: it was not read
 	began  time.Time     // when reading it began
 }
 
 // Watch calls changed each time the content of a rules folder has changed and been
 // quiet, until ctx is done, with the folder as it has read it. It blocks, and calls from
 // its own goroutine: one call ends before the next begins, and reports what changed
-// meanwhile. Whatever happens to the folder (unreadable, gone, replaced, a symlink to
-// another folder), the watch continues.
+// meanwhile. The watch continues if the folder becomes unreadable, disappears, is replaced
+// or is a symlink that now leads to another folder.
 func Watch(ctx context.Context, dir string, o WatchOptions, changed func(Seen)) {
 	o.setDefaults()
 	n, err := newNotifier()
@@ -93,7 +93,7 @@ func Watch(ctx context.Context, dir string, o WatchOptions, changed func(Seen)) 
 	watch(ctx, dir, o, n, changed)
 }
 
-// notifier is a source of notifications; a zero one has none.
+// notifier is a source of notifications; the zero value has none.
 type notifier struct {
 	events <-chan fsnotify.Event
 	errors <-chan error
@@ -113,15 +113,15 @@ func newNotifier() (notifier, error) {
 
 // watcher is one run of Watch; it belongs to one goroutine.
 type watcher struct {
-	dir      string // as given: in what is reported
+	dir      string // as given: in reports
 	abs      string // the same, absolute: in notifications
 	opts     WatchOptions
 	notify   notifier
 	watched  map[string]fs.FileInfo // folders with a notification, and which folder it was
-	reported snapshot               // what changed was last called for, part by part
+	reported snapshot               // the content of each part at its last report
 	waiting  map[string]*unquiet    // parts that have changed and wait to be reported; "" is the folder as a whole
 	timer    *time.Timer            // runs while some wait
-	lastFail string                 // trouble logged last, not to repeat it each poll
+	lastFail string                 // the failure that was logged last: it is not logged again at each poll
 }
 
 func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed func(Seen)) {
@@ -136,7 +136,7 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 	poll := time.NewTicker(o.Poll)
 	defer poll.Stop()
 
-	w.rewatch() // before the first look, so that nothing falls between
+	w.rewatch() // before the first look, so that no change is missed
 	now, seen := w.look()
 	w.reported = now
 	if o.Since != "" && o.Since != now.content {
@@ -158,7 +158,7 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 			if w.concerns(ev) {
 				w.stir(w.partOf(ev), "")
 				if ev.Has(fsnotify.Create) && isFolder(ev.Name) {
-					w.watchNew(filepath.Clean(ev.Name)) // what is written into it delays the report, too
+					w.watchNew(filepath.Clean(ev.Name)) // writes into it delay the report, too
 				}
 			}
 		case err, ok := <-w.notify.errors:
@@ -190,7 +190,7 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 	}
 }
 
-// partOf is the part that a notification is about.
+// partOf returns the part that a notification is about.
 func (w *watcher) partOf(ev fsnotify.Event) string {
 	rel, err := filepath.Rel(w.abs, filepath.Clean(ev.Name))
 	if err != nil || !filepath.IsLocal(rel) || rel == "." {
@@ -200,7 +200,7 @@ func (w *watcher) partOf(ev fsnotify.Event) string {
 	return partOf(first)
 }
 
-// outdated reports whether somebody read the folder as it was between two looks.
+// outdated reports whether somebody else loaded a content that the watch did not see.
 func (w *watcher) outdated(now snapshot) bool {
 	return w.opts.Loaded != nil && w.opts.Loaded() != now.content
 }
@@ -222,7 +222,7 @@ func (w *watcher) concerns(ev fsnotify.Event) bool {
 	if filepath.Dir(name) == filepath.Dir(w.abs) {
 		return false
 	}
-	// A config map is changed by turning its ..data to another folder.
+	// A config map changes when its link ..data is replaced.
 	base := filepath.Base(name)
 	return strings.HasPrefix(base, "..") || base == rules.IgnoreName || !rules.Noise(base)
 }
@@ -234,8 +234,8 @@ func (w *watcher) trouble(err error) {
 	w.lastFail = err.Error()
 }
 
-// watchHint is the fix of an error of inotify's, which has limits of its own
-// behind the errors of other causes.
+// watchHint returns the fix of an inotify error: its limits have the error texts of
+// other causes.
 func watchHint(err error) string {
 	switch files := diag.OpenFilesHint(err); {
 	case files != "":

@@ -99,10 +99,10 @@ func TestWatchSeesEveryWayOfSaving(t *testing.T) {
 			if tt.prep != nil {
 				tt.prep(t, dir)
 			}
-			told := watchNow(t, dir, WatchOptions{Quiet: 5 * time.Millisecond, Poll: time.Hour})
-			expectQuiet(t, told)
+			calls := watchNow(t, dir, WatchOptions{Quiet: 5 * time.Millisecond, Poll: time.Hour})
+			expectQuiet(t, calls)
 			tt.edit(t, dir)
-			awaitContent(t, dir, told)
+			awaitContent(t, dir, calls)
 		})
 	}
 }
@@ -124,33 +124,33 @@ func TestWatchSeesEveryFolderOfAPack(t *testing.T) {
 		}
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
-			start := func(t *testing.T, old ...string) (dir string, told <-chan string) {
+			start := func(t *testing.T, old ...string) (dir string, calls <-chan string) {
 				dir = filepath.Join(t.TempDir(), "rules")
 				write(t, filepath.Join(dir, "codes.lua"), "-- one")
 				write(t, filepath.Join(dir, "vip", "00.lua"), "-- one")
 				for _, name := range old {
 					write(t, filepath.Join(dir, filepath.FromSlash(name)), text)
 				}
-				told = watchNow(t, dir, WatchOptions{Quiet: 5 * time.Millisecond, Poll: time.Hour})
-				expectQuiet(t, told)
-				return dir, told
+				calls = watchNow(t, dir, WatchOptions{Quiet: 5 * time.Millisecond, Poll: time.Hour})
+				expectQuiet(t, calls)
+				return dir, calls
 			}
 			t.Run("edited", func(t *testing.T) {
-				dir, told := start(t, file)
+				dir, calls := start(t, file)
 				write(t, filepath.Join(dir, filepath.FromSlash(file)), text+"\n"+more)
-				awaitContent(t, dir, told)
+				awaitContent(t, dir, calls)
 			})
 			t.Run("new", func(t *testing.T) {
-				dir, told := start(t)
+				dir, calls := start(t)
 				write(t, filepath.Join(dir, filepath.FromSlash(file)), text)
-				awaitContent(t, dir, told)
+				awaitContent(t, dir, calls)
 				write(t, filepath.Join(dir, filepath.FromSlash(file)), text+"\n"+more)
-				awaitContent(t, dir, told)
+				awaitContent(t, dir, calls)
 			})
 			t.Run("deleted", func(t *testing.T) {
-				dir, told := start(t, file)
+				dir, calls := start(t, file)
 				must(t, os.Remove(filepath.Join(dir, filepath.FromSlash(file))))
-				awaitContent(t, dir, told)
+				awaitContent(t, dir, calls)
 			})
 		})
 	}
@@ -164,15 +164,15 @@ func TestWatchOfAFolderGivenRelatively(t *testing.T) {
 	for _, tt := range []struct{ from, dir string }{{"rules", "."}, {"", "rules"}, {"rules", "../rules/"}} {
 		t.Run(tt.dir, func(t *testing.T) {
 			t.Chdir(filepath.Join(top, tt.from))
-			told := watchNow(t, tt.dir, WatchOptions{Quiet: 5 * time.Millisecond, Poll: time.Hour})
-			expectQuiet(t, told)
+			calls := watchNow(t, tt.dir, WatchOptions{Quiet: 5 * time.Millisecond, Poll: time.Hour})
+			expectQuiet(t, calls)
 			write(t, filepath.Join(tt.dir, "codes.lua"), "-- edited from "+tt.dir)
-			awaitContent(t, tt.dir, told)
+			awaitContent(t, tt.dir, calls)
 		})
 	}
 }
 
-// What is told of a change names the files, a few of them.
+// The reason of a call names a few of the changed files.
 func TestWatchTellsWhatChanged(t *testing.T) {
 	t.Parallel()
 	of := func(files string) snapshot { // "a1 b1": file a with content 1, …
@@ -200,13 +200,13 @@ func TestWatchTellsWhatChanged(t *testing.T) {
 	}
 }
 
-// expectQuiet checks that a watch has told of nothing: what it tells of next is
-// the edit that follows.
-func expectQuiet(t *testing.T, told <-chan string) {
+// expectQuiet checks that a watch has reported nothing yet: its next report is of the
+// edit that follows.
+func expectQuiet(t *testing.T, calls <-chan string) {
 	t.Helper()
 	select {
-	case <-told:
-		t.Fatal("the watch told of something before anything was edited")
+	case <-calls:
+		t.Fatal("the watch reported a change before anything was edited")
 	default:
 	}
 }
@@ -223,31 +223,31 @@ func TestWatchFollowsTheFolder(t *testing.T) {
 		write(t, filepath.Join(tmp, "a", "codes.lua"), "-- a")
 		write(t, filepath.Join(tmp, "b", "codes.lua"), "-- b")
 		must(t, os.Symlink("a", dir))
-		told := watchNow(t, dir, opts)
+		calls := watchNow(t, dir, opts)
 		must(t, os.Symlink("b", dir+".new"))
 		must(t, os.Rename(dir+".new", dir))
-		awaitContent(t, dir, told)
+		awaitContent(t, dir, calls)
 		write(t, filepath.Join(tmp, "b", "codes.lua"), "-- b, edited")
-		awaitContent(t, dir, told)
+		awaitContent(t, dir, calls)
 	})
 	t.Run("it vanishes and comes back", func(t *testing.T) {
 		t.Parallel()
 		dir := filepath.Join(t.TempDir(), "deep", "rules")
 		write(t, filepath.Join(dir, "codes.lua"), "-- one")
-		told := watchNow(t, dir, opts)
+		calls := watchNow(t, dir, opts)
 		must(t, os.RemoveAll(filepath.Dir(dir)))
-		awaitContent(t, dir, told)
+		awaitContent(t, dir, calls)
 		write(t, filepath.Join(dir, "codes.lua"), "-- two")
-		awaitContent(t, dir, told)
+		awaitContent(t, dir, calls)
 		write(t, filepath.Join(dir, "codes.lua"), "-- three")
-		awaitContent(t, dir, told)
+		awaitContent(t, dir, calls)
 	})
 	t.Run("it is not there at first", func(t *testing.T) {
 		t.Parallel()
 		dir := filepath.Join(t.TempDir(), "rules")
-		told := watchNow(t, dir, opts)
+		calls := watchNow(t, dir, opts)
 		write(t, filepath.Join(dir, "codes.lua"), "-- one")
-		awaitContent(t, dir, told)
+		awaitContent(t, dir, calls)
 	})
 }
 
@@ -257,8 +257,8 @@ func TestWatchTellsWhatChangedBeforeItBegan(t *testing.T) {
 	write(t, filepath.Join(dir, "codes.lua"), "-- one")
 	loaded := contentNow(dir)
 	write(t, filepath.Join(dir, "codes.lua"), "-- two")
-	told := watchSince(t, dir, WatchOptions{Poll: time.Hour}, loaded)
-	awaitContent(t, dir, told)
+	calls := watchSince(t, dir, WatchOptions{Poll: time.Hour}, loaded)
+	awaitContent(t, dir, calls)
 }
 
 // TestWatchEnds is not parallel: it looks at the goroutines there are.
@@ -269,8 +269,8 @@ func TestWatchEnds(t *testing.T) {
 	Watch(ctx, t.TempDir(), WatchOptions{}, func(seen Seen) { t.Errorf("called for %q", seen.Reason) })
 }
 
-// told is one call of a watch: when, since its start, and with what.
-type told struct {
+// watchCall is one call of a watch: when, since its start, and with what reason.
+type watchCall struct {
 	at     time.Duration
 	reason string
 }
@@ -282,14 +282,14 @@ type rig struct {
 	start  time.Time
 	events chan fsnotify.Event
 	errors chan error
-	told   []told
+	calls  []watchCall
 	loaded string   // content that was read last
 	added  []string // folders that were watched, below the rules folder
-	busy   string   // what is not quiet, as told last
+	busy   string   // the packs that are not quiet, as last reported
 	log    bytes.Buffer
 }
 
-// read reads the folder, as the watch's caller does when told, or somebody else.
+// read reads the folder, as the watch's caller or somebody else does.
 func (r *rig) read() { r.loaded = contentIn(r.dir) }
 
 // inVirtualTime runs a test on a watch of a folder that holds codes.lua, whose
@@ -317,7 +317,7 @@ func inVirtualTime(t *testing.T, test func(r *rig)) {
 				if r.busy != "" {
 					reason += "; busy: " + r.busy
 				}
-				r.told = append(r.told, told{time.Since(r.start), reason})
+				r.calls = append(r.calls, watchCall{time.Since(r.start), reason})
 				r.read()
 			})
 		}()
@@ -338,21 +338,21 @@ func (r *rig) edit(name, content string) {
 	r.events <- fsnotify.Event{Name: filepath.Join(r.dir, name), Op: fsnotify.Write}
 }
 
-// pass lets time go by until so long after the start.
+// until lets virtual time pass until at after the start.
 func (r *rig) until(at time.Duration) {
 	time.Sleep(at - time.Since(r.start)) // virtual
 	synctest.Wait()
 }
 
 // expect compares the calls so far: each is a time and a part of the reason.
-func (r *rig) expect(want ...told) {
+func (r *rig) expect(want ...watchCall) {
 	r.t.Helper()
-	ok := len(r.told) == len(want)
-	for i := range min(len(r.told), len(want)) {
-		ok = ok && r.told[i].at == want[i].at && strings.Contains(r.told[i].reason, want[i].reason)
+	ok := len(r.calls) == len(want)
+	for i := range min(len(r.calls), len(want)) {
+		ok = ok && r.calls[i].at == want[i].at && strings.Contains(r.calls[i].reason, want[i].reason)
 	}
 	if !ok {
-		r.t.Errorf("the watch told %v, want %v", r.told, want)
+		r.t.Errorf("the watch called %v, want %v", r.calls, want)
 	}
 }
 
@@ -365,11 +365,11 @@ func TestWatchWaitsForQuiet(t *testing.T) {
 			r.edit("codes.lua", strings.Repeat("-- edit\n", 6+i))
 		}
 		r.until(time.Second)
-		r.expect(told{280 * ms, "codes.lua changed"})
+		r.expect(watchCall{280 * ms, "codes.lua changed"})
 	})
 }
 
-// Notifications that can't be about the rules do not put a telling off.
+// Notifications that can't be about the rules do not delay a report.
 func TestWatchConcerns(t *testing.T) {
 	t.Parallel()
 	w := &watcher{abs: "/srv/rules"}
@@ -407,8 +407,8 @@ func TestWatchLogsTroubleOnce(t *testing.T) {
 	}
 }
 
-// A new folder is watched while it is filled, so that what is written into it
-// puts off the telling; what is no pack's is not watched.
+// A new folder is watched while it is filled, so that each write into it delays the
+// report; folders that belong to no pack are not watched.
 func TestWatchWatchesNewFoldersBeforeItTells(t *testing.T) {
 	inVirtualTime(t, func(r *rig) {
 		for _, dir := range []string{"vip/lib", ".git/refs", "old~"} {
@@ -421,19 +421,19 @@ func TestWatchWatchesNewFoldersBeforeItTells(t *testing.T) {
 		}
 		r.edit("vip/10.lua", "-- new")
 		r.until(time.Second)
-		r.expect(told{150 * ms, "10.lua is new"})
+		r.expect(watchCall{150 * ms, "10.lua is new"})
 	})
 }
 
 // A notifier that ends leaves polling.
-func TestWatchGoesOnWithoutNotifications(t *testing.T) {
+func TestWatchPollsAfterNotificationsEnd(t *testing.T) {
 	inVirtualTime(t, func(r *rig) {
 		close(r.events)
 		close(r.errors)
 		r.until(500 * ms)
 		write(t, filepath.Join(r.dir, "new.lua"), "-- new")
 		r.until(5 * time.Second)
-		r.expect(told{2100 * ms, "new.lua is new"})
+		r.expect(watchCall{2100 * ms, "new.lua is new"})
 	})
 }
 
@@ -443,7 +443,7 @@ func TestWatchDoesNotWaitForever(t *testing.T) {
 			r.until(at)
 			r.edit("codes.lua", strings.Repeat("-- edit\n", 6+int(at/ms)))
 		}
-		r.expect(told{2010 * ms, "codes.lua changed"})
+		r.expect(watchCall{2010 * ms, "codes.lua changed"})
 	})
 }
 
@@ -455,7 +455,7 @@ func TestWatchWaitsForEachPackApart(t *testing.T) {
 			r.edit(name, "-- one")
 		}
 		r.until(500 * ms)
-		r.told = nil
+		r.calls = nil
 		for at := 500 * ms; at < 5*time.Second; at += 60 * ms {
 			r.until(at)
 			r.edit("codes.lua", fmt.Sprint("-- edit at ", at))
@@ -472,16 +472,16 @@ func TestWatchWaitsForEachPackApart(t *testing.T) {
 		}
 		r.until(10 * time.Second)
 		r.expect(
-			told{1140 * ms, "b_spec.lua is new; busy: codes.lua"},
-			told{2500 * ms, "codes.lua changed"}, // 2 s after the first edit
-			told{3120 * ms, "lib/x.lua is new; busy: codes.lua"},
-			told{4540 * ms, "codes.lua changed"}, // 2 s after the first one since
-			told{5040 * ms, "codes.lua changed"},
+			watchCall{1140 * ms, "b_spec.lua is new; busy: codes.lua"},
+			watchCall{2500 * ms, "codes.lua changed"}, // 2 s after the first edit
+			watchCall{3120 * ms, "lib/x.lua is new; busy: codes.lua"},
+			watchCall{4540 * ms, "codes.lua changed"}, // 2 s after the first one since
+			watchCall{5040 * ms, "codes.lua changed"},
 		)
 	})
 }
 
-// What one checkout changes in several packs within a moment is told as one.
+// The changes of one checkout in several packs within a moment are reported together.
 func TestWatchTellsOneCheckoutAsOne(t *testing.T) {
 	inVirtualTime(t, func(r *rig) {
 		for i, at := range []time.Duration{10 * ms, 30 * ms, 50 * ms} {
@@ -491,7 +491,7 @@ func TestWatchTellsOneCheckoutAsOne(t *testing.T) {
 		r.until(55 * ms)
 		r.edit("codes.lua", "-- edit")
 		r.until(time.Second)
-		r.expect(told{155 * ms, "codes.lua changed, " + r.dir + "/p0.lua is new, " + r.dir + "/p1.lua is new, " + r.dir + "/p2.lua is new"})
+		r.expect(watchCall{155 * ms, "codes.lua changed, " + r.dir + "/p0.lua is new, " + r.dir + "/p1.lua is new, " + r.dir + "/p2.lua is new"})
 	})
 }
 
@@ -550,7 +550,7 @@ func TestWatchPollsWhereNothingNotifies(t *testing.T) {
 		r.until(2050 * ms)
 		write(t, filepath.Join(r.dir, "new.lua"), "-- new, and still being written") // after the poll's look
 		r.until(5 * time.Second)
-		r.expect(told{2200 * ms, "new.lua is new"})
+		r.expect(watchCall{2200 * ms, "new.lua is new"})
 	})
 }
 
@@ -562,7 +562,7 @@ func TestWatchTellsOfWhatSomebodyElseRead(t *testing.T) {
 			r.read() // `chertd reload`, before it was quiet
 			r.edit("codes.lua", first)
 			r.until(10 * time.Second)
-			r.expect(told{100 * ms, "no longer as it was read last"})
+			r.expect(watchCall{100 * ms, "no longer as it was read last"})
 		})
 	})
 	t.Run("polled", func(t *testing.T) {
@@ -571,7 +571,7 @@ func TestWatchTellsOfWhatSomebodyElseRead(t *testing.T) {
 			r.read()
 			write(t, filepath.Join(r.dir, "codes.lua"), first)
 			r.until(10 * time.Second)
-			r.expect(told{2100 * ms, "no longer as it was read last"})
+			r.expect(watchCall{2100 * ms, "no longer as it was read last"})
 		})
 	})
 }
@@ -583,7 +583,7 @@ func TestWatchLooksAtAllAfterAnOverflow(t *testing.T) {
 		r.errors <- fsnotify.ErrEventOverflow
 		r.errors <- errors.New("no space left on device")
 		r.until(time.Second)
-		r.expect(told{150 * ms, "codes.lua changed"})
+		r.expect(watchCall{150 * ms, "codes.lua changed"})
 		if log := r.log.String(); !strings.Contains(log, "no space left") {
 			t.Errorf("the trouble is not in the log: %q", log)
 		}
@@ -617,14 +617,14 @@ func watchSince(t *testing.T, dir string, o WatchOptions, since string) <-chan s
 	return calls
 }
 
-// awaitContent waits until the watch has told of what is in the folder now.
-func awaitContent(t *testing.T, dir string, told <-chan string) {
+// awaitContent waits until the watch has reported the present content of the folder.
+func awaitContent(t *testing.T, dir string, calls <-chan string) {
 	t.Helper()
 	want := contentNow(dir)
 	limit := time.After(20 * time.Second)
 	for {
 		select {
-		case got := <-told:
+		case got := <-calls:
 			if got == want {
 				return
 			}

@@ -12,11 +12,11 @@ import (
 	"chertd/rules"
 )
 
-// watchDepth is how deep below the rules folder folders are watched.
+// watchDepth is down to which depth below the rules folder folders are watched.
 const watchDepth = rules.FolderDepth
 
-// rewatch has the folder's parent, the folder and all folders in it notified of
-// as they are now: new ones, and those whose path leads to another folder by now.
+// rewatch watches the folder's parent, the folder and all folders in it as they are now:
+// it adds new ones, and those whose path now leads to another folder.
 func (w *watcher) rewatch() {
 	wanted := wantedFolders{found: map[string]fs.FileInfo{}, known: w.opts.Known()}
 	wanted.real, _ = filepath.EvalSymlinks(w.abs)
@@ -24,7 +24,7 @@ func (w *watcher) rewatch() {
 	wanted.add(w.abs, watchDepth, nil)
 	for path, was := range w.watched {
 		if now, still := wanted.found[path]; !still || !os.SameFile(was, now) {
-			// It fails if the folder is gone: the notification went with it.
+			// It fails if the folder is gone: its notification was removed with it.
 			_ = w.notify.remove(path)
 			delete(w.watched, path)
 		}
@@ -32,7 +32,7 @@ func (w *watcher) rewatch() {
 	w.watch(wanted.found)
 }
 
-// watchNew has a folder that was just made notified of, and all in it.
+// watchNew watches a folder that was just made, and all folders in it.
 func (w *watcher) watchNew(path string) {
 	rel, err := filepath.Rel(w.abs, path)
 	if err != nil || !filepath.IsLocal(rel) || rel == "." {
@@ -55,7 +55,7 @@ func (w *watcher) watchNew(path string) {
 	w.watch(wanted.found)
 }
 
-// watch has folders notified of that are not yet.
+// watch watches those of the folders that are not watched yet.
 func (w *watcher) watch(wanted map[string]fs.FileInfo) {
 	for _, path := range slices.Sorted(maps.Keys(wanted)) {
 		if w.watched[path] != nil {
@@ -71,15 +71,15 @@ func (w *watcher) watch(wanted map[string]fs.FileInfo) {
 	}
 }
 
-// wantedFolders collects folders to be notified of.
+// wantedFolders collects the folders to watch.
 type wantedFolders struct {
 	found map[string]fs.FileInfo
 	real  string   // where the rules folder leads; links that leave it are not followed
-	known []string // names that alone are looked at in a rules folder that holds too many
-	seen  int      // entries of the pack at hand: beyond MaxEntries it is refused, and not watched
+	known []string // the only names to read in a rules folder that holds too many
+	seen  int      // entries of the present pack: beyond MaxEntries it is refused, and not watched
 }
 
-// one adds a folder alone.
+// one adds a folder without those in it.
 func (f *wantedFolders) one(dir string) (fs.FileInfo, bool) {
 	info, err := os.Stat(dir)
 	if err != nil || !info.IsDir() {
@@ -117,7 +117,7 @@ func (f *wantedFolders) add(dir string, depth int, within []fs.FileInfo) {
 	}
 }
 
-// entries lists a folder; not ok if there are too many for a pack.
+// entries lists a folder; ok is false if it has too many entries for a pack.
 func (f *wantedFolders) entries(dir string, top bool) (entries []fs.DirEntry, ok bool) {
 	entries, crowded, err := rules.ListFolder(dir)
 	if err != nil && entries == nil {

@@ -30,7 +30,7 @@ func TestCodesAreThoseOfTheClient(t *testing.T) {
 	}
 	for code := range account {
 		if _, ok := chert.LookUp(code); !ok {
-			t.Errorf("code %d stops calls in specs, and is no code of the client", code)
+			t.Errorf("code %d stops calls in specs, and the client does not know it", code)
 		}
 	}
 	if d, _ := chert.LookUp(rateLimited); d.Scope != chert.ScopeRate {

@@ -28,8 +28,8 @@ import (
 	"chertd/rules/turn"
 )
 
-// Specs are worth what their World is worth: each story that a spec of an example
-// tells is told again to a daemon, on virtual time, with the same events at the
+// A spec proves something only if its World behaves as a daemon: the story of each spec
+// of the examples runs in a daemon again, on virtual time, with the same events at the
 // same times, the same operators and the same answers of Chert. Both decide
 // alike, event by event, and their actions end alike.
 func TestDaemonDecidesAsSpecsDo(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 
 // A World holds packs to limits.reads as the engine does: delayed reads count
 // when they are called, the limit's calls are made and no more, and then the
-// pack is in shadow and says so. Another pack is not concerned.
+// pack is in shadow, as the outcomes of its reads show. Another pack is not concerned.
 func TestWorldHoldsPacksToTheirReads(t *testing.T) {
 	t.Parallel()
 	const later = `chert.rule { name = "later", on = "message.received", run = function(ev)
@@ -82,7 +82,7 @@ chert.on("timer:t", function(ev) end)`
 	}
 }
 
-// A call counts whatever comes of it.
+// A call counts whatever its result.
 func TestWorldCountsWhatIsOnTheWire(t *testing.T) {
 	t.Parallel()
 	packs := write(t, map[string]string{

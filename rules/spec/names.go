@@ -50,7 +50,7 @@ func (t *trial) assertedChat(u *luabind.HostCall, word string) (id, message stri
 }
 
 // isMessage reports whether a string is a message for people, not the id of a chat: it
-// has several words, and is no chat's id. A single word that names no chat is a typo.
+// has several words, and no chat has it as its id. A single word that names no chat is a typo.
 func (t *trial) isMessage(u *luabind.HostCall, s string) bool {
 	_, known := t.must(u).Chat(s)
 	return !known && len(strings.Fields(s)) > 1

@@ -10,7 +10,7 @@ import (
 	"chertd/rules/spec"
 )
 
-// A spec sees that reads wait, and is told until when and by which rule.
+// A spec sees that reads wait, until when and by which rule.
 func TestPostponed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -35,7 +35,7 @@ func write(t testing.TB, files map[string]string) []*rules.Pack {
 	return set.Packs()
 }
 
-// The same specs give the same report, to the letter, however many run at once.
+// The same specs give the same report, to the letter, however many run in parallel.
 func TestDeterministic(t *testing.T) {
 	t.Parallel()
 	pack := load(t, "testdata/words")
@@ -150,7 +150,7 @@ func TestBroken(t *testing.T) {
 		{"a body that is none", map[string]string{"p.lua": rule, "p_spec.lua": `describe("d", 5)`}, "describe: expected a function, got the number 5", false},
 		{"no end", map[string]string{"p/p.lua": rule, "p/pack.yaml": "limits: {steps: 10000}\n", "p/spec/p_spec.lua": `while true do end`}, "stopped after 100,000 steps", false},
 		{"nothing in it", map[string]string{"p.lua": rule, "p_spec.lua": `local x = 1`}, "warning: this spec file has no specs", true},
-		{"a name that is no spec's", map[string]string{"p/p.lua": rule, "p/spec/p.lua": `it("x", function() end)`}, "warning: this file is not run: the names of specs end in _spec.lua", true},
+		{"a name that is not a spec's", map[string]string{"p/p.lua": rule, "p/spec/p.lua": `it("x", function() end)`}, "warning: this file is not run: the names of specs end in _spec.lua", true},
 		{"a rule that fails unseen", map[string]string{"p.lua": `chert.on("message.received", function(ev) error("oh") end)`, "p_spec.lua": `it("x", function() receive("x") end)`},
 			`p.lua:1:1: warning: the rule "p#1" failed while the spec "x" passed: oh`, true},
 	} {
@@ -206,7 +206,8 @@ end)`, 20)})
 	}
 }
 
-// The end of ctx ends the run: what did not run has failed, and says so.
+// A cancelled context ends the run: a spec that did not run has failed, and the report
+// has the error of the context.
 func TestCancelled(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())

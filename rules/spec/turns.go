@@ -76,7 +76,7 @@ func (w *World) handle(ctx context.Context, e *turn.Entry) error {
 	return nil
 }
 
-// move moves a chat by an input that is no event.
+// move moves a chat by an input other than an event.
 func (w *World) move(ctx context.Context, chatID string, in chat.Input) (turn.Done, error) {
 	d, err := w.turn(chatID).Move(ctx, in)
 	if err == nil {

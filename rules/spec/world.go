@@ -27,7 +27,7 @@ var Epoch = time.Date(2026, time.January, 5, 12, 0, 0, 0, time.UTC)
 type WorldConfig struct {
 	Set   *rules.Set
 	Start time.Time // default Epoch
-	// Latency is how long Chert takes to answer a call; default 0, at once.
+	// Latency is how long Chert takes to answer a call; default 0, immediately.
 	Latency time.Duration
 	// Answer, if set, says how a call ends that FailNext says nothing about:
 	// nil is success.
@@ -36,8 +36,8 @@ type WorldConfig struct {
 	// 20,000 and 50,000,000 (VM steps of all handlers together, about 1 s).
 	Happenings int
 	Steps      int64
-	// Observe, if set, is told each thing that happens, and nothing of it is
-	// kept: for worlds in which a great deal does.
+	// Observe, if set, is called with each happening, and the World keeps none of
+	// them: for worlds with very many.
 	Observe func(*Happening)
 }
 
@@ -46,7 +46,7 @@ type WorldConfig struct {
 var ErrTooMuch = errors.New("too many events or steps")
 
 // World is a rule set with all that surrounds it, on a clock that moves only
-// when told to. The same calls give the same World, always. It is used by one
+// when a method moves it. The same calls give the same World, always. It is used by one
 // goroutine.
 type World struct {
 	c           WorldConfig
@@ -95,7 +95,7 @@ func NewWorld(c WorldConfig) *World {
 func (w *World) Now() time.Time { return w.now }
 
 // Receive takes an event in, as from outside, and lets everything happen that
-// follows at once: rules, requests for other chats, calls that are due. An event
+// follows immediately: rules, requests for other chats, calls that are due. An event
 // whose id was there before changes nothing.
 func (w *World) Receive(ctx context.Context, ev event.Event) error {
 	if w.seen[ev.ID] {

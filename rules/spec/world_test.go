@@ -158,7 +158,7 @@ func TestWorldAgreesWithReference(t *testing.T) {
 	})
 }
 
-// With latency, a veto that comes while a call is out is too late, and says so.
+// With latency, a veto during a call is too late, and the action's reason is that.
 func TestLatency(t *testing.T) {
 	t.Parallel()
 	w := spec.NewWorld(spec.WorldConfig{Set: solo(t, answers), Latency: time.Second})
@@ -200,7 +200,7 @@ func TestTooMuch(t *testing.T) {
 	if !errors.Is(err, spec.ErrTooMuch) || n > 6 {
 		t.Errorf("got %v after %d events, want ErrTooMuch within 6", err, n)
 	}
-	// Depth ends a timer that sets itself, so this one ends by itself.
+	// Depth ends a timer that sets itself, so this one needs no other end.
 	w = spec.NewWorld(spec.WorldConfig{Set: solo(t, answers)})
 	receive(t, w, message(1, "c", "loop"))
 	if got := len(w.Log()); got != 1+chat.MaxDepth+1 {
@@ -208,20 +208,20 @@ func TestTooMuch(t *testing.T) {
 	}
 }
 
-// An observer is told everything, and nothing is kept for it.
+// An observer gets every happening, and the World keeps none.
 func TestObserve(t *testing.T) {
 	t.Parallel()
-	var told []string
+	var seen []string
 	w := spec.NewWorld(spec.WorldConfig{Set: solo(t, answers), Observe: func(h *spec.Happening) {
 		if h.Call != nil {
-			told = append(told, h.Call.Words())
+			seen = append(seen, h.Call.Words())
 		} else {
-			told = append(told, h.Event.ID)
+			seen = append(seen, h.Event.ID)
 		}
 	}})
 	receive(t, w, message(1, "c", "now"))
 	receive(t, w, message(1, "c", "now"))
-	if got, want := strings.Join(told, "; "), "e1; call read chat c: done; e1"; got != want {
+	if got, want := strings.Join(seen, "; "), "e1; call read chat c: done; e1"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if len(w.Log()) > 0 || len(w.Actions("")) > 0 {

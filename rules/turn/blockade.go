@@ -16,7 +16,7 @@ type Blockade struct {
 	Reads []chat.Action // that are blocked, by id
 }
 
-// Apply notes what a transition changes.
+// Apply applies the changes of a transition.
 func (b *Blockade) Apply(t *Transition) {
 	for _, id := range t.Made {
 		b.drop(id)
@@ -45,7 +45,7 @@ func (b *Blockade) drop(id MissedID) {
 	b.Rows = slices.DeleteFunc(b.Rows, func(m Missed) bool { return m.ID() == id })
 }
 
-// missing is what the rows say to the chat's machine.
+// missing returns the rows as input of the chat's machine.
 func (b *Blockade) missing() (m chat.Missed) {
 	for i := range b.Rows {
 		row := &b.Rows[i]
@@ -84,8 +84,8 @@ func (t *Turn) known(ctx context.Context, e *Entry, d *Done) error {
 	return nil
 }
 
-// Revive lets reads of the chat wait again that nothing blocks any more. ok is
-// false if there is nothing to change.
+// Revive makes reads of the chat that are no longer blocked wait again. ok is false if
+// there is nothing to change.
 func (t *Turn) Revive(ctx context.Context) (d Done, ok bool, err error) {
 	b, err := t.Blocks.Blockade(ctx, t.Chat.ID)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"chertd/rules/chat"
 )
 
-// Places are what read calls need: each pack that has a read in a call must have
-// a place left within its limits.reads.
+// Places reserves places for read calls: each pack that has a read in a call must have a
+// place left within its limits.reads.
 type Places interface {
 	// Reserve takes a place for the chat's next call in the meter of each of the
 	// packs, or in none: then it returns those that have none left.
@@ -20,7 +20,7 @@ type Places interface {
 type Full struct {
 	Pack  string
 	Limit rules.Rate
-	Until time.Time // then it may have one
+	Until time.Time // when it may have a place again
 }
 
 // Call asks the chat for its next call, which reads the journal up to wire.

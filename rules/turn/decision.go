@@ -9,49 +9,48 @@ import (
 	"chertd/rules/chat"
 )
 
-// Decision is what became of an event, and why: explain is made from it.
+// Decision is the record of what happened to an event, and why: explain prints it.
 type Decision struct {
 	Seq   int64          `json:"-"`
 	At    time.Time      `json:"-"`               // when it was handled
 	Note  string         `json:"note,omitempty"`  // e.g. "no rule wants it"
 	Rules []RuleDecision `json:"rules,omitempty"` // that passed where, in the order they ran
-	// Failed is whether some pack did not get to look at the event: a rule of it
-	// failed or was suspended, and it has not run on the event since then.
+	// Failed is whether some pack missed the event: a rule of it failed or was
+	// suspended, and the pack has not run on the event since.
 	Failed  bool              `json:"failed,omitempty"`
-	Actions int               `json:"actions,omitempty"` // how many actions it has asked for so far
+	Actions int               `json:"actions,omitempty"` // how many actions it has requested so far
 	Packs   map[string]string `json:"packs,omitempty"`   // versions of the packs that took part
 }
 
-// RuleDecision is what became of one rule on an event.
+// RuleDecision is the record of one rule on an event.
 type RuleDecision struct {
 	Pack    string   `json:"pack"`
 	Version string   `json:"version"`
 	Rule    string   `json:"rule"`
 	Place   string   `json:"place"`             // file:line
 	Asked   []string `json:"asked,omitempty"`   // its requests, in words
-	Refused []string `json:"refused,omitempty"` // of Asked, what left no action and was not carried out, and why
+	Refused []string `json:"refused,omitempty"` // those of Asked that left no action and were not carried out, and why
 	Skipped string   `json:"skipped,omitempty"` // passed where, but not run: "cooldown", …
-	Error   string   `json:"error,omitempty"`   // it failed: nothing of it was kept
+	Error   string   `json:"error,omitempty"`   // it failed: none of its results was stored
 	Steps   int64    `json:"steps,omitempty"`   // VM steps used
 	Logs    []Log    `json:"logs,omitempty"`
 	// Rerun is when the rule ran on the event again, because its pack had missed
 	// it; zero: it did not.
 	Rerun time.Time `json:"rerun,omitzero"`
-	// Note says of a pack that missed the event why it does not run on it any more.
+	// Note is why a pack that missed the event does not run on it any more.
 	Note string `json:"note,omitempty"`
 }
 
 // Log is a line a rule logged.
 type Log = rules.Log
 
-// Failed reports whether the rule did not get to look at the event: it failed, or
-// was suspended.
+// Failed reports whether the rule missed the event: it failed, or was suspended.
 func (r *RuleDecision) Failed() bool {
 	return r.Error != "" || r.Skipped == rules.SkippedSuspended
 }
 
-// ruleDecisionOf returns what is recorded of a rule's outcome on an event of a
-// chat ("": of none) that runs at a time.
+// ruleDecisionOf returns the record of a rule's outcome on an event that runs at a time.
+// chatID is the event's chat; "": none.
 func ruleDecisionOf(o *rules.Outcome, chatID string, at time.Time) RuleDecision {
 	r := RuleDecision{
 		Pack: o.Pack, Version: o.Version, Rule: o.Rule, Place: o.Place,
@@ -66,8 +65,7 @@ func ruleDecisionOf(o *rules.Outcome, chatID string, at time.Time) RuleDecision 
 	return r
 }
 
-// settle sets Failed. What a pack did when it ran again takes the place of what
-// it did before.
+// settle sets Failed. When a pack ran again, its later run counts, not the earlier one.
 func (d *Decision) settle() {
 	d.Failed = false
 	for i := range d.Rules {
@@ -90,7 +88,7 @@ func (d *Decision) ran(pack string) (names []string) {
 	return names
 }
 
-// refused notes what a chat did not carry out now.
+// refused adds the requests that a chat did not carry out now.
 func (d *Decision) refused(chatID string, all []chat.Refusal, now time.Time) {
 	for i := range all {
 		w := rules.Request{Chat: chatID, Request: all[i].Request}

@@ -28,19 +28,19 @@ type Entry struct {
 type Forward struct {
 	Request chat.Request
 	Depth   int
-	// Block is set when a veto on the event that asked could not be known,
-	// because the packs in MissedBy did not get to look at it.
+	// Block is set when the packs in MissedBy might have vetoed reads on the event of
+	// the request, but missed it.
 	Block    bool
 	MissedBy []string
-	// Known, if set, is a pack that has made up for the event that caused this
-	// entry, or will not any more: nothing of it blocks reads here. The entry
-	// carries no request then.
+	// Known, if set, is a pack that has run on the event that caused this entry after
+	// missing it, or never will: that event no longer blocks reads here for the pack.
+	// Such an entry carries no request.
 	Known string
 }
 
-// ShardKey returns what an entry is spread over shards by: its chat, or the event
-// itself where there is none. Runs of one schedule have one key: they are
-// handled in order.
+// ShardKey returns the key by which entries are spread over shards: the chat, or the
+// event's id if there is none. Runs of one schedule have one key, so they are handled
+// in order.
 func (a *Arrival) ShardKey() string {
 	if id := a.Event.ChatID(); id != "" {
 		return id

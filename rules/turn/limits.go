@@ -54,8 +54,8 @@ func (l *Limits) Reserve(packs []string, now time.Time) (got []Place, full []Ful
 	return got, full
 }
 
-// Ended says that the call of the places has ended, and whether it was made: put
-// on the wire, whatever came of it.
+// Ended records that the call of the places has ended, and whether it was made: sent
+// to Chert, with any result.
 func (l *Limits) Ended(places []Place, now time.Time, made bool) {
 	for _, p := range places {
 		l.packs[p.Pack].Ended(p.At, now, made)
@@ -89,7 +89,7 @@ func (c *Calls) Reserve(_ context.Context, chatID string, packs []string, now ti
 	return full, nil
 }
 
-// Ended says that the call of a chat ended, and whether it was made.
+// Ended records that the call of a chat ended, and whether it was made.
 func (c *Calls) Ended(chatID string, now time.Time, made bool) {
 	c.limits.Ended(c.out[chatID], now, made)
 	delete(c.out, chatID)

@@ -12,12 +12,12 @@ import (
 	"chertd/rules/chat"
 )
 
-// The events that chertd makes itself. Their ids name what they come from, so
-// that each is journaled once however often it is made.
+// The events that chertd makes itself. Their ids name their causes, so that each is
+// journaled once however often it is made.
 
-// TimerFired returns the event of a timer of a chat that came due, or that fires
-// before. Its time is when it was due, so that one that an outage delayed is as
-// old as it is late.
+// TimerFired returns the event of a timer of a chat that is due, or that fires
+// early. The event's time is when the timer was due, so that after an outage its age is
+// its delay.
 func TimerFired(chatID string, t *chat.Timer, now time.Time) Arrival {
 	at := now
 	if t.Due.Before(now) && !t.Due.IsZero() {
@@ -32,19 +32,19 @@ func TimerFired(chatID string, t *chat.Timer, now time.Time) Arrival {
 	}, t.Seq, now)
 }
 
-// timerOf reads back from a timer's entry which setting of the timer it is of.
+// timerOf returns which setting of a timer an entry of TimerFired is of.
 func timerOf(e *Entry) chat.TimerID {
 	ev := &e.Event
 	n, err := strconv.Atoi(ev.ID[strings.LastIndexByte(ev.ID, '.')+1:])
 	if err != nil {
-		n = -1 // not an id of TimerFired: no timer stands for it
+		n = -1 // not an id of TimerFired: no timer has this number
 	}
 	return chat.TimerID{Pack: ev.Pack, Name: ev.Timer(), Seq: e.Cause, N: n}
 }
 
 // Scheduled returns the event of one run of a chert.every that was due at a time.
-// It has no chat; its payload names the rule. A run that is made up for is as
-// old as it is late.
+// It has no chat; its payload names the rule. The age of a run
+// after an outage is its delay.
 func Scheduled(r *rules.Rule, due, now time.Time) Arrival {
 	name, err := json.Marshal(r.Name)
 	if err != nil {
@@ -58,8 +58,8 @@ func Scheduled(r *rules.Rule, due, now time.Time) Arrival {
 	}, 0, now)
 }
 
-// answers returns the events by which packs learn what became of their actions,
-// for those that a rule subscribes to.
+// answers returns the events that report the results of actions to their packs, if a
+// rule subscribes to them.
 func answers(set *rules.Set, actions []chat.Action, now time.Time) (list []Arrival) {
 	for i := range actions {
 		a := &actions[i]
@@ -70,8 +70,8 @@ func answers(set *rules.Set, actions []chat.Action, now time.Time) (list []Arriv
 	return list
 }
 
-// answered returns the event that tells a pack what became of its action, which
-// has an AnswerType.
+// answered returns the event that reports the result of an action to its pack. The
+// action has an AnswerType.
 func answered(a *chat.Action, now time.Time) Arrival {
 	kind := a.AnswerType()
 	detail, err := json.Marshal(map[string]any{
@@ -91,8 +91,8 @@ func answered(a *chat.Action, now time.Time) Arrival {
 }
 
 // forwarded returns the entry that carries a request to a chat that another shard
-// may own. The request of an event that runs again has an id of its own: the
-// rule may have been another when the event ran first.
+// may own. The request of an event that runs again has an id of its own, because
+// the rule may have changed since the first run.
 func forwarded(e *Entry, f *rules.Forwarded, missedBy []string, again bool, now time.Time) Arrival {
 	id := fmt.Sprintf("request:%d/%s/%s/%d", e.Seq, f.Outcome.Pack, f.Outcome.Rule, f.N)
 	if again {
@@ -106,8 +106,8 @@ func forwarded(e *Entry, f *rules.Forwarded, missedBy []string, again bool, now 
 	return a
 }
 
-// madeUp returns the entry by which a chat learns that a pack has made up for an
-// event of another chat. It comes after what the pack requested for that chat.
+// madeUp returns the entry that reports to a chat that a pack has run on an event of
+// another chat which it had missed. It follows the pack's requests for that chat.
 func madeUp(e *Entry, pack, chatID string, now time.Time) Arrival {
 	a := made(event.Event{
 		ID: fmt.Sprintf("known:%d/%s/%s", e.Seq, pack, chatID), Type: "request", At: now,
@@ -117,8 +117,9 @@ func madeUp(e *Entry, pack, chatID string, now time.Time) Arrival {
 	return a
 }
 
-// OperatorRead returns the entry of an operator's read of a chat, whatever came
-// meanwhile. A veto or a hold drops it, like any read. n tells it from others.
+// OperatorRead returns the entry of an operator's read of a chat, which is carried out
+// even if newer messages have arrived. A veto or a hold drops it, like any read. n makes
+// its id unique.
 func OperatorRead(chatID string, n int64, now time.Time) Arrival {
 	a := made(event.Event{
 		ID: fmt.Sprintf("operator:%d", n), Type: "operator.read", At: now.Truncate(time.Millisecond), Chat: &event.Chat{ID: chatID},

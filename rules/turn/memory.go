@@ -8,46 +8,45 @@ import (
 	"chertd/rules"
 )
 
-// Base is what packs remember beneath a Memory: a store.
+// Base is the store beneath a Memory.
 type Base interface {
 	// State returns a pack's state of a chat as JSON; nil if there is none.
 	State(ctx context.Context, pack, chat string) (json.RawMessage, error)
-	// KV returns a pack's entry; one that never was, or has expired by now, has
-	// a nil Value. Its Version is what Transition.Reads are validated by.
+	// KV returns a pack's entry. If it was never written or has expired by now, its
+	// Value is nil. Transition.Reads are validated by its Version.
 	KV(ctx context.Context, pack, key string, now time.Time) (KV, error)
-	// KVList returns a pack's live entries whose keys begin with prefix, in key
-	// order, those after a key: at most limit, and no more once their values come to
-	// bytes (one is always given). next is what the following page is after; "":
-	// there is none.
+	// KVList returns a page of a pack's live entries whose keys begin with prefix, in
+	// key order, from the first key after the given one. A page has at most limit
+	// entries and ends once their values reach bytes; it has at least one if there is
+	// one. next is the after of the following page; "": there is none.
 	KVList(ctx context.Context, pack, prefix, after string, now time.Time, limit, bytes int) (page []KV, next string, err error)
-	// KVUsage returns how many bytes the keys and values of a pack's live entries
-	// come to, those under the given keys left out.
+	// KVUsage returns the total bytes of the keys and values of a pack's live entries,
+	// without those under the given keys.
 	KVUsage(ctx context.Context, pack string, now time.Time, without []string) (int64, error)
 }
 
-// Memory is what packs remember as turns see it: what handlers have written, over
-// what Base has. Each pack has its own, so that nothing of one can be taken for
-// another's. It serves one goroutine. The zero value is an empty memory that keeps
-// all that is written.
+// Memory is the memory of packs in a turn: the writes of handlers over the content of
+// Base. It keeps that of each pack separately. It serves one goroutine. The zero value
+// is an empty memory that keeps all writes.
 type Memory struct {
-	Base Base // nil: nothing lies beneath
+	Base Base // nil: the memory is empty but for the writes
 
 	states map[stateKey]json.RawMessage
 	packs  map[string]*packMemory
-	bytes  int64 // of what was written
+	bytes  int64 // of all writes
 	err    error // the first failure to read Base
 }
 
 type stateKey struct{ pack, chat string }
 
-// packMemory is what was written of one pack's kv, and what is known of the rest.
+// packMemory has the writes to one pack's kv, and what is known of the rest.
 type packMemory struct {
 	written rules.Overlay
-	usage   int64 // bytes in Base, when it was looked at
+	usage   int64 // bytes in Base, if looked
 	looked  bool
 }
 
-// Bytes returns how much was written.
+// Bytes returns the total bytes of all writes.
 func (m *Memory) Bytes() int64 { return m.bytes }
 
 // State returns a pack's state of a chat that was written; nil if none was.
@@ -72,7 +71,7 @@ func (m *Memory) Set(pack string, e rules.Entry) {
 	m.bytes += e.Size()
 }
 
-// pack returns what the memory has of a pack.
+// pack returns the memory of a pack.
 func (m *Memory) pack(name string) *packMemory {
 	p := m.packs[name]
 	if p == nil {
@@ -85,8 +84,8 @@ func (m *Memory) pack(name string) *packMemory {
 	return p
 }
 
-// keep writes what a handler wrote on an event of a chat ("": of none), and notes
-// on the transition what is to be validated and kept.
+// keep takes over the writes of a handler on an event of a chat ("": of none), and adds
+// to the transition what has to be validated and stored.
 func (m *Memory) keep(o *rules.Outcome, chatID string, now time.Time, t *Transition) {
 	pack := o.MemoryPack()
 	if o.StateSet && chatID != "" {
@@ -160,7 +159,7 @@ func (r *reading) Usage(pack string, without []string) (int64, error) {
 	return p.usage + p.written.Bytes(), nil
 }
 
-// beneath is what Base has of one pack's kv: what was written lies over it.
+// beneath is one pack's kv in Base, beneath the writes.
 type beneath struct {
 	r    *reading
 	pack string
@@ -193,8 +192,8 @@ func entryOf(kv *KV) rules.Entry {
 	return rules.Entry{Key: kv.Key, Value: kv.Value, Expires: kv.Expires, Version: kv.Version}
 }
 
-// note keeps the first failure: the handler that met it may have caught it,
-// but its outcome does not count.
+// note keeps the first failure. Its handler's outcome does not count, even if the handler
+// caught the error.
 func (m *Memory) note(err error) error {
 	if err != nil && m.err == nil {
 		m.err = err

@@ -10,20 +10,20 @@ import (
 	"chertd/rules/chat"
 )
 
-// Rerun is an event that was handled before, and runs through the packs that had
-// missed it: Skip or Run for each of them, then End.
+// Rerun runs an event that was handled before through the packs that missed it: call
+// Skip or Run for each of them, then End.
 type Rerun struct {
 	t       *Turn
 	e       *Entry
 	block   *Blockade
-	rows    []Missed // that Skip and Run were given
+	rows    []Missed // of the calls of Skip and Run
 	d       Done
-	before  int // rules that the decision had
+	before  int // how many rules the decision had
 	results []rules.Result
 }
 
-// Rerun begins to run an event again that was missed at a time. first is the
-// decision of its first run, which it does not change; nil: there is none.
+// Rerun starts to run an event again that was missed at a time. first is the decision of
+// its first run; Rerun does not change it. Nil: there is none.
 func (t *Turn) Rerun(ctx context.Context, e *Entry, first *Decision, missed time.Time) (*Rerun, error) {
 	b, err := t.Blocks.Blockade(ctx, e.ShardKey())
 	if err != nil {
@@ -45,13 +45,13 @@ func (r *Rerun) Skip(row *Missed) {
 	r.note(row.Pack, row.Version, "it did not run: the pack is off, in shadow or removed")
 }
 
-// Ran is what came of running an event through a pack that had missed it.
+// Ran is the result of running an event through a pack that had missed it.
 type Ran struct {
 	// Outcomes are those of the pack's rules. The caller notes them in its Suspensions
 	// before the next event.
 	Outcomes []rules.Outcome
-	Missed   *rules.Missed // nil: the pack has looked at the event now
-	Changed  bool          // false: its rules are still suspended, and nothing is to be kept
+	Missed   *rules.Missed // nil: the pack has run on the event now
+	Changed  bool          // false: its rules are still suspended, and there is nothing to store
 }
 
 // Run runs the event through a pack. If it fails, Ran has the Outcomes alone, as
@@ -91,14 +91,14 @@ func (r *Rerun) version(pack string) string {
 	return version
 }
 
-// note records of a pack why no rule of it ran.
+// note records why no rule of a pack ran.
 func (r *Rerun) note(pack, version, why string) {
 	r.d.Decision.Rules = append(r.d.Decision.Rules, RuleDecision{Pack: pack, Version: version, Rerun: r.t.Now, Note: why})
 }
 
 // End moves the chat by what the packs requested. ok is false if there is nothing
-// to keep. The decision is the whole one, of which before were there already.
-// Where the event has a chat and what was missed is made up for, Revive is to follow.
+// to store. The decision is complete: its first before rules are those of the earlier
+// runs. If the event has a chat and no pack misses it any more, call Revive next.
 func (r *Rerun) End(ctx context.Context) (d Done, before int, ok bool, err error) {
 	t, e, decision := r.t, r.e, r.d.Decision
 	if len(r.d.Made)+len(r.d.Missed) == 0 {
@@ -107,7 +107,7 @@ func (r *Rerun) End(ctx context.Context) (d Done, before int, ok bool, err error
 	r.block.Apply(&r.d.Transition)
 	in := chat.OutcomesOf(e.Seq, &e.Event)
 	in.FirstN, in.First, in.Missed = decision.Actions, decision.At, r.block.missing()
-	in.Line, in.IsGroup = "", event.Unknown // what newer events said of the chat stands
+	in.Line, in.IsGroup = "", event.Unknown // those of newer events stay
 	left := r.block.missedBy(e.Seq)
 	var chats []string
 	for i := range r.results {
@@ -128,7 +128,7 @@ func (r *Rerun) End(ctx context.Context) (d Done, before int, ok bool, err error
 	return r.d, r.before, true, err
 }
 
-// forwardedTo adds chats that requests went to to the rows of the packs that may
+// forwardedTo adds the chats of forwarded requests to the rows of the packs that may
 // still veto the event.
 func (r *Rerun) forwardedTo(chats []string) {
 	if len(chats) == 0 {

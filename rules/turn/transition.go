@@ -8,15 +8,15 @@ import (
 	"chertd/rules/chat"
 )
 
-// Transition is what one input changes, to be kept as one.
+// Transition has the changes of one input, to be stored in one transaction.
 type Transition struct {
 	Decision *Decision          // of the event it handles; nil if it handles none
 	Chat     *chat.Chat         // the chat as it is from now on; nil: as it was
-	Actions  []chat.Action      // rows to write, new or changed: of a known one how far it has come, not what it is
+	Actions  []chat.Action      // rows to write, new or changed: of a known one its progress alone
 	Timers   []chat.TimerChange // of Chat
 	States   []State            // of rules
-	Reads    []KV               // what handlers read: Pack, Key and Version are validated
-	Writes   []KV               // what handlers wrote
+	Reads    []KV               // by handlers: Pack, Key and Version are validated
+	Writes   []KV               // by handlers
 	Quotas   []Quota            // of the packs that wrote
 	Append   []Arrival          // events it causes; a duplicate id is left out
 
@@ -24,7 +24,7 @@ type Transition struct {
 	ReadCounts []rules.ReadCount   // without their Calls
 	ReadCalls  []rules.ReadCall
 	Missed     []Missed   // rows to write, new or changed
-	Made       []MissedID // rows to remove: what was missed is made up for
+	Made       []MissedID // rows to remove: their packs have caught up
 }
 
 // State is a pack's memory of one chat. A nil Value deletes it.
@@ -34,7 +34,7 @@ type State struct {
 	Value json.RawMessage
 }
 
-// KV is an entry of a pack's key-value memory. A nil Value deletes it, or says
+// KV is an entry of a pack's key-value memory. A nil Value deletes it, or means
 // that there is none.
 type KV struct {
 	Pack    string
@@ -44,16 +44,16 @@ type KV struct {
 	Version int64     // changes with every write; 0: never written
 }
 
-// Quota is how many bytes a pack may keep in kv. A batch whose writes take the
-// pack beyond it conflicts with others that have written since its handlers
-// looked. One that leaves no more than before does not, whatever there is.
+// Quota is how many bytes a pack may keep in kv. A batch whose writes exceed it
+// conflicts with batches that wrote since its handlers read. A batch that leaves no more
+// bytes than before does not conflict, however many there are.
 type Quota struct {
 	Pack  string
 	Bytes int64
-	At    time.Time // what has expired by then counts nothing
+	At    time.Time // entries that have expired by then do not count
 }
 
-// Missed is an event that a pack did not get to look at.
+// Missed is an event that a pack has missed.
 type Missed struct {
 	Pack    string
 	Seq     int64
@@ -61,27 +61,27 @@ type Missed struct {
 	At      time.Time // when it was handled without the pack
 	Version string    // of the pack then: of its files, if it could not be loaded
 	Why     MissedWhy
-	// CanVeto is whether the pack might have vetoed reads: they are blocked as
-	// long as the row is there.
+	// CanVeto is whether the pack might have vetoed reads: they are blocked while the
+	// row exists.
 	CanVeto bool
-	// CanHold is whether it might have held the chat: for chat.MissedFor it
-	// counts as held.
+	// CanHold is whether the pack might have held the chat, which counts as held for
+	// chat.MissedFor.
 	CanHold bool
 	// Cause is the event that the pack missed, if Why is MissedElsewhere.
 	Cause int64
-	// Chats are other chats for which actions were asked by this event: there,
-	// reads are blocked by rows whose Cause it is.
+	// Chats are the other chats for which rules requested actions on this event: there,
+	// rows with this event as their Cause block reads.
 	Chats []string
 }
 
-// MissedWhy is why a pack did not get to look at an event.
+// MissedWhy is why a pack has missed an event.
 type MissedWhy = rules.MissedWhy
 
-// MissedElsewhere is of an entry that carries a request here from an event that
-// the pack missed: it ends when that one does.
+// MissedElsewhere is of an entry that carries a request here from an event that the pack
+// missed: the row is removed together with that event's.
 const MissedElsewhere MissedWhy = "elsewhere"
 
-// MissedID names what a pack has missed.
+// MissedID names a row of Missed.
 type MissedID struct {
 	Pack string
 	Seq  int64

@@ -1,14 +1,14 @@
-// Package turn is the one way from an input to what it changes.
+// Package turn computes what an input changes, the same way for all callers.
 //
-// An entry of the journal meets a rule set, a chat and what packs remember: the
-// turn makes the input of the rules, runs them, records the decision, forwards
-// requests for other chats, moves the chat and lists what is to be kept. An input
-// that is no event (a time that has come, the answer of a call, an operator's
-// command) moves the chat alone. The engine, specs and eval call the turn and
-// nothing else, so that the same story has the same end in all of them.
+// A turn runs an entry of the journal on a rule set, a chat and the memory of packs: it
+// makes the input of the rules, runs them, records the decision, forwards
+// requests for other chats, moves the chat and lists what the caller has to store. An input
+// other than an event (a time that is due, the result of a call, an operator's
+// command) moves the chat alone. The engine, specs and eval all call the turn, so that
+// the same events have the same results in all of them.
 //
-// Nothing here keeps state of its own, does I/O but by the interfaces that it is
-// given, reads a clock or starts a goroutine.
+// The package keeps no state, does no I/O except through the interfaces that it gets,
+// reads no clock and starts no goroutine.
 package turn
 
 import (
@@ -21,29 +21,29 @@ import (
 	"chertd/rules/chat"
 )
 
-// Turn is what an input meets. It is a value for one input; what it points to is
-// the caller's, and serves one goroutine.
+// Turn has all that an input runs on. It is a value for one input; what it points to
+// belongs to the caller, and serves one goroutine.
 type Turn struct {
 	Set    *rules.Set // nil: no rule runs
 	Shard  int        // whose VMs run
 	Now    time.Time
-	Again  bool       // the entry ran before, and what came of it could not be kept
-	Chat   *chat.Chat // nil: the input is of none
+	Again  bool       // the entry ran before, and its result could not be stored
+	Chat   *chat.Chat // nil: the input belongs to no chat
 	Memory *Memory    // gets what handlers write
-	// Suspensions are the rules that are suspended. The turn only looks at it; nil: nothing
-	// is ever suspended.
+	// Suspensions are the rules that are suspended. The turn only reads it; nil: nothing is
+	// ever suspended.
 	Suspensions *rules.Suspensions
 	Blocks      Blocks
 }
 
-// Blocks gives what blocks reads of a chat. It is asked only where that matters.
+// Blocks looks up what blocks reads of a chat. The turn calls it only where needed.
 type Blocks interface {
 	// Blockade returns what blocks reads of a chat, or of an event without one, by
 	// its shard key. The caller may change what it points to.
 	Blockade(ctx context.Context, key string) (*Blockade, error)
 }
 
-// Done is what came of an input: what is to be kept, and what the caller is to
+// Done is the result of an input: what the caller has to store, and what it has to
 // carry out or show.
 type Done struct {
 	Transition
@@ -51,14 +51,14 @@ type Done struct {
 	// that runs again, those of this run alone. The caller notes those of Handle in its
 	// Suspensions before the next event; for those of a Rerun see Ran.
 	Outcomes []rules.Outcome
-	// Blocked is set when a pack that can veto did not get to look at the event:
-	// its reads are blocked.
+	// Blocked is set when a pack that can veto missed the event: the event's reads
+	// are blocked.
 	Blocked bool
-	Call    *chat.Call     // to be put on the wire once the transition is durable
-	Refused []chat.Refusal // what the chat did not carry out; the decision has it in words
+	Call    *chat.Call     // to be sent once the transition is durable
+	Refused []chat.Refusal // requests that the chat did not carry out; the decision has them in words
 }
 
-// NoRule stands in Decision.Note of an event that passed no rule's where.
+// NoRule is the Decision.Note of an event that passed no rule's where.
 const NoRule = "no rule wants it"
 
 // Handle runs an entry of the journal: its event through the rules, or a request
@@ -91,7 +91,7 @@ func (t *Turn) Handle(ctx context.Context, e *Entry) (Done, error) {
 	return d, nil
 }
 
-// decided moves the chat by an event that was decided.
+// decided moves the chat by the outcomes of an event.
 func (t *Turn) decided(ctx context.Context, in chat.Outcomes, d *Done) error {
 	if t.Chat == nil {
 		return nil
@@ -105,14 +105,14 @@ func (t *Turn) decided(ctx context.Context, in chat.Outcomes, d *Done) error {
 	return nil
 }
 
-// Move moves the chat by an input that is no event.
+// Move moves the chat by an input other than an event.
 func (t *Turn) Move(ctx context.Context, in chat.Input) (Done, error) {
 	var d Done
 	_, err := t.move(ctx, in, &d)
 	return d, err
 }
 
-// move moves the chat, and notes what comes of it.
+// move moves the chat, and adds the results to d.
 func (t *Turn) move(ctx context.Context, in chat.Input, d *Done) (chat.Effects, error) {
 	if t.Chat.NeedsBlocked(in) {
 		b, err := t.Blocks.Blockade(ctx, t.Chat.ID)
@@ -126,7 +126,7 @@ func (t *Turn) move(ctx context.Context, in chat.Input, d *Done) (chat.Effects, 
 	return effects, nil
 }
 
-// moved notes how the chat has moved, and makes the events that follow.
+// moved adds to d how the chat has moved, and the events that follow.
 func (t *Turn) moved(next *chat.Chat, effects *chat.Effects, d *Done) {
 	d.Chat, d.Actions, d.Timers = next, effects.Actions, effects.Timers
 	d.Call, d.Refused = effects.Call, effects.Refused
@@ -136,7 +136,7 @@ func (t *Turn) moved(next *chat.Chat, effects *chat.Effects, d *Done) {
 	d.Append = append(d.Append, answers(t.Set, effects.Actions, t.Now)...)
 }
 
-// carried makes the chat's input of a request that an entry carries here.
+// carried turns a request that an entry carries here into the chat's input.
 func (t *Turn) carried(e *Entry, in *chat.Outcomes, d *Done) {
 	f := e.Forward
 	for _, pack := range f.MissedBy {
@@ -157,9 +157,9 @@ func (t *Turn) carried(e *Entry, in *chat.Outcomes, d *Done) {
 	d.Blocked = in.Block
 }
 
-// withdrawn reports whether a request that was made for another chat is not to be
-// carried out: what acts goes with its version, what is postponed with its pack
-// alone.
+// withdrawn reports whether a request that was made for another chat must not be carried
+// out any more: an action, once its version is withdrawn; a postponement, only once its
+// pack is.
 func (t *Turn) withdrawn(w *chat.Request) bool {
 	switch {
 	case t.Set == nil:
@@ -170,8 +170,8 @@ func (t *Turn) withdrawn(w *chat.Request) bool {
 	return w.Kind == chat.RequestRead && !t.Set.HasRule(w.Pack, w.Rule)
 }
 
-// run runs the rules on an event, and makes the chat's input and the decision of
-// what they said.
+// run runs the rules on an event, and turns their outcomes into the chat's input and the
+// decision.
 func (t *Turn) run(ctx context.Context, e *Entry, in *chat.Outcomes, d *Done) error {
 	var result rules.Result
 	if t.Set != nil {
@@ -201,16 +201,16 @@ func (t *Turn) run(ctx context.Context, e *Entry, in *chat.Outcomes, d *Done) er
 	return nil
 }
 
-// input returns what the rules look at.
+// input returns the input of the rules.
 func (t *Turn) input(ctx context.Context, e *Entry) rules.Input {
 	return rules.Input{
 		Event: t.Chat.Complete(&e.Event), Seq: e.Seq, Now: t.Now, Chat: t.Chat, Memory: t.Memory.At(ctx, t.Now), Suspensions: t.Suspensions, Again: t.Again,
 	}
 }
 
-// collect turns what the rules said into the chat's input, the decision and what
-// is to be kept. It returns the other chats that requests went to; the packs in
-// missedBy might have vetoed them.
+// collect turns the outcomes of the rules into the chat's input, the decision and the
+// transition. It returns the other chats that requests went to, if there are packs in
+// missedBy, which might have vetoed them.
 func (t *Turn) collect(e *Entry, result *rules.Result, missedBy []string, in *chat.Outcomes, d *Done) (chats []string) {
 	own, again := e.Event.ChatID(), !in.First.IsZero()
 	for i := range result.Outcomes {
