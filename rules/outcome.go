@@ -25,7 +25,7 @@ type Input struct {
 	// kept: a rule that fails again does not count as failing more often.
 	Again bool
 	// Pack, if set, is the only pack whose rules run: the event was missed by it.
-	// Those in Ran do not, by name: they had their say when others failed.
+	// Those in Ran do not, by name: they ran already, when others failed.
 	Pack string
 	Ran  []string
 }
