@@ -103,7 +103,7 @@ func TestEachStopHasAFix(t *testing.T) {
 	t.Parallel()
 	h := newCallHealth(nil, nil, "https://example.com")
 	seen := map[string]int{}
-	for _, code := range chert.Codes() {
+	for _, code := range chert.Codes {
 		if d, _ := chert.LookUp(code); d.Scope != chert.ScopeAccount && d.Scope != chert.ScopeClock {
 			continue
 		}

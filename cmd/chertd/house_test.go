@@ -15,7 +15,8 @@ import (
 )
 
 // layers lists the packages from the lowest up. A package imports packages of lower
-// layers and of its own. Those of layer 0 import nothing of chertd.
+// layers and of its own. Those of layer 0 import nothing of chertd. Rules and Lua know
+// neither the client of the API nor waiting.
 var layers = [][]string{
 	{"engine/event", "engine/event/handle", "luabind/diag", "luabind/tree", "engine/chert", "engine/wait"},
 	{"luabind"},
@@ -42,6 +43,8 @@ func TestImportsPointDown(t *testing.T) {
 				t.Errorf("%s imports engine: only cmd may", from)
 			case to == "engine/chertsim" && !strings.HasPrefix(from, "cmd/"):
 				t.Errorf("%s imports engine/chertsim: only cmd and tests may", from)
+			case layer(t, from) < layer(t, "engine") && (to == "engine/chert" || to == "engine/wait"):
+				t.Errorf("%s imports %s: only engine and cmd may", from, to)
 			case from == "engine/store" && strings.HasPrefix(to, "engine/store/"):
 				t.Errorf("%s imports %s: the seam must not know its implementations", from, to)
 			}

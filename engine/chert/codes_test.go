@@ -21,7 +21,7 @@ func TestEachCodeIsDocumented(t *testing.T) {
 	constants := 0
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
-		if !ok || len(spec.Values) != 1 || !strings.HasPrefix(spec.Names[0].Name, "Code") {
+		if !ok || len(spec.Values) != 1 || !strings.HasPrefix(spec.Names[0].Name, "Code") || spec.Names[0].Name == "Codes" {
 			return true
 		}
 		constants++
@@ -34,10 +34,10 @@ func TestEachCodeIsDocumented(t *testing.T) {
 		}
 		return true
 	})
-	if n := len(chert.Codes()); n != constants || n == 0 {
+	if n := len(chert.Codes); n != constants || n == 0 {
 		t.Errorf("documented has %d codes, and there are %d constants", n, constants)
 	}
-	for _, code := range chert.Codes() {
+	for _, code := range chert.Codes {
 		d, _ := chert.LookUp(code)
 		if d.Status < 400 || d.Scope == "" || d.RetryAfter && !d.Retryable {
 			t.Errorf("code %d: %+v", code, d)

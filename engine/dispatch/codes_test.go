@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ func TestEachCodeStopsWhatItIsAbout(t *testing.T) {
 	for _, code := range stopCodes {
 		stops[code] = true
 	}
-	for _, code := range append(chert.Codes(), 9999) {
+	for _, code := range slices.Concat(chert.Codes, []int{9999}) {
 		d, known := chert.LookUp(code)
 		if stops[code] != (d.Scope == chert.ScopeAccount || d.Scope == chert.ScopeClock) {
 			t.Errorf("code %d is of scope %q, and stops calls: %t", code, d.Scope, stops[code])
@@ -50,7 +51,7 @@ func TestEachCodeStopsWhatItIsAbout(t *testing.T) {
 // about the other calls of its line; what may be due to the line does.
 func TestEachCodeEndsOrRepeatsItsCall(t *testing.T) {
 	t.Parallel()
-	for _, code := range chert.Codes() {
+	for _, code := range chert.Codes {
 		d, _ := chert.LookUp(code)
 		dispatcher := New(Config{Jitter: func() float64 { return 0 }})
 		answer := chat.Answer{Call: chat.Call{Chat: "c", Attempt: 1}}

@@ -2,13 +2,14 @@ package spec
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
-	"chertd/engine/chert"
 	"chertd/luabind"
 )
 
@@ -111,7 +112,7 @@ func (t *trial) failNext(u *luabind.HostCall) []lua.LValue {
 // codeList returns a list of Chert's codes for hints.
 func codeList() string {
 	var codes []string
-	for _, c := range chert.Codes() {
+	for _, c := range slices.Sorted(maps.Keys(documented)) {
 		codes = append(codes, strconv.Itoa(c))
 	}
 	return "one of " + strings.Join(codes, ", ")
