@@ -15,7 +15,7 @@ func (w *World) append(a turn.Arrival) {
 	w.queue = append(w.queue, turn.Entry{Seq: w.seq, Arrival: a})
 }
 
-// due does what stands on the agenda for now.
+// due carries out one entry of the agenda.
 func (w *World) due(ctx context.Context, k key) error {
 	switch k.what {
 	case takeAnswer:
