@@ -101,7 +101,8 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *turn.Entry) {
 	b.add(&d)
 	actions := d.Actions
 	if entry.Forward != nil && entry.Forward.Known != "" {
-		actions = b.revive(ctx, &t, b.change(entry.Forward.Known))
+		t.Chat = d.Chat
+		actions = append(slices.Clip(actions), b.revive(ctx, &t, b.change(entry.Forward.Known))...)
 	}
 	b.done = append(b.done, func() {
 		b.s.e.logHandled(entry, d.Decision, actions)

@@ -27,6 +27,10 @@ type Chat struct {
 	Line string // the phone line the chat was last seen on
 	// IsGroup is as in the last event that has it.
 	IsGroup event.Truth
+	// Newest is the journal sequence of the chat's newest entry that was handled; 0: none.
+	// An entry that runs again does not change it. Each turn.Decision keeps the one
+	// before its entry, which links all entries of the chat.
+	Newest int64
 
 	LastEvent   int64  // journal sequence of the newest event handled that can be unread; 0: none
 	LastMessage string // id of the newest inbound message handled

@@ -12,6 +12,9 @@ func (s *step) applyOutcomes(in Outcomes) {
 		s.c.Line = in.Line
 	}
 	s.c.IsGroup = in.IsGroup.Or(s.c.IsGroup)
+	if in.First.IsZero() {
+		s.c.Newest = max(s.c.Newest, in.Seq)
+	}
 	newer := s.noteEvent(in)
 	if in.Timer != nil {
 		s.dropTimers(func(t *Timer) bool { return t.id() == *in.Timer })

@@ -298,6 +298,13 @@ func (w *world) step(in Input) Effects {
 	if after.ReadThrough < w.chat.ReadThrough || after.LastEvent < w.chat.LastEvent || after.Veto < w.chat.Veto {
 		w.t.Fatalf("went back from %+v to %+v", w.chat, after)
 	}
+	newest := w.chat.Newest
+	if h, ok := in.(Outcomes); ok && h.First.IsZero() {
+		newest = max(newest, h.Seq)
+	}
+	if after.Newest != newest {
+		w.t.Fatalf("after %+v the newest entry is %d, want %d", in, after.Newest, newest)
+	}
 	if h, ok := in.(Outcomes); ok {
 		w.news.asked(h, out.Actions)
 	}

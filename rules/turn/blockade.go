@@ -68,7 +68,7 @@ func (b *Blockade) missedBy(seq int64) (packs []string) {
 }
 
 // known ends what an event of another chat, which a pack has made up for, has
-// blocked here. Revive is to follow.
+// blocked here. Revive is to follow, on Done.Chat.
 func (t *Turn) known(ctx context.Context, e *Entry, d *Done) error {
 	b, err := t.Blocks.Blockade(ctx, t.Chat.ID)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 // Decision is the record of what happened to an event, and why: explain prints it.
 type Decision struct {
 	Seq   int64          `json:"-"`
+	Prev  int64          `json:"-"`               // the entry of the chat that was handled before this one; 0: none, or there is no chat
 	At    time.Time      `json:"-"`               // when it was handled
 	Note  string         `json:"note,omitempty"`  // e.g. "no rule wants it"
 	Rules []RuleDecision `json:"rules,omitempty"` // that passed where, in the order they ran

@@ -65,13 +65,14 @@ const NoRule = "no rule wants it"
 // that it carries from another chat. If it fails, Done has the Outcomes alone, for
 // the caller's Suspensions: the rules that ran have used steps, and may have failed.
 func (t *Turn) Handle(ctx context.Context, e *Entry) (Done, error) {
-	d := Done{Transition: Transition{Decision: &Decision{Seq: e.Seq, At: t.Now}}}
+	d := Done{Transition: Transition{Decision: &Decision{Seq: e.Seq, Prev: t.prev(e), At: t.Now}}}
 	in := chat.OutcomesOf(e.Seq, &e.Event)
 	isTimer := e.Event.Timer() != ""
 	switch {
 	case e.Forward != nil && e.Forward.Known != "":
-		err := t.known(ctx, e, &d)
-		return d, err
+		if err := t.known(ctx, e, &d); err != nil {
+			return Done{}, err
+		}
 	case e.Forward != nil:
 		t.carried(e, &in, &d)
 	case isTimer && (t.Chat == nil || !t.Chat.HasTimer(timerOf(e))):
@@ -89,6 +90,14 @@ func (t *Turn) Handle(ctx context.Context, e *Entry) (Done, error) {
 		return Done{Outcomes: d.Outcomes}, err
 	}
 	return d, nil
+}
+
+// prev returns the entry of the chat that was handled before this one; 0: none.
+func (t *Turn) prev(e *Entry) int64 {
+	if t.Chat == nil || t.Chat.Newest >= e.Seq {
+		return 0
+	}
+	return t.Chat.Newest
 }
 
 // decided moves the chat by the outcomes of an event.

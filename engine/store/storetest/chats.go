@@ -47,6 +47,7 @@ func wholeChat(t *testing.T, b *bench) {
 		switch name := v.Type().Field(i).Name; name {
 		case "Waiting", "Timers": // rows of their own
 		case "LimitedUntil", "Flight": // not kept
+		case "Newest": // no schema has a column for it yet
 		default:
 			if v.Field(i).IsZero() {
 				t.Errorf("Chat.%s is not tried", name)
