@@ -1,0 +1,184 @@
+package sqlite
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/rules/chat"
+)
+
+// chatJSON has the fields of a chat's JSON. Those of the newest messages, the postponements
+// and what was cancelled are named as in their Go types.
+type chatJSON struct {
+	ID             text             `json:"id"`
+	Line           text             `json:"line"`
+	IsGroup        event.Truth      `json:"is_group"`
+	Newest         int64            `json:"last_seq"`
+	LastEvent      int64            `json:"last_event_seq"`
+	LastMessage    text             `json:"last_message_id"`
+	LastMessageSeq int64            `json:"last_message_seq"`
+	SeenBy         map[string]int64 `json:"seen_by"`
+	Recent         struct {
+		IDs     []text  `json:"ids"`
+		Sent    instant `json:"sent"`
+		Newest  []text  `json:"newest"`
+		Replies []struct {
+			Seq    int64            `json:"seq"`
+			Keys   []text           `json:"keys"`
+			SeenBy map[string]int64 `json:"saw"`
+		} `json:"replies"`
+	} `json:"recent_messages"`
+	Veto           int64   `json:"veto_seq"`
+	Missed         int64   `json:"missed_seq"`
+	MayHoldUntil   instant `json:"may_hold_until"`
+	Unrequested    int64   `json:"unasked_seq"`
+	ReadThrough    int64   `json:"read_through_seq"`
+	RetryAttempts  int     `json:"retry_attempts"`
+	RetryFirst     instant `json:"retry_first_at"`
+	RetryNotBefore instant `json:"retry_not_before"`
+	HoldUntil      instant `json:"hold_until"`
+	HoldBy         text    `json:"hold_by"`
+	HoldReason     text    `json:"hold_reason"`
+	HoldSeq        int64   `json:"hold_seq"`
+	Postponed      []struct {
+		Seq     int64   `json:"seq"`
+		Until   instant `json:"until"`
+		Pack    text    `json:"pack"`
+		Version text    `json:"version"`
+		Rule    text    `json:"rule"`
+		Reason  text    `json:"reason"`
+	} `json:"postponed"`
+	Cancelled []struct {
+		Pack  text  `json:"pack"`
+		Timer text  `json:"timer"`
+		Seq   int64 `json:"seq"`
+	} `json:"cancelled"`
+	Cooldowns map[string]instant `json:"cooldowns"`
+	Waiting   [][2]int64         `json:"waiting"` // seq and n, in the order requested
+}
+
+// appendChat appends a chat as a JSON object: its durable state, and the ids of the actions
+// that wait. The timers have a table of their own, and the actions are with their events.
+func appendChat(b []byte, c *chat.Chat) []byte {
+	b = appendString(append(b, `{"id":`...), c.ID)
+	b = appendText(b, "line", c.Line)
+	b = appendTruth(b, "is_group", c.IsGroup)
+	b = appendInt(b, "last_seq", c.Newest)
+	b = appendInt(b, "last_event_seq", c.LastEvent)
+	b = appendText(b, "last_message_id", c.LastMessage)
+	b = appendInt(b, "last_message_seq", c.LastMessageSeq)
+	b = appendMap(b, "seen_by", c.SeenBy, unchanged)
+	b = appendRecent(b, &c.Recent)
+	b = appendInt(b, "veto_seq", c.Veto)
+	b = appendInt(b, "missed_seq", c.Missed.Through)
+	b = appendTime(b, "may_hold_until", c.Missed.HoldUntil)
+	b = appendInt(b, "unasked_seq", c.Unrequested)
+	b = appendInt(b, "read_through_seq", c.ReadThrough)
+	b = appendInt(b, "retry_attempts", int64(c.Retry.Attempts))
+	b = appendTime(b, "retry_first_at", c.Retry.First)
+	b = appendTime(b, "retry_not_before", c.Retry.NotBefore)
+	b = appendTime(b, "hold_until", c.Hold.Until)
+	b = appendText(b, "hold_by", c.Hold.By)
+	b = appendText(b, "hold_reason", c.Hold.Reason)
+	b = appendInt(b, "hold_seq", c.Hold.Seq)
+	b = appendList(b, "postponed", c.Postponed, appendPostponement)
+	b = appendList(b, "cancelled", c.Cancelled, appendCancelled)
+	b = appendMap(b, "cooldowns", c.Cooldown, time.Time.UnixMicro)
+	b = appendList(b, "waiting", c.Waiting, appendWaiting)
+	return append(b, '}')
+}
+
+func unchanged(n int64) int64 { return n }
+
+func appendRecent(b []byte, m *chat.Messages) []byte {
+	if len(m.IDs)+len(m.Newest)+len(m.Replies) == 0 && m.Sent.IsZero() {
+		return b
+	}
+	b = append(appendKey(b, "recent_messages"), '{')
+	b = appendTexts(b, "ids", m.IDs)
+	b = appendTime(b, "sent", m.Sent)
+	b = appendTexts(b, "newest", m.Newest)
+	b = appendList(b, "replies", m.Replies, appendReply)
+	return append(b, '}')
+}
+
+func appendReply(b []byte, r *chat.Reply) []byte {
+	b = append(b, '{')
+	b = appendInt(b, "seq", r.Seq)
+	b = appendTexts(b, "keys", r.Keys)
+	b = appendMap(b, "saw", r.SeenBy, unchanged)
+	return append(b, '}')
+}
+
+func appendPostponement(b []byte, p *chat.Postponement) []byte {
+	b = append(b, '{')
+	b = appendInt(b, "seq", p.Seq)
+	b = appendTime(b, "until", p.Until)
+	b = appendText(b, "pack", p.Pack)
+	b = appendText(b, "version", p.Version)
+	b = appendText(b, "rule", p.Rule)
+	b = appendText(b, "reason", p.Reason)
+	return append(b, '}')
+}
+
+func appendCancelled(b []byte, c *chat.Cancelled) []byte {
+	b = append(b, '{')
+	b = appendText(b, "pack", c.Pack)
+	b = appendText(b, "timer", c.Timer)
+	b = appendInt(b, "seq", c.Seq)
+	return append(b, '}')
+}
+
+func appendWaiting(b []byte, a *chat.Action) []byte {
+	b = strconv.AppendInt(append(b, '['), a.ID.Seq, 10)
+	b = strconv.AppendInt(append(b, ','), int64(a.ID.N), 10)
+	return append(b, ']')
+}
+
+// parseChat reads the JSON of appendChat. The chat has neither its timers nor its waiting
+// actions; waiting are the ids of the latter, in the order requested.
+func parseChat(text []byte) (c chat.Chat, waiting []chat.ActionID, err error) {
+	var j chatJSON
+	if !bytes.HasPrefix(text, []byte("{")) {
+		err = errors.New("not an object")
+	} else {
+		err = json.Unmarshal(text, &j)
+	}
+	if err != nil {
+		return chat.Chat{}, nil, fmt.Errorf("read the state of a chat: %w", err)
+	}
+	c = chat.Chat{
+		ID: string(j.ID), Line: string(j.Line), IsGroup: j.IsGroup, Newest: j.Newest,
+		LastEvent: j.LastEvent, LastMessage: string(j.LastMessage), LastMessageSeq: j.LastMessageSeq, SeenBy: j.SeenBy,
+		Recent: chat.Messages{IDs: texts(j.Recent.IDs), Sent: j.Recent.Sent.Time, Newest: texts(j.Recent.Newest)},
+		Veto:   j.Veto, Missed: chat.Missed{Through: j.Missed, HoldUntil: j.MayHoldUntil.Time}, Unrequested: j.Unrequested, ReadThrough: j.ReadThrough,
+		Retry: chat.Retry{Attempts: j.RetryAttempts, First: j.RetryFirst.Time, NotBefore: j.RetryNotBefore.Time},
+		Hold:  chat.Hold{Until: j.HoldUntil.Time, By: string(j.HoldBy), Reason: string(j.HoldReason), Seq: j.HoldSeq},
+	}
+	for _, r := range j.Recent.Replies {
+		c.Recent.Replies = append(c.Recent.Replies, chat.Reply{Seq: r.Seq, Keys: texts(r.Keys), SeenBy: r.SeenBy})
+	}
+	for _, p := range j.Postponed {
+		c.Postponed = append(c.Postponed, chat.Postponement{
+			Seq: p.Seq, Until: p.Until.Time, Pack: string(p.Pack), Version: string(p.Version), Rule: string(p.Rule), Reason: string(p.Reason),
+		})
+	}
+	for _, x := range j.Cancelled {
+		c.Cancelled = append(c.Cancelled, chat.Cancelled{Pack: string(x.Pack), Timer: string(x.Timer), Seq: x.Seq})
+	}
+	for rule, at := range j.Cooldowns {
+		if c.Cooldown == nil {
+			c.Cooldown = make(map[string]time.Time, len(j.Cooldowns))
+		}
+		c.Cooldown[rule] = at.Time
+	}
+	for _, id := range j.Waiting {
+		waiting = append(waiting, chat.ActionID{Seq: id[0], N: int(id[1])})
+	}
+	return c, waiting, nil
+}
