@@ -26,7 +26,7 @@ type Hints struct{ ID, Type string }
 //     a chat object belongs to the chat that chat_id or lead_id names, in its chat,
 //     its message, its data, its top level or the row around it.
 //   - Raw is the envelope as it came. It shares memory with body, which must not
-//     change afterwards.
+//     change afterwards. FromRaw tells whether it has all of the event.
 //
 // Undocumented deliveries are events, too: unknown fields are ignored, null and an empty
 // id count as missing, a malformed time is the zero time. The documented types must have
@@ -89,7 +89,8 @@ func (env *envelope) event(raw []byte, h Hints, r row) (Event, error) {
 	if err := env.message(&e); err != nil {
 		return Event{}, err
 	}
-	env.chat(&e, r)
+	rowsChat := env.chat(&e, r)
+	e.FromRaw = r.payload == nil || !rowsChat && !env.isRow()
 	for _, id := range []struct{ field, value string }{
 		{"event_id", e.ID},
 		{"event_type", e.Type},
@@ -115,8 +116,9 @@ func hashOf(raw []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// chat sets the chat of an event, if the delivery names it.
-func (env *envelope) chat(e *Event, r row) {
+// chat sets the chat of an event, if the delivery names it. It reports whether only the row
+// around it does.
+func (env *envelope) chat(e *Event, r row) (rows bool) {
 	var w wireChat
 	if env.Data.Chat != nil {
 		w = *env.Data.Chat
@@ -131,11 +133,11 @@ func (env *envelope) chat(e *Event, r row) {
 		w.ID = first(w.ID, stringIn(m.ChatID), stringIn(m.LeadID))
 	}
 	w.ID = first(w.ID, stringIn(env.Data.ChatID), stringIn(env.Data.LeadID), stringIn(env.ChatID), stringIn(env.LeadID))
-	if !env.unreadChat {
-		w.ID = first(w.ID, r.leadID)
+	if w.ID == "" && !env.unreadChat {
+		w.ID, rows = r.leadID, r.leadID != ""
 	}
 	if w.ID == "" {
-		return
+		return false
 	}
 	e.Chat = &Chat{
 		ID:      w.ID,
@@ -143,6 +145,7 @@ func (env *envelope) chat(e *Event, r row) {
 		Line:    first(w.Owner.Handle, env.To, stringIn(env.LineID)),
 		Handles: w.Handles,
 	}
+	return rows
 }
 
 // message sets the message of an event, its text and its sender.

@@ -44,6 +44,11 @@ type Event struct {
 	From    string    // handle of the sender as delivered; empty if unknown
 
 	Raw json.RawMessage // the envelope as it came
+	// FromRaw is set by Decode if decoding Raw again, with ID and Type as Hints, returns
+	// the same event apart from Source: a store need not keep the decoded fields then. It
+	// is not for a row of the events log that adds to its envelope, as by naming the chat.
+	// Who changes another field than Source and those below clears it.
+	FromRaw bool
 
 	// The engine sets these fields on its own events.
 	Pack    string          // the only pack that sees it; empty: all

@@ -31,6 +31,6 @@ func (c *Chat) Complete(ev *event.Event) *event.Event {
 	}
 	full, of := *ev, *ev.Chat
 	of.IsGroup, of.Line = group, line
-	full.Chat = &of
+	full.Chat, full.FromRaw = &of, false
 	return &full
 }

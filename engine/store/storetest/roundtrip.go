@@ -36,6 +36,7 @@ func entries(t *testing.T, b *bench) {
 			n++
 			a := draw[turn.Arrival](rt, "arrival")
 			a.Event.ID = fmt.Sprint(n, " ", a.Event.ID)
+			a.Event.FromRaw = false // the fields are drawn, not decoded
 			list = append(list, a)
 		}
 		receipts, err := b.s.Append(background, list)
