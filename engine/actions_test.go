@@ -225,7 +225,7 @@ end }`)
 	if got := why("c3"); got["waiting"] != 1 || got["dropped replaced"] != 2 {
 		t.Errorf("the reads of c3: %v, want the soonest waiting", got)
 	}
-	c3, err := r.st.Chat(context.Background(), "c3")
+	c3, err := oneChat(r.st.Chats(context.Background(), []string{"c3"}))
 	if err != nil || len(c3.Waiting) != 1 || c3.Waiting[0].Due.Sub(c3.Waiting[0].Requested) > 30*time.Minute {
 		t.Errorf("c3 waits for %+v, %v; want the read in half an hour", c3.Waiting, err)
 	}

@@ -136,12 +136,12 @@ func (b *batch) chat(ctx context.Context, id string) *chat.Chat {
 	if c := b.s.chats.get(id); c != nil {
 		return c
 	}
-	loaded, err := b.s.e.c.Store.Chat(ctx, id)
+	loaded, err := b.s.e.c.Store.Chats(ctx, []string{id})
 	if err != nil {
 		b.err = fmt.Errorf("load chat %q: %w", id, err)
 		return nil
 	}
-	return &loaded
+	return &loaded[0]
 }
 
 // commit makes the batch durable.

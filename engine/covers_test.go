@@ -141,7 +141,7 @@ func liveThrough(t *testing.T, seed uint64) (calls, unread, superseded int) {
 func (c *crew) allCalled(chats ...string) {
 	c.t.Helper()
 	due := func(id string) bool {
-		found, err := c.st.Chat(ctx, id)
+		found, err := oneChat(c.st.Chats(ctx, []string{id}))
 		if err != nil {
 			c.t.Fatal(err)
 		}

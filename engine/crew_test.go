@@ -148,7 +148,7 @@ func (c *crew) mode(pack, mode string) {
 
 func (c *crew) chatOf(id string) chat.Chat {
 	c.t.Helper()
-	found, err := c.st.Chat(ctx, id)
+	found, err := oneChat(c.st.Chats(ctx, []string{id}))
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -247,4 +247,12 @@ func (c *crew) drained() {
 			c.t.Fatal(err)
 		}
 	}
+}
+
+// oneChat returns the only chat of a list.
+func oneChat(list []chat.Chat, err error) (chat.Chat, error) {
+	if len(list) != 1 || err != nil {
+		return chat.Chat{}, err
+	}
+	return list[0], nil
 }

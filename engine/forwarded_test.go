@@ -59,7 +59,7 @@ func TestForwardedRequestOfWhatIsNoLongerLiveIsDropped(t *testing.T) {
 		if acts := w.IsAction() && !c.dropped; (len(h.Actions) > 0) != acts {
 			t.Errorf("%s of %s/%s: the actions are %+v", c.kind, c.pack, c.rule, h.Actions)
 		}
-		found, err := r.st.Chat(ctx, chatID)
+		found, err := oneChat(r.st.Chats(ctx, []string{chatID}))
 		if held := found.Hold.Active(time.Now()); err != nil || held != (c.kind == chat.RequestHold) || (found.Veto > 0) != (c.kind == chat.RequestHold || c.kind == chat.RequestKeepUnread) {
 			t.Errorf("%s of %s/%s: the chat is %+v (%v)", c.kind, c.pack, c.rule, found, err)
 		}

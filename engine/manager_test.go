@@ -80,7 +80,7 @@ func TestPendingWorkEndsWithItsPack(t *testing.T) {
 				for i := range 5 {
 					id := fmt.Sprint("c", i)
 					c.expectActions(tt.name, id, "read waiting, "+tt.want)
-					got, err := c.st.Chat(ctx, id)
+					got, err := oneChat(c.st.Chats(ctx, []string{id}))
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -252,7 +252,7 @@ func TestTimerOfAPackThatIsOff(t *testing.T) {
 	c := newCrew(t, "codes.lua", later+`
 chert.on("timer:again", function(ev) chert.mark_read(ev.chat.id) end)`, "other.lua", `chert.on("reaction.added", function(ev) end)`)
 	c.handle("c1", "e1", "x")
-	got, err := c.st.Chat(ctx, "c1")
+	got, err := oneChat(c.st.Chats(ctx, []string{"c1"}))
 	if err != nil || len(got.Timers) != 1 {
 		t.Fatalf("timers %v, %v", got.Timers, err)
 	}

@@ -86,11 +86,11 @@ func (m *manager) checkChat(ctx context.Context, id string, force bool, orElse s
 	case force:
 		return nil
 	}
-	c, err := m.store.Chat(ctx, id)
+	c, err := m.store.Chats(ctx, []string{id})
 	if err != nil {
 		return err
 	}
-	if !reflect.DeepEqual(c, chat.Chat{ID: id}) {
+	if !reflect.DeepEqual(c[0], chat.Chat{ID: id}) {
 		return nil
 	}
 	events, err := m.store.Events(ctx, id, 0, 1)

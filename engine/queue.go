@@ -97,14 +97,10 @@ func (s *shard) putBack(events []*turn.Entry) {
 func (s *shard) unhandled(ctx context.Context, id string) (waits bool, newest int64, err error) {
 	s.mu.Lock()
 	queued, behind, newest := s.queued[id] > 0, s.behind, s.newest
-	after := s.taken // what was taken is handled, or in the current batch
-	if len(s.queue) > 0 {
-		after = max(after, s.queue[0].Seq-1)
-	}
 	s.mu.Unlock()
 	if queued || !behind {
 		return queued, newest, nil
 	}
-	waits, err = s.e.c.Store.Unhandled(ctx, id, after)
+	waits, err = s.e.c.Store.Unhandled(ctx, id)
 	return waits, newest, err
 }

@@ -6,22 +6,19 @@ import (
 	"testing"
 
 	"chertd/engine/store"
-	"chertd/rules/turn"
 )
 
-// asked is a store that knows of one chat whether events of it wait, after the
-// sequence it was asked for.
+// asked is a store that knows of one chat whether events of it wait.
 type asked struct {
 	store.Store
 	waits bool
 	err   error
 
 	times int
-	after int64
 }
 
-func (a *asked) Unhandled(_ context.Context, _ string, after int64) (bool, error) {
-	a.times, a.after = a.times+1, after
+func (a *asked) Unhandled(context.Context, string) (bool, error) {
+	a.times++
 	return a.waits, a.err
 }
 
@@ -36,18 +33,14 @@ func TestNoReadGoesOutOverWhatIsNotHandled(t *testing.T) {
 		store asked
 		waits bool
 		asked bool
-		after int64
 		err   error
 	}{
 		"nothing waits":                  {shard: &shard{newest: 9}},
 		"the queue has one":              {shard: &shard{newest: 9, queued: map[string]int{"c1": 1}}, waits: true},
 		"the queue has one, and is full": {shard: &shard{newest: 9, behind: true, queued: map[string]int{"c1": 2}}, waits: true},
 		"another chat's":                 {shard: &shard{newest: 9, queued: map[string]int{"c2": 1}}},
-		"the store has one":              {shard: &shard{newest: 9, behind: true, taken: 5}, store: asked{waits: true}, waits: true, asked: true, after: 5},
-		"the store has none":             {shard: &shard{newest: 9, behind: true, taken: 5}, asked: true, after: 5},
-		"none after the queue's first": {
-			shard: &shard{newest: 9, behind: true, taken: 5, queue: []*turn.Entry{{Seq: 8}, {Seq: 9}}}, asked: true, after: 7,
-		},
+		"the store has one":              {shard: &shard{newest: 9, behind: true, taken: 5}, store: asked{waits: true}, waits: true, asked: true},
+		"the store has none":             {shard: &shard{newest: 9, behind: true, taken: 5}, asked: true},
 		"the store can't say": {shard: &shard{newest: 9, behind: true}, store: asked{err: lost}, asked: true, err: lost},
 	} {
 		c.shard.e = &Engine{c: Config{Store: &c.store}}
@@ -55,8 +48,8 @@ func TestNoReadGoesOutOverWhatIsNotHandled(t *testing.T) {
 		if waits != c.waits || !errors.Is(err, c.err) || err == nil && newest != 9 {
 			t.Errorf("%s: waits: %t, up to %d, %v; want %t, %v", name, waits, newest, err, c.waits, c.err)
 		}
-		if (c.store.times > 0) != c.asked || c.store.after != c.after {
-			t.Errorf("%s: the store was asked %d times, after %d", name, c.store.times, c.store.after)
+		if (c.store.times > 0) != c.asked {
+			t.Errorf("%s: the store was asked %d times", name, c.store.times)
 		}
 	}
 }

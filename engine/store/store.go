@@ -54,28 +54,29 @@ type Store interface {
 	// if their bodies reach PendingBytes. It returns none only if there are none.
 	Pending(ctx context.Context, shard Shard, after int64, limit int) ([]turn.Entry, error)
 
-	// Unhandled reports whether the journal has entries with the shard key and a
-	// sequence above after that are not handled: a read must not overtake an event
-	// that may veto it. The caller knows that those up to after are handled. The cost
-	// depends only on the key's own entries above after, not on how many others are
-	// pending.
-	Unhandled(ctx context.Context, key string, after int64) (bool, error)
+	// Unhandled reports whether the journal has entries of a chat that are not handled: a
+	// read must not overtake an event that may veto it. It does not use the disk, and may
+	// report true without cause, such as shortly after the start: then the read waits.
+	Unhandled(ctx context.Context, chat string) (bool, error)
 
 	// Commit makes a batch of transitions durable, all or none, in their order.
 	//
 	// A transition whose event is handled already replaces what was kept: that is a
 	// batch that is repeated because its answer was lost. Its Reads are validated
 	// nevertheless. An event that was not handled before counts for each version
-	// whose rules its decision names.
+	// whose rules its decision names. An action belongs to an event that is handled, by
+	// the same batch or before.
+	//
+	// The store keeps the chats of the batch in memory: they must not change afterwards.
 	//
 	// If ctx ends before the batch is being written, nothing is kept; after that,
 	// Commit waits for the result.
 	Commit(ctx context.Context, batch []turn.Transition) error
 
-	// Chat returns what is remembered about a chat; an unknown one has only its id.
-	// Actions that were Sent when the process ended are among those that wait: the
-	// next step of the chat settles them.
-	Chat(ctx context.Context, id string) (chat.Chat, error)
+	// Chats returns what is remembered about chats, in the order of their ids; an unknown
+	// one has only its id. Actions that were Sent when the process ended are among those
+	// that wait: the next step of the chat settles them.
+	Chats(ctx context.Context, ids []string) ([]chat.Chat, error)
 
 	// What packs remember. Commit validates the versions of the entries that were
 	// read. KVUsage reads no values.

@@ -3,65 +3,27 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"chertd/engine/store"
 	"chertd/rules/chat"
-	"chertd/rules/turn"
 )
 
-// isOpen is the condition of the index actions_open. A query must repeat it literally
-// to use the index.
-const isOpen = `(status = 'waiting' OR status = 'sent' OR status = 'blocked' OR status = 'dead')`
+// eventActions are the actions of a handled event, and its chat.
+const eventActions = `d.seq, d.actions, e.chat_id FROM decisions d LEFT JOIN events e ON e.seq = d.seq`
 
 var (
-	// actionLife are the columns that change in an action's life; the others are set
-	// when it is requested and never change.
-	actionLife    = []string{"status", "why", "depth", "asked_at", "due_at", "settled_at", "attempts", "code", "http", "trace_id", "error"}
-	actionColumns = append(slices.Clip(actionLife), "event_seq", "n", "chat_id", "kind", "pack", "version", "rule", "place",
-		"reason", "even_if_newer", "body", "target", "covers_seq", "follows")
+	selectWaiting = declareCostly("looks at all chats with actions that wait, and sorts these: operators request it now and then, on connections of their own",
+		`SELECT `+eventActions+` WHERE d.seq IN (SELECT w.value ->> 0 FROM chats INDEXED BY chats_waiting, json_each(waiting) w WHERE waiting IS NOT NULL
+			UNION SELECT event_seq FROM open_actions) ORDER BY d.seq DESC`)
+	selectRequested = declareCostly("looks at the newest first, until there are enough", `SELECT `+eventActions+` WHERE d.actions IS NOT NULL ORDER BY d.seq DESC`)
+	selectActions   = declare(`SELECT ` + eventActions + ` WHERE d.seq = ?`)
 
-	// The statements that write take arguments in this order; updateAction and
-	// updateWaiting take the first updateActionArgs.
-	insertAction = declare(insertInto("actions", actionColumns) + ` ON CONFLICT DO NOTHING`)
-	updateAction = declare(actionUpdate)
-	// Nearly every action that changes was waiting: with this statement the counts
-	// need not read what it was.
-	updateWaiting      = declare(actionUpdate + ` AND status = 'waiting'`)
-	selectActionStatus = declare(`SELECT status FROM actions WHERE event_seq = ? AND n = ?`)
-
-	// Each reads rows for actionOf.
-	selectOpen = declareCostly("sorts what waits in one chat", `SELECT `+ofAction+` FROM actions WHERE `+isOpen+`
-		AND chat_id = ? AND status IN ('waiting', 'sent') ORDER BY asked_at, event_seq, n`)
-	selectBlocked = declare(`SELECT ` + ofAction + ` FROM actions INDEXED BY actions_blocked
+	selectBlocked = declare(`SELECT event_seq, n FROM open_actions INDEXED BY open_actions_blocked
 		WHERE status = 'blocked' AND chat_id = ? AND kind = 'read' ORDER BY event_seq, n`)
-	selectEventActions = declare(`SELECT ` + ofAction + ` FROM actions WHERE event_seq = ? ORDER BY n`)
-	selectChatActions  = declare(`SELECT ` + ofAction + ` FROM actions WHERE chat_id = ?3 AND ` + actionsChosen)
-	selectOpenActions  = declareCostly("looks at all that is open, and sorts it: operators request it now and then, on connections of their own",
-		`SELECT `+ofAction+` FROM actions INDEXED BY actions_open WHERE ?3 IS NULL AND `+isOpen+` AND `+actionsChosen)
-	selectActions = declareCostly("looks at the newest first, until there are enough", `SELECT `+ofAction+` FROM actions WHERE ?3 IS NULL AND `+actionsChosen)
-
-	ofAction     = strings.Join(actionColumns, ", ")
-	actionUpdate = `UPDATE actions SET ` + assigned(actionLife) + ` WHERE event_seq = ? AND n = ?`
 )
-
-// updateActionArgs is how many of insertAction's arguments updateAction takes.
-var updateActionArgs = len(actionLife) + 2
-
-// actionsChosen takes a pack, a limit and, from its fourth argument on, as many
-// statuses as there are; NULL is any.
-const actionsChosen = `(?4 IS NULL OR status IN (?4, ?5, ?6, ?7, ?8, ?9, ?10)) AND (?1 IS NULL OR pack = ?1)
-	ORDER BY event_seq DESC, n DESC LIMIT ?2`
-
-// actionRow is an action to write, made ready for the writer.
-type actionRow struct {
-	args   []driver.Value // of insertAction
-	counts count          // by its status
-	seq, n int64
-	isNew  bool // it usually has no row yet
-}
 
 // Actions implements store.Reader.
 func (s *Store) Actions(ctx context.Context, f store.ActionFilter) ([]chat.Action, error) {
@@ -71,105 +33,99 @@ func (s *Store) Actions(ctx context.Context, f store.ActionFilter) ([]chat.Actio
 	if len(f.Status) > len(statuses) {
 		return nil, fmt.Errorf("read actions: %d statuses where there are %d", len(f.Status), len(statuses))
 	}
-	what := selectActions
-	args := []driver.Value{optional(f.Pack), int64(f.Limit), nil}
-	switch {
-	case f.Chat != "":
-		what, args[2] = selectChatActions, f.Chat
-	case len(f.Status) > 0 && !slices.ContainsFunc(f.Status, func(st chat.Status) bool { return !isOpenStatus(st) }):
-		what = selectOpenActions
+	if err := s.catchUp(ctx); err != nil {
+		return nil, fmt.Errorf("read actions: %w", err)
 	}
-	for i := range statuses {
-		switch {
-		case i < len(f.Status):
-			args = append(args, string(f.Status[i]))
-		case i == 0:
-			args = append(args, nil)
-		default: // SQL has no list of any length
-			args = append(args, args[3])
+	return browse(ctx, s, "read actions", func(c *conn) (all []chat.Action, err error) {
+		enough := errors.New("enough")
+		choose := func(list []chat.Action) error {
+			for _, a := range slices.Backward(list) {
+				if (f.Pack == "" || a.Pack == f.Pack) && (len(f.Status) == 0 || slices.Contains(f.Status, a.Status)) {
+					all = append(all, a)
+				}
+				if len(all) == f.Limit {
+					return enough
+				}
+			}
+			return nil
 		}
-	}
-	return browse(ctx, s, "read actions", func(c *conn) ([]chat.Action, error) {
-		return list(ctx, c, what, actionOf, args...)
+		if f.Chat != "" {
+			err = s.eachRecord(ctx, c, f.Chat, func(r *store.Record) error { return choose(r.Actions) })
+		} else {
+			what := selectRequested
+			if len(f.Status) > 0 && !slices.ContainsFunc(f.Status, func(st chat.Status) bool { return !isOpen(st) && !waits(st) }) {
+				what = selectWaiting
+			}
+			err = c.query(ctx, what, func(row []driver.Value) error {
+				list, err := actionsIn(row)
+				if err != nil {
+					return err
+				}
+				return choose(list)
+			})
+		}
+		if errors.Is(err, enough) {
+			err = nil
+		}
+		return all, err
 	})
 }
 
-// isOpenStatus reports whether the index actions_open contains actions with a status.
-func isOpenStatus(s chat.Status) bool {
-	return s == chat.Waiting || s == chat.Sent || s == chat.Blocked || s == chat.Dead
+// waits reports whether an action with a status is among those that wait in its chat.
+func waits(s chat.Status) bool { return s == chat.Waiting || s == chat.Sent }
+
+// isOpen reports whether actions with a status are in the table open_actions.
+func isOpen(s chat.Status) bool { return s == chat.Blocked || s == chat.Dead }
+
+// actionsIn returns the actions of a row of eventActions, by their numbers.
+func actionsIn(row []driver.Value) ([]chat.Action, error) {
+	text := bytesOf(row[1])
+	if text == nil {
+		return nil, nil
+	}
+	list, err := parseActions(text, intOf(row[0]), stringOf(row[2]))
+	if err != nil {
+		return nil, fmt.Errorf("actions of event %d: %w", intOf(row[0]), err)
+	}
+	return list, nil
+}
+
+// actionIDOf returns the id of a row that begins with event_seq and n.
+func actionIDOf(row []driver.Value) (chat.ActionID, error) {
+	return chat.ActionID{Seq: intOf(row[0]), N: int(intOf(row[1]))}, nil
+}
+
+// actionsBy returns actions by their ids, in their order, without those that are not
+// there.
+func actionsBy(ctx context.Context, c *conn, ids []chat.ActionID) (all []chat.Action, err error) {
+	events := map[int64][]chat.Action{}
+	for _, id := range ids {
+		list, known := events[id.Seq]
+		if !known {
+			err := c.query(ctx, selectActions, func(row []driver.Value) (err error) {
+				list, err = actionsIn(row)
+				return err
+			}, id.Seq)
+			if err != nil {
+				return nil, err
+			}
+			events[id.Seq] = list
+		}
+		if i := slices.IndexFunc(list, func(a chat.Action) bool { return a.ID == id }); i >= 0 {
+			all = append(all, list[i])
+		}
+	}
+	return all, nil
 }
 
 // BlockedReads implements store.Misses.
-func (s *Store) BlockedReads(ctx context.Context, id string) ([]chat.Action, error) {
-	return readList(ctx, s, "read blocked reads", selectBlocked, actionOf, id)
-}
-
-// encodeAction writes an action of the decision's event as new. One of an earlier
-// event usually has a row already.
-func (s *step) encodeAction(a *chat.Action, d *turn.Decision) error {
-	counts, err := countOf(a.Status)
-	if err != nil {
-		return err
-	}
-	args := []driver.Value{
-		string(a.Status), optional(a.Why), int64(a.Depth), micros(a.Requested), micros(a.Due), micros(a.Ended),
-		int64(a.Attempts), int64(a.Code), int64(a.HTTP), optional(a.TraceID), optional(a.Error), a.ID.Seq, int64(a.ID.N),
-		a.Chat, string(a.Kind), a.Pack, a.Version, a.Rule, a.Place, optional(a.Reason), flag(a.EvenIfNewer),
-		optionalJSON(a.Body), optional(a.Target), a.Covers, flag(a.WithoutMessage),
-	}
-	s.actions = append(s.actions, actionRow{
-		args: args, counts: counts, seq: a.ID.Seq, n: int64(a.ID.N), isNew: d != nil && d.Seq == a.ID.Seq,
-	})
-	return nil
-}
-
-func actionOf(row []driver.Value) (chat.Action, error) {
-	return chat.Action{
-		Status: chat.Status(stringOf(row[0])), Why: stringOf(row[1]), Depth: int(intOf(row[2])),
-		Requested: timeOf(row[3]), Due: timeOf(row[4]), Ended: timeOf(row[5]),
-		Attempts: int(intOf(row[6])), Code: int(intOf(row[7])), HTTP: int(intOf(row[8])), TraceID: stringOf(row[9]), Error: stringOf(row[10]),
-		ID: chat.ActionID{Seq: intOf(row[11]), N: int(intOf(row[12]))}, Chat: stringOf(row[13]), Kind: chat.Kind(stringOf(row[14])),
-		Pack: stringOf(row[15]), Version: stringOf(row[16]), Rule: stringOf(row[17]), Place: stringOf(row[18]), Reason: stringOf(row[19]),
-		EvenIfNewer: intOf(row[20]) != 0, Body: bytesOf(row[21]), Target: stringOf(row[22]), Covers: intOf(row[23]), WithoutMessage: intOf(row[24]) != 0,
-	}, nil
-}
-
-// writeAction adds or changes an action's row, and counts it by its status.
-func (w *writer) writeAction(a *actionRow) error {
-	insert := func() (bool, error) {
-		n, err := w.conn.exec(insertAction, a.args...)
-		w.rows[a.counts] += n
-		return n > 0, err
-	}
-	if a.isNew {
-		if added, err := insert(); added || err != nil {
-			return err
+func (s *Store) BlockedReads(ctx context.Context, id string) (all []chat.Action, err error) {
+	err = s.snapshot(ctx, "read blocked reads", func(c *conn) error {
+		ids, err := list(ctx, c, selectBlocked, actionIDOf, id)
+		if err == nil {
+			all, err = actionsBy(ctx, c, ids)
 		}
-	}
-	update := a.args[:updateActionArgs]
-	n, err := w.conn.exec(updateWaiting, update...)
-	if err != nil {
 		return err
-	}
-	if n > 0 {
-		w.rows[countActions]-- // waiting is the first status
-		w.rows[a.counts]++
-		return nil
-	}
-	was, err := w.conn.one(context.Background(), selectActionStatus, a.seq, a.n)
-	if err != nil {
-		return err
-	}
-	if was == nil {
-		_, err := insert()
-		return err
-	}
-	before, err := countOf(chat.Status(stringOf(was)))
-	if err != nil {
-		return err
-	}
-	w.rows[before]--
-	w.rows[a.counts]++
-	_, err = w.conn.exec(updateAction, update...)
-	return err
+	})
+	return all, err
 }

@@ -211,7 +211,7 @@ func BenchmarkChat(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if c, err := s.Chat(b.Context(), id); err != nil || (len(c.Waiting) == 1) != (name == "known") {
+				if c, err := s.Chats(b.Context(), []string{id}); err != nil || (len(c[0].Waiting) == 1) != (name == "known") {
 					b.Fatal(c, err)
 				}
 			}

@@ -1,12 +1,11 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql/driver"
 	"encoding/json"
+	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"chertd/rules/chat"
@@ -14,24 +13,13 @@ import (
 )
 
 var (
-	// chatColumns and then chatIndexed are in the order of encodeChat; chatOf reads
-	// the former.
-	chatColumns = []string{
-		"line", "is_group", "last_event_seq", "last_message_id", "last_message_seq", "seen_by", "recent_messages", "veto_seq",
-		"missed_seq", "may_hold_until", "unasked_seq", "read_through_seq", "retry_attempts", "retry_first_at", "retry_not_before",
-		"hold_until", "hold_by", "hold_reason", "hold_seq", "postponed", "cancelled", "cooldowns",
-	}
-	// chatIndexed are derived from the others, for indexes.
-	chatIndexed = []string{"postponed_until", "call_at", "timer_at"}
-	chatWritten = slices.Concat(chatColumns, chatIndexed)
-
 	// Two statements that take the same arguments write chats. The likelier one is
 	// tried first: an upsert takes a third longer than the right one of the two.
-	updateChat = declare(`UPDATE chats SET ` + assigned(chatWritten) + ` WHERE id = ?`)
-	insertChat = declare(insertInto("chats", append(slices.Clip(chatWritten), "id")) + ` ON CONFLICT DO NOTHING`)
-
-	selectKnown = declare(`SELECT 1 FROM chats WHERE id = ?`)
-	selectChat  = declare(`SELECT ` + strings.Join(chatColumns, ", ") + ` FROM chats WHERE id = ?`)
+	updateChat = declare(`UPDATE chats SET line = ?, last_seq = ?, waiting = ?, retries = ?, call_at = ?, timer_at = ?, hold_until = ?, postponed_until = ?, state = ?
+		WHERE id = ?`)
+	insertChat = declare(`INSERT INTO chats (line, last_seq, waiting, retries, call_at, timer_at, hold_until, postponed_until, state, id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+	selectChat = declare(`SELECT state FROM chats WHERE id = ?`)
 
 	upsertTimer = declare(`INSERT INTO timers (chat_id, pack, name, version, due_at, payload, event_seq, n, depth, fired)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -49,28 +37,50 @@ var (
 	selectState = declare(`SELECT value FROM states WHERE pack = ? AND chat_id = ?`)
 )
 
-// Chat implements store.Store. Most chats are new: finding that
-// out takes one statement instead of a transaction of four.
-func (s *Store) Chat(ctx context.Context, id string) (chat.Chat, error) {
-	c := chat.Chat{ID: id}
-	known, err := s.readOne(ctx, "read a chat", selectKnown, id)
-	if err != nil || known == nil {
-		return c, err
+// Chats implements store.Store. It does not use the disk for those that are late, and
+// for those that are certainly new.
+func (s *Store) Chats(ctx context.Context, ids []string) ([]chat.Chat, error) {
+	all := make([]chat.Chat, len(ids))
+	for i, id := range ids {
+		all[i].ID = id
 	}
-	err = s.snapshot(ctx, "read a chat", func(r *conn) error {
-		found, err := list(context.Background(), r, selectChat, chatOf, id)
-		if err != nil || len(found) == 0 {
-			return err
+	others := slices.DeleteFunc(s.writer.behind.lateChats(all), func(i int) bool { return !s.writer.known.chats.Has(ids[i]) })
+	if len(others) == 0 {
+		return all, s.usable(ctx, "read chats")
+	}
+	err := s.snapshot(ctx, "read chats", func(c *conn) error {
+		for _, i := range others {
+			if err := loadChat(c, &all[i]); err != nil {
+				return fmt.Errorf("chat %q: %w", ids[i], err)
+			}
 		}
-		c = found[0]
-		c.ID = id
-		if c.Waiting, err = list(context.Background(), r, selectOpen, actionOf, id); err != nil {
-			return err
-		}
-		c.Timers, err = list(context.Background(), r, selectTimers, timerOf, id)
-		return err
+		return nil
 	})
-	return c, err
+	return all, err
+}
+
+// loadChat reads a chat by its id. It stays as it is if there is none.
+func loadChat(c *conn, to *chat.Chat) error {
+	id := to.ID
+	v, err := c.one(context.Background(), selectChat, id)
+	if v == nil || err != nil {
+		return err
+	}
+	return makeChat(c, bytesOf(v), to)
+}
+
+// makeChat makes a chat of its state, and reads its actions and timers.
+func makeChat(c *conn, state []byte, to *chat.Chat) error {
+	made, waiting, err := parseChat(state)
+	if err != nil {
+		return err
+	}
+	if made.Waiting, err = actionsBy(context.Background(), c, waiting); err != nil {
+		return err
+	}
+	made.Timers, err = list(context.Background(), c, selectTimers, timerOf, made.ID)
+	*to = made
+	return err
 }
 
 // State implements store.Store.
@@ -79,61 +89,38 @@ func (s *Store) State(ctx context.Context, pack, chat string) (json.RawMessage, 
 	return bytesOf(v), err
 }
 
-func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
-	seen, err1 := encoded(c.SeenBy, len(c.SeenBy) == 0)
-	recent, err2 := encoded(&c.Recent, len(c.Recent.IDs)+len(c.Recent.Newest)+len(c.Recent.Replies) == 0 && c.Recent.Sent.IsZero())
-	postponed, err3 := encoded(c.Postponed, len(c.Postponed) == 0)
-	cancelled, err4 := encoded(c.Cancelled, len(c.Cancelled) == 0)
-	until := map[string]int64(nil) // microseconds
-	for rule, at := range c.Cooldown {
-		if until == nil {
-			until = make(map[string]int64, len(c.Cooldown))
-		}
-		until[rule] = at.UnixMicro()
+// writeChat writes a chat's row.
+func (w *writer) writeChat(c *chat.Chat) error {
+	var waiting driver.Value
+	if len(c.Waiting) > 0 {
+		waiting = optionalJSON(appendItems(nil, c.Waiting, appendWaiting))
 	}
-	cooldowns, err5 := encoded(until, len(until) == 0)
-	if err := cmp.Or(err1, err2, err3, err4, err5); err != nil {
-		return err
+	var newest driver.Value
+	if c.Newest != 0 {
+		newest = c.Newest
 	}
 	var postponedUntil time.Time
 	if last := c.LastPostponement(); last != nil {
 		postponedUntil = last.Until
 	}
 	args := []driver.Value{
-		optional(c.Line), truth(c.IsGroup), c.LastEvent, optional(c.LastMessage), c.LastMessageSeq, seen, recent, c.Veto,
-		c.Missed.Through, micros(c.Missed.HoldUntil), c.Unrequested, c.ReadThrough, int64(c.Retry.Attempts), micros(c.Retry.First), micros(c.Retry.NotBefore),
-		micros(c.Hold.Until), optional(c.Hold.By), optional(c.Hold.Reason), c.Hold.Seq, postponed, cancelled, cooldowns,
-		micros(postponedUntil), micros(c.NextCall()), micros(c.NextTimer()), c.ID,
+		optional(c.Line), newest, waiting, int64(c.Retry.Attempts), micros(c.NextCall()), micros(c.NextTimer()), micros(c.Hold.Until), micros(postponedUntil),
+		optionalJSON(appendChat(nil, c)), c.ID,
 	}
-	s.addEither(change{what: insertChat, args: args, counts: countChats}, change{what: updateChat, args: args}, isNew)
-	return nil
-}
-
-// chatOf returns the chat of a row of chatColumns, without its id.
-func chatOf(row []driver.Value) (chat.Chat, error) {
-	c := chat.Chat{
-		Line: stringOf(row[0]), IsGroup: truthOf(row[1]), LastEvent: intOf(row[2]), LastMessage: stringOf(row[3]), LastMessageSeq: intOf(row[4]),
-		Veto: intOf(row[7]), Missed: chat.Missed{Through: intOf(row[8]), HoldUntil: timeOf(row[9])}, Unrequested: intOf(row[10]), ReadThrough: intOf(row[11]),
-		Retry: chat.Retry{Attempts: int(intOf(row[12])), First: timeOf(row[13]), NotBefore: timeOf(row[14])},
-		Hold:  chat.Hold{Until: timeOf(row[15]), By: stringOf(row[16]), Reason: stringOf(row[17]), Seq: intOf(row[18])},
+	first, second := updateChat, insertChat
+	if !w.known.chats.Has(c.ID) {
+		first, second = insertChat, updateChat
 	}
-	var until map[string]int64
-	if err := cmp.Or(
-		decode(row[5], &c.SeenBy, "packs that have seen the newest message"),
-		decode(row[6], &c.Recent, "recent messages"),
-		decode(row[19], &c.Postponed, "postponements"),
-		decode(row[20], &c.Cancelled, "what packs have cancelled"),
-		decode(row[21], &until, "cooldowns"),
-	); err != nil {
-		return c, err
-	}
-	for rule, at := range until {
-		if c.Cooldown == nil {
-			c.Cooldown = make(map[string]time.Time, len(until))
+	for _, what := range [...]*statement{first, second} {
+		n, err := w.conn.exec(what, args...)
+		if what == insertChat {
+			w.tx.rows[countChats] += n
 		}
-		c.Cooldown[rule] = time.UnixMicro(at).UTC()
+		if n > 0 || err != nil {
+			return err
+		}
 	}
-	return c, nil
+	return nil
 }
 
 func (s *step) encodeTimer(id string, t *chat.TimerChange) {

@@ -71,9 +71,9 @@ type rowCounts [allCounts]int64
 // keepCounts writes what the current transaction has counted. It is part of the
 // transaction, so that the counts are right after any crash.
 func (w *writer) keepCounts() error {
-	w.rows[countTransactions]++
+	w.tx.rows[countTransactions]++
 	args := make([]driver.Value, 0, allCounts)
-	for _, n := range w.rows[countNone+1:] {
+	for _, n := range w.tx.rows[countNone+1:] {
 		args = append(args, n)
 	}
 	_, err := w.conn.exec(addToCounts, args...)
@@ -83,11 +83,12 @@ func (w *writer) keepCounts() error {
 // Stats implements store.Reader. It counts nothing: the transactions that add and
 // remove rows keep the counts.
 func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
+	added := s.newChats()
 	return browse(ctx, s, "read the counts", func(c *conn) (st store.Stats, err error) {
 		st.Actions = map[chat.Status]int64{}
 		err = c.query(ctx, selectCounts, func(row []driver.Value) error {
 			of := func(c count) int64 { return intOf(row[c-1]) }
-			st.Events, st.Pending, st.Quarantined, st.Chats = of(countEvents), of(countPending), of(countQuarantine), of(countChats)
+			st.Events, st.Pending, st.Quarantined, st.Chats = of(countEvents), of(countPending), of(countQuarantine), of(countChats)+added
 			for i, status := range statuses {
 				if n := of(countActions + count(i)); n != 0 {
 					st.Actions[status] = n
@@ -102,4 +103,18 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 		}
 		return st, err
 	})
+}
+
+// newChats returns how many chats are late of which the table has no row: those that are
+// certainly new.
+func (s *Store) newChats() (n int64) {
+	b := &s.writer.behind
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for id := range b.chats {
+		if !s.writer.known.chats.Has(id) {
+			n++
+		}
+	}
+	return n
 }

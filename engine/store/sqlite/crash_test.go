@@ -184,7 +184,7 @@ func check(t *testing.T, path string, appended []string, committed map[string]bo
 	}
 	for seq := int64(1); seq <= s.LastSeq(); seq++ {
 		name := fmt.Sprint("c", seq)
-		c, err := s.Chat(ctx, name)
+		c, err := sqlite.OneChat(s.Chats(ctx, []string{name}))
 		if err != nil {
 			t.Fatal(err)
 		}

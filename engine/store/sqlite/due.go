@@ -3,18 +3,18 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"fmt"
 	"math"
 	"time"
 
 	"chertd/engine/store"
-	"chertd/rules/chat"
 )
 
 // lineOf is the expression that the index chats_call begins with.
 const lineOf = `ifnull(line, '')`
 
 var (
-	selectCallsDue = declare(`SELECT id, call_at, retry_attempts FROM chats
+	selectCallsDue = declare(`SELECT id, call_at, retries FROM chats
 		WHERE call_at IS NOT NULL AND ` + lineOf + ` = ?4 AND (call_at, id) > (?1, ?2) ORDER BY call_at, id LIMIT ?3`)
 	selectCallLines = declareCostly("a step of the index for each line that has calls due", `WITH RECURSIVE lines (line) AS (
 		SELECT min(`+lineOf+`) FROM chats WHERE call_at IS NOT NULL AND `+lineOf+` >= ?1
@@ -24,11 +24,11 @@ var (
 	selectTimersDue = declare(`SELECT id, timer_at, 0 FROM chats WHERE timer_at IS NOT NULL AND (timer_at, id) > (?, ?)
 		ORDER BY timer_at, id LIMIT ?`)
 
-	selectHolds = declare(`SELECT id, hold_until, hold_by, hold_reason, hold_seq FROM chats
+	selectHolds = declare(`SELECT state FROM chats
 		WHERE hold_until IS NOT NULL AND hold_until > ? ORDER BY hold_until DESC, id DESC LIMIT ?`)
 	countHolds = declareCostly("steps of an index, a bounded number",
 		`SELECT count(*) FROM (SELECT 1 FROM chats WHERE hold_until IS NOT NULL AND hold_until > ? LIMIT ?)`)
-	selectPostponed = declare(`SELECT id, postponed FROM chats
+	selectPostponed = declare(`SELECT state FROM chats
 		WHERE postponed_until IS NOT NULL AND postponed_until > ? ORDER BY postponed_until DESC, id DESC LIMIT ?`)
 	countPostponed = declareCostly("steps of an index, a bounded number",
 		`SELECT count(*) FROM (SELECT 1 FROM chats WHERE postponed_until IS NOT NULL AND postponed_until > ? LIMIT ?)`)
@@ -36,6 +36,9 @@ var (
 
 // CallLines implements store.Store.
 func (s *Store) CallLines(ctx context.Context, from string, limit int) (lines []string, err error) {
+	if err := s.catchUp(ctx); err != nil {
+		return nil, fmt.Errorf("read the phone lines with calls due: %w", err)
+	}
 	err = s.read(ctx, "read the phone lines with calls due", func(c *conn) error {
 		lines, err = list(context.Background(), c, selectCallLines, firstString, from, int64(max(limit, 0)))
 		return err
@@ -59,6 +62,9 @@ func (s *Store) due(ctx context.Context, what *statement, after store.Due, limit
 		from = after.At.UnixMicro()
 	}
 	args := append([]driver.Value{from, after.Chat, int64(max(limit, 0))}, more...)
+	if err := s.catchUp(ctx); err != nil {
+		return nil, fmt.Errorf("read due chats: %w", err)
+	}
 	err = s.read(ctx, "read due chats", func(c *conn) error {
 		all, err = list(context.Background(), c, what, dueOf, args...)
 		return err
@@ -73,17 +79,15 @@ func dueOf(row []driver.Value) (store.Due, error) {
 // Holds implements store.Reader.
 func (s *Store) Holds(ctx context.Context, now time.Time, limit int) ([]store.Hold, int64, error) {
 	return lasting(ctx, s, "read held chats", selectHolds, countHolds, now, limit, func(row []driver.Value) (store.Hold, error) {
-		return store.Hold{Chat: stringOf(row[0]), Hold: chat.Hold{
-			Until: timeOf(row[1]), By: stringOf(row[2]), Reason: stringOf(row[3]), Seq: intOf(row[4]),
-		}}, nil
+		c, _, err := parseChat(bytesOf(row[0]))
+		return store.Hold{Chat: c.ID, Hold: c.Hold}, err
 	})
 }
 
 // Postponed implements store.Reader.
 func (s *Store) Postponed(ctx context.Context, now time.Time, limit int) ([]store.Postponement, int64, error) {
 	return lasting(ctx, s, "read postponed chats", selectPostponed, countPostponed, now, limit, func(row []driver.Value) (p store.Postponement, err error) {
-		c := chat.Chat{ID: stringOf(row[0])}
-		err = decode(row[1], &c.Postponed, "postponements")
+		c, _, err := parseChat(bytesOf(row[0]))
 		if last := c.LastPostponement(); last != nil {
 			p = store.Postponement{Chat: c.ID, Postponement: *last}
 		}
@@ -97,6 +101,9 @@ func lasting[T any](ctx context.Context, s *Store, doing string, chosen, count *
 	type found struct {
 		all   []T
 		total int64
+	}
+	if err := s.catchUp(ctx); err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", doing, err)
 	}
 	f, err := browse(ctx, s, doing, func(c *conn) (f found, err error) {
 		f.all, err = list(ctx, c, chosen, of, now.UnixMicro(), int64(max(limit, 0)))

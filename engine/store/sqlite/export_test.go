@@ -36,3 +36,11 @@ func Recount(ctx context.Context, s *Store) (string, error) {
 	}
 	return fmt.Sprintf("stats are %+v, the rows %+v", got, want), nil
 }
+
+// OneChat returns the only chat of a list.
+func OneChat(list []chat.Chat, err error) (chat.Chat, error) {
+	if len(list) != 1 || err != nil {
+		return chat.Chat{}, err
+	}
+	return list[0], nil
+}

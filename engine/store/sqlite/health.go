@@ -165,7 +165,7 @@ func (s *Store) watch(tick <-chan time.Time) {
 			probe.add(noteProbed, s.writer.health.now().UnixMicro())
 		}
 		r := newRequest("check the store", probe)
-		r.tries = failing
+		r.tries, r.ticks = failing, true
 		ctx, cancel := context.WithTimeout(context.Background(), stallAfter)
 		_ = s.submit(ctx, r, false) // the writer records the error
 		cancel()

@@ -299,7 +299,7 @@ func TestCommandsLeaveConnectionsToTheEngine(t *testing.T) {
 	for range s.size / 2 {
 		<-busy
 	}
-	if _, err := s.Chat(t.Context(), "c1"); err != nil {
+	if _, err := OneChat(s.Chats(t.Context(), []string{"c1"})); err != nil {
 		t.Error(err)
 	}
 	if free := len(s.readers); free != s.size-s.size/2 {

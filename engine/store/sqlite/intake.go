@@ -31,9 +31,8 @@ func (w *writer) tryIntake() error {
 	if _, err := w.settle(); err != nil {
 		return err
 	}
-	w.doubt = &doubt{first: w.next}
-	w.entries = nil
-	w.rows = rowCounts{}
+	w.begin(nil)
+	w.doubt = &doubt{w.tx}
 	_, err = w.conn.exec(beginWrite)
 	if err == nil {
 		_, err = w.journal(&list[0])
@@ -44,13 +43,9 @@ func (w *writer) tryIntake() error {
 	if err == nil {
 		err = w.keepCounts()
 	}
-	if err == nil {
-		_, err = w.conn.exec(noteLastSeq, w.next-1)
-	}
 	if _, end := w.settle(); err == nil {
 		err = end
 	}
-	w.entries = nil
 	return intakeFailed(err)
 }
 

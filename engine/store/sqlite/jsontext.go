@@ -77,7 +77,12 @@ func appendList[T any](b []byte, key string, list []T, one func([]byte, *T) []by
 	if len(list) == 0 {
 		return b
 	}
-	b = append(appendKey(b, key), '[')
+	return appendItems(appendKey(b, key), list, one)
+}
+
+// appendItems appends a list without a key.
+func appendItems[T any](b []byte, list []T, one func([]byte, *T) []byte) []byte {
+	b = append(b, '[')
 	for i := range list {
 		if i > 0 {
 			b = append(b, ',')

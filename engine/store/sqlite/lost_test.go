@@ -361,7 +361,7 @@ func TestHangingDiskRefusesSenders(t *testing.T) {
 	waits := make(chan error, 1)
 	reading, leave := context.WithCancel(t.Context())
 	go func() {
-		_, err := s.Chat(reading, "c1")
+		_, err := OneChat(s.Chats(reading, []string{"c1"}))
 		waits <- err
 	}()
 	leave()
@@ -372,7 +372,7 @@ func TestHangingDiskRefusesSenders(t *testing.T) {
 		t.Errorf("a person waits with the disk: %v", err)
 	}
 	go func() {
-		_, err := s.Chat(t.Context(), "c1")
+		_, err := OneChat(s.Chats(t.Context(), []string{"c1"}))
 		waits <- err
 	}()
 	// What the engine must keep waits for its turn, and is not refused.
@@ -521,6 +521,12 @@ func TestStoreThatAcceptsNoEventIsNotHealthy(t *testing.T) {
 			last := s.LastSeq()
 			if err := other.script(sql[0]); err != nil {
 				t.Fatal(err)
+			}
+			if slices.Contains([]string{"no ids", "no list of what waits", "no facts", "ids that refuse"}, name) {
+				// These are written late.
+				if err := s.catchUp(t.Context()); err == nil {
+					t.Fatal("what is late was written")
+				}
 			}
 			for i := range 3 {
 				if err := take(fmt.Sprint("e", i)); err == nil {

@@ -97,7 +97,7 @@ func TestConcernedUsesItsIndexes(t *testing.T) {
 			return nil
 		}, "codes", "")
 	})
-	if err != nil || !strings.Contains(plan, "SCAN actions USING INDEX actions_open") || !strings.Contains(plan, "chats USING INDEX chats_postponed") {
+	if err != nil || !strings.Contains(plan, "SCAN chats USING INDEX chats_waiting") || !strings.Contains(plan, "chats USING INDEX chats_postponed") {
 		t.Errorf("%v, the plan is:\n%s", err, plan)
 	}
 }
@@ -128,7 +128,7 @@ func TestMigrationForgetsUncertainGroups(t *testing.T) {
 	}
 	defer s.Close()
 	for id, want := range map[string]event.Truth{"zero": event.Unknown, "one": event.True} {
-		if c, err := s.Chat(ctx, id); err != nil || c.IsGroup != want {
+		if c, err := OneChat(s.Chats(ctx, []string{id})); err != nil || c.IsGroup != want {
 			t.Errorf("chat %s is a group: %d, %v; want %d", id, c.IsGroup, err, want)
 		}
 	}

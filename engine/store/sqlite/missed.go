@@ -34,7 +34,7 @@ var (
 		UNION ALL SELECT 1, at >= ?2, count(*), NULL FROM (
 			SELECT (SELECT max(m.at) FROM missed m WHERE m.can_veto = 1 AND m.key = a.chat_id
 				AND (m.can_hold = 1 OR m.seq >= min(a.event_seq, a.covers_seq)) AND m.pack = ?1) AS at
-			FROM actions a WHERE a.status = 'blocked')
+			FROM open_actions a WHERE a.status = 'blocked')
 		WHERE at IS NOT NULL GROUP BY at >= ?2`)
 )
 

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"chertd/rules/chat"
+
 	moderncsqlite "modernc.org/sqlite"
 )
 
@@ -102,7 +104,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 
 	s := &Store{
 		path: path, log: o.Log, size: o.readers, readers: make(chan *conn, o.readers), people: make(chan struct{}, o.readers/2),
-		written: make(chan struct{}), watched: make(chan struct{}), closing: make(chan struct{}),
+		written: make(chan struct{}), watched: make(chan struct{}), learned: make(chan struct{}), closing: make(chan struct{}),
 	}
 	if s.lock, err = lock(path); err != nil {
 		return nil, openError(path, err)
@@ -110,6 +112,8 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	s.writer = &writer{
 		queue: make(chan *request, o.queue), grown: make(chan struct{}, 1), closing: s.closing, counts: map[versionKey]tally{},
 		health: health{now: o.now, tell: s.tellHealth},
+		behind: lateState{late: late{ids: map[string]int64{}, chats: map[string]*chat.Chat{}}},
+		known:  &knownIDs{events: idSet{filter: newFilter()}, chats: idSet{filter: newFilter()}},
 	}
 	var cp *conn
 	defer func() {
@@ -152,7 +156,11 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if s.writer.files, err = hold(path, link, s.lock); err != nil {
 		return failed(err)
 	}
-	s.start(&checkpointer{conn: cp, log: o.Log, path: path})
+	rest, err := s.countWaiting(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	s.start(&checkpointer{conn: cp, log: o.Log, path: path}, rest)
 	go func() {
 		defer close(s.watched)
 		if o.tick == nil {
@@ -177,10 +185,14 @@ func (w *writer) open(ctx context.Context, path string, o Options) (err error) {
 	if err := checkTables(w.conn); err != nil {
 		return err
 	}
+	if err := w.recover(ctx); err != nil {
+		return err
+	}
 	last, err := lastSeq(ctx, w.conn)
 	if err != nil {
 		return err
 	}
+	w.behind.seq = last
 	w.last.Store(last)
 	w.next = last + 1
 	commits, err := w.conn.one(ctx, selectTransactions)

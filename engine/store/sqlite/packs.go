@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"fmt"
 
 	"chertd/engine/store"
 	"chertd/rules"
@@ -47,14 +48,16 @@ var (
 	pruneVersionFiles = declareCostly("looks at the files of one pack's versions, when one goes live", `DELETE FROM pack_files WHERE pack = ?1
 		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1)`)
 
-	// This reads all open actions, timers and postponements, which become fewer as
-	// they are done. An index by pack would be faster and slow down every action of
-	// every event by a tenth, for what operators do now and then.
-	selectConcerned = declareCostly("looks at all that is open, all timers and all postponements, when an operator switches a pack", `SELECT chat_id FROM actions INDEXED BY actions_open
-		WHERE `+isOpen+` AND status IN ('waiting', 'sent', 'blocked')
-		AND pack = ?1 AND (?2 = '' OR version = ?2)
+	// This reads all chats with actions that wait, timers and postponements, which become
+	// fewer as they are done. An index by pack would be faster and slow down every action
+	// of every event by a tenth, for what operators do now and then.
+	selectConcerned = declareCostly("looks at all that waits, all timers and all postponements, when an operator switches a pack",
+		`SELECT chats.id FROM chats INDEXED BY chats_waiting, json_each(chats.waiting) w
+			JOIN decisions d ON d.seq = w.value ->> 0, json_each(d.actions) a
+			WHERE chats.waiting IS NOT NULL AND a.value ->> 'n' = w.value ->> 1 AND a.value ->> 'pack' = ?1 AND (?2 = '' OR a.value ->> 'version' = ?2)
+		UNION SELECT chat_id FROM open_actions WHERE status = 'blocked' AND pack = ?1 AND (?2 = '' OR version = ?2)
 		UNION SELECT chat_id FROM timers WHERE pack = ?1 AND (?2 = '' OR version = ?2)
-		UNION SELECT chats.id FROM chats INDEXED BY chats_postponed, json_each(postponed) p WHERE postponed_until IS NOT NULL
+		UNION SELECT chats.id FROM chats INDEXED BY chats_postponed, json_each(state -> 'postponed') p WHERE postponed_until IS NOT NULL
 		AND p.value ->> 'pack' = ?1 AND ?2 = '' ORDER BY 1`)
 
 	selectIgnoreFile = declare(`SELECT content FROM ignore_file WHERE id = 1`)
@@ -147,6 +150,9 @@ func (s *Store) ForgetPack(ctx context.Context, pack string) error {
 
 // Concerned implements store.Packs.
 func (s *Store) Concerned(ctx context.Context, pack, version string) ([]string, error) {
+	if err := s.catchUp(ctx); err != nil {
+		return nil, fmt.Errorf("find the pending work of pack %s: %w", pack, err)
+	}
 	return readList(ctx, s, "find the pending work of pack "+pack, selectConcerned, firstString, pack, version)
 }
 

@@ -26,7 +26,6 @@ var samples = map[*statement][]driver.Value{
 	noteProbed:     {int64(1)},
 	setClockOffset: {int64(1)}, selectClockOffset: nil,
 	setPaused: {int64(1)}, selectPaused: nil,
-	noteLastSeq: {int64(1)},
 
 	selectLastSeq: {},
 	selectMaxSeq:  {},
@@ -35,33 +34,39 @@ var samples = map[*statement][]driver.Value{
 
 	insertSeen:    {"new", int64(1 << 40)},
 	selectSeen:    {"event 5"},
+	selectSeenIDs: {"event 5", int64(10)},
+	selectChatIDs: {"chat 5", int64(10)},
 	insertEvent:   append([]driver.Value{int64(1 << 40), "new", "x", "webhook", nil, nil, "chat 5", nil, nil, nil, int64(5), nil, nil, int64(0)}, make([]driver.Value, 5)...),
 	insertPending: {int64(1 << 40), int64(5)},
 	deletePending: {int64(5)},
+	insertLate:    {int64(1 << 40), "[]"},
+	deleteLate:    {int64(5)},
+	setLateSeq:    {int64(5)}, selectLateSeq: {},
 
 	selectPending:        {int64(0), int64(1), int64(0), int64(10)},
-	selectChatUnhandled:  {"lone chat", int64(0)},
-	selectEventUnhandled: {"event 5", int64(0)},
-	selectRecord:         {"event 5"},
+	selectNewPending:     {int64(0), int64(1), int64(0), int64(10)},
+	selectChatNewPending: {"lone chat"},
+	selectChatPending:    nil, // looks at all that wait
+	selectLateEvents:     {int64(1 << 40)},
 	selectRecords:        {int64(50), int64(10)},
-	selectChatRecords:    {"chat 5", int64(1 << 40), int64(2)},
-	selectEventActions:   {int64(5)},
-	selectChatActions:    {nil, int64(2), "chat 5", nil, nil, nil, nil, nil, nil, nil},
+	selectRecord:         {int64(5)},
+	selectNewest:         {"chat 5"},
+	selectActions:        {int64(5)},
+	selectChatOf:         {int64(5)},
 	insertQuarantine:     {int64(1), "webhook", "x", nil, []byte("body"), []byte("sum")},
 
-	upsertDecision:     {int64(5), nil, nil, int64(0), int64(0), nil, nil},
-	updateChat:         append(make([]driver.Value, 1), sampleChat...),
-	insertChat:         append(make([]driver.Value, 1), sampleChat...),
-	updateAction:       sampleAction[:updateActionArgs],
-	updateWaiting:      sampleAction[:updateActionArgs],
-	selectActionStatus: {int64(5), int64(0)},
-	insertAction:       sampleAction,
+	insertDecision: {nil, nil, int64(0), int64(0), nil, nil, nil, int64(1 << 40), nil},
+	updateDecision: {nil, nil, int64(0), int64(0), nil, nil, nil, int64(5), nil},
+	updateActions:  {"[]", int64(5)},
+	upsertOpen:     {int64(5), int64(0), "dead", "read", "chat 5", "pack", "v", int64(5)},
+	deleteOpen:     {int64(5), int64(0)},
+	updateChat:     sampleChat,
+	insertChat:     sampleChat,
 	upsertTimer:        {"chat 5", "pack", "timer", "v", int64(5), nil, int64(5), int64(0), int64(0), int64(0)},
 	deleteTimer:        {"chat 5", "pack", "timer", int64(5), int64(0)},
 	upsertState:        {"pack", "chat 5", "1"},
 	deleteState:        {"pack", "chat 5"},
 
-	selectKnown:     {"chat 5"},
 	selectChat:      {"chat 5"},
 	selectHolds:     {int64(5), int64(20)},
 	selectPostponed: {int64(5), int64(20)},
@@ -84,7 +89,6 @@ var samples = map[*statement][]driver.Value{
 	selectMissed:  {"pack", int64(5), int64(0), int64(1), int64(0), int64(10)},
 	selectVetoes:  {"chat 5"},
 	selectBlocked: {"chat 5"},
-	selectEntry:   {int64(5)},
 
 	insertVersionFile:     {"pack", "v2", int64(0), "a.lua", "rules", []byte("x")},
 	upsertVersion:         {"pack", "v", nil, int64(1), int64(1), int64(0), int64(0), nil},
@@ -109,14 +113,7 @@ var samples = map[*statement][]driver.Value{
 	selectReadCalls: {"pack 5"},
 }
 
-var sampleChat = []driver.Value{
-	int64(0), int64(5), nil, int64(0), nil, nil, int64(0), int64(0), nil, int64(0), int64(0), int64(0), nil, nil, nil, nil, nil, int64(0), nil, nil, nil, nil, int64(5), int64(5), "chat 5",
-}
-
-var sampleAction = []driver.Value{
-	"waiting", nil, int64(0), nil, nil, nil, int64(0), int64(0), int64(0), nil, nil, int64(5), int64(0),
-	"chat 5", "read", "pack", "v", "rule", "a.lua:1", nil, int64(0), nil, nil, int64(5), int64(0),
-}
+var sampleChat = []driver.Value{nil, int64(5), nil, int64(0), int64(5), int64(5), nil, nil, "{}", "chat 5"}
 
 // TestPlanOfEveryStatement: no statement scans a table, sorts, or makes an index for itself, except
 // those that say why they may.
@@ -216,15 +213,16 @@ func parameters(sql string) (n int) {
 func fill(t testing.TB, c *conn, n int) {
 	t.Helper()
 	script := fmt.Sprintf(`BEGIN;
-CREATE TEMP TABLE numbers AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT i FROM n;
+CREATE TEMP TABLE numbers AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %[1]d) SELECT i FROM n;
 INSERT INTO events SELECT i, 'event ' || i, 'message.received', 'webhook', i, i, iif(i < 100 AND i %% 10 = 1, 'lone chat', 'chat ' || i), '+1', 'm' || i,
 	'inbound', i %% 65536, NULL, NULL, 0, NULL, NULL, NULL, '{}', NULL FROM numbers;
 INSERT INTO seen SELECT 'event ' || i, i FROM numbers;
 INSERT INTO pending SELECT i, i %% 65536 FROM numbers WHERE i %% 10 <> 1;
-INSERT INTO decisions SELECT i, i, NULL, 0, 1, NULL, NULL FROM numbers;
-INSERT INTO actions SELECT i, 0, 'read', 'chat ' || i, CASE i %% 4 WHEN 0 THEN 'done' WHEN 1 THEN 'dead' WHEN 2 THEN 'blocked' ELSE 'waiting' END, NULL,
-	'pack', 'v', 'rule', 'a.lua:1', NULL, 0, NULL, NULL, 0, i, i, NULL, 0, 0, 0, NULL, NULL, i, 0 FROM numbers;
-INSERT INTO chats SELECT 'chat ' || i, '+1', i, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, i, i, 0, 0, NULL, 0, 0, NULL, '[]', i, NULL FROM numbers;
+INSERT INTO decisions SELECT i, i, NULL, 0, 1, NULL, NULL, NULL, '[{"n":0,"kind":"read","pack":"pack","version":"v","status":"waiting"}]' FROM numbers WHERE i %% 10 = 1;
+INSERT INTO open_actions SELECT i, 0, iif(i %% 2 = 0, 'dead', 'blocked'), 'read', 'chat ' || i, 'pack', 'v', i FROM numbers;
+INSERT INTO chats SELECT 'chat ' || i, '+1', i, '[[' || i || ',0]]', 0, i, i, i, i, '{"id":"chat ' || i || '"}' FROM numbers;
+INSERT INTO late SELECT i, '[]' FROM numbers WHERE i < 20;
+UPDATE daemon SET late_seq = %[1]d;
 INSERT INTO timers SELECT 'chat ' || i, 'pack', 'timer', 'v', i, NULL, i, 0, 0, 0 FROM numbers;
 INSERT INTO missed (pack, seq, key, slot, at, version, why, can_veto, cause, chats) SELECT 'pack', i, 'chat ' || i, i %% 65536, i, 'v', 'failed', 1, NULL, NULL FROM numbers;
 INSERT INTO states SELECT 'pack', 'chat ' || i, '1' FROM numbers;
@@ -236,7 +234,6 @@ INSERT INTO packs (pack, live) VALUES ('pack', 'v');
 INSERT INTO schedules SELECT 'pack', 'rule ' || i, '1h', i, NULL FROM numbers;
 INSERT INTO read_counts SELECT 'pack ' || i, 1, 300, 5 FROM numbers;
 INSERT INTO read_calls SELECT 'pack ' || i, 5, 1, i FROM numbers;
-UPDATE chats SET hold_until = last_event_seq, hold_by = 'operator';
 COMMIT;`, n)
 	script = strings.NewReplacer("'body ' || i, 'sum ' || i", "CAST('body ' || i AS BLOB), CAST('sum ' || i AS BLOB)", "'rules', 'x')", "'rules', x'00')").Replace(script)
 	if err := c.script(script); err != nil {

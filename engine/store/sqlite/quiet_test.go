@@ -47,6 +47,9 @@ func TestFailedCheckpointAtCloseIsLogged(t *testing.T) {
 	if _, err := s.Append(t.Context(), []turn.Arrival{simple("e1")}); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.catchUp(t.Context()); err != nil { // Close does it otherwise
+		t.Fatal(err)
+	}
 	sab := &saboteur{with: errInjected}
 	sab.aim(1)
 	s.writer.conn.faults = sab

@@ -26,13 +26,8 @@ func (s *Store) read(ctx context.Context, doing string, f func(*conn) error) err
 		again.Stop()
 		break
 	}
-	select {
-	case <-s.closing:
-		return store.ErrClosed
-	default:
-	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
+	if err := s.usable(ctx, doing); err != nil {
+		return err
 	}
 	var c *conn
 	select {
@@ -52,6 +47,19 @@ func (s *Store) read(ctx context.Context, doing string, f func(*conn) error) err
 			s.writer.health.end(err)
 		}
 		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return nil
+}
+
+// usable returns why a read can't begin: the store is closed, or ctx has ended.
+func (s *Store) usable(ctx context.Context, doing string) error {
+	select {
+	case <-s.closing:
+		return store.ErrClosed
+	default:
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -11,24 +12,37 @@ import (
 )
 
 // recordColumns are those of the entry and then of its decision.
-const recordColumns = entryColumns + `, d.seq, d.at, d.note, d.failed, d.actions, d.packs, d.rules`
+const recordColumns = entryColumns + `, d.seq, d.at, d.note, d.failed, d.next_n, d.prev_seq, d.packs, d.rules, d.actions`
 
 var (
-	upsertDecision = declare(`INSERT INTO decisions (seq, at, note, failed, actions, packs, rules) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET at = excluded.at, note = excluded.note, failed = excluded.failed,
-		actions = excluded.actions, packs = excluded.packs, rules = excluded.rules`)
-	selectRecord = declare(`SELECT ` + recordColumns + ` FROM seen s JOIN events e ON e.seq = s.seq
-		LEFT JOIN decisions d ON d.seq = e.seq WHERE s.id = ?`)
 	selectRecords = declare(`SELECT ` + recordColumns + ` FROM events e LEFT JOIN decisions d ON d.seq = e.seq
 		WHERE e.seq < ? ORDER BY e.seq DESC LIMIT ?`)
-	selectChatRecords = declare(`SELECT ` + recordColumns + ` FROM events e LEFT JOIN decisions d ON d.seq = e.seq
-		WHERE e.chat_id = ? AND e.seq < ? ORDER BY e.seq DESC LIMIT ?`)
-	selectEntry = declare(`SELECT ` + recordColumns + ` FROM events e LEFT JOIN decisions d ON d.seq = e.seq WHERE e.seq = ?`)
+	selectRecord = declare(`SELECT ` + recordColumns + ` FROM events e LEFT JOIN decisions d ON d.seq = e.seq WHERE e.seq = ?`)
+
+	// The events of a chat that are handled are found by the chat and by one another;
+	// those that are not are looked for among all that wait, for people.
+	selectNewest         = declare(`SELECT last_seq FROM chats WHERE id = ?`)
+	selectChatPending    = declare(`SELECT p.seq FROM pending p JOIN events e ON e.seq = p.seq
+		WHERE e.chat_id = ?1 AND p.seq <= (SELECT late_seq FROM daemon WHERE id = 1) ORDER BY p.seq DESC`)
+	selectChatNewPending = declare(`SELECT e.seq FROM events e
+		WHERE e.seq > (SELECT late_seq FROM daemon WHERE id = 1) AND e.chat_id = ?1
+		AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.seq = e.seq) ORDER BY e.seq DESC`)
 )
 
 // Event implements store.Reader.
 func (s *Store) Event(ctx context.Context, id string) (r store.Record, ok bool, err error) {
-	list, err := s.records(ctx, selectRecord, id)
+	list, err := browse(ctx, s, "read events", func(c *conn) ([]store.Record, error) {
+		// Before the table: what leaves the memory is in the table then.
+		seq, late := s.writer.behind.seqOf(id)
+		if !late {
+			v, err := c.one(ctx, selectSeen, id)
+			if v == nil || err != nil {
+				return nil, err
+			}
+			seq = intOf(v)
+		}
+		return list(ctx, c, selectRecord, recordOf, seq)
+	})
 	if len(list) == 0 || err != nil {
 		return store.Record{}, false, err
 	}
@@ -40,35 +54,90 @@ func (s *Store) Events(ctx context.Context, chat string, before int64, limit int
 	if before <= 0 {
 		before = 1<<63 - 1
 	}
-	if chat == "" {
-		return s.records(ctx, selectRecords, before, int64(max(limit, 0)))
+	limit = max(limit, 0)
+	return browse(ctx, s, "read events", func(c *conn) ([]store.Record, error) {
+		if chat == "" {
+			return list(ctx, c, selectRecords, recordOf, before, int64(limit))
+		}
+		var all []store.Record
+		enough := errors.New("enough")
+		err := s.eachRecord(ctx, c, chat, func(r *store.Record) error {
+			if len(all) == limit {
+				return enough
+			}
+			if r.Seq < before {
+				all = append(all, *r)
+			}
+			return nil
+		})
+		if errors.Is(err, enough) {
+			err = nil
+		}
+		return all, err
+	})
+}
+
+// eachRecord calls each with the records of a chat, the newest first: those of events
+// that are not handled, and then those that lead to one another.
+func (s *Store) eachRecord(ctx context.Context, c *conn, chat string, each func(*store.Record) error) error {
+	// Before the tables are read: what leaves the memory is in the tables then.
+	seq, late := s.writer.behind.newest(chat)
+	for _, what := range [...]*statement{selectChatNewPending, selectChatPending} {
+		seqs, err := list(ctx, c, what, firstInt, chat)
+		if err != nil {
+			return err
+		}
+		for _, seq := range seqs {
+			if _, err := s.eachOf(ctx, c, seq, each); err != nil {
+				return err
+			}
+		}
 	}
-	return s.records(ctx, selectChatRecords, chat, before, int64(max(limit, 0)))
+	if !late {
+		v, err := c.one(ctx, selectNewest, chat)
+		if err != nil {
+			return err
+		}
+		seq = intOf(v)
+	}
+	for seq > 0 {
+		r, err := s.eachOf(ctx, c, seq, each)
+		if err != nil {
+			return err
+		}
+		if r == nil || r.Decision == nil {
+			break // it was deleted, and so were all before it
+		}
+		seq = r.Decision.Prev
+	}
+	return nil
+}
+
+// eachOf calls each with the record of an event, and returns it; nil: there is none.
+func (s *Store) eachOf(ctx context.Context, c *conn, seq int64, each func(*store.Record) error) (*store.Record, error) {
+	found, err := list(ctx, c, selectRecord, recordOf, seq)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], each(&found[0])
 }
 
 // Records implements store.Misses.
 func (s *Store) Records(ctx context.Context, seqs []int64) (all []store.Record, err error) {
 	err = s.read(ctx, "read events", func(c *conn) error {
 		for _, seq := range slices.Sorted(slices.Values(seqs)) {
-			one, err := list(ctx, c, selectEntry, recordOf, seq)
+			one, err := list(ctx, c, selectRecord, recordOf, seq)
 			if err != nil {
 				return err
+			}
+			for i := range one {
+				one[i].Actions = nil
 			}
 			all = append(all, one...)
 		}
 		return nil
 	})
 	return all, err
-}
-
-func (s *Store) records(ctx context.Context, what *statement, args ...driver.Value) ([]store.Record, error) {
-	return browse(ctx, s, "read events", func(c *conn) ([]store.Record, error) {
-		records, err := list(ctx, c, what, recordOf, args...)
-		for i := 0; i < len(records) && err == nil; i++ {
-			records[i].Actions, err = list(ctx, c, selectEventActions, actionOf, records[i].Seq)
-		}
-		return records, err
-	})
 }
 
 func recordOf(row []driver.Value) (r store.Record, err error) {
@@ -78,25 +147,21 @@ func recordOf(row []driver.Value) (r store.Record, err error) {
 	if row = row[entryWidth:]; row[0] == nil {
 		return r, nil
 	}
-	d := &turn.Decision{Seq: intOf(row[0]), At: timeOf(row[1]), Note: stringOf(row[2]), Failed: intOf(row[3]) != 0, Actions: int(intOf(row[4]))}
+	d := &turn.Decision{
+		Seq: intOf(row[0]), At: timeOf(row[1]), Note: stringOf(row[2]), Failed: intOf(row[3]) != 0, Actions: int(intOf(row[4])), Prev: intOf(row[5]),
+	}
 	what := fmt.Sprintf("decision of event %d", d.Seq)
-	if err = decode(row[5], &d.Packs, what); err == nil {
-		err = decode(row[6], &d.Rules, what)
+	if err = decode(row[6], &d.Packs, what); err == nil {
+		err = decode(row[7], &d.Rules, what)
 	}
 	r.Decision = d
+	if text := bytesOf(row[8]); text != nil && err == nil {
+		if r.Actions, err = parseActions(text, d.Seq, r.Event.ChatID()); err != nil {
+			err = fmt.Errorf("actions of event %d: %w", d.Seq, err)
+		}
+	}
 	return r, err
 }
 
-func (s *step) encodeDecision(d *turn.Decision) error {
-	packs, err := encoded(d.Packs, len(d.Packs) == 0)
-	if err != nil {
-		return err
-	}
-	rules, err := encoded(d.Rules, len(d.Rules) == 0)
-	if err != nil {
-		return err
-	}
-	s.add(upsertDecision, d.Seq, micros(d.At), optional(d.Note), flag(d.Failed), int64(d.Actions), packs, rules)
-	s.decided, s.took = d.Seq, tookPart(d)
-	return nil
-}
+// firstInt returns the first column of a row.
+func firstInt(row []driver.Value) (int64, error) { return intOf(row[0]), nil }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"chertd/engine/store"
+	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
 
@@ -20,6 +21,8 @@ type request struct {
 	state  atomic.Int32 // requestWaits, then one of the others
 	answer chan error   // holds one
 	tries  bool         // it first tests whether the store accepts events
+	late   bool         // it writes all that is late
+	ticks  bool         // it is made every second
 
 	receipts []store.Receipt // of the first step's arrivals, once answered
 }
@@ -36,33 +39,35 @@ type step struct {
 	writes   []turn.KV
 	quotas   []turn.Quota
 	changes  []change
-	actions  []actionRow
+	decision *decisionRow  // nil: it handles no event
+	actions  []chat.Action // of events that were handled before
+	chat     *chat.Chat    // nil: it changes none
+	chatText []byte        // the same as JSON
 	arrivals []arrival
-	decided  int64  // sequence of the event it handles; 0: none
-	took     []took // in its decision
 }
 
-// change is one statement to run, and another if it changed no row.
+// change is one statement to run.
 type change struct {
 	what   *statement
 	args   []driver.Value
 	counts count // what the rows that it adds are; countNone: they are not counted
-	orElse *change
 }
 
 func newRequest(doing string, steps ...step) *request {
 	r := &request{doing: doing, steps: steps, answer: make(chan error, 1)}
 	for i := range steps {
 		s := &steps[i]
-		r.weight += len(s.changes) + len(s.actions) + len(s.writes) + 3*len(s.arrivals)
-		if s.decided != 0 {
-			r.weight++ // it is no longer pending
+		r.weight += len(s.changes) + len(s.actions) + len(s.writes) + 2*len(s.arrivals)
+		if s.decision != nil {
+			r.weight++
+			r.bytes += bytesIn(s.decision.args)
+		}
+		if s.chat != nil {
+			r.weight++
+			r.bytes += len(s.chatText)
 		}
 		for j := range s.changes {
 			r.bytes += bytesIn(s.changes[j].args)
-		}
-		for j := range s.actions {
-			r.bytes += bytesIn(s.actions[j].args)
 		}
 		for j := range s.writes {
 			r.bytes += len(s.writes[j].Key) + len(s.writes[j].Value)

@@ -25,7 +25,7 @@ func TestSchemaDescribesItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, _ := v.(string)
-	if !strings.Contains(text, "CREATE TABLE actions") {
+	if !strings.Contains(text, "CREATE TABLE decisions") {
 		t.Fatalf("no schema: %v", v)
 	}
 	for _, old := range []string{"withheld", "overtaken", "set aside", "nothing new", "wish", "asked for", "by itself", "so many", "is there"} {
@@ -36,6 +36,9 @@ func TestSchemaDescribesItself(t *testing.T) {
 	added := regexp.MustCompile(`ADD COLUMN (\w+)`)
 	for _, script := range migrations {
 		for _, m := range added.FindAllStringSubmatch(script, -1) {
+			if !regexp.MustCompile(`(?m)^ +(ADD COLUMN )?` + m[1] + ` |, ` + m[1] + ` [A-Z]`).MatchString(text) {
+				continue // a later version dropped it
+			}
 			// Where a later version made the table again, the comment is the line's end.
 			if !regexp.MustCompile(`\b` + m[1] + ` +\w+([^,\n]*?/\*|[^\n]* -- )`).MatchString(text) {
 				t.Errorf("the schema does not say what %s is for:\n%s", m[1], text)
@@ -43,7 +46,7 @@ func TestSchemaDescribesItself(t *testing.T) {
 		}
 	}
 	// SQLite puts added columns behind the last one's definition, before the comma.
-	for _, last := range []string{"error", "chats"} {
+	for _, last := range []string{"chats"} {
 		if !regexp.MustCompile(`\b` + last + ` +TEXT +/\*`).MatchString(text) {
 			t.Errorf("the comment of %s stands elsewhere:\n%s", last, text)
 		}

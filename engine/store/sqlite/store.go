@@ -26,6 +26,7 @@ type Store struct {
 	writer  *writer
 	written chan struct{} // closed when the writer and the checkpointer have ended
 	watched chan struct{} // closed when watch has ended
+	learned chan struct{} // closed when learnAll has ended
 	readers chan *conn    // those not in use
 	size    int           // of the pool
 	people  chan struct{} // holds one for each reader that people use
@@ -37,14 +38,27 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// start starts the goroutines that Close waits for.
-func (s *Store) start(c *checkpointer) {
+// start starts the goroutines that Close waits for. rest is what Open has left to do; nil:
+// nothing.
+func (s *Store) start(c *checkpointer, rest func() error) {
 	var running sync.WaitGroup
 	running.Go(s.writer.run)
 	running.Go(func() { c.run(s.writer.grown) })
 	go func() {
 		defer close(s.written)
 		running.Wait()
+	}()
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer close(s.learned)
+		s.learnAll(ctx, rest)
+	}()
+	go func() {
+		defer cancel()
+		select {
+		case <-s.closing:
+		case <-s.learned:
+		}
 	}()
 }
 
@@ -61,6 +75,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	<-s.written
 	<-s.watched
+	<-s.learned
 
 	var errs []error
 	for range s.size {

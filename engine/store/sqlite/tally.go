@@ -38,26 +38,6 @@ next:
 	return list
 }
 
-// handle removes a decided event from those that are pending. It counts only one
-// that was pending for its versions: an event that is handled again, by hand or
-// because a batch was repeated, was counted the first time.
-func (w *writer) handle(s *step) error {
-	n, err := w.conn.exec(deletePending, s.decided)
-	if err != nil || n == 0 {
-		return err
-	}
-	w.rows[countPending]--
-	for _, t := range s.took {
-		c := w.counts[t.versionKey]
-		c.events++
-		if t.failed {
-			c.failures++
-		}
-		w.counts[t.versionKey] = c
-	}
-	return nil
-}
-
 // count writes what the current transaction has counted, with one statement for
 // each version. A version that is not kept has no row and is not counted.
 func (w *writer) count() error {

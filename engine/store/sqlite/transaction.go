@@ -1,21 +1,51 @@
 package sqlite
 
 import (
-	"chertd/rules/turn"
 	"context"
 	"fmt"
 	"strings"
+
+	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
-// noteLastSeq stores the highest sequence, so that it is not given again after its
-// event was deleted.
-var noteLastSeq = declare(`INSERT INTO daemon (id, last_seq) VALUES (1, ?) ON CONFLICT DO UPDATE SET last_seq = excluded.last_seq`)
+// transaction is what the current transaction of the writer changes besides its rows:
+// it counts once the transaction is committed.
+type transaction struct {
+	first   int64            // the sequence to give next, if it is not kept
+	entries []turn.Entry     // that were journaled
+	events  []lateEvent      // the same
+	ids     map[string]int64 // the same, by id
+	chats   map[string]lateChat
+	decided map[int64]*decided
+	handled []int64 // events
+	rows    rowCounts
+	done    []string // chats of handled events
+
+	// Late rows: groups that were written to the end, and the one that goes on.
+	ended []*group
+	group *group
+	wrote int
+}
+
+// lateChat is a chat that a transaction changes, and its state as JSON.
+type lateChat struct {
+	chat *chat.Chat
+	text []byte
+}
 
 // doubt is a transaction that failed. Whether it was kept is not known: COMMIT may
 // return an error after the disk has stored it.
-type doubt struct {
-	first   int64 // the sequence to give next, if it was not
-	entries []turn.Entry
+type doubt struct{ tx *transaction }
+
+// begin begins the notes of a transaction of a group.
+func (w *writer) begin(group []*request) {
+	clear(w.counts)
+	w.tx = &transaction{
+		first:   w.next,
+		entries: make([]turn.Entry, 0, arrivals(group)), // its caller gets it
+		group:   w.behind.group, wrote: w.behind.wrote,
+	}
 }
 
 // transact runs requests in one transaction. errs takes the errors of requests
@@ -24,13 +54,22 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 	if _, err := w.settle(); err != nil {
 		return err
 	}
-	first := w.next
-	w.entries = make([]turn.Entry, 0, arrivals(group)) // its caller gets it
-	clear(w.counts)
-	w.rows = rowCounts{}
+	w.begin(group)
 	_, err = w.conn.exec(beginWrite)
+	all := false
 	for i := 0; i < len(group) && err == nil; i++ {
 		errs[i], err = w.apply(group[i])
+		all = all || group[i].late
+	}
+	if err == nil {
+		limit := lateRows + latePerEvent*(len(w.tx.events)+len(w.tx.handled))
+		if len(group) == 0 {
+			limit = idleRows
+		}
+		err = w.writeLate(limit, all)
+	}
+	if err == nil {
+		err = w.keepLate()
 	}
 	if err == nil {
 		err = w.count()
@@ -38,33 +77,41 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 	if err == nil {
 		err = w.keepCounts()
 	}
-	if err == nil && w.next > first {
-		_, err = w.conn.exec(noteLastSeq, w.next-1)
-	}
 	if err == nil {
 		_, err = w.conn.exec(commit)
 	}
 	if err != nil {
-		w.doubt = &doubt{first: first, entries: w.entries}
+		w.doubt = &doubt{w.tx}
 		if kept, unknown := w.settle(); kept && unknown == nil {
 			return nil
 		}
 		return err
 	}
 	w.commits++
-	return w.committed(w.entries)
+	return w.committed(w.tx)
 }
 
-// committed announces the entries of a transaction that is committed.
-func (w *writer) committed(entries []turn.Entry) error {
+// committed takes over what a committed transaction has changed, and announces its
+// entries.
+func (w *writer) committed(tx *transaction) error {
+	w.behind.take(tx, w.known)
+	w.recent.take(tx.decided)
+	for i := range tx.events {
+		if id := tx.events[i].chat; id != "" {
+			w.waiting.add(id)
+		}
+	}
+	for _, id := range tx.done {
+		w.waiting.done(id)
+	}
 	if err := w.check(); err != nil {
 		// It is committed to a file that the next start does not find.
 		w.health.end(err)
 		return err
 	}
 	w.last.Store(w.next - 1)
-	if tell := w.journaled.Load(); tell != nil && len(entries) > 0 {
-		(*tell)(entries)
+	if tell := w.journaled.Load(); tell != nil && len(tx.entries) > 0 {
+		(*tell)(tx.entries)
 	}
 	return nil
 }
@@ -84,15 +131,21 @@ func (w *writer) apply(r *request) (refused, err error) {
 				return nil, err
 			}
 		}
-		for j := range s.actions {
-			if err := w.writeAction(&s.actions[j]); err != nil {
+		if s.decision != nil {
+			if err := w.decide(s.decision); err != nil {
 				return nil, err
 			}
 		}
-		if s.decided != 0 {
-			if err := w.handle(s); err != nil {
+		if len(s.actions) > 0 {
+			if err := w.changeActions(s.actions); err != nil {
 				return nil, err
 			}
+		}
+		if s.chat != nil {
+			if w.tx.chats == nil {
+				w.tx.chats = map[string]lateChat{}
+			}
+			w.tx.chats[s.chat.ID] = lateChat{s.chat, s.chatText}
 		}
 		for _, kv := range s.writes {
 			if err := w.writeKV(kv, entries); err != nil {
@@ -112,10 +165,7 @@ func (w *writer) apply(r *request) (refused, err error) {
 
 func (w *writer) change(c *change) error {
 	n, err := w.conn.exec(c.what, c.args...)
-	w.rows[c.counts] += n
-	if err == nil && n == 0 && c.orElse != nil {
-		return w.change(c.orElse)
-	}
+	w.tx.rows[c.counts] += n
 	return err
 }
 
@@ -134,12 +184,12 @@ func (w *writer) settle() (kept bool, err error) {
 	if err != nil {
 		return false, intakeFailed(fmt.Errorf("find out what became of the last transaction: %w", err))
 	}
-	d := w.doubt
+	tx := w.doubt.tx
 	w.doubt = nil
 	if intOf(n) == w.commits {
-		w.next = d.first
+		w.next = tx.first
 		return false, nil
 	}
 	w.commits = intOf(n)
-	return true, w.committed(d.entries)
+	return true, w.committed(tx)
 }

@@ -29,9 +29,9 @@ func closed(t *testing.T, b *bench) {
 		"Append":      func() error { _, err := b.s.Append(ctx, []turn.Arrival{arrival("e2", "c1")}); return err },
 		"Quarantine":  func() error { return b.s.Quarantine(ctx, store.Quarantined{}) },
 		"Pending":     func() error { _, err := b.s.Pending(ctx, store.Shard{Of: 1}, 0, 1); return err },
-		"Unhandled":   func() error { _, err := b.s.Unhandled(ctx, "c1", 0); return err },
+		"Unhandled":   func() error { _, err := b.s.Unhandled(ctx, "c1"); return err },
 		"Commit":      func() error { return b.s.Commit(ctx, []turn.Transition{{}}) },
-		"Chat":        func() error { _, err := b.s.Chat(ctx, "c1"); return err },
+		"Chat":        func() error { _, err := one(b.s.Chats(ctx, []string{"c1"})); return err },
 		"State":       func() error { _, err := b.s.State(ctx, "p", "c1"); return err },
 		"KV":          func() error { _, err := b.s.KV(ctx, "p", "k", noon); return err },
 		"KVList":      func() error { _, _, err := b.s.KVList(ctx, "p", "", "", noon, 1, 1); return err },
@@ -137,7 +137,7 @@ func endedContext(t *testing.T, b *bench) {
 	} else {
 		b.equal("kv", b.kv("p", "k", noon), turn.KV{Pack: "p", Key: "k"})
 	}
-	if _, err := b.s.Chat(ctx, "c1"); !errors.Is(err, context.Canceled) {
+	if _, err := one(b.s.Chats(ctx, []string{"c1"})); !errors.Is(err, context.Canceled) {
 		t.Errorf("chat: %v", err)
 	}
 	b.append(arrival("e1", "c1"))
@@ -172,7 +172,7 @@ func readersSee(t *testing.T, b *bench) {
 					t.Errorf("commit: %v", err)
 					return
 				}
-				if got, err := b.s.Chat(background, id); err != nil || got.LastEvent != want.LastEvent {
+				if got, err := one(b.s.Chats(background, []string{id})); err != nil || got.LastEvent != want.LastEvent {
 					t.Errorf("chat %s: %d, %v; want %d", id, got.LastEvent, err, want.LastEvent)
 					return
 				}

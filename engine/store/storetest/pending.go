@@ -22,11 +22,16 @@ func concerned(t *testing.T, b *bench) {
 		tm := chat.Timer{Pack: pack, Name: "again", Version: hash, Due: noon, Seq: 20}
 		return turn.Transition{Chat: &chat.Chat{ID: chatID}, Timers: []chat.TimerChange{{Timer: tm}}}
 	}
+	waiting := func(list ...chat.Action) turn.Transition {
+		return turn.Transition{Chat: &chat.Chat{ID: list[0].Chat, Waiting: list}, Actions: list}
+	}
+	c2 := timer("c2", "codes", "bb")
+	c2.Chat.Waiting = []chat.Action{action(1, "c2", "aa", chat.Waiting)}
+	c2.Actions = c2.Chat.Waiting
 	b.commit(turn.Transition{Actions: []chat.Action{
-		action(1, "c2", "aa", chat.Waiting), action(2, "c1", "aa", chat.Waiting), action(3, "c1", "bb", chat.Sent),
 		action(4, "c4", "aa", chat.Done), action(5, "c5", "aa", chat.Dropped), action(6, "c6", "aa", chat.Blocked),
-		action(7, "c7", "aa", chat.Dead), action(8, "c8", "aa", chat.Shadowed), other,
-	}}, timer("c2", "codes", "bb"), timer("c3", "codes", "bb"), timer("c5", "vip", "bb"))
+		action(7, "c7", "aa", chat.Dead), action(8, "c8", "aa", chat.Shadowed),
+	}}, waiting(action(2, "c1", "aa", chat.Waiting), action(3, "c1", "bb", chat.Sent)), waiting(other), c2, timer("c3", "codes", "bb"), timer("c5", "vip", "bb"))
 	check := func(when, pack, hash string, want ...string) {
 		t.Helper()
 		got, err := b.s.Concerned(t.Context(), pack, hash)
@@ -53,7 +58,9 @@ func concerned(t *testing.T, b *bench) {
 	b.reopen()
 	gone := timer("c3", "codes", "bb")
 	gone.Timers[0].Removed = true
-	b.commit(turn.Transition{Actions: []chat.Action{action(1, "c2", "aa", chat.Done)}}, gone)
+	done := timer("c2", "codes", "bb")
+	done.Actions = []chat.Action{action(1, "c2", "aa", chat.Done)}
+	b.commit(done, gone)
 	check("later", "codes", "", "c1", "c2", "c6")
 	check("later", "codes", "aa", "c1", "c6")
 }

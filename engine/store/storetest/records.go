@@ -100,6 +100,7 @@ func postponed(t *testing.T, b *bench) {
 
 func eventsNewestFirst(t *testing.T, b *bench) {
 	var ids []string
+	newestOf := map[string]int64{}
 	for i := range 12 {
 		id := fmt.Sprint("e", i)
 		a := arrival(id, fmt.Sprint("c", i%3))
@@ -108,8 +109,13 @@ func eventsNewestFirst(t *testing.T, b *bench) {
 		}
 		seq := b.append(a)[0]
 		ids = append(ids, id)
-		if i%2 == 0 {
-			b.commit(turn.Transition{Decision: &turn.Decision{Seq: seq, At: noon, Note: id}, Actions: []chat.Action{read(seq, 0, a.Event.ChatID(), noon), read(seq, 1, a.Event.ChatID(), noon)}})
+		if i < 8 {
+			tr := turn.Transition{Decision: &turn.Decision{Seq: seq, At: noon, Note: id}, Actions: []chat.Action{read(seq, 0, a.Event.ChatID(), noon), read(seq, 1, a.Event.ChatID(), noon)}}
+			if name := a.Event.ChatID(); name != "" {
+				tr.Decision.Prev, newestOf[name] = newestOf[name], seq
+				tr.Chat = &chat.Chat{ID: name, Newest: seq}
+			}
+			b.commit(tr)
 		}
 	}
 	list := func(chatID string, before int64, limit int) (got []string) {
@@ -118,7 +124,7 @@ func eventsNewestFirst(t *testing.T, b *bench) {
 		b.must(err)
 		for _, r := range records {
 			got = append(got, r.Event.ID)
-			if decided := r.Decision != nil && r.Decision.Note == r.Event.ID && r.Decision.Seq == r.Seq && len(r.Actions) == 2 && r.Actions[1].ID.N == 1; decided != (r.Seq%2 == 1) {
+			if decided := r.Decision != nil && r.Decision.Note == r.Event.ID && r.Decision.Seq == r.Seq && len(r.Actions) == 2 && r.Actions[1].ID.N == 1; decided != (r.Seq <= 8) {
 				t.Errorf("record of %s: %s", r.Event.ID, show(r))
 			}
 		}
@@ -145,7 +151,22 @@ func actionsFiltered(t *testing.T, b *bench) {
 		a.Status, a.Pack = statuses[i%len(statuses)], fmt.Sprint("p", i%3)
 		all = append(all, a)
 	}
-	b.commit(turn.Transition{Actions: all})
+	// Each chat has the events of its actions.
+	seqs := map[string]int64{}
+	for i := range all {
+		a := &all[i]
+		tr := turn.Transition{Chat: &chat.Chat{ID: a.Chat}, Actions: []chat.Action{*a}}
+		seq := b.append(arrival(fmt.Sprint("e", i), a.Chat))[0]
+		a.ID.Seq, tr.Actions[0].ID.Seq = seq, seq
+		tr.Decision = &turn.Decision{Seq: seq, At: noon, Prev: seqs[a.Chat]}
+		tr.Chat.Newest, seqs[a.Chat] = seq, seq
+		for _, other := range all[:i+1] {
+			if other.Chat == a.Chat && (other.Status == chat.Waiting || other.Status == chat.Sent) {
+				tr.Chat.Waiting = append(tr.Chat.Waiting, other)
+			}
+		}
+		b.commit(tr)
+	}
 	b.reopen()
 	newest := slices.Clone(all)
 	slices.Reverse(newest)
@@ -259,7 +280,7 @@ func exactStats(t *testing.T, b *bench) {
 				}
 			case 3: // a later step changes an action of an earlier event, or adds one
 				seq, known := ids[id]
-				if !known {
+				if !known || !handled[seq] {
 					continue
 				}
 				a := read(seq, rapid.IntRange(0, 3).Draw(rt, "n"), "c", noon)

@@ -56,7 +56,7 @@ func entries(t *testing.T, b *bench) {
 				rt.Fatal(err)
 			}
 			same(rt, "record", r.Entry, want)
-			if unhandled, err := b.s.Unhandled(background, want.ShardKey(), 0); !unhandled || err != nil {
+			if unhandled, err := b.s.Unhandled(background, want.Event.ChatID()); unhandled != (want.Event.ChatID() != "") || err != nil {
 				rt.Fatalf("entry %s is not among the unhandled of %q: %v", show(want), want.ShardKey(), err)
 			}
 		}
@@ -64,10 +64,10 @@ func entries(t *testing.T, b *bench) {
 }
 
 func chats(t *testing.T, b *bench) {
+	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		c := draw[chat.Chat](rt, "chat")
 		c.Flight, c.LimitedUntil = nil, nil
-		c.Newest = 0 // no schema has a column for it yet
 		var changes []chat.TimerChange
 		for i := range c.Waiting {
 			a := &c.Waiting[i]
@@ -81,7 +81,7 @@ func chats(t *testing.T, b *bench) {
 			tm.Seq, tm.Name = int64(i), fmt.Sprint(i, tm.Name)
 			changes = append(changes, chat.TimerChange{Timer: *tm})
 		}
-		before, err := b.s.Chat(background, c.ID)
+		before, err := one(b.s.Chats(background, []string{c.ID}))
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -94,14 +94,13 @@ func chats(t *testing.T, b *bench) {
 		for _, tm := range before.Timers {
 			changes = append([]chat.TimerChange{{Timer: tm, Removed: true}}, changes...)
 		}
-		seqs, err := b.s.Actions(background, store.ActionFilter{Limit: 1})
+		n++
+		receipts, err := b.s.Append(background, []turn.Arrival{arrival(fmt.Sprint("e", n), c.ID)})
 		if err != nil {
 			rt.Fatal(err)
 		}
-		next := int64(1)
-		if len(seqs) > 0 {
-			next = seqs[0].ID.Seq + 1
-		}
+		next := receipts[0].Seq
+		c.Newest = next
 		for i := range c.Waiting {
 			c.Waiting[i].ID.Seq = next
 		}
@@ -109,18 +108,28 @@ func chats(t *testing.T, b *bench) {
 			return cmp.Or(a.Requested.Compare(b.Requested), cmp.Compare(a.ID.N, b.ID.N))
 		})
 		actions = append(actions, c.Waiting...)
-		var d *turn.Decision
-		if rapid.Bool().Draw(rt, "with decision") {
-			d = &turn.Decision{Seq: next, At: noon}
+		d := &turn.Decision{Seq: next, At: noon}
+		if rapid.Bool().Draw(rt, "before") {
+			if err := b.s.Commit(background, []turn.Transition{{Decision: d}}); err != nil {
+				rt.Fatal(err)
+			}
+			d = nil
 		}
 		if err := b.s.Commit(background, []turn.Transition{{Decision: d, Chat: &c, Actions: actions, Timers: changes}}); err != nil {
 			rt.Fatal(err)
 		}
-		got, err := b.s.Chat(background, c.ID)
+		got, err := one(b.s.Chats(background, []string{c.ID}))
 		if err != nil {
 			rt.Fatal(err)
 		}
 		same(rt, "chat", got, c)
+		if rapid.IntRange(0, 3).Draw(rt, "reopen") == 0 {
+			b.reopen()
+			if got, err = one(b.s.Chats(background, []string{c.ID})); err != nil {
+				rt.Fatal(err)
+			}
+			same(rt, "chat after a restart", got, c)
+		}
 
 		// Then its actions make further steps.
 		for i := range c.Waiting {
@@ -157,7 +166,6 @@ func decisions(t *testing.T, b *bench) {
 		for range 2 { // the second replaces the first
 			d := draw[turn.Decision](rt, "decision")
 			d.Seq = receipts[0].Seq
-			d.Prev = 0 // no schema has a column for it yet
 			if err := b.s.Commit(background, []turn.Transition{{Decision: &d}}); err != nil {
 				rt.Fatal(err)
 			}
@@ -232,7 +240,7 @@ func timers(t *testing.T, b *bench) {
 		if err := b.s.Commit(background, []turn.Transition{{Chat: &c, Timers: []chat.TimerChange{{Timer: tm}}}}); err != nil {
 			rt.Fatal(err)
 		}
-		got, err := b.s.Chat(background, "c1")
+		got, err := one(b.s.Chats(background, []string{"c1"}))
 		if err != nil {
 			rt.Fatal(err)
 		}

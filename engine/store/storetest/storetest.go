@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 	"time"
@@ -89,14 +90,47 @@ func (b *bench) append(arrivals ...turn.Arrival) []int64 {
 	return seqs
 }
 
+// commit commits a batch, after decisions of the events that its actions are of where the
+// test makes none: an action belongs to an event that is handled.
 func (b *bench) commit(batch ...turn.Transition) {
 	b.Helper()
+	b.decided(batch)
 	b.must(b.s.Commit(b.Context(), batch))
+}
+
+// decided journals the events of a batch's actions, if they are not, and commits decisions
+// of them.
+func (b *bench) decided(batch []turn.Transition) {
+	b.Helper()
+	own, chats, last := map[int64]bool{}, map[int64]string{}, int64(0)
+	for _, t := range batch {
+		if t.Decision != nil {
+			own[t.Decision.Seq] = true
+		}
+		for _, a := range t.Actions {
+			chats[a.ID.Seq], last = a.Chat, max(last, a.ID.Seq)
+		}
+	}
+	for seq := b.s.LastSeq() + 1; seq <= last; seq++ {
+		b.append(arrival(fmt.Sprint("event ", seq), chats[seq]))
+	}
+	for _, t := range batch {
+		for _, a := range t.Actions {
+			records, err := b.s.Records(b.Context(), []int64{a.ID.Seq})
+			b.must(err)
+			switch {
+			case own[a.ID.Seq] || len(records) > 0 && records[0].Decision != nil:
+			default:
+				b.must(b.s.Commit(b.Context(), []turn.Transition{{Decision: &turn.Decision{Seq: a.ID.Seq, At: noon}}}))
+			}
+			own[a.ID.Seq] = true
+		}
+	}
 }
 
 func (b *bench) chat(id string) chat.Chat {
 	b.Helper()
-	c, err := b.s.Chat(b.Context(), id)
+	c, err := one(b.s.Chats(b.Context(), []string{id}))
 	b.must(err)
 	return c
 }
@@ -129,6 +163,14 @@ func (b *bench) equal(what string, got, want any) {
 	if !reflect.DeepEqual(got, want) {
 		b.Errorf("%s:\n got %s\nwant %s", what, show(got), show(want))
 	}
+}
+
+// one returns the only chat of a list.
+func one(list []chat.Chat, err error) (chat.Chat, error) {
+	if len(list) != 1 || err != nil {
+		return chat.Chat{}, err
+	}
+	return list[0], nil
 }
 
 // arrival returns a message of a chat.

@@ -1,0 +1,303 @@
+package sqlite
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"chertd/rules/chat"
+)
+
+// The tables seen, pending and chats are written late: an insert under a random key
+// dirties a page of its own at every commit, which costs as much as all else that an
+// event needs. So their rows are collected in memory and written in groups, sorted by
+// key, a few with each transaction. Until then late has them for those who ask, and
+// after a crash they are made again: those of seen and pending from events, those of
+// chats from the table late, which has one row for each transaction.
+
+const (
+	// groupEvents and groupChats start a group: the larger it is, the more rows share a
+	// page. It takes about 4 MB of memory, and some 50 ms to make again at a start.
+	groupEvents = 4096
+	groupChats  = 4096
+	// lateRows and latePerEvent are how many late rows a transaction writes: few enough
+	// to take a millisecond or two, and more than come in meanwhile.
+	lateRows     = 64
+	latePerEvent = 6
+	// idleRows is how many are written in a transaction of their own while no request
+	// waits.
+	idleRows = 256
+	// idleTicks is how many ticks (seconds) late rows wait at most for others to share
+	// their group.
+	idleTicks = 5
+)
+
+var (
+	insertLate = declare(`INSERT INTO late (n, chats) VALUES (?, ?)`)
+	deleteLate = declare(`DELETE FROM late WHERE n <= ?`)
+	setLateSeq = declare(`INSERT INTO daemon (id, late_seq) VALUES (1, ?) ON CONFLICT DO UPDATE SET late_seq = excluded.late_seq`)
+)
+
+// late has what the tables lack. Only the writer changes it; readers hold mu.
+type late struct {
+	mu    sync.RWMutex
+	ids   map[string]int64      // of events that seen lacks
+	chats map[string]*chat.Chat // as they are; the table has them as they were, or not at all
+}
+
+// lateEvent is an event whose id and pending row are late.
+type lateEvent struct {
+	id, chat string
+	slot     int64
+	handled  bool
+}
+
+// lateState is the writer's own part of what is late.
+type lateState struct {
+	late
+	seq    int64       // up to here seen and pending are complete
+	events []lateEvent // those after seq, in the order of the journal
+	n      int64       // of the newest row of the table late
+	group  *group      // that is being written; nil: none
+	wrote  int         // rows of group that are written
+	ticks  int         // since something is late
+	failed bool        // the last transaction failed: none is made for late rows alone until one succeeds
+	stuck  bool        // late rows could not be written: each transaction tries, and fails with them
+}
+
+// group is what was late at a time, sorted. It does not change.
+type group struct {
+	through int64 // up to here seen and pending are complete once it is written
+	n       int64 // rows of the table late up to here are of no use then
+	seen    []seenRow
+	chats   []*chat.Chat
+}
+
+type seenRow struct {
+	id  string
+	seq int64
+}
+
+func (g *group) rows() int { return len(g.seen) + len(g.chats) }
+
+// waits reports whether anything is late.
+func (b *lateState) waits() bool { return len(b.events) > 0 || len(b.chats) > 0 || b.group != nil }
+
+// due reports whether it is time to write late rows.
+func (b *lateState) due() bool {
+	return b.group != nil || b.stuck || len(b.events) >= groupEvents || len(b.chats) >= groupChats || b.ticks >= idleTicks && b.waits()
+}
+
+// next returns a group of all that is late, without what a group has that is written
+// already; nil if there is nothing.
+func (b *lateState) next(written *group) *group {
+	g := &group{through: b.seq + int64(len(b.events)), n: b.n}
+	first := b.seq
+	stale := map[string]*chat.Chat{}
+	if written != nil {
+		first = written.through
+		for _, c := range written.chats {
+			stale[c.ID] = c
+		}
+	}
+	for seq := first + 1; seq <= g.through; seq++ {
+		g.seen = append(g.seen, seenRow{b.events[seq-b.seq-1].id, seq})
+	}
+	for id, c := range b.chats {
+		if stale[id] != c {
+			g.chats = append(g.chats, c)
+		}
+	}
+	if g.rows() == 0 {
+		return nil
+	}
+	slices.SortFunc(g.seen, func(x, y seenRow) int { return strings.Compare(x.id, y.id) })
+	slices.SortFunc(g.chats, func(x, y *chat.Chat) int { return strings.Compare(x.ID, y.ID) })
+	return g
+}
+
+// writeLate writes late rows within the current transaction: at most limit, or all. What
+// fails here concerns every event.
+func (w *writer) writeLate(limit int, all bool) error {
+	err := w.tryLate(limit, all)
+	w.behind.stuck = err != nil
+	return intakeFailed(err)
+}
+
+func (w *writer) tryLate(limit int, all bool) error {
+	if !all && !w.behind.due() {
+		return nil
+	}
+	if w.tx.group == nil && len(w.tx.ended) == 0 {
+		w.tx.group = w.behind.next(nil)
+	}
+	for w.tx.group != nil {
+		g := w.tx.group
+		for ; w.tx.wrote < g.rows(); w.tx.wrote++ {
+			if !all && limit <= 0 {
+				return nil
+			}
+			limit--
+			if err := w.writeLateRow(g, w.tx.wrote); err != nil {
+				return err
+			}
+		}
+		if err := w.endGroup(g); err != nil {
+			return err
+		}
+		w.tx.ended = append(w.tx.ended, g)
+		w.tx.group, w.tx.wrote = nil, 0
+		if all && len(w.tx.ended) == 1 {
+			w.tx.group = w.behind.next(g)
+		}
+	}
+	return nil
+}
+
+// writeLateRow writes the i-th row of a group.
+func (w *writer) writeLateRow(g *group, i int) error {
+	if i < len(g.seen) {
+		_, err := w.conn.exec(insertSeen, g.seen[i].id, g.seen[i].seq)
+		return err
+	}
+	return w.writeChat(g.chats[i-len(g.seen)])
+}
+
+// endGroup makes pending complete, and forgets what a crash would have needed.
+func (w *writer) endGroup(g *group) error {
+	handled := map[int64]bool{}
+	for _, seq := range w.tx.handled {
+		handled[seq] = true
+	}
+	from := w.behind.seq
+	if n := len(w.tx.ended); n > 0 {
+		from = w.tx.ended[n-1].through
+	}
+	for seq := from + 1; seq <= g.through; seq++ {
+		e := &w.behind.events[seq-w.behind.seq-1]
+		if e.handled || handled[seq] {
+			continue
+		}
+		if _, err := w.conn.exec(insertPending, seq, e.slot); err != nil {
+			return err
+		}
+	}
+	if _, err := w.conn.exec(deleteLate, g.n); err != nil {
+		return err
+	}
+	_, err := w.conn.exec(setLateSeq, g.through)
+	return err
+}
+
+// keepLate adds a row of the chats that the current transaction changes, from which
+// they are made again after a crash.
+func (w *writer) keepLate() error {
+	if len(w.tx.chats) == 0 {
+		return nil
+	}
+	size := 2
+	for _, c := range w.tx.chats {
+		size += len(c.text) + 1
+	}
+	text := append(make([]byte, 0, size), '[')
+	for _, c := range w.tx.chats {
+		if len(text) > 1 {
+			text = append(text, ',')
+		}
+		text = append(text, c.text...)
+	}
+	_, err := w.conn.exec(insertLate, w.behind.n+1, optionalJSON(append(text, ']')))
+	return err
+}
+
+// take notes what a committed transaction has made late, and what it has written.
+func (b *lateState) take(tx *transaction, known *knownIDs) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, seq := range tx.ids {
+		b.ids[id] = seq
+	}
+	b.events = append(b.events, tx.events...)
+	for _, seq := range tx.handled {
+		if seq > b.seq {
+			b.events[seq-b.seq-1].handled = true
+		}
+	}
+	for id, c := range tx.chats {
+		b.chats[id] = c.chat
+	}
+	if len(tx.chats) > 0 {
+		b.n++
+	}
+	b.group = tx.group
+	b.wrote = tx.wrote
+	for _, g := range tx.ended {
+		b.ticks = 0
+		for _, row := range g.seen {
+			known.events.Add(row.id)
+			delete(b.ids, row.id)
+		}
+		for _, c := range g.chats {
+			known.chats.Add(c.ID)
+			if b.chats[c.ID] == c {
+				delete(b.chats, c.ID)
+			}
+		}
+		b.events = slices.Clone(b.events[g.through-b.seq:])
+		b.seq = g.through
+	}
+}
+
+// seqOf returns the sequence of an event whose id is late.
+func (b *lateState) seqOf(id string) (seq int64, late bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	seq, late = b.ids[id]
+	return seq, late
+}
+
+// newest returns the newest handled event of a chat that is late.
+func (b *lateState) newest(id string) (seq int64, late bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if c := b.chats[id]; c != nil {
+		return c.Newest, true
+	}
+	return 0, false
+}
+
+// lateChats sets those of a list of chats that are late, found by their ids, and returns the
+// places of the others. What no restart keeps is left out.
+func (b *lateState) lateChats(list []chat.Chat) (others []int) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for i := range list {
+		c := b.chats[list[i].ID]
+		if c == nil {
+			others = append(others, i)
+			continue
+		}
+		list[i] = *c
+		list[i].Flight, list[i].LimitedUntil = nil, nil
+	}
+	return others
+}
+
+// catchUp writes all that is late, for those who read the tables. While the store fails it
+// does nothing: the tables are some seconds old then.
+func (s *Store) catchUp(ctx context.Context) error {
+	if !s.writer.behind.late.waits() || s.Healthy() != nil {
+		return nil
+	}
+	r := newRequest("write what is late")
+	r.late = true
+	return s.submit(ctx, r, true)
+}
+
+// waits reports whether rows of chats, seen or pending are late.
+func (l *late) waits() bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return len(l.ids)+len(l.chats) > 0
+}

@@ -1,0 +1,99 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+
+	"chertd/rules/chat"
+)
+
+var (
+	selectLateSeq    = declare(`SELECT late_seq FROM daemon WHERE id = 1`)
+	selectLateEvents = declare(`SELECT e.seq, e.id, e.slot, d.seq FROM events e LEFT JOIN decisions d ON d.seq = e.seq WHERE e.seq > ? ORDER BY e.seq`)
+	// It has what was late in the last seconds.
+	selectLate = declareCostly("reads what was late in the last seconds, once at each start", `SELECT n, chats FROM late ORDER BY n`)
+)
+
+// recover writes what was late when the last process ended.
+func (w *writer) recover(ctx context.Context) (err error) {
+	w.begin(nil)
+	if _, err := w.conn.exec(beginWrite); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			w.conn.exec(rollback)
+			err = fmt.Errorf("write what was late when chertd last ran: %w", err)
+		}
+	}()
+	v, err := w.conn.one(ctx, selectLateSeq)
+	if err != nil {
+		return err
+	}
+	last := intOf(v)
+	type lateRow struct {
+		seq, slot int64
+		id        string
+		handled   bool
+	}
+	events, err := list(ctx, w.conn, selectLateEvents, func(row []driver.Value) (lateRow, error) {
+		return lateRow{seq: intOf(row[0]), id: stringOf(row[1]), slot: intOf(row[2]), handled: row[3] != nil}, nil
+	}, last)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		if _, err := w.conn.exec(insertSeen, e.id, e.seq); err != nil {
+			return err
+		}
+		if !e.handled {
+			if _, err := w.conn.exec(insertPending, e.seq, e.slot); err != nil {
+				return err
+			}
+		}
+		last = e.seq
+	}
+	states := map[string]json.RawMessage{}
+	rows := int64(0)
+	err = w.conn.query(ctx, selectLate, func(row []driver.Value) error {
+		rows = intOf(row[0])
+		var list []json.RawMessage
+		if err := json.Unmarshal(bytesOf(row[1]), &list); err != nil {
+			return fmt.Errorf("row %d of the table late: %w", rows, err)
+		}
+		for _, state := range list {
+			c, _, err := parseChat(state)
+			if err != nil {
+				return fmt.Errorf("row %d of the table late: %w", rows, err)
+			}
+			states[c.ID] = state
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for id, state := range states {
+		var c chat.Chat
+		if err := makeChat(w.conn, state, &c); err != nil {
+			return fmt.Errorf("chat %q: %w", id, err)
+		}
+		if err := w.writeChat(&c); err != nil {
+			return err
+		}
+	}
+	if _, err := w.conn.exec(deleteLate, rows); err != nil {
+		return err
+	}
+	if _, err := w.conn.exec(setLateSeq, last); err != nil {
+		return err
+	}
+	if err := w.keepCounts(); err != nil {
+		return err
+	}
+	_, err = w.conn.exec(commit)
+	w.behind.seq = last
+	return err
+}
