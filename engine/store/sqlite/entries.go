@@ -28,8 +28,8 @@ type arrival struct {
 }
 
 // decoded is the part of a decoded event that has no column of its own. It is kept
-// in addition to the raw envelope: to decode that again would cost more, would need
-// the headers of the delivery, and events that the engine makes have none.
+// where decoding the raw envelope again would give something else, and for events
+// without an envelope.
 type decoded struct {
 	Tenant  string    `json:"tenant,omitempty"`
 	From    string    `json:"from,omitempty"`
@@ -81,9 +81,13 @@ func prepareArrivals(list []turn.Arrival) ([]arrival, error) {
 			m.SentAt = truncate(m.SentAt)
 			e.Message = &m
 		}
-		text, err := json.Marshal(decodedOf(e))
-		if err != nil {
-			return nil, fmt.Errorf("journal event %s: %w", e.ID, err)
+		var text driver.Value
+		if !e.FromRaw {
+			b, err := json.Marshal(decodedOf(e))
+			if err != nil {
+				return nil, fmt.Errorf("journal event %s: %w", e.ID, err)
+			}
+			text = string(b)
 		}
 		fwd, err := forwardJSON(a.Forward)
 		if err != nil {
@@ -102,7 +106,7 @@ func prepareArrivals(list []turn.Arrival) ([]arrival, error) {
 			nil, e.ID, e.Type, e.Source, micros(e.At), micros(a.Received),
 			optional(e.ChatID()), optional(e.Line()), optional(e.MessageID()),
 			direction, a.slot, cause, optional(e.Pack), int64(e.Depth),
-			optionalJSON(e.Payload), optionalJSON(e.Action), fwd, string(text), optionalJSON(e.Raw),
+			optionalJSON(e.Payload), optionalJSON(e.Action), fwd, text, optionalJSON(e.Raw),
 		}
 	}
 	return out, nil
@@ -171,7 +175,11 @@ func entryOf(row []driver.Value) (turn.Entry, error) {
 		e.Forward = &turn.Forward{Request: f.Request, Depth: f.Depth, Block: f.Block, MissedBy: f.MissedBy, Known: f.Known}
 	}
 	var d decoded
-	if text := bytesOf(row[16]); text != nil {
+	text := bytesOf(row[16])
+	if text == nil && ev.Raw != nil {
+		return decodedAgain(e)
+	}
+	if text != nil {
 		if err := json.Unmarshal(text, &d); err != nil {
 			return e, fmt.Errorf("read event %d: decoded: %w", e.Seq, err)
 		}
@@ -192,5 +200,20 @@ func entryOf(row []driver.Value) (turn.Entry, error) {
 			ev.Message.SentAt = time.UnixMicro(*m.SentAt).UTC()
 		}
 	}
+	return e, nil
+}
+
+// decodedAgain returns an entry with its event decoded from its envelope.
+func decodedAgain(e turn.Entry) (turn.Entry, error) {
+	ev, err := event.Decode(e.Event.Raw, event.Hints{ID: e.Event.ID, Type: e.Event.Type})
+	if err != nil {
+		return e, fmt.Errorf("read event %d: %w", e.Seq, err)
+	}
+	ev.Source, ev.Pack, ev.Depth, ev.Payload, ev.Action = e.Event.Source, e.Event.Pack, e.Event.Depth, e.Event.Payload, e.Event.Action
+	ev.At = truncate(ev.At)
+	if ev.Message != nil {
+		ev.Message.SentAt = truncate(ev.Message.SentAt)
+	}
+	e.Event = ev
 	return e, nil
 }

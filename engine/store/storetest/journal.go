@@ -20,6 +20,7 @@ var journalTests = map[string]func(*testing.T, *bench){
 	"pending entries are paged by shard":                     pendingByShard,
 	"unhandled events of a chat are found":                   unhandled,
 	"an empty batch appends nothing":                         emptyBatch,
+	"an event is decoded from its envelope again":            decodedAgain,
 	"a body is quarantined once":                             quarantineOnce,
 }
 
@@ -222,6 +223,33 @@ func unhandled(t *testing.T, b *bench) {
 	check("c2", true)
 	b.append(arrival("e4", "c1"))
 	check("c1", true)
+}
+
+// decodedAgain: an event that was decoded comes back as it was, also where a store keeps no
+// more than its envelope.
+func decodedAgain(t *testing.T, b *bench) {
+	for i, body := range []string{
+		`{"event_id": "e0", "event_type": "message.received", "timestamp": "2026-01-05T12:00:00.1234567Z", "partner_id": "acme", "data": {
+			"chat": {"id": "c1", "is_group": true, "handles": [{"handle": "+14155550100", "is_me": true}], "owner_handle": {"handle": "+14155550100"}},
+			"message": {"id": "m1", "direction": "inbound", "sender_handle": {"handle": "+14155550123"}, "sent_at": "2026-01-05T12:00:00.7654321Z",
+				"parts": [{"type": "text", "value": "a"}, {"type": "text", "value": "b"}]}}}`,
+		`{"event": "lead_reply", "from": "+14155550123", "to": "+14155550100", "text": "legacy", "chat_id": "c2"}`,
+		`{"event_type": "new.kind", "data": {"anything": [1]}}`,
+		`{"id": "row", "type": "message.received", "event_id": "e3", "lead_id": "c3", "payload": {"event": "message.received", "data": {"message": {"id": "m3", "parts": []}}}, "created_at": "2026-01-05T12:00:00Z"}`,
+	} {
+		e, err := event.Decode([]byte(body), event.Hints{ID: fmt.Sprint("hint ", i)})
+		b.must(err)
+		e.Source = event.SourceWebhook
+		var announced turn.Entry
+		b.s.Journaled(func(list []turn.Entry) { announced = list[0] })
+		seq := b.append(turn.Arrival{Event: e, Received: noon})[0]
+		b.equal("announced "+body, announced.Event.ChatID(), e.ChatID())
+		pending, err := b.s.Pending(t.Context(), store.Shard{Of: 1}, seq-1, 1)
+		b.must(err)
+		b.equal("pending "+body, pending, []turn.Entry{announced})
+		b.reopen()
+		b.equal("reopened "+body, b.record(e.ID).Entry, announced)
+	}
 }
 
 func emptyBatch(t *testing.T, b *bench) {
