@@ -133,8 +133,8 @@ func TestClientHasItsDefaults(t *testing.T) {
 	if off := time.Since(c.cfg.Now()).Abs(); off > time.Minute {
 		t.Errorf("its clock is off by %v", off)
 	}
-	if c.base != "https://console.trychert.com/api/v1" {
-		t.Errorf("calls go to %s", c.base)
+	if c.base.String() != "https://console.trychert.com/api/v1" {
+		t.Errorf("calls go to %s", &c.base)
 	}
 }
 
