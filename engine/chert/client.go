@@ -232,7 +232,7 @@ func (c *Client) request(ctx context.Context, method string, address url.URL, bo
 		req.Header["Authorization"] = []string{"Bearer " + c.secret.Load().text}
 	} else {
 		timestamp := strconv.FormatInt(c.cfg.Now().Unix(), 10)
-		req.Header["X-Chert-Signature"] = []string{c.secret.Load().key.signature(timestamp, body)}
+		req.Header["X-Chert-Signature"] = []string{c.secret.Load().key.Signature(timestamp, body)}
 	}
 	return req, nil
 }

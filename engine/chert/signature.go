@@ -8,22 +8,9 @@ import (
 	"sync"
 )
 
-// Signature returns the value of the header x-chert-signature for a request body:
-// "v1,<timestamp>,<hex>". timestamp is Unix seconds in decimal.
-func Signature(secret, timestamp string, body []byte) string {
-	return NewKey(secret).signature(timestamp, body)
-}
-
-// Digest returns the HMAC-SHA256 over "<timestamp>.<body>". API calls are signed with
-// the signing secret, webhooks with the secret of their subscription. Without a body
-// the signed text ends in the dot. timestamp is the text in the header, as it came.
-// Compare digests with hmac.Equal.
-func Digest(secret, timestamp string, body []byte) []byte {
-	return NewKey(secret).Digest(timestamp, body)
-}
-
-// Key is a secret that signs many times: it keeps the state of the hash, so that a
-// signature takes half the time. Any number of goroutines may use it.
+// Key is a secret that signs API calls (the signing secret) or webhooks (the secret of
+// their subscription). It keeps the state of the hash, which makes further signatures
+// cheaper. Any number of goroutines may use it.
 type Key struct{ states sync.Pool }
 
 // NewKey returns the key of a secret.
@@ -33,7 +20,18 @@ func NewKey(secret string) *Key {
 	return k
 }
 
-// Digest is the function Digest with the key's secret.
+// Signature returns the value of the header x-chert-signature for a request body:
+// "v1,<timestamp>,<hex>". timestamp is Unix seconds in decimal.
+func (k *Key) Signature(timestamp string, body []byte) string {
+	const scheme = "v1,"
+	b := make([]byte, 0, len(scheme)+len(timestamp)+1+2*sha256.Size)
+	b = append(append(append(b, scheme...), timestamp...), ',')
+	return string(hex.AppendEncode(b, k.Digest(timestamp, body)))
+}
+
+// Digest returns the HMAC-SHA256 over "<timestamp>.<body>". Without a body the signed
+// text ends in the dot. timestamp is the text in the header, as it came. Compare digests
+// with hmac.Equal.
 func (k *Key) Digest(timestamp string, body []byte) []byte {
 	h := k.states.Get().(hash.Hash)
 	defer k.states.Put(h)
@@ -42,12 +40,4 @@ func (k *Key) Digest(timestamp string, body []byte) []byte {
 	h.Write(append(append(head[:0], timestamp...), '.'))
 	h.Write(body)
 	return h.Sum(make([]byte, 0, sha256.Size))
-}
-
-// signature is the function Signature with the key's secret.
-func (k *Key) signature(timestamp string, body []byte) string {
-	const scheme = "v1,"
-	b := make([]byte, 0, len(scheme)+len(timestamp)+1+2*sha256.Size)
-	b = append(append(append(b, scheme...), timestamp...), ',')
-	return string(hex.AppendEncode(b, k.Digest(timestamp, body)))
 }

@@ -152,7 +152,7 @@ func FuzzVerify(f *testing.F) {
 		said := strings.ToLower(current + legacy)
 		sigs, _ := readSignatures(h)
 		if !slices.ContainsFunc(sigs, func(s signature) bool {
-			want := chert.Signature(testSecret, s.timestamp, []byte(testBody))
+			want := chert.NewKey(testSecret).Signature(s.timestamp, []byte(testBody))
 			return strings.Contains(said, want[len(want)-64:])
 		}) {
 			t.Fatalf("%q, %q passed", current, legacy)
@@ -208,7 +208,7 @@ func TestSigningSecretCountsInTheLegacyHeader(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
-	empty := http.Header{headerLegacySignature: {chert.Signature("", testTimestamp, []byte(testBody))}}
+	empty := http.Header{headerLegacySignature: {chert.NewKey("").Signature(testTimestamp, []byte(testBody))}}
 	if got := newVerifier([]string{"whsec"}, "", time.Minute).verify(empty, []byte(testBody), testNow); got != refusedWrong {
 		t.Errorf("a signature by the empty secret: %q", got)
 	}
