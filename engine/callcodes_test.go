@@ -155,7 +155,7 @@ func TestChangedSecretIsTriedImmediately(t *testing.T) {
 	var calls atomic.Int32
 	r := newCallsRig(t, func(w http.ResponseWriter, req *http.Request) {
 		timestamp := strings.Split(req.Header.Get("X-Chert-Signature"), ",")[1]
-		if req.Header.Get("X-Chert-Signature") != chert.Signature(fixed, timestamp, nil) {
+		if req.Header.Get("X-Chert-Signature") != chert.NewKey(fixed).Signature(timestamp, nil) {
 			calls.Add(1)
 			w.WriteHeader(401)
 			io.WriteString(w, `{"success":false,"error":{"status":401,"code":2004,"message":"bad signature","retryable":false}}`)

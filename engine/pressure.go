@@ -9,9 +9,9 @@ import (
 	"chertd/engine/wait"
 )
 
-// heapCeiling is the live heap, in bytes, at which VMs are discarded. Each VM has the
-// memory limit of its pack; the ceiling is for hundreds of packs that are all close to
-// theirs. An ordinary daemon uses about 20 MB.
+// heapCeiling is the heap, in bytes and with garbage, at which VMs are discarded. Each VM
+// has the memory limit of its pack; the ceiling is for hundreds of packs that are all
+// close to theirs. An ordinary daemon uses up to 100 MB, see cmd/chertd/heap.go.
 const heapCeiling = 512 << 20
 
 // pressureEvery is how often the heap is measured, which takes about a microsecond.

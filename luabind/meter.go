@@ -119,6 +119,7 @@ func (m *meter) take(t *thread, bytes int64) bool {
 		m.large = true
 		began := m.now()
 		t.vm.account.large.lock(t.vm.account.owner(t.vm))
+		HeavyWork()
 		if !m.started.IsZero() {
 			m.started = m.started.Add(m.now().Sub(began)) // time spent waiting does not count
 		}
@@ -128,6 +129,10 @@ func (m *meter) take(t *thread, bytes int64) bool {
 
 // end ends a call. It releases the lock of large calls.
 func (m *meter) end(vm *VM) {
+	limit, kept := vm.limits.Memory, vm.account.kept.Load()-vm.account.held
+	if m.allocated() > limit/heavyCall || kept > limit/heavyPack {
+		HeavyWork()
+	}
 	if m.large {
 		m.large = false
 		vm.account.large.unlock()

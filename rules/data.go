@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"chertd/engine/event/handle"
+	"chertd/luabind"
 	"chertd/luabind/diag"
 )
 
@@ -60,6 +61,7 @@ func (b *builder) parseData(files *dataFiles) map[string]any {
 			continue
 		}
 		from[name] = f.Path
+		luabind.HeavyWork()
 		v, size, faults, err := parseDatum(dataFormat(f.Name), f.Bytes, room-used)
 		var large errDataSize
 		if errors.As(err, &large) {

@@ -4,6 +4,6 @@ package main
 import "os"
 
 func main() {
-	boundHeap()
+	heap.start()
 	os.Exit(execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

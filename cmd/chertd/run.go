@@ -49,6 +49,7 @@ func run(cmd *cobra.Command, file, events string) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(engine.GCPercent)
 	}
+	heap.serve()
 	log, levels := newLogger(cmd.ErrOrStderr(), c.Log)
 	logWarnings(log, warnings)
 	d := c.daemon(log)

@@ -2,6 +2,7 @@ package chert
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,12 +31,15 @@ func (c *Client) read(resp *http.Response, k call, into any) (Reply, *Error) {
 	if good && k.list {
 		limit = maxList
 	}
-	body, readErr := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
+	body, readErr := readBody(resp, limit)
 	var fields fields
 	if readErr == nil && len(body) <= limit {
 		fields = object(body)
 	}
-	date, _ := http.ParseTime(resp.Header.Get("Date"))
+	var date time.Time
+	if text := resp.Header.Get("Date"); text != "" {
+		date, _ = http.ParseTime(text)
+	}
 	trace := resp.Header.Get("X-Trace-Id")
 	if trace == "" {
 		trace, _ = fields.text("trace_id")
@@ -85,6 +89,21 @@ func (c *Client) read(resp *http.Response, k call, into any) (Reply, *Error) {
 		return Reply{}, e
 	}
 	return Reply{Status: resp.StatusCode, TraceID: e.TraceID, Date: date}, nil
+}
+
+// readBody reads the body of an answer, and a byte more if it is longer than limit.
+func readBody(resp *http.Response, limit int) ([]byte, error) {
+	if n := resp.ContentLength; n > 0 && n < maxAnswer {
+		// One byte more makes sure that the end is read: a stream of HTTP/2 that is
+		// closed before its end is reset.
+		body := make([]byte, n+1)
+		got, err := io.ReadFull(resp.Body, body)
+		if int64(got) == n && errors.Is(err, io.ErrUnexpectedEOF) {
+			err = nil
+		}
+		return body[:got], err
+	}
+	return io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
 }
 
 // success returns how an answer differs from the documented success of a call, in

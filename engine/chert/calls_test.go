@@ -111,7 +111,7 @@ func TestCalls(t *testing.T) {
 				if string(body) != tt.body {
 					t.Errorf("sent %s, want %s", body, tt.body)
 				}
-				if got, want := r.Header.Get("X-Chert-Signature"), Signature(testSecret, "1779586534", body); got != want {
+				if got, want := r.Header.Get("X-Chert-Signature"), NewKey(testSecret).Signature("1779586534", body); got != want {
 					t.Errorf("signed %s, want %s", got, want)
 				}
 				io.WriteString(w, tt.answer)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -24,11 +25,18 @@ import (
 // Client makes calls to Chert. Each call is one request with its own signature, and is
 // never repeated. Its methods may be called from many goroutines.
 type Client struct {
-	base   string // without a slash at the end
+	base   url.URL // its path has no slash at the end
 	cfg    Config
-	secret atomic.Pointer[string] // signs calls
+	secret atomic.Pointer[secret] // authenticates calls
+	header http.Header            // of every call; each call has a copy, but shares the values
 	slots  chan struct{}          // holds one element per call in flight
 	traced bool                   // the transport reports when it has a connection
+}
+
+// secret is the signing secret, in the forms that calls need.
+type secret struct {
+	text string
+	key  *Key
 }
 
 // Reply is what every successful call returns.
@@ -59,25 +67,33 @@ func New(cfg Config) (*Client, error) {
 		cfg.Transport = newTransport(cfg.MaxConns)
 	}
 	_, traced := cfg.Transport.(*http.Transport)
+	base, err := url.Parse(strings.TrimRight(cfg.BaseURL, "/"))
+	if err != nil {
+		return nil, fmt.Errorf("read chert base_url: %w", err)
+	}
 	c := &Client{
-		base:   strings.TrimRight(cfg.BaseURL, "/"),
+		base:   *base,
 		cfg:    cfg,
+		header: http.Header{"Accept": {"application/json"}, "User-Agent": {"chertd"}},
 		slots:  make(chan struct{}, cfg.MaxConns),
 		traced: traced,
 	}
-	c.secret.Store(&cfg.SigningSecret)
+	if cfg.Tenant != "" {
+		c.header["X-Chert-Tenant"] = []string{cfg.Tenant}
+	}
+	c.secret.Store(&secret{cfg.SigningSecret, NewKey(cfg.SigningSecret)})
 	return c, nil
 }
 
 // SetSigningSecret changes the secret that signs further calls. Calls in flight are
 // not affected.
-func (c *Client) SetSigningSecret(secret string) error {
+func (c *Client) SetSigningSecret(text string) error {
 	cfg := c.cfg
-	cfg.SigningSecret = secret
+	cfg.SigningSecret = text
 	if err := cfg.check(); err != nil {
 		return err
 	}
-	c.secret.Store(&secret)
+	c.secret.Store(&secret{text, NewKey(text)})
 	return nil
 }
 
@@ -174,48 +190,49 @@ func (c *Client) do(ctx context.Context, k call, into any) (Reply, error) {
 
 // address returns the URL of a call. Ids come from events and rules; each stays one
 // segment of the path, whatever it contains.
-func (c *Client) address(k call) (string, error) {
-	var b strings.Builder
-	b.WriteString(c.base)
+func (c *Client) address(k call) (url.URL, error) {
+	u := c.base
+	plain, escaped := strings.Builder{}, strings.Builder{}
+	plain.WriteString(c.base.Path)
+	escaped.WriteString(c.base.EscapedPath())
 	for _, segment := range k.path {
 		if segment == "" || segment == "." || segment == ".." {
-			return "", fmt.Errorf("%q is not an id", segment)
+			return u, fmt.Errorf("%q is not an id", segment)
 		}
-		b.WriteByte('/')
-		b.WriteString(url.PathEscape(segment))
+		plain.WriteByte('/')
+		plain.WriteString(segment)
+		escaped.WriteByte('/')
+		escaped.WriteString(url.PathEscape(segment))
 	}
-	if len(k.query) > 0 {
-		b.WriteByte('?')
-		b.WriteString(k.query.Encode())
-	}
-	return b.String(), nil
+	u.Path, u.RawPath, u.RawQuery = plain.String(), escaped.String(), k.query.Encode()
+	return u, nil
 }
 
+// jsonType is the content type of requests. It is shared by them, and never changed.
+var jsonType = []string{"application/json"}
+
 // request makes a request and signs it.
-func (c *Client) request(ctx context.Context, method, address string, body []byte) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+func (c *Client) request(ctx context.Context, method string, address url.URL, body []byte) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "/", bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
+	*req.URL, req.Host = address, address.Host
 	if method == http.MethodGet {
 		// The transport would repeat a GET automatically when an idle connection turns
 		// out to be closed, and so send one signature twice. It does not repeat a
 		// request whose body can't be read again. This body is empty.
 		req.Body, req.GetBody = io.NopCloser(eof{}), nil
 	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "chertd")
+	maps.Copy(req.Header, c.header)
 	if method == http.MethodPost || body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if c.cfg.Tenant != "" {
-		req.Header.Set("X-Chert-Tenant", c.cfg.Tenant)
+		req.Header["Content-Type"] = jsonType
 	}
 	if c.cfg.Auth == AuthBearer {
-		req.Header.Set("Authorization", "Bearer "+*c.secret.Load())
+		req.Header["Authorization"] = []string{"Bearer " + c.secret.Load().text}
 	} else {
 		timestamp := strconv.FormatInt(c.cfg.Now().Unix(), 10)
-		req.Header.Set("X-Chert-Signature", Signature(*c.secret.Load(), timestamp, body))
+		req.Header["X-Chert-Signature"] = []string{c.secret.Load().key.Signature(timestamp, body)}
 	}
 	return req, nil
 }
@@ -223,7 +240,7 @@ func (c *Client) request(ctx context.Context, method, address string, body []byt
 // redact removes the secret from a message: a server or proxy may have copied it from
 // the request.
 func (c *Client) redact(message string) string {
-	return strings.ReplaceAll(message, *c.secret.Load(), "[secret]")
+	return strings.ReplaceAll(message, c.secret.Load().text, "[secret]")
 }
 
 type eof struct{}

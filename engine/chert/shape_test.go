@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -211,5 +212,31 @@ func TestAnswersAreDescribed(t *testing.T) {
 		if e := wantError(t, err); e.Status != tc.code || e.Message != tc.message {
 			t.Errorf("%d %q: %d %q, want %d %q", tc.status, tc.body, e.Status, e.Message, tc.code, tc.message)
 		}
+	}
+}
+
+// The fast path reads what encoding/json reads, or leaves it to it.
+func TestPlainObjectReadsAsJSONDoes(t *testing.T) {
+	t.Parallel()
+	plain := 0
+	for _, body := range []string{
+		`{"chat_id":"c1","status":"read"}`, "{\"chat_id\": \"c1\", \"status\": \"read\"}\n", " { \"a\" :\t\"b\" , \"a\" : \"c\" } ", `{"":""}`,
+		`{}`, `{ }`, ``, `{`, `{"`, `{"a`, `{"a"`, `{"a":`, `{"a":"b"`, `{"a":"b",`, `{"a":"b",}`, `{"a":"b"} x`, `{"a":"b"}}`, `{"a" "b"}`, `{,"a":"b"}`, `{"a":"b";"c":"d"}`,
+		`["a"]`, `"a"`, `null`, `{"a":1}`, `{"a":null}`, `{"a":"b","c":{"d":"e"}}`, `{"a":"\n"}`, `{"\u0061":"b"}`, `{"é":"b"}`, "{\"a\":\"\xff\"}", "{\"a\":\"\x00\"}", "{\"a\x0b\":\"b\"}",
+	} {
+		got := plainObject([]byte(body))
+		if got == nil {
+			continue
+		}
+		plain++
+		var want fields
+		if err := json.Unmarshal([]byte(body), &want); err != nil {
+			t.Errorf("%q is not JSON, and becomes %q", body, got)
+		} else if !reflect.DeepEqual(got, want) {
+			t.Errorf("%q becomes %q, want %q", body, got, want)
+		}
+	}
+	if plain != 4 {
+		t.Errorf("%d of the objects are plain, want 4", plain)
 	}
 }

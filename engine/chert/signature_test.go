@@ -14,7 +14,7 @@ func TestSignature(t *testing.T) {
 		{"any bytes", "\x00\xff\n", "ff669672b0df775c89935cb8ef27c9d95185016a1186a73cc7d8f01214298b06"},
 	}
 	for _, tt := range tests {
-		if got, want := Signature(secret, "1779586534", []byte(tt.body)), "v1,1779586534,"+tt.want; got != want {
+		if got, want := NewKey(secret).Signature("1779586534", []byte(tt.body)), "v1,1779586534,"+tt.want; got != want {
 			t.Errorf("%s: got %s, want %s", tt.name, got, want)
 		}
 	}

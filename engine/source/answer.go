@@ -58,19 +58,44 @@ func answerError(rw http.ResponseWriter, status int, message, hint string) {
 	}{problem{message, hint}})
 }
 
+// Values of headers, which all answers share and nothing changes.
+var (
+	jsonType = []string{"application/json"}
+	noSniff  = []string{"nosniff"}
+)
+
+// plain reports whether an id is in JSON as it is, as those of Chert's are.
+func plain(id string) bool {
+	for i := range len(id) {
+		switch c := id[i]; {
+		case c <= ' ' || c >= 0x7f, c == '"', c == '\\', c == '<', c == '>', c == '&':
+			return false
+		}
+	}
+	return id != ""
+}
+
 func writeJSON(rw http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil { // strings alone are marshalled here
 		panic(err)
 	}
-	rw.Header().Set("Content-Type", "application/json")
-	rw.Header().Set("X-Content-Type-Options", "nosniff")
+	rw.Header()["Content-Type"], rw.Header()["X-Content-Type-Options"] = jsonType, noSniff
 	rw.WriteHeader(status)
 	// The sender may have gone; the delivery is stored all the same.
 	_, _ = rw.Write(append(diag.VisibleJSON(body), '\n'))
 }
 
 func answer(rw http.ResponseWriter, status, id string) {
+	if plain(id) {
+		header := rw.Header()
+		header["Content-Type"], header["X-Content-Type-Options"] = jsonType, noSniff
+		body := make([]byte, 0, len(`{"status":"","event_id":""}`)+len(status)+len(id)+1)
+		body = append(append(body, `{"status":"`...), status...)
+		body = append(append(body, `","event_id":"`...), id...)
+		_, _ = rw.Write(append(body, "\"}\n"...))
+		return
+	}
 	writeJSON(rw, http.StatusOK, struct {
 		Status  string `json:"status"`
 		EventID string `json:"event_id,omitempty"`

@@ -36,7 +36,7 @@ func ExampleWebhook() {
 	body := `{"event_type": "message.received", "event_id": "chert:msg:1", "data": {"chat": {"id": "c1"}}}`
 	deliver := func(secret string) {
 		r := httptest.NewRequest(http.MethodPost, "/webhooks/chert", strings.NewReader(body))
-		r.Header.Set("X-Webhook-Signature", "t=1800000000,v1="+hex.EncodeToString(chert.Digest(secret, "1800000000", []byte(body))))
+		r.Header.Set("X-Webhook-Signature", "t=1800000000,v1="+hex.EncodeToString(chert.NewKey(secret).Digest("1800000000", []byte(body))))
 		w := httptest.NewRecorder()
 		hook.ServeHTTP(w, r)
 		fmt.Println(w.Code)

@@ -74,7 +74,7 @@ func TestDeliveriesAreStoredOrSentAgain(t *testing.T) {
 			r := httptest.NewRequest(http.MethodPost, "/webhooks/chert", strings.NewReader(body))
 			ts := strconv.FormatInt(signed.Unix(), 10)
 			valid := signed.Sub(local).Abs() <= 5*time.Minute || signed.Sub(local.Add(offset)).Abs() <= 5*time.Minute
-			legacy := func(secret string) string { return chert.Signature(secret, ts, []byte(body)) }
+			legacy := func(secret string) string { return chert.NewKey(secret).Signature(ts, []byte(body)) }
 			current := func(secret string) string {
 				return "t=" + ts + ",v1=" + strings.TrimPrefix(legacy(secret), "v1,"+ts+",")
 			}

@@ -9,9 +9,7 @@ import (
 )
 
 func (w *Webhook) quarantine(rw http.ResponseWriter, r *http.Request, body []byte, now time.Time, reason, id string) {
-	ctx, cancel := w.storeTime(r)
-	defer cancel()
-	err := w.cfg.Quarantine(ctx, store.Quarantined{
+	err := w.cfg.Quarantine(w.patience.context(), store.Quarantined{
 		Received: now,
 		Source:   event.SourceWebhook,
 		Reason:   reason,

@@ -36,9 +36,20 @@ type signature struct {
 
 // verifier checks the signatures of deliveries.
 type verifier struct {
-	secrets   []string      // of webhooks
-	signing   string        // of the account, for X-Chert-Signature only; "": none
+	secrets   []*chert.Key  // of webhooks
+	signing   *chert.Key    // of the account, for X-Chert-Signature only; nil: none
 	tolerance time.Duration // between the signature's time and one of the clocks, either way
+}
+
+func newVerifier(secrets []string, signing string, tolerance time.Duration) verifier {
+	v := verifier{tolerance: tolerance}
+	for _, secret := range secrets {
+		v.secrets = append(v.secrets, chert.NewKey(secret))
+	}
+	if signing != "" {
+		v.signing = chert.NewKey(signing)
+	}
+	return v
 }
 
 // verify checks the signature of a delivery over the exact bytes received. One valid
@@ -53,7 +64,7 @@ func (v verifier) verify(h http.Header, body []byte, clocks ...time.Time) Refusa
 	})
 	for _, s := range found[:min(len(found), maxTimestamps)] {
 		secrets := v.secrets
-		if s.legacy && v.signing != "" {
+		if s.legacy && v.signing != nil {
 			secrets = append(slices.Clone(secrets), v.signing)
 		}
 		switch {
@@ -88,10 +99,10 @@ func boolOrder(a, b bool) int {
 
 // madeBy reports whether one of the secrets made one of the digests. It always compares
 // all of them, so that the time it takes reveals nothing.
-func (s signature) madeBy(secrets []string, body []byte) bool {
+func (s signature) madeBy(secrets []*chert.Key, body []byte) bool {
 	made := false
 	for _, secret := range secrets {
-		want := chert.Digest(secret, s.timestamp, body)
+		want := secret.Digest(s.timestamp, body)
 		for _, digest := range s.digests {
 			if hmac.Equal(digest, want) {
 				made = true

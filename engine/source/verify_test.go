@@ -118,12 +118,12 @@ func TestVerify(t *testing.T) {
 				body = tt.body
 			}
 			secrets := []string{"another secret", testSecret}
-			v := verifier{secrets: secrets, tolerance: 5 * time.Minute}
+			v := newVerifier(secrets, "", 5*time.Minute)
 			if got := v.verify(tt.header, []byte(body), testNow.Add(tt.skew)); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 			if tt.want == "" {
-				v.secrets = secrets[:1]
+				v.secrets = v.secrets[:1]
 				if got := v.verify(tt.header, []byte(body), testNow); got != refusedWrong {
 					t.Errorf("without the secret: got %q, want %q", got, refusedWrong)
 				}
@@ -145,14 +145,14 @@ func FuzzVerify(f *testing.F) {
 		if legacy != "" {
 			h.Set(headerLegacySignature, legacy)
 		}
-		v := verifier{secrets: []string{testSecret}, tolerance: 5 * time.Minute}
+		v := newVerifier([]string{testSecret}, "", 5*time.Minute)
 		if v.verify(h, []byte(testBody), testNow) != "" {
 			return
 		}
 		said := strings.ToLower(current + legacy)
 		sigs, _ := readSignatures(h)
 		if !slices.ContainsFunc(sigs, func(s signature) bool {
-			want := chert.Signature(testSecret, s.timestamp, []byte(testBody))
+			want := chert.NewKey(testSecret).Signature(s.timestamp, []byte(testBody))
 			return strings.Contains(said, want[len(want)-64:])
 		}) {
 			t.Fatalf("%q, %q passed", current, legacy)
@@ -164,7 +164,7 @@ func FuzzVerify(f *testing.F) {
 func TestVerifyByEitherClock(t *testing.T) {
 	t.Parallel()
 	h := http.Header{headerSignature: {"t=" + testTimestamp + ",v1=" + testDigest}}
-	v := verifier{secrets: []string{testSecret}, tolerance: 5 * time.Minute}
+	v := newVerifier([]string{testSecret}, "", 5*time.Minute)
 	for name, test := range map[string]struct {
 		local, chert time.Duration
 		want         Refusal
@@ -203,13 +203,13 @@ func TestSigningSecretCountsInTheLegacyHeader(t *testing.T) {
 		"legacy by another":                             {"other", http.Header{headerLegacySignature: {legacy}}, refusedWrong},
 		"legacy without a signing secret":               {"", http.Header{headerLegacySignature: {legacy}}, refusedWrong},
 	} {
-		v := verifier{secrets: []string{"whsec"}, signing: test.signing, tolerance: time.Minute}
+		v := newVerifier([]string{"whsec"}, test.signing, time.Minute)
 		if got := v.verify(test.header, []byte(testBody), testNow); got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
-	empty := http.Header{headerLegacySignature: {chert.Signature("", testTimestamp, []byte(testBody))}}
-	if got := (verifier{secrets: []string{"whsec"}, tolerance: time.Minute}).verify(empty, []byte(testBody), testNow); got != refusedWrong {
+	empty := http.Header{headerLegacySignature: {chert.NewKey("").Signature(testTimestamp, []byte(testBody))}}
+	if got := newVerifier([]string{"whsec"}, "", time.Minute).verify(empty, []byte(testBody), testNow); got != refusedWrong {
 		t.Errorf("a signature by the empty secret: %q", got)
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,6 +61,7 @@ type Webhook struct {
 
 	settings atomic.Pointer[settings]
 	storing  chan struct{} // holds one element per delivery that is being stored
+	patience patience
 	mu       sync.Mutex
 	stats    WebhookStats
 	refused  map[Refusal]*refused
@@ -116,11 +116,12 @@ func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 		return nil, err
 	}
 	w := &Webhook{
-		cfg:     cfg,
-		path:    path,
-		storing: make(chan struct{}, cfg.InFlight),
-		stats:   WebhookStats{Refused: map[Refusal]int64{}},
-		refused: map[Refusal]*refused{},
+		cfg:      cfg,
+		path:     path,
+		storing:  make(chan struct{}, cfg.InFlight),
+		patience: patience{limit: cfg.StoreTime},
+		stats:    WebhookStats{Refused: map[Refusal]int64{}},
+		refused:  map[Refusal]*refused{},
 	}
 	if err := w.Change(WebhookSettings{cfg.Secrets, cfg.SigningSecret, cfg.Tolerance, cfg.MaxBody}); err != nil {
 		return nil, err
@@ -146,7 +147,7 @@ func (w *Webhook) Change(s WebhookSettings) error {
 		}
 	}
 	w.settings.Store(&settings{
-		verifier: verifier{secrets: slices.Clone(s.Secrets), signing: s.SigningSecret, tolerance: s.Tolerance},
+		verifier: newVerifier(s.Secrets, s.SigningSecret, s.Tolerance),
 		maxBody:  s.MaxBody,
 		large:    make(chan struct{}, max(2, largeBytes/max(s.MaxBody, smallBody))),
 	})
@@ -228,9 +229,7 @@ func (w *Webhook) take(rw http.ResponseWriter, r *http.Request, body []byte, now
 		return
 	}
 	e.Source = event.SourceWebhook
-	ctx, cancel := w.storeTime(r)
-	defer cancel()
-	receipts, err := w.cfg.Ingest(ctx, []turn.Arrival{{Event: e, Received: now}})
+	receipts, err := w.cfg.Ingest(w.patience.context(), []turn.Arrival{{Event: e, Received: now}})
 	if err == nil && len(receipts) != 1 {
 		err = fmt.Errorf("%d receipts for one event", len(receipts))
 	}
@@ -249,13 +248,6 @@ func (w *Webhook) take(rw http.ResponseWriter, r *http.Request, body []byte, now
 
 // ErrDraining is the error of Ingest and Quarantine once the daemon stops.
 var ErrDraining = errors.New("draining: chertd takes in no more events")
-
-// storeTime returns the context of a request, bounded by StoreTime.
-func (w *Webhook) storeTime(r *http.Request) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(r.Context(), w.cfg.StoreTime, errSlowStore)
-}
-
-var errSlowStore = errors.New("the store takes too long: the disk is slow or hangs")
 
 func (w *Webhook) count(change func(*WebhookStats)) {
 	w.mu.Lock()

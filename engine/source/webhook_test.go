@@ -90,7 +90,7 @@ func (b *bench) quarantine(_ context.Context, q store.Quarantined) error {
 // delivery returns a request signed by secret at the bench's beginning.
 func delivery(secret, body string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/webhooks/chert", strings.NewReader(body))
-	digest := strings.TrimPrefix(chert.Signature(secret, testTimestamp, []byte(body)), "v1,"+testTimestamp+",")
+	digest := strings.TrimPrefix(chert.NewKey(secret).Signature(testTimestamp, []byte(body)), "v1,"+testTimestamp+",")
 	r.Header.Set(headerSignature, "t="+testTimestamp+",v1="+digest)
 	return r
 }
@@ -414,7 +414,7 @@ func TestWebhookHasItsDefaults(t *testing.T) {
 		want int
 	}{"now": {0, 200}, "an hour ago": {-time.Hour, 401}} {
 		r := httptest.NewRequest(http.MethodPost, "/webhooks/chert", strings.NewReader(testBody))
-		r.Header.Set(headerLegacySignature, chert.Signature(testSecret, strconv.FormatInt(time.Now().Add(tc.off).Unix(), 10), []byte(testBody)))
+		r.Header.Set(headerLegacySignature, chert.NewKey(testSecret).Signature(strconv.FormatInt(time.Now().Add(tc.off).Unix(), 10), []byte(testBody)))
 		rec := httptest.NewRecorder()
 		if w.ServeHTTP(rec, r); rec.Code != tc.want {
 			t.Errorf("a delivery signed %s is answered %d, want %d", name, rec.Code, tc.want)
