@@ -8,8 +8,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,28 +41,18 @@ chert.on("message.received", { text = "verification code" }, function(ev)
 end)`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := newRoad(t)
+	r := newRoad(t, 0)
 	c, idle, _ := soakStart(t, dir, r.url)
 	t.Logf("idle: %d MB resident", idle>>20)
 
-	post := poster(t, c.url)
+	r.webhook = c.url
 	began := time.Now()
 	const stages = 10
 	sent := 0
 	var most, half int64
 	for stage := range stages {
 		until := *soak * (stage + 1) / stages
-		var next atomic.Int64
-		next.Store(int64(sent))
-		var posters sync.WaitGroup
-		for range benchPosters {
-			posters.Go(func() {
-				for i := next.Add(1) - 1; i < int64(until); i = next.Add(1) - 1 {
-					post(int(i))
-				}
-			})
-		}
-		posters.Wait()
+		r.post(t, until-sent, 64, 0)
 		sent = until
 		now := resident(t, c.cmd.Process.Pid)
 		most = max(most, now)
@@ -73,7 +61,7 @@ end)`), 0o600); err != nil {
 		}
 		t.Logf("%8d events: %3d MB resident, %.0f events/s", sent, now>>20, float64(sent)/time.Since(began).Seconds())
 	}
-	r.await(t, *soak)
+	r.await(t)
 	t.Logf("all %d read after %v: %d MB resident", *soak, time.Since(began).Round(time.Millisecond), resident(t, c.cmd.Process.Pid)>>20)
 	c.kill()
 
