@@ -53,10 +53,13 @@ var (
 	deleteDecisions = declareCostly(fewRows, `DELETE FROM decisions WHERE seq`+inStep)
 	deleteEvents    = declareCostly(fewRows, `DELETE FROM events WHERE seq`+inStep)
 
-	// Whether there were a chat and a message stays: their ids have columns.
-	clearEvents = declareCostly(fewRows, `UPDATE events SET raw = NULL, payload = NULL, forward = json_remove(forward, '$.body'),
+	// Whether there were a chat and a message stays: their ids have columns. SQLite
+	// returns no page for rows that become smaller, only for those that go: a row is
+	// moved away, and moved back by restoreSeqs.
+	clearEvents = declareCostly(fewRows, `UPDATE events SET seq = -seq, raw = NULL, payload = NULL, forward = json_remove(forward, '$.body'),
 		decoded = json_patch(iif(decoded -> '$.chat' IS NULL, '{}', '{"chat":{}}'), iif(decoded -> '$.message' IS NULL, '{}', '{"message":{}}'))
 		WHERE seq`+inStep)
+	restoreSeqs    = declare(`UPDATE events SET seq = -seq WHERE seq < 0`)
 	clearDecisions = declareCostly(fewRows, `UPDATE decisions SET rules = (
 		SELECT json_group_array(json_replace(json_remove(value, '$.logs'), '$.error', ?2)) FROM json_each(rules))
 		WHERE seq`+inStep+` AND `+hasTexts)
@@ -93,6 +96,7 @@ func (s *Store) PruneTexts(ctx context.Context, before time.Time, after store.Cu
 	return s.pruneBySeq(ctx, "remove texts of old events", selectOldTexts, before, after, limit, func(seqs driver.Value) []change {
 		return []change{
 			{what: clearEvents, args: []driver.Value{seqs}},
+			{what: restoreSeqs},
 			{what: clearDecisions, args: []driver.Value{seqs, store.TextRemoved}},
 			{what: clearActions, args: []driver.Value{seqs}},
 		}

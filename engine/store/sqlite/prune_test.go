@@ -18,6 +18,7 @@ import (
 func init() {
 	samples[selectOldEvents] = []driver.Value{int64(50), int64(10)}
 	samples[selectOldTexts] = []driver.Value{int64(50), int64(10)}
+	samples[restoreSeqs] = []driver.Value{}
 	samples[selectMissedPack] = []driver.Value{""}
 	samples[selectMissedSeqs] = []driver.Value{"pack", int64(50), int64(60)}
 	samples[selectOldIDs] = []driver.Value{"event 5", int64(50), int64(10)}
@@ -82,6 +83,37 @@ func TestFileStaysOfOneSizeUnderSteadyLoad(t *testing.T) {
 	if at.rows != want {
 		t.Errorf("at last %+v, want %+v", at.rows, want)
 	}
+}
+
+// TestPagesOfTextsAreUsedAgain: an event without its text takes less of the file.
+func TestPagesOfTextsAreUsedAgain(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	var batch []turn.Arrival
+	for i := range 300 {
+		batch = append(batch, turn.Arrival{Event: event.Event{ID: fmt.Sprint("e", i), Type: "x", Source: event.SourceWebhook, Raw: json.RawMessage(`"` + strings.Repeat("text ", 200) + `"`)}})
+	}
+	receipts, err := s.Append(t.Context(), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var handled []turn.Transition
+	for _, r := range receipts {
+		handled = append(handled, turn.Transition{Decision: &turn.Decision{Seq: r.Seq}})
+	}
+	if err := s.Commit(t.Context(), handled); err != nil {
+		t.Fatal(err)
+	}
+	before := sizeOf(t, s)
+	for p := (store.Pruned{More: true}); p.More; {
+		if p, err = s.PruneTexts(t.Context(), time.Now(), p.Next, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := sizeOf(t, s); after.rows.texts != 0 || after.used > before.used/2 {
+		t.Errorf("%d of %d pages are in use without texts; %d texts", after.used, before.used, after.rows.texts)
+	}
+	intact(t, s)
 }
 
 // size is how large a store is.
