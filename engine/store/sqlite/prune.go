@@ -12,8 +12,8 @@ import (
 	"chertd/engine/store"
 )
 
-// A step of retention looks for what may go on a connection that reads, and removes it
-// by the keys that it found: the writer does as little as possible. Nothing that may go
+// A step of retention uses a connection that reads to find the rows to remove, and
+// the writer removes them by their keys: it does as little as possible. None of them
 // can become needed in between, as a handled event does not become pending again, an
 // ended action does not wait again, and only a pending event can be missed.
 
