@@ -22,7 +22,7 @@ const (
 	// so that all are looked at each time.
 	pruneAllEvery = 24 * time.Hour
 	// pruneRows is how many rows a step looks at. It takes 1.5 ms (BenchmarkPrune of the
-	// store), which is how long it may delay an acknowledgement.
+	// store, with 1,000,000 events), which is how long it may delay an acknowledgement.
 	pruneRows = 64
 	// pruneRest is how long to wait after a step, as a multiple of its duration. A step
 	// takes longer while the store is busy, so that the rest of the load comes first. It
