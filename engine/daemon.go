@@ -31,6 +31,7 @@ type Daemon struct {
 	Burst       int
 	Concurrency int
 	Shards      int
+	Retention   Retention
 
 	Webhook Webhook
 	Lines   io.Reader // JSON lines with further events; nil: none
@@ -64,6 +65,7 @@ type Changes struct {
 	SigningSecret  string
 	Rate           float64
 	Burst          int
+	Retention      Retention
 
 	// Of the webhook; zero fields take the defaults.
 	Tolerance time.Duration
@@ -144,9 +146,9 @@ func (d Daemon) Run(ctx context.Context) error {
 		Caller: dispatch.NewClient(client, keepOffset(clock, st, d.Log), d.Log),
 		Now:    d.Now, Jitter: rand.Float64, Log: d.Log,
 		Shards: d.Shards, Rate: d.Rate, Burst: d.Burst,
-		Concurrency: d.Concurrency, Timeout: d.API.Timeout,
+		Concurrency: d.Concurrency, Timeout: d.API.Timeout, Retention: d.Retention,
 		Credential: d.API.Tenant + " " + d.API.BaseURL, BaseURL: d.API.BaseURL,
-		Observe: d.Observe,
+		Observe: d.Observe, chertNow: clock.Now,
 	}, st, client, clock)
 	if err != nil {
 		return err

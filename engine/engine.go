@@ -40,6 +40,7 @@ type Config struct {
 	Burst       int           // size of a burst of calls; default 1
 	Concurrency int           // calls in flight; default dispatch.DefaultConcurrency
 	Timeout     time.Duration // of one attempt
+	Retention   Retention     // zero: nothing is removed
 
 	// Credential identifies the account and the address of calls. A pause because of a
 	// 429 is kept for it across restarts. BaseURL is shown to people.
@@ -53,6 +54,8 @@ type Config struct {
 	// missedChanged, if set, is called when what packs have missed has changed. It
 	// must not block.
 	missedChanged func()
+	// chertNow, if set, is Chert's clock, as far as it is known.
+	chertNow func() time.Time
 }
 
 // Engine runs rules on events. Create it with New, and call Run once.
@@ -76,6 +79,7 @@ type Engine struct {
 	failing     atomic.Pointer[string]
 	suspensions rules.Suspensions
 	misses      *misses
+	retention   atomic.Pointer[Retention]
 }
 
 // New returns an Engine. Before Run it only journals the events that are ingested.
@@ -101,6 +105,7 @@ func New(c Config) *Engine {
 	}
 	e.callHealth = newCallHealth(c.Log, e.gov, c.BaseURL)
 	e.misses = newMisses(e)
+	e.setRetention(c.Retention)
 	for i := range c.Shards {
 		e.shards = append(e.shards, newShard(e, store.Shard{Index: i, Of: c.Shards}))
 	}
@@ -137,6 +142,7 @@ func (e *Engine) Run(ctx context.Context) {
 	others.Go(func() { e.runTimers(working) })
 	others.Go(func() { e.runSchedules(working) })
 	others.Go(func() { e.misses.run(working) })
+	others.Go(func() { e.prune(working) })
 	others.Go(func() { e.watchHeap(working, pressureEvery, heapCeiling) })
 	select {
 	case <-ctx.Done():

@@ -109,7 +109,7 @@ type LimitsConfig struct {
 type StoreConfig struct {
 	URL       string        `yaml:"url"` // sqlite:PATH
 	Retention time.Duration `yaml:"retention"`
-	Raw       time.Duration `yaml:"raw"` // how long message texts stay
+	Raw       time.Duration `yaml:"raw"` // how long message texts stay; at most Retention
 
 	Path string `yaml:"-"` // of the URL, relative to the working directory
 }

@@ -163,6 +163,7 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"Latin-1", "log: {level: \"inf\xf6\"}\n", "c.yaml:1:1: error: invalid trailing UTF-8 octet [CF001]\n  hint: save the file as UTF-8"},
 		{"lists", "rules: {lists: {vips: {writable: true}}}\n", "c.yaml:1:9: error: rules.lists: not in this build yet: lists that operators change [CF007]\n  hint: delete it"},
 		{"another store", "store: {url: mysql://me:hunter2@host/x}\n", "c.yaml:1:14: error: store.url: expected sqlite:PATH, got a string of 25 characters [CF003]\n  hint: for example sqlite:./data/chertd.db"},
+		{"texts longer than their events", "store: {retention: 3d, raw: 5d}\n", "c.yaml:1:29: error: store.raw: texts can't be kept longer than their events: store.retention is 3d [CF003]\n  hint: raise store.retention, or delete the key raw"},
 		{"an address", "control: {listen: '9900'}\n", `control.listen: expected host:port like 127.0.0.1:8787, got "9900"`},
 		{"half a certificate", "control: {tls: {cert: a.pem}}\n", "control.tls: cert and key go together"},
 		{"no YAML", "chert: {\n", "c.yaml:1:1: error: did not find expected node content [CF001]"},
@@ -210,9 +211,12 @@ func TestAllConfigErrorsAreReportedTogether(t *testing.T) {
 
 func TestMissingFeaturesAreReportedIfConfigured(t *testing.T) {
 	t.Parallel()
-	_, diags := parseConfig("c.yaml", []byte(minimal+"store: {retention: 10d, raw: 1d}\nrules: {gate: {specs: enforce}}\n"), environment, use{})
-	want := "c.yaml:4:20: warning: store.retention: not in this build yet: nothing is deleted [CF007]\n  hint: delete the key retention\n" +
-		"c.yaml:4:30: warning: store.raw: not in this build yet: message texts are kept [CF007]\n  hint: delete the key raw"
+	_, diags := parseConfig("c.yaml", []byte(`chert: {tenant: acme-7a3f, signing_secret: "${SIGNING}", rate: {adaptive: true}}
+sources: {webhook: {secrets: ["${HOOK}"]}, catchup: {enabled: true}}
+store: {retention: 10d, raw: 1d}
+`), environment, use{})
+	want := "c.yaml:1:75: warning: chert.rate.adaptive: not in this build yet: calls keep to chert.rate.limit [CF007]\n  hint: delete the key adaptive\n" +
+		"c.yaml:2:63: warning: sources.catchup.enabled: not in this build yet: events that the webhook misses are not caught up [CF007]\n  hint: delete the key enabled"
 	if diags.Error() != want {
 		t.Errorf("got\n%s\nwant\n%s", diags.Error(), want)
 	}

@@ -178,6 +178,9 @@ func (c *Config) checkStore(d *decoder) {
 	}
 	within(d, "store.retention", c.Store.Retention, time.Hour, luabind.MaxDuration)
 	within(d, "store.raw", c.Store.Raw, 0, luabind.MaxDuration)
+	if d.given("store.raw") && c.Store.Raw > c.Store.Retention && !d.errorAt("store.raw") && !d.errorAt("store.retention") {
+		d.fail("store.raw", codeValue, "raise store.retention, or delete the key raw", "texts can't be kept longer than their events: store.retention is %s", human(c.Store.Retention))
+	}
 }
 
 func (c *Config) checkControl(d *decoder) {

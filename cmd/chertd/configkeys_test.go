@@ -63,7 +63,7 @@ var triedKeys = map[string]tried{
 
 	"store.url":       {[]string{`"sqlite:./data/x.db"`, "sqlite:///var/lib/x.db"}, []string{"./data/x.db", `"sqlite:"`, "postgres://u:p@h/db", "mysql://h/db", `"sqlite::memory:"`, "sqlite:./data/", "sqlite:~/x.db", "sqlite:x.db?mode=ro", "sqlite:" + hexSecret, hexSecret, `""`}},
 	"store.retention": {[]string{"30d", "1h"}, []string{"59m", "0s"}},
-	"store.raw":       {[]string{"7d", "0s"}, nil},
+	"store.raw":       {[]string{"7d", "0s", "30d"}, []string{"31d"}},
 
 	"control.socket":         {[]string{"./data/chertd.sock", `""`}, []string{"~/chertd.sock", secretish, hexSecret, `"./x.sock "`}},
 	"control.listen":         {[]string{"127.0.0.1:9900", `""`}, []string{"9900", "127.0.0.1:99999", "127.0.0.1:8787", "http://127.0.0.1:9900"}},

@@ -19,6 +19,7 @@ var (
 		"chert.signing_secret", "chert.rate.limit", "chert.rate.burst",
 		"sources.webhook.secrets", "sources.webhook.tolerance", "sources.webhook.max_body", "sources.webhook.max_header",
 		"rules.timezone", "rules.country", "rules.gate", "rules.packs",
+		"store.retention", "store.raw",
 		"control.token", "control.insecure_token", "control.hosts",
 		"log.level", "log.message_text",
 	}
@@ -26,7 +27,7 @@ var (
 		"chert.base_url", "chert.tenant", "chert.auth", "chert.timeout", "chert.concurrency", "chert.rate.adaptive",
 		"sources.webhook.listen", "sources.webhook.path", "sources.stream", "sources.catchup",
 		"rules.dir", "rules.watch",
-		"store",
+		"store.url",
 		"control.socket", "control.listen", "control.tls",
 		"log.format",
 	}

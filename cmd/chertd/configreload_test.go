@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"chertd/engine"
 )
 
 // leaves returns the dotted paths of all settings; a map's entries are one.
@@ -61,9 +63,10 @@ control: {listen: "127.0.0.1:9900", token: one-token}
 sources: {webhook: {secrets: [whsec_two], tolerance: 1m, max_body: 2MiB, max_header: 32KiB}}
 rules: {timezone: Europe/Berlin, country: DE, gate: {specs: warn, checks: off}, packs: {codes: {mode: live}, vip: {mode: live}, new: {mode: off}}}
 control: {listen: "127.0.0.1:9900", token: two-token, hosts: [a.example], insecure_token: true}
+store: {retention: 10d, raw: 1d}
 log: {level: debug, message_text: true}
 `, "chert.signing_secret, chert.rate.limit, chert.rate.burst, sources.webhook.secrets, sources.webhook.tolerance, sources.webhook.max_body, sources.webhook.max_header, " +
-			"rules.timezone, rules.country, rules.gate.specs, rules.gate.checks, rules.packs.codes, rules.packs.new, control.token, control.insecure_token, control.hosts, log.level, log.message_text", "", "", "", ""},
+			"rules.timezone, rules.country, rules.gate.specs, rules.gate.checks, rules.packs.codes, rules.packs.new, store.retention, store.raw, control.token, control.insecure_token, control.hosts, log.level, log.message_text", "", "", "", ""},
 		{"what is not", `chert: {tenant: other, signing_secret: 0123456789abcdef0123456789abcdef, base_url: "http://127.0.0.1:1/x", timeout: 3s, concurrency: 2}
 sources: {webhook: {secrets: [whsec_one], listen: "127.0.0.1:1", path: /x}}
 rules: {dir: other, watch: false, packs: {codes: {mode: shadow}, vip: {mode: live}}}
@@ -126,7 +129,7 @@ log: {format: json}
 				t.Errorf("what takes a restart is taken: %v", r.running)
 			}
 			if strings.HasPrefix(test.taken, "chert") && (changes.Tolerance.String() != "1m0s" || changes.MaxBody != 2<<20 || changes.MaxHeader != 32<<10 ||
-				changes.Token != "two-token" || len(changes.Hosts) != 1 || changes.Rate != 3 || levels.level.Level() != slog.LevelDebug || !levels.texts.Load()) {
+				changes.Token != "two-token" || len(changes.Hosts) != 1 || changes.Rate != 3 || changes.Retention != (engine.Retention{Events: 10 * day, Texts: day}) || levels.level.Level() != slog.LevelDebug || !levels.texts.Load()) {
 				t.Errorf("not all is taken: %+v", changes)
 			}
 			// What takes a restart is named until it is made.

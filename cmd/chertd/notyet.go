@@ -23,8 +23,6 @@ func (c *Config) checkBuild(d *decoder) {
 		{"sources.stream.enabled", stream, "no events come by the stream"},
 		{"sources.catchup.enabled", catchup, "events that the webhook misses are not caught up"},
 		{"chert.rate.adaptive", c.Chert.Rate.Adaptive, "calls keep to chert.rate.limit"},
-		{"store.retention", true, "nothing is deleted"},
-		{"store.raw", true, "message texts are kept"},
 	} {
 		if f.on && d.given(f.path) {
 			d.warn(f.path, codeNotYet, "delete the key "+f.path[strings.LastIndexByte(f.path, '.')+1:], "not in this build yet: %s", f.what)

@@ -115,6 +115,7 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 			SigningSecret: c.Chert.SigningSecret.Reveal(), Timeout: c.Chert.Timeout,
 		},
 		Rate: c.Chert.Rate.Limit, Burst: c.Chert.Rate.Burst, Concurrency: c.Chert.Concurrency,
+		Retention: c.retention(),
 		Webhook: engine.Webhook{
 			Listen: hook.Listen, Path: hook.Path, Secrets: reveal(hook.Secrets),
 			Tolerance: hook.Tolerance, MaxBody: int64(hook.MaxBody), MaxHeader: int64(hook.MaxHeader),
@@ -132,10 +133,15 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 func (c *Config) changes(log *slog.Logger) engine.Changes {
 	return engine.Changes{
 		Rules: c.ruleOptions(), Gate: c.gate(log), WebhookSecrets: reveal(c.Sources.Webhook.Secrets), SigningSecret: c.Chert.SigningSecret.Reveal(),
-		Rate: c.Chert.Rate.Limit, Burst: c.Chert.Rate.Burst,
+		Rate: c.Chert.Rate.Limit, Burst: c.Chert.Rate.Burst, Retention: c.retention(),
 		Tolerance: c.Sources.Webhook.Tolerance, MaxBody: int64(c.Sources.Webhook.MaxBody), MaxHeader: int64(c.Sources.Webhook.MaxHeader),
 		Token: c.Control.Token.Reveal(), Hosts: c.Control.Hosts,
 	}
+}
+
+// retention returns how long the store keeps events and texts.
+func (c *Config) retention() engine.Retention {
+	return engine.Retention{Events: c.Store.Retention, Texts: c.Store.Raw}
 }
 
 // ruleOptions returns the operator's options for the packs.

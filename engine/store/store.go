@@ -103,6 +103,7 @@ type Store interface {
 	Daemon
 	Packs
 	Misses
+	Retention
 	Reader
 
 	// Close makes durable what was requested before, answers it, and releases the

@@ -102,6 +102,13 @@ DROP TABLE old_decisions;
 DROP TABLE actions;
 DROP INDEX events_of_chat;
 
+CREATE TABLE days (
+  -- The highest seq on each day on which chertd ran: events up to it were journaled on
+  -- that day or before. By this the age of an id in seen is known once its event is gone.
+  day      INTEGER PRIMARY KEY, -- days since 1970 UTC
+  last_seq INTEGER NOT NULL
+) STRICT;
+
 -- Actions, each as a row of columns.
 CREATE VIEW actions AS
   SELECT d.seq AS event_seq, a.value ->> 'n' AS n, a.value ->> 'kind' AS kind, coalesce(a.value ->> 'chat', e.chat_id) AS chat_id,

@@ -71,6 +71,10 @@ func closed(t *testing.T, b *bench) {
 		"Holds":       func() error { _, _, err := b.s.Holds(ctx, noon, 1); return err },
 		"Postponed":   func() error { _, _, err := b.s.Postponed(ctx, noon, 1); return err },
 		"Records":     func() error { _, err := b.s.Records(ctx, []int64{1}); return err },
+		"PruneEvents": func() error { _, err := b.s.PruneEvents(ctx, noon, "", 1); return err },
+		"PruneTexts":  func() error { _, err := b.s.PruneTexts(ctx, noon, "", 1); return err },
+		"PruneSeen":   func() error { _, err := b.s.PruneSeen(ctx, noon, "", 1); return err },
+		"MarkDay":     func() error { return b.s.MarkDay(ctx, noon) },
 		"Close":       b.s.Close,
 	}
 	for name, call := range calls {
