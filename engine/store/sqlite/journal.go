@@ -94,7 +94,7 @@ func (w *writer) journal(a *arrival) (store.Receipt, error) {
 	w.tx.rows[countPending]++
 	w.tx.entries = append(w.tx.entries, turn.Entry{Seq: seq, Arrival: a.Arrival})
 	id := strings.Clone(a.Event.ID) // it may be a part of the body, which is larger
-	w.tx.events = append(w.tx.events, lateEvent{id: id, chat: strings.Clone(a.Event.ChatID()), slot: a.slot})
+	w.tx.events = append(w.tx.events, lateEvent{id: id, chat: strings.Clone(a.Event.ChatID()), slot: a.slot, received: a.Received})
 	if w.tx.ids == nil {
 		w.tx.ids = map[string]int64{}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"chertd/rules/chat"
 )
@@ -50,6 +51,7 @@ type late struct {
 type lateEvent struct {
 	id, chat string
 	slot     int64
+	received time.Time
 	handled  bool
 }
 
@@ -255,6 +257,13 @@ func (b *lateState) seqOf(id string) (seq int64, late bool) {
 	defer b.mu.RUnlock()
 	seq, late = b.ids[id]
 	return seq, late
+}
+
+// olderThan reports whether an event that is late was received before a time.
+func (b *lateState) olderThan(t time.Time) bool {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return slices.ContainsFunc(b.events, func(e lateEvent) bool { return e.received.Before(t) })
 }
 
 // newest returns the newest handled event of a chat that is late.

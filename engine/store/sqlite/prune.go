@@ -115,6 +115,11 @@ func (s *Store) pruneBySeq(ctx context.Context, doing string, what *statement, b
 	if err != nil {
 		return p, fmt.Errorf("%s: %w", doing, err)
 	}
+	if s.writer.behind.olderThan(before) {
+		if err := s.catchUp(ctx); err != nil { // only what is not late is removed
+			return p, fmt.Errorf("%s: %w", doing, err)
+		}
+	}
 	last := first // of those that are old
 	var seqs []int64
 	err = s.snapshot(ctx, doing, func(c *conn) error {

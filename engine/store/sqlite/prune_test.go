@@ -16,8 +16,7 @@ import (
 )
 
 func init() {
-	samples[selectOldEvents] = []driver.Value{int64(50), int64(10)}
-	samples[selectOldTexts] = []driver.Value{int64(50), int64(10)}
+	samples[noteLastSeq] = []driver.Value{}
 	samples[restoreSeqs] = []driver.Value{}
 	samples[selectMissedPack] = []driver.Value{""}
 	samples[selectMissedSeqs] = []driver.Value{"pack", int64(50), int64(60)}
@@ -58,6 +57,9 @@ func TestFileStaysOfOneSizeUnderSteadyLoad(t *testing.T) {
 			outcomes[i] = readDone(r.Seq, &arrivals[i])
 		}
 		if err := s.Commit(t.Context(), outcomes); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.catchUp(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for _, sweep := range []struct {

@@ -86,7 +86,7 @@ func old(days int, id, chatID string) turn.Arrival {
 // event has a chat of its own.
 func (b *bench) handle(seq int64, chatID string, statuses ...chat.Status) {
 	b.Helper()
-	c := chat.Chat{ID: chatID, LastEvent: seq}
+	c := chat.Chat{ID: chatID, Newest: seq, LastEvent: seq}
 	t := turn.Transition{Decision: &turn.Decision{Seq: seq, At: noon, Actions: len(statuses)}, Chat: &c}
 	for n, status := range statuses {
 		a := read(seq, n, chatID, noon)
@@ -192,7 +192,7 @@ func removedIsDuplicate(t *testing.T, b *bench) {
 		b.must(err)
 		b.equal("receipt of the same event", receipts, []store.Receipt{{Seq: seq, Duplicate: true}})
 		b.equal("events", b.events(), []string(nil))
-		if found, err := b.s.Unhandled(background, "c1", 0); found || err != nil {
+		if found, err := b.s.Unhandled(background, "c1"); found || err != nil {
 			t.Errorf("unhandled: %t, %v", found, err)
 		}
 		b.reopen()
