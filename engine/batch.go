@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
-	"chertd/engine/dispatch"
 	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -17,7 +15,8 @@ import (
 // the commit.
 type batch struct {
 	s      *shard
-	chats  map[string]*chat.Chat
+	chats  map[string]*chat.Chat // those it has claimed, changed or not
+	loaded map[string]*chat.Chat // read before, of events that may be handled
 	memory turn.Memory
 	again  bool // its events ran before, and the commit failed
 	log    []turn.Transition
@@ -39,10 +38,15 @@ func newBatch(s *shard) *batch {
 	}
 }
 
-// run handles events and serves requests. If *events is empty it takes events from the
-// shard's queue and leaves them there, for when all must run again.
-func (b *batch) run(ctx context.Context, events *[]*turn.Entry, requests []request) {
+// run takes in the results of calls, handles events and serves requests. If *events is
+// empty it takes events from the shard's queue and leaves them there, for when all must
+// run again.
+func (b *batch) run(ctx context.Context, results []request, events *[]*turn.Entry, requests []request) {
 	began := b.s.e.c.Now()
+	// They are older than the events: what was read before a veto came is not too late for it.
+	for i := range results {
+		b.serve(ctx, &results[i])
+	}
 	plan := b.s.plan()
 	switch {
 	case len(*events) > 0:
@@ -56,6 +60,7 @@ func (b *batch) run(ctx context.Context, events *[]*turn.Entry, requests []reque
 			b.carryOut(ctx, plan, began)
 		}
 	default:
+		b.preload(ctx)
 		for len(*events) < batchEntries && b.s.e.c.Now().Sub(began) <= batchTime && b.memory.Bytes() < batchBytes {
 			// The set before the plan: one that is new came with its plan.
 			set := b.s.e.rules.Load()
@@ -128,20 +133,43 @@ func (b *batch) add(d *turn.Done) {
 	}
 }
 
-// chat returns a chat with the changes of this batch; nil if it could not be read.
+// chat returns a chat with the changes of this batch, and claims it; nil if it could not
+// be read.
 func (b *batch) chat(ctx context.Context, id string) *chat.Chat {
 	if c := b.chats[id]; c != nil {
 		return c
 	}
-	if c := b.s.chats.get(id); c != nil {
-		return c
+	c := b.s.claim(id)
+	if c == nil {
+		c = b.loaded[id]
 	}
-	loaded, err := b.s.e.c.Store.Chats(ctx, []string{id})
+	if c == nil {
+		loaded, err := b.s.e.c.Store.Chats(ctx, []string{id})
+		if err != nil {
+			b.err = fmt.Errorf("load chat %q: %w", id, err)
+			return nil
+		}
+		c = &loaded[0]
+	}
+	b.chats[id] = c
+	return c
+}
+
+// preload reads the chats of waiting events that are in the store only, all together. Only
+// the shard changes them, so that they stay as they are.
+func (b *batch) preload(ctx context.Context) {
+	ids := b.s.uncached()
+	if len(ids) < 2 {
+		return
+	}
+	list, err := b.s.e.c.Store.Chats(ctx, ids)
 	if err != nil {
-		b.err = fmt.Errorf("load chat %q: %w", id, err)
-		return nil
+		return // the event that needs one reports it
 	}
-	return &loaded[0]
+	b.loaded = make(map[string]*chat.Chat, len(list))
+	for i := range list {
+		b.loaded[ids[i]] = &list[i]
+	}
 }
 
 // commit makes the batch durable.
@@ -155,14 +183,12 @@ func (b *batch) commit(ctx context.Context) error {
 // publish passes what is durable to the shard's cache, the agendas, and the senders of
 // requests.
 func (b *batch) publish() {
-	for id, c := range b.chats {
-		b.s.chats.put(id, c)
-		call := c.NextCall()
-		if c.Flight != nil {
-			call = time.Time{} // the answer sets it
-		}
-		b.s.e.callsDue.Set(dispatch.Pick{Chat: id, Line: c.Line, Due: call, Retry: c.Retry.Attempts > 0})
-		b.s.e.timersDue.Set(id, c.NextTimer())
+	again := b.s.publish(b.chats)
+	for _, c := range b.chats {
+		b.s.e.setDue(c)
+	}
+	for _, c := range again {
+		b.s.e.setDue(c)
 	}
 	for id, places := range b.places {
 		b.s.places[id] = places
