@@ -19,12 +19,16 @@ const pressureEvery = time.Second
 
 // watchHeap discards the VMs of all rules when the heap is above a ceiling, in addition
 // to the limits of each pack. Nothing is lost that a rule may rely on: ev.state and kv
-// are in the store.
+// are in the store. It also returns memory to the system after a burst of events.
 func (e *Engine) watchHeap(ctx context.Context, every time.Duration, ceiling uint64) {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/allocs:bytes"}}
 	var logged time.Time
+	var quiet quietHeap
 	for wait.For(ctx, every) {
 		metrics.Read(sample)
+		if quiet.returns(sample[1].Value.Uint64()) {
+			debug.FreeOSMemory()
+		}
 		live := sample[0].Value.Uint64()
 		if live < ceiling {
 			continue
@@ -40,4 +44,36 @@ func (e *Engine) watchHeap(ctx context.Context, every time.Duration, ceiling uin
 		}
 		debug.FreeOSMemory()
 	}
+}
+
+const (
+	// quietTicks is after how many measurements with little work memory is returned.
+	quietTicks = 60
+	// littleWork is what a quiet daemon allocates between two measurements, in bytes: less
+	// than 20 events do.
+	littleWork = 512 << 10
+	// worthReturning is how much must have been allocated since the last time, in bytes.
+	worthReturning = 64 << 20
+)
+
+// quietHeap decides when the memory of a burst of events is returned to the system: the
+// runtime itself keeps as much as the next collection may need, which is three times the
+// live heap.
+type quietHeap struct {
+	last, returned uint64 // bytes allocated since the start: at the last measurement, and when memory was returned
+	ticks          int    // measurements with little work since then
+}
+
+// returns reports whether memory should be returned now.
+func (q *quietHeap) returns(allocated uint64) bool {
+	q.ticks++
+	if allocated-q.last > littleWork {
+		q.ticks = 0
+	}
+	q.last = allocated
+	if q.ticks < quietTicks || allocated-q.returned < worthReturning {
+		return false
+	}
+	q.returned = allocated
+	return true
 }

@@ -43,3 +43,35 @@ end)`)
 		t.Errorf("after memory was short the event is %q, want number 1 of a new VM", got)
 	}
 }
+
+// Memory is returned once after a burst, when a minute was quiet, and not after little
+// work.
+func TestQuietHeapReturnsMemoryOnce(t *testing.T) {
+	t.Parallel()
+	var q quietHeap
+	allocated := uint64(0)
+	quiet := func(ticks int) (returned int) {
+		for range ticks {
+			if allocated += littleWork / 100; q.returns(allocated) {
+				returned++
+			}
+		}
+		return returned
+	}
+	if n := quiet(1000); n != 0 {
+		t.Errorf("after little work memory is returned %d times", n)
+	}
+	for range 2 {
+		for range 100 {
+			if allocated += 2 * worthReturning / 100; q.returns(allocated) {
+				t.Fatal("memory is returned under load")
+			}
+		}
+		if n := quiet(quietTicks - 1); n != 0 {
+			t.Error("memory is returned before the quiet minute is over")
+		}
+		if n := quiet(1000); n != 1 {
+			t.Errorf("after a burst memory is returned %d times", n)
+		}
+	}
+}
