@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
-	"chertd/engine/dispatch"
 	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -17,7 +15,7 @@ import (
 // the commit.
 type batch struct {
 	s      *shard
-	chats  map[string]*chat.Chat
+	chats  map[string]*chat.Chat // those it has claimed, changed or not
 	memory turn.Memory
 	again  bool // its events ran before, and the commit failed
 	log    []turn.Transition
@@ -39,10 +37,15 @@ func newBatch(s *shard) *batch {
 	}
 }
 
-// run handles events and serves requests. If *events is empty it takes events from the
-// shard's queue and leaves them there, for when all must run again.
-func (b *batch) run(ctx context.Context, events *[]*turn.Entry, requests []request) {
+// run takes in the results of calls, handles events and serves requests. If *events is
+// empty it takes events from the shard's queue and leaves them there, for when all must
+// run again.
+func (b *batch) run(ctx context.Context, results []request, events *[]*turn.Entry, requests []request) {
 	began := b.s.e.c.Now()
+	// They are older than the events: what was read before a veto came is not too late for it.
+	for i := range results {
+		b.serve(ctx, &results[i])
+	}
 	plan := b.s.plan()
 	switch {
 	case len(*events) > 0:
@@ -127,20 +130,23 @@ func (b *batch) add(d *turn.Done) {
 	}
 }
 
-// chat returns a chat with the changes of this batch; nil if it could not be read.
+// chat returns a chat with the changes of this batch, and claims it; nil if it could not
+// be read.
 func (b *batch) chat(ctx context.Context, id string) *chat.Chat {
 	if c := b.chats[id]; c != nil {
 		return c
 	}
-	if c := b.s.chats.get(id); c != nil {
-		return c
+	c := b.s.claim(id)
+	if c == nil {
+		loaded, err := b.s.e.c.Store.Chat(ctx, id)
+		if err != nil {
+			b.err = fmt.Errorf("load chat %q: %w", id, err)
+			return nil
+		}
+		c = &loaded
 	}
-	loaded, err := b.s.e.c.Store.Chat(ctx, id)
-	if err != nil {
-		b.err = fmt.Errorf("load chat %q: %w", id, err)
-		return nil
-	}
-	return &loaded
+	b.chats[id] = c
+	return c
 }
 
 // commit makes the batch durable.
@@ -154,14 +160,12 @@ func (b *batch) commit(ctx context.Context) error {
 // publish passes what is durable to the shard's cache, the agendas, and the senders of
 // requests.
 func (b *batch) publish() {
-	for id, c := range b.chats {
-		b.s.chats.put(id, c)
-		call := c.NextCall()
-		if c.Flight != nil {
-			call = time.Time{} // the answer sets it
-		}
-		b.s.e.callsDue.Set(dispatch.Pick{Chat: id, Line: c.Line, Due: call, Retry: c.Retry.Attempts > 0})
-		b.s.e.timersDue.Set(id, c.NextTimer())
+	again := b.s.publish(b.chats)
+	for _, c := range b.chats {
+		b.s.e.setDue(c)
+	}
+	for _, c := range again {
+		b.s.e.setDue(c)
 	}
 	for id, places := range b.places {
 		b.s.places[id] = places

@@ -6,7 +6,8 @@ import (
 	"chertd/rules/chat"
 )
 
-// chatCache keeps the chats that a shard has changed lately, as they are in the store.
+// chatCache keeps the chats that a shard has published lately: as they are in the store,
+// with their calls in flight. The values it has are never changed, only replaced.
 // A chat whose call is in flight stays, whatever the limit, as the store does not keep
 // the flight.
 type chatCache struct {
@@ -43,4 +44,41 @@ func (c *chatCache) put(id string, ch *chat.Chat) {
 		}
 		el = before
 	}
+}
+
+// claim makes a batch the owner of a chat, until publish: meanwhile no call is handed out
+// from the published chat. It returns that one; nil: it is in the store only.
+func (s *shard) claim(id string) *chat.Chat {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.own(id)
+	return s.chats.get(id)
+}
+
+// own is claim, with mu held.
+func (s *shard) own(id string) {
+	if s.claimed == nil {
+		s.claimed = map[string]bool{}
+	}
+	s.claimed[id] = true
+}
+
+// publish ends the claims of a batch, and replaces the published chats by those it has
+// made durable. It returns the others of which a call was refused because of the claims:
+// they are due again.
+func (s *shard) publish(chats map[string]*chat.Chat) (again []*chat.Chat) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range s.refused {
+		// A call is refused of chats in the cache alone.
+		if c := s.chats.get(id); c != nil && chats[id] == nil {
+			again = append(again, c)
+		}
+	}
+	s.refused = s.refused[:0]
+	for id, c := range chats {
+		s.chats.put(id, c)
+	}
+	clear(s.claimed)
+	return again
 }

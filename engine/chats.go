@@ -17,8 +17,8 @@ type Operated struct {
 	InFlight bool      // a read call is on the wire, and can't be recalled
 }
 
-// Ready implements dispatch.Chats.
-func (e *Engine) Ready(ctx context.Context, id string) (chat.Call, bool, error) {
+// Ask implements dispatch.Chats.
+func (e *Engine) Ask(ctx context.Context, id string) (chat.Call, bool, error) {
 	reply := make(chan readyReply, 1)
 	if err := e.shardOf(id).post(ctx, request{chat: id, ready: reply}); err != nil {
 		return chat.Call{}, false, err
@@ -27,12 +27,6 @@ func (e *Engine) Ready(ctx context.Context, id string) (chat.Call, bool, error) 
 	// failing store once the engine drains.
 	r := <-reply
 	return r.call, r.ok, r.err
-}
-
-// Answer implements dispatch.Chats.
-func (e *Engine) Answer(a chat.Answer) {
-	// The shards outlive the dispatcher, so this can't fail.
-	_ = e.shardOf(a.Call.Chat).post(context.Background(), request{chat: a.Call.Chat, input: a})
 }
 
 // Apply changes a chat by an input from outside the journal, such as a command, and

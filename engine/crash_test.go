@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"chertd/engine/chert"
+	"chertd/engine/dispatch"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 	"chertd/rules/chat"
@@ -97,7 +98,7 @@ chert.rule({ name = "later", on = "message.received", where = { text = "later" }
 	apiURL := serve(t, api)
 	acked := map[string]bool{}
 	var mu sync.Mutex
-	next, again := 0, 0
+	next, again, inFlight := 0, 0, 0
 	for range *crashes {
 		child := startChild(t, dir, apiURL)
 		ctx, cancel := context.WithCancel(context.Background())
@@ -122,6 +123,7 @@ chert.rule({ name = "later", on = "message.received", where = { text = "later" }
 		cancel()
 		posters.Wait()
 		again += repeatedCalls(t, dir, api)
+		inFlight += callsInFlight(t, dir, api)
 	}
 	if again > 0 {
 		t.Errorf("%d calls were made again although they had ended", again)
@@ -162,7 +164,16 @@ chert.rule({ name = "later", on = "message.received", where = { text = "later" }
 			t.Fatalf("chat %s: state is %s, want the event counted once", id, state)
 		}
 	}
-	t.Logf("%d crashes, %d events acknowledged, %d calls", *crashes, len(acked), api.total())
+	api.mu.Lock()
+	twice := 0
+	for _, calls := range api.calls {
+		twice += calls - 1
+	}
+	api.mu.Unlock()
+	if twice > inFlight {
+		t.Errorf("%d calls were made again, and %d were in flight at the kills", twice, inFlight)
+	}
+	t.Logf("%d crashes, %d events acknowledged, %d calls, %d in flight at the kills, %d made again", *crashes, len(acked), api.total(), inFlight, twice)
 }
 
 // repeatedCalls returns how many chats were called again although their action had ended
@@ -189,6 +200,34 @@ func repeatedCalls(t *testing.T, dir string, api *readCounter) (again int) {
 		api.ended[a.Chat] = api.calls[a.Chat]
 	}
 	return again
+}
+
+// callsInFlight returns how many calls were in flight when the daemon was killed: those of
+// chats with one message (chat-1) that have a waiting read. It checks their bound.
+func callsInFlight(t *testing.T, dir string, api *readCounter) (n int) {
+	t.Helper()
+	st, err := sqlite.Open(context.Background(), filepath.Join(dir, "chertd.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	waiting, err := st.Actions(context.Background(), store.ActionFilter{Status: []chat.Status{chat.Waiting}, Limit: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	seen := map[string]bool{}
+	for _, a := range waiting {
+		if strings.HasPrefix(a.Chat, "chat") && api.calls[a.Chat] > 0 && !seen[a.Chat] {
+			seen[a.Chat] = true
+			n++
+		}
+	}
+	if most := dispatch.DefaultConcurrency + dispatch.MaxUndurable; n > most {
+		t.Errorf("%d calls were in flight when the daemon was killed, want %d at most", n, most)
+	}
+	return n
 }
 
 // readCounter is a Chert that counts the calls of each chat.

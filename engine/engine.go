@@ -38,7 +38,7 @@ type Config struct {
 	Shards      int           // goroutines that run rules; default 4
 	Rate        float64       // calls per second at most; 0: no ceiling
 	Burst       int           // size of a burst of calls; default 1
-	Concurrency int           // calls in flight; default dispatch.DefaultConcurrency
+	Concurrency int           // calls on the wire; default dispatch.DefaultConcurrency
 	Timeout     time.Duration // of one attempt
 
 	// Credential identifies the account and the address of calls. A pause because of a
@@ -155,6 +155,9 @@ func (e *Engine) Run(ctx context.Context) {
 func (e *Engine) Drain() {
 	e.draining.Store(true)
 	e.drainOnce.Do(func() { close(e.drained) })
+	for _, s := range e.shards {
+		s.wakeUp() // results wait no longer
+	}
 }
 
 // Swap changes the rule set, from the next event on. Before the first Swap, events are
@@ -197,7 +200,7 @@ func (e *Engine) Pause(on bool) { e.calls.Pause(on) }
 // Status is the state of an Engine.
 type Status struct {
 	Draining  bool
-	InFlight  int    // calls on the wire
+	InFlight  int    // calls until their answers are durable
 	Rules     bool   // there is a rule set to run events by
 	Failing   string // the last error of the store; "": it works
 	Paused    bool

@@ -60,7 +60,8 @@ func (s *shard) fetch(ctx context.Context) {
 	}
 }
 
-// take removes the next event from the queue and returns it; nil: there is none.
+// take removes the next event from the queue, claims its chat and returns it; nil: there is
+// none.
 func (s *shard) take() *turn.Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,6 +76,7 @@ func (s *shard) take() *turn.Entry {
 	if s.queued[key]--; s.queued[key] == 0 {
 		delete(s.queued, key)
 	}
+	s.own(key) // it is not in the queue any more, and not handled yet
 	s.taken = entry.Seq
 	return entry
 }

@@ -14,7 +14,7 @@ import (
 func TestShardCountsWaitingEvents(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
-	s := &shard{queued: map[string]int{}}
+	s := &shard{queued: map[string]int{}, chats: newChatCache(1)}
 	var waiting, out []*turn.Entry // a model of the queue, and what was taken and may come back
 	seq := int64(0)
 	for range 5000 {
@@ -30,6 +30,10 @@ func TestShardCountsWaitingEvents(t *testing.T) {
 			if got := s.take(); got != waiting[0] || s.taken != got.Seq {
 				t.Fatalf("took %v, and notes %d; want event %d", got, s.taken, waiting[0].Seq)
 			}
+			if id := waiting[0].ShardKey(); !s.claimed[id] {
+				t.Fatalf("an event of %s was taken, and calls of it may go out until it is handled", id)
+			}
+			s.publish(nil)
 			out, waiting = append(out, waiting[0]), waiting[1:]
 		case n == 5 && len(out) > 0:
 			s.putBack(out)

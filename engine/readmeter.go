@@ -3,7 +3,10 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chertd/engine/store"
@@ -19,6 +22,10 @@ type readMeters struct {
 	mu     sync.Mutex
 	limits turn.Limits
 	packs  map[string]*readMeter
+
+	// withLimit are the packs that have a limit. It is read without mu, as reserve holds
+	// that during writes to the store.
+	withLimit atomic.Pointer[map[string]bool]
 }
 
 type readMeter struct {
@@ -47,7 +54,24 @@ func (m *readMeters) limit(pack string, limit rules.Rate) (raised bool) {
 	r := m.of(pack)
 	was := r.meter.Limit
 	r.meter.Limit = limit
+	m.noteLimited(pack, limit.N > 0)
 	return was.N > 0 && limit.N > 0 && limit.Raised(was)
+}
+
+// limited reports whether one of the packs has a limit.
+func (m *readMeters) limited(packs []string) bool {
+	with := m.withLimit.Load()
+	return with != nil && slices.ContainsFunc(packs, func(pack string) bool { return (*with)[pack] })
+}
+
+// noteLimited notes for limited whether a pack has a limit. It is called with mu held.
+func (m *readMeters) noteLimited(pack string, limited bool) {
+	with := map[string]bool{}
+	if was := m.withLimit.Load(); was != nil {
+		maps.Copy(with, *was)
+	}
+	with[pack] = limited
+	m.withLimit.Store(&with)
 }
 
 // forget resets the count of a pack to zero.

@@ -133,7 +133,7 @@ func (b *batch) carryOut(ctx context.Context, p *plan, began time.Time) {
 	}
 	if len(rows) == 0 {
 		b.reran = func() {
-			b.s.planned = p.n
+			b.s.planned.Store(p.n)
 			b.s.e.misses.finished(p)
 		}
 		return

@@ -45,6 +45,9 @@ func (b *batch) serve(ctx context.Context, r *request) {
 		if r.operated != nil {
 			r.operated <- operated(t.Chat.Hold, d.Chat, d.Actions, t.Now)
 		}
+		if r.durable != nil {
+			r.durable()
+		}
 		if r.done != nil {
 			r.done <- nil
 		}

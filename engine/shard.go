@@ -38,30 +38,40 @@ const (
 // errStopping is the answer to requests once a shard has ended.
 var errStopping = errors.New("the engine is stopping")
 
-// shard owns a part of all chats: only its goroutine runs rules on their events and
-// changes them. It works in batches: it handles all that waits, commits that in one
-// transaction, and publishes it only then.
+// shard owns a part of all chats. Its goroutine works in batches: it handles all that
+// waits, commits that in one transaction, and publishes it only then. Rules run on that
+// goroutine alone, and it alone changes chats in the store.
+//
+// A batch claims each chat that it looks at, from then until it has published it. Between
+// claims the published chat belongs to whoever holds mu: Engine.Ready puts its call in
+// flight there, which is not stored, and the next batch finds it.
 type shard struct {
 	e     *Engine
 	part  store.Shard
 	inbox chan request
 	wake  chan struct{}
 
-	mu     sync.Mutex // guards what journaled adds to
-	queue  []*turn.Entry
-	bytes  int
-	queued map[string]int // entries in queue, by shard key
-	newest int64          // highest sequence known: at New, or of an entry of this shard
-	last   int64          // highest sequence that was ever in queue
-	behind bool           // the store has entries that are not in queue
+	mu           sync.Mutex // guards the fields up to the blank line
+	queue        []*turn.Entry
+	bytes        int
+	queued       map[string]int  // entries in queue, by shard key
+	newest       int64           // highest sequence known: at New, or of an entry of this shard
+	last         int64           // highest sequence that was ever in queue
+	behind       bool            // the store has entries that are not in queue
+	chats        *chatCache      // published
+	claimed      map[string]bool // chats of the current batch
+	posted       map[string]int  // requests of each chat that are in the inbox, or about to be
+	refused      []string        // chats whose call was refused because they are claimed or have requests
+	results      []request       // of reads that succeeded, for the next batch
+	resultsDue   bool            // they have waited for resultsWait
+	resultsTimer *time.Timer     // nil: there were none yet
 
-	shed atomic.Bool // discard the VMs: memory is low
+	shed    atomic.Bool  // discard the VMs: memory is low
+	planned atomic.Int64 // the last plan of missed events that was carried out
 
 	// Only for the shard's goroutine.
 	taken    int64 // highest sequence taken out of queue or store
-	planned  int64 // the last plan of missed events that was carried out
 	progress progress
-	chats    *chatCache
 	waiting  []request // taken from the inbox, not done yet
 	// places are what calls in flight, by chat, have in the meters of packs.
 	places map[string][]turn.Place
@@ -77,6 +87,7 @@ type request struct {
 	ready chan readyReply // if set, receives the next call; it must have room
 	// dropped, if set, is filled in before done receives: what the input dropped.
 	dropped  *live.Dropped
+	durable  func()        // for a chat.Answer; if set, is called once the answer is durable, or lost
 	operated chan Operated // for a chat.Operate; if set, receives its effect before done; it must have room
 }
 
@@ -95,6 +106,7 @@ func newShard(e *Engine, part store.Shard) *shard {
 		newest: e.c.Store.LastSeq(),
 		behind: true, // whatever an earlier run left pending is in the store
 		chats:  newChatCache(cachedChats),
+		posted: map[string]int{},
 		places: map[string][]turn.Place{},
 	}
 }
@@ -107,11 +119,34 @@ func (s *shard) wakeUp() {
 }
 
 func (s *shard) post(ctx context.Context, r request) error {
+	s.mu.Lock()
+	s.posted[r.chat]++
+	s.mu.Unlock()
 	select {
 	case s.inbox <- r:
 		return nil
 	case <-ctx.Done():
+		s.mu.Lock()
+		s.unpost(r.chat)
+		s.mu.Unlock()
 		return ctx.Err()
+	}
+}
+
+// unpost notes that a request has left the inbox. It is called with mu held.
+func (s *shard) unpost(id string) {
+	if s.posted[id]--; s.posted[id] == 0 {
+		delete(s.posted, id)
+	}
+}
+
+// received claims the chats of requests from the inbox.
+func (s *shard) received(requests []request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range requests {
+		s.unpost(requests[i].chat)
+		s.own(requests[i].chat)
 	}
 }
 
@@ -135,9 +170,7 @@ func (s *shard) run(ctx context.Context) {
 			case <-s.wake:
 			case <-ctx.Done():
 				s.takeInbox()
-				if len(s.waiting) > 0 {
-					s.work(whole)
-				}
+				s.work(whole)
 				return
 			}
 		}
@@ -148,7 +181,9 @@ func (s *shard) run(ctx context.Context) {
 		if ctx.Err() == nil && s.e.rules.Load() != nil {
 			s.fetch(ctx)
 		}
-		s.work(whole)
+		if len(s.waiting) > 0 || s.more() {
+			s.work(whole)
+		}
 	}
 }
 
@@ -156,13 +191,16 @@ func (s *shard) run(ctx context.Context) {
 func (s *shard) more() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.mustCommitResults() {
+		return true
+	}
 	return (len(s.queue) > 0 || s.behind || s.plan() != nil) && s.e.rules.Load() != nil && !s.e.draining.Load()
 }
 
 // plan returns the plan of missed events to carry out before newer events are handled,
 // nil if there is none.
 func (s *shard) plan() *plan {
-	if p := s.e.misses.plan.Load(); p != nil && p.n != s.planned {
+	if p := s.e.misses.plan.Load(); p != nil && p.n != s.planned.Load() {
 		return p
 	}
 	return nil
@@ -182,8 +220,9 @@ func (s *shard) takeInbox() {
 // work runs one batch of events and requests, commits and publishes it. It repeats that
 // until it succeeds or the engine drains.
 func (s *shard) work(ctx context.Context) {
-	requests := s.waiting
+	results, requests := s.takeResults(), s.waiting
 	s.waiting = nil
+	s.received(requests)
 	var events []*turn.Entry
 	wait := storeRetry
 	var packs []string // to lock: their kv had repeated conflicts
@@ -195,7 +234,7 @@ func (s *shard) work(ctx context.Context) {
 		unlock := s.e.lockPacks(packs)
 		b := newBatch(s)
 		b.again = again
-		b.run(ctx, &events, requests)
+		b.run(ctx, results, &events, requests)
 		err := b.commit(ctx)
 		unlock()
 		switch {
@@ -212,12 +251,13 @@ func (s *shard) work(ctx context.Context) {
 				packs = b.packs()
 			}
 		case !s.storeFailed(ctx, err, wait):
-			for i := range requests {
-				requests[i].fail(err)
+			for _, r := range slices.Concat(results, requests) {
+				r.fail(err)
 			}
 			s.mu.Lock()
 			s.behind = true // the events of the batch wait in the store
 			s.mu.Unlock()
+			s.unclaim()
 			return
 		default:
 			// A person waits for these and receives the error, so they must not be
@@ -228,12 +268,20 @@ func (s *shard) work(ctx context.Context) {
 				}
 				return r.operated != nil
 			})
-			if len(events) == 0 && len(requests) == 0 {
+			if len(results) == 0 && len(events) == 0 && len(requests) == 0 {
 				s.e.failing.Store(nil) // nothing is retried: Store.Healthy has the state
+				s.unclaim()
 				return
 			}
 			wait = min(2*wait, storeRetryMax)
 		}
+	}
+}
+
+// unclaim ends the claims of a batch that was given up.
+func (s *shard) unclaim() {
+	for _, c := range s.publish(nil) {
+		s.e.setDue(c)
 	}
 }
 
@@ -264,8 +312,8 @@ func (s *shard) storeWorks() {
 // dispatch, timers and commands have ended before it.
 func (s *shard) refuse() {
 	s.takeInbox()
-	for i := range s.waiting {
-		s.waiting[i].fail(errStopping)
+	for _, r := range slices.Concat(s.takeResults(), s.waiting) {
+		r.fail(errStopping)
 	}
 	s.waiting = nil
 }
@@ -276,5 +324,8 @@ func (r *request) fail(err error) {
 	}
 	if r.ready != nil {
 		r.ready <- readyReply{err: err}
+	}
+	if r.durable != nil {
+		r.durable()
 	}
 }

@@ -21,13 +21,22 @@ import (
 
 // Chats has the chats that calls are made for.
 type Chats interface {
-	// Ready returns the call that a chat is due now; ok is false if there is none
-	// (any more). The chat is set in the Queue again when it has one. When Ready
-	// returns, the store has all that must outlive a crash during the call.
-	Ready(ctx context.Context, chat string) (call chat.Call, ok bool, err error)
+	// Ready returns the call that a chat is due now, from memory and without
+	// waiting; nil if there is none (any more). The chat is set in the Queue again
+	// when it has one. With ask the call is not known, or something must be durable
+	// before it goes out: then the chat must be asked.
+	Ready(chat string) (call *chat.Call, ask bool)
+	// Ask returns the call that a chat is due now; ok is false if there is none. It may
+	// take as long as a write to the store. When it returns, the store has all that
+	// must outlive a crash during the call.
+	Ask(ctx context.Context, chat string) (call chat.Call, ok bool, err error)
+	// Recalled reports whether an action of a call that Ask has returned was dropped
+	// since. Then the call must not go out.
+	Recalled(call *chat.Call) bool
 	// Answer gives the answer to a call back. It returns before the answer is
-	// durable: if it is lost, the call is made again.
-	Answer(answer chat.Answer)
+	// durable: if it is lost, the call is made again. It calls durable, on any
+	// goroutine, once that can't happen any more, or the daemon stops.
+	Answer(answer chat.Answer, durable func())
 }
 
 // Caller makes one attempt of a call. Its error is nil or a *chert.Error.
@@ -41,9 +50,9 @@ type Config struct {
 	Caller      Caller
 	Queue       *Queue
 	Governor    *Governor
-	Concurrency int // calls in flight; at least 1
-	// Group returns the group of a chat: chats of one group are answered by one
-	// goroutine. nil: all are one group.
+	Concurrency int // calls on the wire; at least 1
+	// Group returns the group of a chat: chats of one group are asked through one
+	// goroutine, which also makes their answers durable. nil: all are one group.
 	Group   func(chat string) int
 	Timeout time.Duration // of one attempt; 0: none
 	Now     func() time.Time
@@ -69,11 +78,14 @@ type Attempt struct {
 
 // Dispatcher makes the calls of a Queue. Create it with New, and call Run once.
 type Dispatcher struct {
-	c      Config
-	paused atomic.Bool
-	nudge  chan struct{}
-	wire   *places
-	busy   busyGroups
+	c        Config
+	paused   atomic.Bool
+	nudge    chan struct{}
+	starved  atomic.Bool // next may wait for what a call gives back
+	wire     *places
+	inFlight *inFlight
+	boarding boarding
+	work     chan *flight // taken by goroutines that have made a call and wait for another
 }
 
 // New returns a Dispatcher. It does nothing before Run.
@@ -82,7 +94,10 @@ func New(c Config) *Dispatcher {
 	if c.Group == nil {
 		c.Group = func(string) int { return 0 }
 	}
-	return &Dispatcher{c: c, nudge: make(chan struct{}, 1), wire: newPlaces(c.Concurrency)}
+	return &Dispatcher{
+		c: c, nudge: make(chan struct{}, 1), work: make(chan *flight),
+		wire: newPlaces(c.Concurrency), inFlight: newInFlight(c.Concurrency+MaxUndurable, c.Concurrency*asksPerPlace),
+	}
 }
 
 // Pause stops calls from going out, or with false lets them resume. Calls in flight
@@ -102,39 +117,60 @@ func (d *Dispatcher) ProbeNow() {
 // Paused reports whether calls are paused.
 func (d *Dispatcher) Paused() bool { return d.paused.Load() }
 
-// InFlight returns how many calls have a place on the wire.
-func (d *Dispatcher) InFlight() int { return d.wire.inFlight() }
+// InFlight returns how many calls are in flight: each from when it is picked until its
+// answer is durable. A crash repeats no others.
+func (d *Dispatcher) InFlight() int { return d.inFlight.count() }
 
-// Run makes calls until ctx ends. Then it starts no more, waits for the calls in
-// flight and until Chats.Answer has returned for each, and returns.
+// Run makes calls until ctx ends. Then it starts no more, waits for the calls on the wire
+// and until Chats.Answer has returned for each, and returns.
 func (d *Dispatcher) Run(ctx context.Context) {
 	var flights sync.WaitGroup
 	defer flights.Wait()
+	defer close(d.work)
 	for {
-		p, ok := d.next(ctx)
+		f, ok := d.next(ctx)
 		if !ok {
-			return
+			break
 		}
-		flights.Go(func() {
-			defer d.wakeUp()
-			d.call(ctx, p)
-		})
+		select {
+		case d.work <- f:
+		default:
+			flights.Go(func() { d.flyAll(ctx, f) })
+		}
+	}
+	d.boarding.close()
+	for f := d.embark(d.c.Now()); f != nil; f = d.embark(d.c.Now()) {
+		d.turnBack(f)
+	}
+}
+
+// flyAll makes a call and then those that it gets, until Run ends. A goroutine that has
+// made a call has the stack for another.
+func (d *Dispatcher) flyAll(ctx context.Context, f *flight) {
+	d.fly(ctx, f)
+	for f := range d.work {
+		d.fly(ctx, f)
 	}
 }
 
 // next waits until a call is due, its line has a place on the wire and the governor
-// admits it, and takes all three. For a chat that will not answer soon it takes the
-// call alone. It returns false once ctx has ended.
+// admits it, and takes all three. It returns false once ctx has ended.
 func (d *Dispatcher) next(ctx context.Context) (*flight, bool) {
 	for {
+		d.starved.Store(true)
 		f, r := d.tryNext(ctx, d.c.Now())
 		switch {
+		case ctx.Err() != nil:
+			if f != nil {
+				d.turnBack(f)
+			}
+			return nil, false
 		case f != nil:
 			return f, true
-		case ctx.Err() != nil:
-			return nil, false
 		case r.d == 0:
 			continue
+		case r.idle:
+			d.starved.Store(false)
 		}
 		changed := d.c.Queue.Changed()
 		if r.regardless {
@@ -152,17 +188,26 @@ func (d *Dispatcher) next(ctx context.Context) (*flight, bool) {
 type rest struct {
 	d          time.Duration // 0: none; negative: without end
 	regardless bool          // of changes of the queue
+	idle       bool          // no call is due: what calls give back makes no difference
 }
 
 // tryNext is next without waiting. Without a flight it returns how long to wait.
 func (d *Dispatcher) tryNext(ctx context.Context, now time.Time) (*flight, rest) {
+	if f := d.embark(now); f != nil {
+		return f, rest{}
+	}
 	if d.paused.Load() {
 		return nil, rest{d: -1}
 	}
 	if d.c.Able != nil && d.c.Able() != nil {
 		return nil, rest{d: retryReady}
 	}
-	may := func(line string) bool { return d.wire.may(line, now) }
+	barred := false
+	may := func(line string) bool {
+		ok := d.wire.may(line, now)
+		barred = barred || !ok
+		return ok
+	}
 	pick, until, ok, err := d.c.Queue.Next(ctx, now, may, d.wire.used)
 	switch {
 	case ctx.Err() != nil:
@@ -171,7 +216,7 @@ func (d *Dispatcher) tryNext(ctx context.Context, now time.Time) (*flight, rest)
 		d.c.Log.Error("could not read from the store which calls are due; retrying", "err", err)
 		return nil, rest{d: retryReady}
 	case !ok:
-		return nil, rest{d: until}
+		return nil, rest{d: until, idle: !barred && !d.boarding.waits()}
 	}
 	// A chat whose call can't go out immediately would be asked again and again.
 	if paced := d.c.Governor.Wait(now); paced > 0 {
@@ -182,34 +227,33 @@ func (d *Dispatcher) tryNext(ctx context.Context, now time.Time) (*flight, rest)
 			pick = better
 		}
 	}
-	switch group := d.c.Group(pick.Chat); d.busy.admit(group, d.c.Concurrency) {
-	case askLater:
-		if d.busy.park(group, pick, d.c.Queue) {
+	group := d.c.Group(pick.Chat)
+	if !d.inFlight.room(group) {
+		if d.inFlight.park(group, pick, d.c.Queue) {
 			return nil, rest{}
 		}
-		return nil, rest{d: -1, regardless: true} // until a chat of a group has answered
-	case askWithoutPlace:
-		if d.c.Queue.Take(pick) {
-			return &flight{pick: pick, late: true}, rest{}
-		}
-		d.busy.leave(group, d.c.Queue)
-		return nil, rest{}
+		return nil, rest{d: -1} // until parked calls return to the queue
 	}
 	permit, paced := d.c.Governor.Admit(now)
 	if paced > 0 {
 		return nil, rest{d: paced, regardless: true}
 	}
-	// A chat that answered late may have taken the last place.
-	if !d.wire.take(pick.Line, now) {
-		d.c.Governor.Return(permit)
-		return nil, rest{}
-	}
-	f := &flight{pick: pick, permit: permit, began: now}
-	if !d.c.Queue.Take(pick) {
+	f := &flight{pick: pick, group: group, permit: permit, paced: true}
+	// A call that has waited for its place may have taken the last one.
+	if !d.board(f, now) || !d.c.Queue.Take(pick) {
 		d.release(f)
 		return nil, rest{}
 	}
+	d.inFlight.enter(group)
 	return f, rest{}
+}
+
+// freed wakes next up if it may wait for a place or a permit that was given back, or for
+// the end of a stop.
+func (d *Dispatcher) freed() {
+	if d.starved.Load() {
+		d.wakeUp()
+	}
 }
 
 func (d *Dispatcher) wakeUp() {

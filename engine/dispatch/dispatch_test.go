@@ -24,15 +24,17 @@ type desk struct {
 	t     *testing.T
 	queue *Queue
 
-	mu     sync.Mutex
-	chats  map[string]chat.Chat
-	flying int
-	most   int            // the most calls in flight together
-	script []*chert.Error // answers to the next calls; then success
-	took   time.Duration  // how long Chert takes
-	asking time.Duration  // how long a chat takes to say what it is due
-	ahead  time.Duration  // of time.Now the clock is
-	calls  []string       // "chat@seconds"
+	mu        sync.Mutex
+	chats     map[string]chat.Chat
+	flying    int
+	most      int            // the most calls in flight together
+	script    []*chert.Error // answers to the next calls; then success
+	took      time.Duration  // how long Chert takes
+	asking    time.Duration  // how long a chat takes to say what it is due
+	undurable bool           // answers are not durable until the test calls held
+	held      []func()
+	ahead     time.Duration // of time.Now the clock is
+	calls     []string      // "chat@seconds"
 	// lines, if set, says how a line answers: after how long, and with what.
 	lines   func(line string) (time.Duration, *chert.Error)
 	flights map[string]int             // calls in flight, by line
@@ -115,7 +117,17 @@ func (d *desk) step(id string, in chat.Input) chat.Effects {
 	return effects
 }
 
-func (d *desk) Ready(_ context.Context, id string) (chat.Call, bool, error) {
+// Ready hands out a call, unless the desk takes long.
+func (d *desk) Ready(id string) (*chat.Call, bool) {
+	if d.asking > 0 || d.stuck != nil {
+		return nil, true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.step(id, chat.Ready{Seq: 1000}).Call, false
+}
+
+func (d *desk) Ask(_ context.Context, id string) (chat.Call, bool, error) {
 	time.Sleep(d.asking)
 	if d.stuck != nil {
 		time.Sleep(d.stuck(id))
@@ -129,10 +141,22 @@ func (d *desk) Ready(_ context.Context, id string) (chat.Call, bool, error) {
 	return *effects.Call, true, nil
 }
 
-func (d *desk) Answer(a chat.Answer) {
+func (d *desk) Recalled(call *chat.Call) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := d.chats[call.Chat].Flight
+	return f == nil || len(f.Recalled) > 0
+}
+
+func (d *desk) Answer(a chat.Answer, durable func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.step(a.Call.Chat, a)
+	if d.undurable {
+		d.held = append(d.held, durable)
+		return
+	}
+	durable()
 }
 
 func (d *desk) Call(ctx context.Context, call chat.Call) (string, error) {

@@ -94,7 +94,16 @@ func (c *chaos) CallsDue(ctx context.Context, line string, after store.Due, limi
 	return c.desk.CallsDue(ctx, line, after, limit)
 }
 
-func (c *chaos) Ready(ctx context.Context, id string) (chat.Call, bool, error) {
+// Ready hands out calls, and often says that the chat must be asked.
+func (c *chaos) Ready(id string) (*chat.Call, bool) {
+	if c.roll(2) {
+		return nil, true
+	}
+	c.noteAsk()
+	return c.desk.Ready(id)
+}
+
+func (c *chaos) Ask(ctx context.Context, id string) (chat.Call, bool, error) {
 	c.noteAsk()
 	if c.roll(5) {
 		time.Sleep(c.upTo(time.Minute))
@@ -102,14 +111,14 @@ func (c *chaos) Ready(ctx context.Context, id string) (chat.Call, bool, error) {
 	if c.roll(4) {
 		return chat.Call{}, false, errors.New("disk I/O error")
 	}
-	return c.desk.Ready(ctx, id)
+	return c.desk.Ask(ctx, id)
 }
 
-func (c *chaos) Answer(a chat.Answer) {
+func (c *chaos) Answer(a chat.Answer, durable func()) {
 	if c.roll(5) {
 		time.Sleep(c.upTo(time.Minute))
 	}
-	c.desk.Answer(a)
+	c.desk.Answer(a, durable)
 }
 
 func (c *chaos) Call(ctx context.Context, call chat.Call) (string, error) {
@@ -259,9 +268,9 @@ func runChaos(t *testing.T, dice *rand.Rand) string {
 	return ""
 }
 
-// A chat that answers late, and finds no place on the wire, gives its permit back:
-// else the rate would sink with each, and the probe of a stop never come.
-func TestLateChatGivesItsPermitBack(t *testing.T) {
+// A chat that takes long to hand out its call keeps its permit, and waits for a place if
+// all are taken. It gets the first one.
+func TestCallThatWasAskedForWaitsForAPlace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
@@ -278,8 +287,9 @@ func TestLateChatGivesItsPermitBack(t *testing.T) {
 		d.ask("late", 1, 0)
 		synctest.Wait()
 		d.ask("b", 2, 0)
+		d.ask("c", 3, 2*time.Second)
 		time.Sleep(time.Minute)
-		d.wantCalls("b@100ms", "late@5.1s")
+		d.wantCalls("b@0s", "late@5s")
 	})
 }
 

@@ -11,44 +11,61 @@ import (
 	"chertd/rules/chat"
 )
 
-// flight is a call from when it was picked until its answer.
+// flight is a call from when it was picked until its answer is durable.
 type flight struct {
 	pick   Pick
+	group  int
 	permit Permit
-	began  time.Time
-	late   bool // the chat takes long to answer Ready: the call has no place meanwhile
+	paced  bool       // it has the permit
+	began  time.Time  // when it took its place on the wire; zero: it has none
+	call   *chat.Call // nil: the chat has not handed it out yet
 }
 
-// call makes the call of one chat. Once the request is on the wire only its timeout
-// ends it, not the end of ctx.
-func (d *Dispatcher) call(ctx context.Context, f *flight) {
-	call, ok, err := d.ask(ctx, f)
-	if err != nil || !ok {
-		if !f.late {
-			d.release(f)
-		}
-		if err != nil && ctx.Err() == nil {
-			d.c.Log.Error("could not read which call a chat is due; retrying", "chat", f.pick.Chat, "err", err)
-			time.AfterFunc(retryReady, func() { d.c.Queue.Set(f.pick) })
-		}
+// fly makes the call of one chat. The chat hands it out at the last moment, when the call
+// has its place on the wire and its permit. Once the request is on the wire only its
+// timeout ends it, not the end of ctx.
+func (d *Dispatcher) fly(ctx context.Context, f *flight) {
+	if f.began.IsZero() || !d.mayGo(f, d.c.Now()) {
+		d.turnBack(f)
 		return
 	}
-	if f.late && !d.board(f) {
-		d.c.Chats.Answer(chat.Answer{Call: call, NotSent: true})
+	if f.call != nil {
+		// It may have waited for its place.
+		if d.c.Chats.Recalled(f.call) {
+			d.turnBack(f)
+			return
+		}
+		d.send(ctx, f)
 		return
 	}
-	if d.paused.Load() || !d.c.Governor.Holds(f.permit, d.c.Now()) {
-		// It happened while the chat was asked, which takes as long as the store fails.
+	call, ask := d.c.Chats.Ready(f.pick.Chat)
+	switch {
+	case ask:
+		d.ask(ctx, f)
+	case call == nil:
 		d.release(f)
-		d.c.Chats.Answer(chat.Answer{Call: call, NotSent: true})
-		return
+		d.inFlight.leave(f.group, d.c.Queue)
+	default:
+		f.call = call
+		d.send(ctx, f)
 	}
+}
+
+// mayGo reports whether a call may go out: since it was admitted, calls may have been
+// paused or stopped.
+func (d *Dispatcher) mayGo(f *flight, now time.Time) bool {
+	return !d.paused.Load() && f.paced && d.c.Governor.Holds(f.permit, now)
+}
+
+// send makes the request of a call, and passes its answer on.
+func (d *Dispatcher) send(ctx context.Context, f *flight) {
 	wire := context.WithoutCancel(ctx)
 	if d.c.Timeout > 0 {
 		var cancel context.CancelFunc
 		wire, cancel = context.WithTimeout(wire, d.c.Timeout)
 		defer cancel()
 	}
+	call := *f.call
 	began := d.c.Now()
 	traceID, failure := d.attempt(wire, call)
 	now := d.c.Now()
@@ -58,13 +75,20 @@ func (d *Dispatcher) call(ctx context.Context, f *flight) {
 	}
 	d.wire.leave(f.pick.Line, f.began, true, lineFailed(&answer))
 	d.c.Governor.Answered(now, f.permit, f.pick.Chat, failure)
-	d.c.Chats.Answer(answer)
+	d.freed()
+	d.answer(f, answer)
 	if d.c.Keep != nil && limited(failure) {
 		d.c.Keep(d.c.Governor.Pause())
 	}
 	if d.c.Observe != nil {
 		d.c.Observe(Attempt{Call: call, Began: began, Ended: now, Err: failure})
 	}
+}
+
+// answer gives an answer to the chat. The call is in flight until that is durable.
+func (d *Dispatcher) answer(f *flight, a chat.Answer) {
+	group := f.group
+	d.c.Chats.Answer(a, func() { d.inFlight.leave(group, d.c.Queue) })
 }
 
 // attempt makes one attempt of a call. After another error than a *chert.Error, or a
@@ -105,51 +129,70 @@ func (d *Dispatcher) failed(answer *chat.Answer, err *chert.Error) {
 	}
 }
 
-// ask asks the chat for the call it is due. If that takes longer than askPatience,
-// the place on the wire goes to another call, and until the chat has answered a few
-// other chats of its group are asked without a place. So a shard that is stuck
-// delays its own chats only.
-func (d *Dispatcher) ask(ctx context.Context, f *flight) (chat.Call, bool, error) {
-	group := d.c.Group(f.pick.Chat)
-	if f.late {
-		defer d.busy.leave(group, d.c.Queue)
-		return d.c.Chats.Ready(ctx, f.pick.Chat)
+// ask asks a chat for its call through its group. Meanwhile the place on the wire goes to
+// another call. The permit stays, so that no more chats are asked than calls may go out.
+// The one of a probe does not: until the chat has answered, another may be probed.
+func (d *Dispatcher) ask(ctx context.Context, f *flight) {
+	d.inFlight.ask(f.group)
+	d.leaveWire(f)
+	if f.permit.probe != nil {
+		d.returnPermit(f)
 	}
-	late := make(chan struct{})
-	patience := time.AfterFunc(askPatience, func() {
-		defer close(late)
-		d.busy.enter(group)
-		d.release(f)
-		d.wakeUp()
-	})
-	call, ok, err := d.c.Chats.Ready(ctx, f.pick.Chat)
-	if !patience.Stop() {
-		<-late
-		f.late = true
-		d.busy.leave(group, d.c.Queue)
+	d.freed()
+	call, ok, err := d.c.Chats.Ask(ctx, f.pick.Chat)
+	if err != nil || !ok {
+		d.returnPermit(f)
+		d.freed()
+		d.inFlight.asked(f.group, d.c.Queue)
+		d.inFlight.leave(f.group, d.c.Queue)
+		if err != nil && ctx.Err() == nil {
+			d.c.Log.Error("could not read which call a chat is due; retrying", "chat", f.pick.Chat, "err", err)
+			time.AfterFunc(retryReady, func() { d.c.Queue.Set(f.pick) })
+		}
+		return
 	}
-	return call, ok, err
+	f.call = &call
+	d.boarding.wait(f)
+	// Usually this one goes. Else the places are taken, or another call has waited longer.
+	first := d.embark(d.c.Now())
+	if first != f {
+		d.wakeUp() // next gives it its place
+	}
+	if first != nil {
+		d.fly(ctx, first)
+	}
 }
 
-// board takes a place on the wire for a chat that answered late.
-func (d *Dispatcher) board(f *flight) bool {
-	now := d.c.Now()
-	permit, wait := d.c.Governor.Admit(now)
-	if wait > 0 {
-		return false
+// turnBack gives back a call that can't go out now.
+func (d *Dispatcher) turnBack(f *flight) {
+	d.release(f)
+	if f.call != nil {
+		d.answer(f, chat.Answer{Call: *f.call, NotSent: true})
+		return
 	}
-	if !d.wire.take(f.pick.Line, now) {
-		d.c.Governor.Return(permit)
-		return false
-	}
-	f.permit, f.began = permit, now
-	return true
+	d.c.Queue.Set(f.pick)
+	d.inFlight.leave(f.group, d.c.Queue)
 }
 
 // release gives back the place and the permit of a call that is not made.
 func (d *Dispatcher) release(f *flight) {
-	d.wire.leave(f.pick.Line, f.began, false, false)
-	d.c.Governor.Return(f.permit)
+	d.leaveWire(f)
+	d.returnPermit(f)
+	d.freed()
+}
+
+func (d *Dispatcher) leaveWire(f *flight) {
+	if !f.began.IsZero() {
+		d.wire.leave(f.pick.Line, f.began, false, false)
+		f.began = time.Time{}
+	}
+}
+
+func (d *Dispatcher) returnPermit(f *flight) {
+	if f.paced {
+		d.c.Governor.Return(f.permit)
+		f.paced = false
+	}
 }
 
 // lineFailed reports whether a call failed in a way that may also hit other calls of

@@ -32,13 +32,6 @@ type sighting struct {
 	at   time.Time
 }
 
-// inFlight returns how many calls have a place.
-func (p *places) inFlight() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.taken
-}
-
 func newPlaces(total int) *places { return &places{total: total, lines: map[string]*lineCalls{}} }
 
 // may reports whether another call of a line may be made now.

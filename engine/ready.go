@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"chertd/engine/dispatch"
+	"chertd/rules/chat"
+	"chertd/rules/turn"
+)
+
+// Ready implements dispatch.Chats. It hands out a read from the chats that the shard has
+// published, in memory and under the shard's mutex, where nothing must be stored first. For
+// all else the chat must be asked through a batch. It hands out nothing while an event, a
+// timer or a request of the chat waits, or a batch has claimed the chat: any of them may
+// veto the read. Once that is published, the chat is due again.
+func (e *Engine) Ready(id string) (call *chat.Call, ask bool) {
+	s, now := e.shardOf(id), e.c.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.chats.get(id)
+	switch {
+	case s.queued[id] > 0:
+		return nil, false
+	case c == nil, s.behind, s.plan() != nil:
+		return nil, true
+	case c.Flight != nil, c.TimerDue(now):
+		return nil, false
+	case s.claimed[id], s.posted[id] > 0:
+		s.refused = append(s.refused, id)
+		return nil, false
+	}
+	t := turn.Turn{Set: e.rules.Load(), Now: now, Chat: c}
+	d, _, err := t.Call(context.Background(), s.newest, unlimited{&e.reads})
+	switch {
+	case err != nil, len(d.Actions) > 0, d.Call != nil && d.Call.Kind != chat.Read:
+		return nil, true
+	case d.Call == nil:
+		e.setDue(c) // under mu: a batch that publishes the chat sets it later
+		return nil, false
+	}
+	s.chats.put(id, d.Chat)
+	return d.Call, false
+}
+
+// Recalled implements dispatch.Chats.
+func (e *Engine) Recalled(call *chat.Call) bool {
+	s := e.shardOf(call.Chat)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.chats.get(call.Chat) // it stays while its call is in flight
+	return c == nil || c.Flight == nil || len(c.Flight.Recalled) > 0
+}
+
+// setDue sets when the next call and the next timer of a chat are due.
+func (e *Engine) setDue(c *chat.Chat) {
+	call := c.NextCall()
+	if c.Flight != nil {
+		call = time.Time{} // the answer sets it
+	}
+	e.callsDue.Set(dispatch.Pick{Chat: c.ID, Line: c.Line, Due: call, Retry: c.Retry.Attempts > 0})
+	e.timersDue.Set(c.ID, c.NextTimer())
+}
+
+// unlimited implements turn.Places for calls of packs without limits.reads.
+type unlimited struct{ reads *readMeters }
+
+// errLimited is why a call can't be handed out from memory: its place must be durable.
+var errLimited = errors.New("a pack has limits.reads")
+
+// Reserve implements turn.Places.
+func (u unlimited) Reserve(_ context.Context, _ string, packs []string, _ time.Time) ([]turn.Full, error) {
+	if u.reads.limited(packs) {
+		return nil, errLimited
+	}
+	return nil, nil
+}

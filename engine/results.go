@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/rules/chat"
+)
+
+// The result of a read that succeeded waits for the next batch of its shard, so that many
+// share a commit. Without one, the shard commits them once it has resultsMost, or
+// resultsWait after the first: until then the chat has its call in flight, and the next
+// one waits.
+const (
+	resultsMost = 8
+	resultsWait = 10 * time.Millisecond
+)
+
+// Answer implements dispatch.Chats.
+func (e *Engine) Answer(a chat.Answer, durable func()) {
+	s, r := e.shardOf(a.Call.Chat), request{chat: a.Call.Chat, input: a, durable: durable}
+	if e.awaited(&a) {
+		// The shards outlive the dispatcher, so this can't fail.
+		_ = s.post(context.Background(), r)
+		return
+	}
+	s.collect(r)
+}
+
+// awaited reports whether something waits for the result of a call: a rule, the meter of a
+// pack's limits.reads, or the chat for another attempt.
+func (e *Engine) awaited(a *chat.Answer) bool {
+	if !a.OK || a.NotSent || a.Call.Kind != chat.Read {
+		return true
+	}
+	packs := a.Call.ReadPacks()
+	if e.reads.limited(packs) {
+		return true
+	}
+	if set := e.rules.Load(); set != nil {
+		for _, pack := range packs {
+			if set.Wants(event.ActionDone, pack) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// collect keeps a result for the next batch.
+func (s *shard) collect(r request) {
+	s.mu.Lock()
+	s.results = append(s.results, r)
+	n := len(s.results)
+	switch {
+	case n > 1:
+	case s.resultsTimer == nil:
+		s.resultsTimer = time.AfterFunc(resultsWait, s.endResultsWait)
+	default:
+		s.resultsTimer.Reset(resultsWait)
+	}
+	s.mu.Unlock()
+	if n == resultsMost || s.e.draining.Load() {
+		s.wakeUp()
+	}
+}
+
+// endResultsWait has the results committed that have waited.
+func (s *shard) endResultsWait() {
+	s.mu.Lock()
+	s.resultsDue = len(s.results) > 0
+	s.mu.Unlock()
+	s.wakeUp()
+}
+
+// mustCommitResults reports whether results have waited long enough. It is called with mu
+// held.
+func (s *shard) mustCommitResults() bool {
+	return s.resultsDue || len(s.results) >= resultsMost || len(s.results) > 0 && s.e.draining.Load()
+}
+
+// takeResults removes the results that wait, and returns them.
+func (s *shard) takeResults() []request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.results) == 0 {
+		return nil
+	}
+	s.resultsTimer.Stop()
+	results := s.results
+	s.results, s.resultsDue = nil, false
+	return results
+}
