@@ -50,7 +50,7 @@ type Status struct {
 	Version  string    `json:"version"`
 	Since    time.Time `json:"since"`
 	Draining bool      `json:"draining,omitempty"` // chertd is stopping and takes in no more events
-	InFlight int       `json:"in_flight"`          // calls on the wire
+	InFlight int       `json:"in_flight"`          // calls until their answers are stored
 	Ready    bool      `json:"ready"`
 	NotReady []string  `json:"not_ready,omitempty"` // why not
 	NoCalls  []string  `json:"no_calls,omitempty"`  // why calls are not made
