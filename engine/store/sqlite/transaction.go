@@ -22,7 +22,7 @@ type transaction struct {
 	rows    rowCounts
 	done    []string // chats of handled events
 
-	// Late rows: groups that were written to the end, and the one that goes on.
+	// Late rows: groups that were written completely, and the one that is being written.
 	ended []*group
 	group *group
 	wrote int
