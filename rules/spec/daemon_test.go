@@ -136,6 +136,10 @@ func replay(t *testing.T, p *rules.Pack, config map[string]any, w *spec.World) {
 		synctest.Wait()
 	}
 	d.sleepUntil(w.Now())
+	for d.eng.Status().InFlight > 0 { // results of calls are stored some milliseconds later
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+	}
 	compare(t, "decisions", d.decisions(), decisionsOf(w))
 	actions, err := d.st.Actions(t.Context(), store.ActionFilter{Limit: 10_000})
 	if err != nil {
