@@ -295,16 +295,7 @@ func startBot(b *testing.B, r *road) func(int) {
 func poster(b testing.TB, url string) func(int) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: benchPosters}}
 	return func(i int) {
-		body := fmt.Appendf(nil, `{"event": "message.received", "event_id": "chert:msg:%d",
- "timestamp": "2026-05-24T01:35:34.000Z", "api_version": "v1", "webhook_version": "2026-05-04",
- "event_type": "message.received", "trace_id": "a1b2c3", "partner_id": %q,
- "data": {"chat": {"id": %q, "is_group": false,
-   "handles": [{"handle": "+14152165723", "service": "imessage", "is_me": true}, {"handle": "+14155551234", "service": "imessage", "is_me": false}],
-   "owner_handle": {"handle": "+14152165723", "service": "imessage", "is_me": true}},
-  "message": {"id": "0D36042D-%d", "direction": "inbound",
-   "sender_handle": {"handle": "+14155551234", "service": "imessage", "is_me": false},
-   "parts": [{"type": "text", "value": "Your verification code is 482913"}],
-   "sent_at": "2026-05-24T01:35:33.000Z"}}}`, i, benchTenant, chatName(i), i)
+		body := webhookBody(i)
 		ts := strconv.FormatInt(time.Now().Unix(), 10)
 		req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
 		if err != nil {
@@ -323,6 +314,20 @@ func poster(b testing.TB, url string) func(int) {
 			b.Errorf("webhook answered %d, %v", resp.StatusCode, err)
 		}
 	}
+}
+
+// webhookBody returns the body of the i-th webhook.
+func webhookBody(i int) []byte {
+	return fmt.Appendf(nil, `{"event": "message.received", "event_id": "chert:msg:%d",
+ "timestamp": "2026-05-24T01:35:34.000Z", "api_version": "v1", "webhook_version": "2026-05-04",
+ "event_type": "message.received", "trace_id": "a1b2c3", "partner_id": %q,
+ "data": {"chat": {"id": %q, "is_group": false,
+   "handles": [{"handle": "+14152165723", "service": "imessage", "is_me": true}, {"handle": "+14155551234", "service": "imessage", "is_me": false}],
+   "owner_handle": {"handle": "+14152165723", "service": "imessage", "is_me": true}},
+  "message": {"id": "0D36042D-%d", "direction": "inbound",
+   "sender_handle": {"handle": "+14155551234", "service": "imessage", "is_me": false},
+   "parts": [{"type": "text", "value": "Your verification code is 482913"}],
+   "sent_at": "2026-05-24T01:35:33.000Z"}}}`, i, benchTenant, chatName(i), i)
 }
 
 func sign(secret, ts string, body []byte) string {
