@@ -16,8 +16,10 @@ import (
 
 // Bounds of what a shard keeps in memory. What does not fit waits in the store.
 const (
-	queueEntries = 1024                 // events that wait to be handled
+	queueEntries = 3072                 // events that wait to be handled; more than slowAfter
 	queueBytes   = 16 << 20             // bytes of their bodies: one may have 1 MiB
+	pageEntries  = 512                  // events read from the store at a time
+	fewBytes     = 4 << 20              // bytes of their bodies with which the queue has room for a page
 	queueInbox   = 256                  // requests that wait; a full inbox blocks post
 	batchEntries = 256                  // events in one commit
 	batchTime    = 5 * time.Millisecond // after which a batch takes in no more events
