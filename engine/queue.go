@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"runtime"
 	"slices"
+	"time"
 
 	"chertd/rules/turn"
 )
@@ -75,6 +77,12 @@ func (s *shard) fetch(ctx context.Context) {
 
 // take removes the next event from the queue and returns it; nil: there is none.
 func (s *shard) take() *turn.Entry {
+	// Handlers may keep all processors busy. Those who take events in and answer need one
+	// for microseconds only, and would wait for a time slice of every shard each time.
+	if now := time.Now(); now.Sub(s.yielded) >= yieldEvery {
+		runtime.Gosched()
+		s.yielded = time.Now()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.queue) == 0 {

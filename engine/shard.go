@@ -21,6 +21,7 @@ const (
 	pageEntries  = 512                  // events read from the store at a time
 	fewBytes     = 4 << 20              // bytes of their bodies with which the queue has room for a page
 	queueInbox   = 256                  // requests that wait; a full inbox blocks post
+	yieldEvery   = time.Millisecond     // after which other goroutines run before the next event
 	batchEntries = 256                  // events in one commit
 	batchTime    = 5 * time.Millisecond // after which a batch takes in no more events
 	batchBytes   = 1 << 20              // written by its handlers, after which it takes in no more events
@@ -60,8 +61,9 @@ type shard struct {
 	shed atomic.Bool // discard the VMs: memory is low
 
 	// Only for the shard's goroutine.
-	taken    int64 // highest sequence taken out of queue or store
-	planned  int64 // the last plan of missed events that was carried out
+	taken    int64     // highest sequence taken out of queue or store
+	yielded  time.Time // when it last let other goroutines run
+	planned  int64     // the last plan of missed events that was carried out
 	progress progress
 	chats    *chatCache
 	waiting  []request // taken from the inbox, not done yet
