@@ -80,6 +80,7 @@ type Engine struct {
 	suspensions rules.Suspensions
 	misses      *misses
 	retention   atomic.Pointer[Retention]
+	admission   *admission
 }
 
 // New returns an Engine. Before Run it only journals the events that are ingested.
@@ -106,6 +107,7 @@ func New(c Config) *Engine {
 	e.callHealth = newCallHealth(c.Log, e.gov, c.BaseURL)
 	e.misses = newMisses(e)
 	e.setRetention(c.Retention)
+	e.admission = newAdmission(c.Shards, c.Log)
 	for i := range c.Shards {
 		e.shards = append(e.shards, newShard(e, store.Shard{Index: i, Of: c.Shards}))
 	}
@@ -134,6 +136,7 @@ func (e *Engine) Run(ctx context.Context) {
 	stop, stopShards := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopShards()
 	e.misses.load(ctx) // missed events run before newer ones
+	e.countBacklog(ctx)
 	var shards, others sync.WaitGroup
 	for _, s := range e.shards {
 		shards.Go(func() { s.run(stop) })
@@ -184,12 +187,21 @@ func (e *Engine) Swap(set *rules.Set) {
 func (e *Engine) Rules() *rules.Set { return e.rules.Load() }
 
 // Ingest journals events. When it returns without an error, they are on disk and each
-// will be handled once, also after a crash.
+// will be handled once, also after a crash. While thousands of events wait to be handled
+// it returns later, and at very many it refuses with source.ErrFull: see admission.
 func (e *Engine) Ingest(ctx context.Context, arrivals []turn.Arrival) ([]store.Receipt, error) {
 	if e.draining.Load() {
 		return nil, source.ErrDraining
 	}
-	return e.c.Store.Append(ctx, arrivals)
+	if err := e.admission.refused(); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	receipts, err := e.c.Store.Append(ctx, arrivals)
+	if err == nil {
+		e.pace(ctx, longestAck-time.Since(began), arrivals, receipts)
+	}
+	return receipts, err
 }
 
 // Quarantine stores a delivery that could not be decoded.
@@ -216,6 +228,9 @@ type Status struct {
 	LastCall  string         // the last error, in an outage
 	Confirmed time.Time      // when Chert last confirmed a call; zero: not since the start
 	Backlog   []int          // events in memory, by shard
+	Waiting   int64          // events that are not handled yet, about
+	Slowed    bool           // acknowledgements are delayed, as too many events wait
+	Full      bool           // events are refused, as far too many wait
 	Missed    []MissedBy     // what packs have missed, by name
 }
 
@@ -228,6 +243,9 @@ func (e *Engine) Status() Status {
 		Paused:   e.calls.Paused(),
 		Stopped:  e.gov.Stopped(),
 		Missed:   e.misses.counts(),
+		Waiting:  e.admission.total.Load(),
+		Slowed:   e.admission.slow.Load() > 0,
+		Full:     e.admission.full.Load(),
 	}
 	if f := e.failing.Load(); f != nil {
 		st.Failing = *f

@@ -21,6 +21,11 @@ type intake struct {
 	renewal *renewal
 }
 
+// senders is how many connections the webhook has open, and how many deliveries it takes
+// at a time: one a connection, as a sender whose acknowledgement is slowed down must not
+// take the place of another, who would be answered 503.
+const senders = 512
+
 // newIntake returns the webhook of a daemon and its certificate. It does not listen yet.
 func newIntake(d *Daemon, eng *Engine, clock *chertClock) (in intake, err error) {
 	in.clock = clock
@@ -31,13 +36,13 @@ func newIntake(d *Daemon, eng *Engine, clock *chertClock) (in intake, err error)
 		Secrets: d.Webhook.Secrets, SigningSecret: d.API.SigningSecret,
 		Tolerance: d.Webhook.Tolerance, MaxBody: d.Webhook.MaxBody,
 		Tenant: d.API.Tenant, Path: d.Webhook.Path, Now: d.Now, ChertNow: clock.Now, Log: d.Log,
-		Ingest: eng.Ingest, Quarantine: eng.Quarantine,
+		Ingest: eng.Ingest, Quarantine: eng.Quarantine, InFlight: senders,
 	})
 	if err != nil {
 		return in, fmt.Errorf("sources.webhook: %w", err)
 	}
 	in.server, in.conns = source.NewServer(source.ServerConfig{
-		Handler: in.hook, MaxHeader: d.Webhook.MaxHeader, Refused: in.hook.RefusedStatus, Log: d.Log,
+		Handler: in.hook, MaxConns: senders, MaxHeader: d.Webhook.MaxHeader, Refused: in.hook.RefusedStatus, Log: d.Log,
 	})
 	return in, nil
 }
@@ -66,6 +71,23 @@ func storeFails(st store.Store, why string) string {
 		text += "; " + hinted.Hint()
 	}
 	return text
+}
+
+// intake returns the value of control.Status.Intake.
+func (e *Engine) intake() string {
+	switch {
+	case e.admission.full.Load():
+		return control.IntakeFull
+	case e.admission.slow.Load() > 0:
+		return control.IntakeSlowed
+	}
+	return control.IntakeOpen
+}
+
+// tooManyWait returns, for people, that deliveries are refused because of what waits, with
+// a hint.
+func tooManyWait(events int64) string {
+	return fmt.Sprintf("%d events wait to be handled: deliveries are answered 503 while %d or more wait; %s", events, fullAfter, slowHint)
 }
 
 // webhook returns the counts of the webhook; nil if there is none.

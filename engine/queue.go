@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"runtime"
 	"slices"
+	"time"
 
 	"chertd/rules/turn"
 )
@@ -18,11 +20,23 @@ func (s *shard) offer(entry *turn.Entry) {
 		// fetch has read it from the store already, where it is a moment earlier.
 	case s.behind || len(s.queue) >= queueEntries || s.bytes+size > queueBytes:
 		s.behind = true
+		s.count(1)
 	default:
 		s.push(entry)
+		s.count(1)
 	}
 	s.mu.Unlock()
 	s.wakeUp()
+}
+
+// count passes to admission how many events wait, with mu held: what is in the queue, or,
+// while more is in the store, n more than before.
+func (s *shard) count(n int) {
+	if s.behind {
+		s.e.admission.add(s.part.Index, int64(n))
+	} else {
+		s.e.admission.set(s.part.Index, int64(len(s.queue)))
+	}
 }
 
 func (s *shard) push(entry *turn.Entry) {
@@ -32,17 +46,17 @@ func (s *shard) push(entry *turn.Entry) {
 	s.last, s.newest = entry.Seq, max(s.newest, entry.Seq)
 }
 
-// fetch reads the next entries from the store when the queue is empty and behind.
+// fetch reads a page of entries from the store if the queue is behind and has room for it.
 func (s *shard) fetch(ctx context.Context) {
 	s.mu.Lock()
-	if !s.behind || len(s.queue) > 0 {
+	if !s.behind || len(s.queue)+pageEntries > queueEntries || s.bytes > fewBytes {
 		s.mu.Unlock()
 		return
 	}
-	newest := s.newest
+	newest, last := s.newest, max(s.last, s.taken)
 	s.mu.Unlock()
 
-	entries, err := s.e.c.Store.Pending(ctx, s.part, s.taken, batchEntries)
+	entries, err := s.e.c.Store.Pending(ctx, s.part, last, pageEntries)
 	if err != nil {
 		s.storeFailed(ctx, err, storeRetry)
 		return
@@ -50,19 +64,26 @@ func (s *shard) fetch(ctx context.Context) {
 	s.storeWorks()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// The shard stays behind until the store has no more, and nothing was journaled
-	// meanwhile.
-	if len(entries) == 0 && s.newest == newest {
-		s.behind = false
-	}
 	for i := range entries {
 		s.push(&entries[i])
+	}
+	// The shard stays behind until the store has no more, and nothing was journaled
+	// meanwhile.
+	if s.newest == newest && (len(entries) == 0 || s.last == newest) {
+		s.behind = false
+		s.count(0)
 	}
 }
 
 // take removes the next event from the queue, claims its chat and returns it; nil: there is
 // none.
 func (s *shard) take() *turn.Entry {
+	// Handlers may keep all processors busy. Those who take events in and answer need one
+	// for microseconds only, and would wait for a time slice of every shard each time.
+	if now := time.Now(); now.Sub(s.yielded) >= yieldEvery {
+		runtime.Gosched()
+		s.yielded = time.Now()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.queue) == 0 {
@@ -78,6 +99,7 @@ func (s *shard) take() *turn.Entry {
 	}
 	s.own(key) // it is not in the queue any more, and not handled yet
 	s.taken = entry.Seq
+	s.count(-1)
 	return entry
 }
 
@@ -91,6 +113,7 @@ func (s *shard) putBack(events []*turn.Entry) {
 		s.queued[entry.ShardKey()]++
 	}
 	s.taken = events[0].Seq - 1
+	s.count(len(events))
 }
 
 // unhandled reports whether events of a chat wait. Then no read goes out, as one of them

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"testing"
 
@@ -14,7 +15,7 @@ import (
 func TestShardCountsWaitingEvents(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
-	s := &shard{queued: map[string]int{}, chats: newChatCache(1)}
+	s := &shard{e: &Engine{admission: newAdmission(1, slog.New(slog.DiscardHandler))}, queued: map[string]int{}, chats: newChatCache(1)}
 	var waiting, out []*turn.Entry // a model of the queue, and what was taken and may come back
 	seq := int64(0)
 	for range 5000 {
@@ -24,7 +25,7 @@ func TestShardCountsWaitingEvents(t *testing.T) {
 			entry := &turn.Entry{Seq: seq, Arrival: turn.Arrival{Event: event.Event{
 				ID: fmt.Sprint("e", seq), Chat: &event.Chat{ID: fmt.Sprint("c", random.IntN(4))}, Raw: make([]byte, random.IntN(9)),
 			}}}
-			s.push(entry)
+			s.offer(entry)
 			waiting = append(waiting, entry)
 		case n < 5 && len(waiting) > 0:
 			if got := s.take(); got != waiting[0] || s.taken != got.Seq {
@@ -48,6 +49,9 @@ func TestShardCountsWaitingEvents(t *testing.T) {
 		for _, entry := range waiting {
 			bytes += len(entry.Event.Raw)
 			chats[entry.ShardKey()] = true
+		}
+		if n := s.e.admission.total.Load(); n != int64(len(waiting)) {
+			t.Fatalf("%d events are counted as waiting, want %d", n, len(waiting))
 		}
 		if s.bytes != bytes || s.backlog() != len(waiting) || len(s.queued) != len(chats) {
 			t.Fatalf("%d bytes, %d events, chats %v; want %d, %d, %v", s.bytes, s.backlog(), s.queued, bytes, len(waiting), chats)

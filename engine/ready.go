@@ -23,8 +23,15 @@ func (e *Engine) Ready(id string) (call *chat.Call, ask bool) {
 	switch {
 	case s.queued[id] > 0:
 		return nil, false
-	case c == nil, s.behind, s.plan() != nil:
+	case c == nil, s.plan() != nil:
 		return nil, true
+	case s.behind:
+		// It is counted before it is announced, so that what newest covers is known.
+		if waits, err := e.c.Store.Unhandled(context.Background(), id); waits || err != nil {
+			return nil, err != nil
+		}
+	}
+	switch {
 	case c.Flight != nil, c.TimerDue(now):
 		return nil, false
 	case s.claimed[id], s.posted[id] > 0:

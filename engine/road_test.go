@@ -124,9 +124,9 @@ func (r *road) settle() {
 
 func chatName(i int) string { return "chat-" + strconv.Itoa(i) }
 
-// webhookRequest returns the whole signed request of the i-th event.
-func webhookRequest(webhook string, i int, chat string) []byte {
-	body := fmt.Appendf(nil, `{"event": "message.received", "event_id": "chert:msg:%d",
+// webhookBody returns the body of the i-th event.
+func webhookBody(i int, chat string) []byte {
+	return fmt.Appendf(nil, `{"event": "message.received", "event_id": "chert:msg:%d",
  "timestamp": "2026-05-24T01:35:34.000Z", "api_version": "v1", "webhook_version": "2026-05-04",
  "event_type": "message.received", "trace_id": "a1b2c3", "partner_id": %q,
  "data": {"chat": {"id": %q, "is_group": false,
@@ -136,6 +136,11 @@ func webhookRequest(webhook string, i int, chat string) []byte {
    "sender_handle": {"handle": "+14155551234", "service": "imessage", "is_me": false},
    "parts": [{"type": "text", "value": "Your verification code is 482913"}],
    "sent_at": "2026-05-24T01:35:33.000Z"}}}`, i, benchTenant, chat, i)
+}
+
+// webhookRequest returns the whole signed request of the i-th event.
+func webhookRequest(webhook string, i int, chat string) []byte {
+	body := webhookBody(i, chat)
 	u, err := url.Parse(webhook)
 	if err != nil {
 		panic(err)

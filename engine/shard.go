@@ -16,9 +16,12 @@ import (
 
 // Bounds of what a shard keeps in memory. What does not fit waits in the store.
 const (
-	queueEntries = 1024                 // events that wait to be handled
+	queueEntries = 3072                 // events that wait to be handled; more than slowAfter
 	queueBytes   = 16 << 20             // bytes of their bodies: one may have 1 MiB
+	pageEntries  = 512                  // events read from the store at a time
+	fewBytes     = 4 << 20              // bytes of their bodies with which the queue has room for a page
 	queueInbox   = 256                  // requests that wait; a full inbox blocks post
+	yieldEvery   = time.Millisecond     // after which other goroutines run before the next event
 	batchEntries = 256                  // events in one commit
 	batchTime    = 5 * time.Millisecond // after which a batch takes in no more events
 	batchBytes   = 1 << 20              // written by its handlers, after which it takes in no more events
@@ -70,7 +73,8 @@ type shard struct {
 	planned atomic.Int64 // the last plan of missed events that was carried out
 
 	// Only for the shard's goroutine.
-	taken    int64 // highest sequence taken out of queue or store
+	taken    int64     // highest sequence taken out of queue or store
+	yielded  time.Time // when it last let other goroutines run
 	progress progress
 	waiting  []request // taken from the inbox, not done yet
 	// places are what calls in flight, by chat, have in the meters of packs.

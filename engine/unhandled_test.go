@@ -41,7 +41,7 @@ func TestNoReadGoesOutOverWhatIsNotHandled(t *testing.T) {
 		"another chat's":                 {shard: &shard{newest: 9, queued: map[string]int{"c2": 1}}},
 		"the store has one":              {shard: &shard{newest: 9, behind: true, taken: 5}, store: asked{waits: true}, waits: true, asked: true},
 		"the store has none":             {shard: &shard{newest: 9, behind: true, taken: 5}, asked: true},
-		"the store can't say": {shard: &shard{newest: 9, behind: true}, store: asked{err: lost}, asked: true, err: lost},
+		"the store can't say":            {shard: &shard{newest: 9, behind: true}, store: asked{err: lost}, asked: true, err: lost},
 	} {
 		c.shard.e = &Engine{c: Config{Store: &c.store}}
 		waits, newest, err := c.shard.unhandled(ctx, "c1")

@@ -60,6 +60,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	}
 	counts := fmt.Sprintf("%s in all, %d pending, %d in quarantine", thousands(s.Events), s.Pending, s.Quarantined)
 	line("events", "%s; %s", choose(s.Ready, "accepted", "NOT READY"), choose(s.Unknown == "", counts, "counts unknown"))
+	if s.Intake == control.IntakeSlowed {
+		line("", "acknowledgements are slowed down: rules are slower than events arrive")
+	}
 	if s.Missed > 0 {
 		line("", "%s missed by packs that are broken, failing or suspended: see chertd packs", many(s.Missed, "event"))
 	}

@@ -60,6 +60,7 @@ type Status struct {
 	Calls    Calls     `json:"calls"`
 	Events   int64     `json:"events"`  // in the journal
 	Pending  int64     `json:"pending"` // not handled yet
+	Intake   string    `json:"intake"`  // whether events are taken in as fast as they come: IntakeOpen …
 	// Missed counts, over all packs, the events that a pack has missed because it was
 	// broken, failed or suspended, and that have not run through it since.
 	Missed int64 `json:"missed"`
@@ -137,6 +138,13 @@ type Ignored struct {
 	Why  string `json:"why"`
 	Hint string `json:"hint"` // what to do if it should be loaded
 }
+
+// Values of Status.Intake.
+const (
+	IntakeOpen   = "open"
+	IntakeSlowed = "slowed" // acknowledgements are delayed: events arrive faster than rules handle them
+	IntakeFull   = "full"   // too many events wait: deliveries are answered 503
+)
 
 // Values of Calls.State.
 const (

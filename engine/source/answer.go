@@ -13,6 +13,12 @@ import (
 // fail answers that the delivery could not be stored. The error goes to the log only, as
 // it may name files, and at most once in failureEvery.
 func (w *Webhook) fail(rw http.ResponseWriter, err error, now time.Time) {
+	if errors.Is(err, ErrFull) {
+		w.count(func(s *WebhookStats) { s.Unavailable++ })
+		rw.Header().Set("Retry-After", strconv.Itoa(retryFull))
+		answerError(rw, http.StatusServiceUnavailable, err.Error(), "try again later")
+		return
+	}
 	w.mu.Lock()
 	w.stats.Unavailable++
 	w.failures++
@@ -40,8 +46,12 @@ func Unavailable(rw http.ResponseWriter, _ *http.Request) {
 	unavailable(rw, "chertd can't take in deliveries now")
 }
 
-// retryAfter is the Retry-After of a 503, in seconds.
-const retryAfter = 2
+const (
+	// retryAfter is the Retry-After of a 503, in seconds.
+	retryAfter = 2
+	// retryFull is that of ErrFull: to handle many events takes minutes.
+	retryFull = 30
+)
 
 func unavailable(rw http.ResponseWriter, message string) {
 	rw.Header().Set("Retry-After", strconv.Itoa(retryAfter))

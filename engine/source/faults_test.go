@@ -162,6 +162,20 @@ func TestSendersDoNotHangWithTheStore(t *testing.T) {
 	}
 }
 
+// While too many events wait to be handled, a delivery is answered 503 with the reason and
+// a long Retry-After. Who refuses it logs that.
+func TestDeliveryIsRefusedWhileTooManyEventsWait(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(c *WebhookConfig) {
+		c.Ingest = func(context.Context, []turn.Arrival) ([]store.Receipt, error) { return nil, ErrFull }
+	})
+	rec := b.serve(delivery(testSecret, testBody))
+	if rec.Code != 503 || rec.Header().Get("Retry-After") != "30" || !strings.Contains(rec.Body.String(), ErrFull.Error()) ||
+		b.Stats().Unavailable != 1 || b.log.Len() > 0 {
+		t.Errorf("answered %d %v %s, logged %s; %+v", rec.Code, rec.Header(), rec.Body, b.log.String(), b.Stats())
+	}
+}
+
 // TestExcessDeliveriesAreSentAgain: a delivery that would wait behind too many
 // others is answered 503, and so is a large body beside too many large ones;
 // small ones are still read.

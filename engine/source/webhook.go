@@ -249,6 +249,10 @@ func (w *Webhook) take(rw http.ResponseWriter, r *http.Request, body []byte, now
 // ErrDraining is the error of Ingest and Quarantine once the daemon stops.
 var ErrDraining = errors.New("draining: chertd takes in no more events")
 
+// ErrFull is the error of Ingest while too many events wait to be handled. Who returns it
+// logs that.
+var ErrFull = errors.New("too many events wait to be handled")
+
 func (w *Webhook) count(change func(*WebhookStats)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

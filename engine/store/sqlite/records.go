@@ -21,8 +21,8 @@ var (
 
 	// The events of a chat that are handled are found by the chat and by one another;
 	// those that are not are looked for among all that wait, for people.
-	selectNewest         = declare(`SELECT last_seq FROM chats WHERE id = ?`)
-	selectChatPending    = declare(`SELECT p.seq FROM pending p JOIN events e ON e.seq = p.seq
+	selectNewest      = declare(`SELECT last_seq FROM chats WHERE id = ?`)
+	selectChatPending = declare(`SELECT p.seq FROM pending p JOIN events e ON e.seq = p.seq
 		WHERE e.chat_id = ?1 AND p.seq <= (SELECT late_seq FROM daemon WHERE id = 1) ORDER BY p.seq DESC`)
 	selectChatNewPending = declare(`SELECT e.seq FROM events e
 		WHERE e.seq > (SELECT late_seq FROM daemon WHERE id = 1) AND e.chat_id = ?1
