@@ -282,11 +282,6 @@ chert.on("message.received", { words = "send" }, function(ev) chert.send(ev.chat
 	r.eng.reads.limit("p", rules.Rate{N: 5, Per: time.Minute})
 	check("c1", "a read of a pack with limits.reads")
 	r.eng.reads.limit("p", rules.Rate{})
-	s := r.eng.shards[0]
-	behind := func(on bool) { s.mu.Lock(); s.behind = on; s.mu.Unlock() }
-	behind(true)
-	check("c1", "a read of a shard that has events in the store")
-	behind(false)
 	if call, ask := r.eng.Ready("c1"); call == nil || ask {
 		t.Errorf("then the read is not handed out, ask: %t", ask)
 	}

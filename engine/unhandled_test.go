@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"chertd/engine/store"
+	"chertd/rules/chat"
 )
 
 // asked is a store that knows of one chat whether events of it wait.
@@ -50,6 +52,36 @@ func TestNoReadGoesOutOverWhatIsNotHandled(t *testing.T) {
 		}
 		if (c.store.times > 0) != c.asked {
 			t.Errorf("%s: the store was asked %d times", name, c.store.times)
+		}
+	}
+}
+
+// While events of a shard are in the store only, a read of a chat without any is handed out
+// nevertheless, and none of a chat that has one.
+func TestReadsAreHandedOutDuringABacklog(t *testing.T) {
+	t.Parallel()
+	lost := errors.New("disk I/O error")
+	for name, c := range map[string]struct {
+		store     asked
+		call, ask bool
+	}{
+		"none of the chat waits": {call: true},
+		"one of the chat waits":  {store: asked{waits: true}},
+		"the store can't say":    {store: asked{err: lost}, ask: true},
+	} {
+		now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+		in := chat.Outcomes{Seq: 5, New: true, Message: true, IDs: []string{"m"}, RanPacks: []string{"p"}, Requests: []chat.Request{
+			{Kind: chat.RequestRead, Pack: "p", Rule: "r", Due: now},
+		}}
+		due, _ := chat.Step(chat.Chat{ID: "c1"}, in, now)
+		e := &Engine{c: Config{Store: &c.store, Now: func() time.Time { return now }}}
+		e.misses = newMisses(e)
+		s := &shard{e: e, newest: 9, behind: true, queued: map[string]int{}, chats: newChatCache(1)}
+		s.chats.put("c1", &due)
+		e.shards = []*shard{s}
+		call, ask := e.Ready("c1")
+		if (call != nil) != c.call || ask != c.ask || call != nil && call.SentSeq != 9 {
+			t.Errorf("%s: %+v, to be asked: %t", name, call, ask)
 		}
 	}
 }
