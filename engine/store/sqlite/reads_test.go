@@ -23,9 +23,9 @@ var someTime = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 	"Pending":   func(s *Store, ctx context.Context) (any, error) { return s.Pending(ctx, store.Shard{Of: 1}, 0, 10) },
 	"Unhandled": func(s *Store, ctx context.Context) (any, error) { return s.Unhandled(ctx, "c1") },
-	"Chat":  func(s *Store, ctx context.Context) (any, error) { return OneChat(s.Chats(ctx, []string{"c1"})) },
-	"State": func(s *Store, ctx context.Context) (any, error) { return s.State(ctx, "p", "c1") },
-	"KV":    func(s *Store, ctx context.Context) (any, error) { return s.KV(ctx, "p", "k", someTime) },
+	"Chat":      func(s *Store, ctx context.Context) (any, error) { return OneChat(s.Chats(ctx, []string{"c1"})) },
+	"State":     func(s *Store, ctx context.Context) (any, error) { return s.State(ctx, "p", "c1") },
+	"KV":        func(s *Store, ctx context.Context) (any, error) { return s.KV(ctx, "p", "k", someTime) },
 	"KVList": func(s *Store, ctx context.Context) (any, error) {
 		return first(s.KVList(ctx, "p", "", "", someTime, 9, 99))
 	},
