@@ -23,9 +23,12 @@ func TestRowWritesOfAnEvent(t *testing.T) {
 	t.Parallel()
 	const (
 		events, conns = 300, 64
+		// perEvent is for the event, its decision with its actions, that decision once
+		// the call has ended, the id that was seen, and the chat.
+		//
 		// perTransaction is for what a transaction writes besides its events, such as
 		// counts and the highest sequence.
-		perEvent, perTransaction = 15, 5
+		perEvent, perTransaction = 5, 5
 	)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "chertd.db")

@@ -61,8 +61,9 @@ type Store interface {
 
 	// Commit makes a batch of transitions durable, all or none, in their order.
 	//
-	// A transition whose event is handled already replaces what was kept: that is a
-	// batch that is repeated because its answer was lost. Its Reads are validated
+	// A transition whose event is handled already replaces what was kept, but for the
+	// decision's Prev if the new one has none: that is a batch that is repeated because its
+	// answer was lost. A transition's chat is that of its event. Its Reads are validated
 	// nevertheless. An event that was not handled before counts for each version
 	// whose rules its decision names. An action belongs to an event that is handled, by
 	// the same batch or before.

@@ -21,7 +21,7 @@ const actionRoom = 100
 var (
 	insertDecision = declare(`INSERT INTO decisions (at, note, failed, next_n, packs, rules, actions, seq, prev_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO NOTHING`)
-	updateDecision = declare(`UPDATE decisions SET at = ?1, note = ?2, failed = ?3, next_n = ?4, packs = ?5, rules = ?6, actions = ?7, prev_seq = ?9 WHERE seq = ?8`)
+	updateDecision = declare(`UPDATE decisions SET at = ?1, note = ?2, failed = ?3, next_n = ?4, packs = ?5, rules = ?6, actions = ?7, prev_seq = coalesce(?9, prev_seq) WHERE seq = ?8`)
 	updateActions  = declare(`UPDATE decisions SET actions = ? WHERE seq = ?`)
 	selectChatOf   = declare(`SELECT chat_id FROM events WHERE seq = ?`)
 
@@ -226,7 +226,7 @@ func (w *writer) actionsOf(seq int64) (*decided, error) {
 	if d := w.tx.decided[seq]; d != nil {
 		return d, nil
 	}
-	if d := w.recent.of(seq); d != nil {
+	if d := w.recent.of(seq); d != nil && !w.tx.cleared {
 		return d, nil
 	}
 	var d *decided
@@ -298,11 +298,17 @@ func (w *writer) noteDecided(seq int64, d *decided) {
 
 // recent has the actions of events whose actions changed last, so that the next change
 // need not read them.
-type recent struct{ newer, older map[int64]*decided }
+type recent struct {
+	newer, older map[int64]*decided
+	bytes        int // of JSON, that were added to newer
+}
 
-// recentEvents is how many it has at least: a call ends within milliseconds, in which
-// a few hundred others are requested.
-const recentEvents = 2048
+// recentEvents is how many it has at least, unless their JSON has recentBytes: a call ends
+// within milliseconds, in which a few hundred others are requested.
+const (
+	recentEvents = 2048
+	recentBytes  = 4 << 20
+)
 
 func (r *recent) of(seq int64) *decided {
 	if d := r.newer[seq]; d != nil {
@@ -319,12 +325,13 @@ func (r *recent) take(changed map[int64]*decided) {
 		}
 		if slices.ContainsFunc(d.actions, func(a chat.Action) bool { return a.Ended.IsZero() }) {
 			r.newer[seq] = d
+			r.bytes += d.size
 		} else {
 			delete(r.newer, seq)
 			delete(r.older, seq)
 		}
 	}
-	if len(r.newer) >= recentEvents {
-		r.newer, r.older = nil, r.newer
+	if len(r.newer) >= recentEvents || r.bytes >= recentBytes {
+		r.newer, r.older, r.bytes = nil, r.newer, 0
 	}
 }

@@ -277,6 +277,7 @@ func TestForeignDatabase(t *testing.T) {
 func TestCommandsLeaveConnectionsToTheEngine(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
+	<-s.learned // it uses one
 	busy, release := make(chan struct{}), make(chan struct{})
 	var people sync.WaitGroup
 	defer people.Wait()

@@ -3,7 +3,10 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"sync/atomic"
+
+	"chertd/engine/store"
 )
 
 // knownIDs recognise most ids that the tables lack without reading them.
@@ -17,6 +20,24 @@ type knownIDs struct {
 type idSet struct {
 	*filter
 	complete atomic.Bool
+}
+
+// Add adds an id. One that the filter affirms takes no more room in it.
+func (s *idSet) Add(id string) {
+	if !s.filter.Has(id) {
+		s.filter.Add(id)
+	}
+}
+
+// wrote adds the ids of the rows of a group that are written, from one to below another.
+func (k *knownIDs) wrote(g *group, from, to int) {
+	for i := from; i < to; i++ {
+		if i < len(g.seen) {
+			k.events.Add(g.seen[i].id)
+		} else {
+			k.chats.Add(g.chats[i-len(g.seen)].ID)
+		}
+	}
 }
 
 // Has reports whether the set may contain an id.
@@ -109,7 +130,7 @@ func (s *Store) learnAll(ctx context.Context, rest func() error) {
 		s.learn(ctx, &s.writer.known.chats, selectChatIDs),
 		s.learn(ctx, &s.writer.known.events, selectSeenIDs),
 	} {
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
 			s.log.Warn("reading the ids that are known failed; each is looked up in the store", "store", s.path, "error", err)
 		}
 	}

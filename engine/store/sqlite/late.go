@@ -17,18 +17,23 @@ import (
 // after a crash they are made again: those of seen and pending from events, those of
 // chats from the table late, which has one row for each transaction.
 
+// lateSizes are the sizes of groups, which tests make smaller.
+type lateSizes struct {
+	events, chats int // that start a group
+	bytes         int // of late chats and their actions that start one; twice as many are written whole
+	rows          int // that a transaction writes besides those for its own changes
+	idle          int // that one writes that is made for them alone, while no request waits
+}
+
+// defaultLate: the larger a group is, the more rows share a page. It takes about 4 MB of
+// memory, and some 50 ms to make again at a start. The rows of a transaction take a
+// millisecond or two.
+var defaultLate = lateSizes{events: 4096, chats: 4096, bytes: 16 << 20, rows: 64, idle: 256}
+
 const (
-	// groupEvents and groupChats start a group: the larger it is, the more rows share a
-	// page. It takes about 4 MB of memory, and some 50 ms to make again at a start.
-	groupEvents = 4096
-	groupChats  = 4096
-	// lateRows and latePerEvent are how many late rows a transaction writes: few enough
-	// to take a millisecond or two, and more than come in meanwhile.
-	lateRows     = 64
-	latePerEvent = 6
-	// idleRows is how many are written in a transaction of their own while no request
-	// waits.
-	idleRows = 256
+	// latePerChange is how many late rows a transaction writes for each event or chat that
+	// it makes late: more than come in, so that a group ends.
+	latePerChange = 6
 	// idleTicks is how many ticks (seconds) late rows wait at most for others to share
 	// their group.
 	idleTicks = 5
@@ -58,11 +63,13 @@ type lateEvent struct {
 // lateState is the writer's own part of what is late.
 type lateState struct {
 	late
+	sizes  lateSizes
 	seq    int64       // up to here seen and pending are complete
 	events []lateEvent // those after seq, in the order of the journal
 	n      int64       // of the newest row of the table late
 	group  *group      // that is being written; nil: none
 	wrote  int         // rows of group that are written
+	bytes  int         // in chats, since a group ended
 	ticks  int         // since something is late
 	failed bool        // the last transaction failed: none is made for late rows alone until one succeeds
 	stuck  bool        // late rows could not be written: each transaction tries, and fails with them
@@ -88,7 +95,8 @@ func (b *lateState) waits() bool { return len(b.events) > 0 || len(b.chats) > 0 
 
 // due reports whether it is time to write late rows.
 func (b *lateState) due() bool {
-	return b.group != nil || b.stuck || len(b.events) >= groupEvents || len(b.chats) >= groupChats || b.ticks >= idleTicks && b.waits()
+	return b.group != nil || b.stuck || len(b.events) >= b.sizes.events || len(b.chats) >= b.sizes.chats ||
+		b.bytes >= b.sizes.bytes || b.ticks >= idleTicks && b.waits()
 }
 
 // next returns a group of all that is late, without what a group has that is written
@@ -119,10 +127,15 @@ func (b *lateState) next(written *group) *group {
 	return g
 }
 
-// writeLate writes late rows within the current transaction: at most limit, or all. What
-// fails here concerns every event.
-func (w *writer) writeLate(limit int, all bool) error {
-	err := w.tryLate(limit, all)
+// writeLate writes late rows within the current transaction, which may be made for them
+// alone: some, or all. What fails here concerns every event.
+func (w *writer) writeLate(alone, all bool) error {
+	b := &w.behind
+	limit := b.sizes.rows + latePerChange*(len(w.tx.events)+len(w.tx.chats))
+	if alone {
+		limit = b.sizes.idle
+	}
+	err := w.tryLate(limit, all || b.bytes >= 2*b.sizes.bytes)
 	w.behind.stuck = err != nil
 	return intakeFailed(err)
 }
@@ -228,26 +241,31 @@ func (b *lateState) take(tx *transaction, known *knownIDs) {
 	}
 	for id, c := range tx.chats {
 		b.chats[id] = c.chat
+		b.bytes += len(c.text)
+		for i := range c.chat.Waiting {
+			b.bytes += len(c.chat.Waiting[i].Body)
+		}
 	}
 	if len(tx.chats) > 0 {
 		b.n++
 	}
-	b.group = tx.group
-	b.wrote = tx.wrote
+	from := b.wrote
 	for _, g := range tx.ended {
-		b.ticks = 0
+		known.wrote(g, from, g.rows())
+		from, b.ticks, b.bytes = 0, 0, 0
 		for _, row := range g.seen {
-			known.events.Add(row.id)
 			delete(b.ids, row.id)
 		}
 		for _, c := range g.chats {
-			known.chats.Add(c.ID)
 			if b.chats[c.ID] == c {
 				delete(b.chats, c.ID)
 			}
 		}
 		b.events = slices.Clone(b.events[g.through-b.seq:])
 		b.seq = g.through
+	}
+	if b.group, b.wrote = tx.group, tx.wrote; b.group != nil {
+		known.wrote(b.group, from, b.wrote)
 	}
 }
 
@@ -301,7 +319,7 @@ func (s *Store) catchUp(ctx context.Context) error {
 	}
 	r := newRequest("write what is late")
 	r.late = true
-	return s.submit(ctx, r, true)
+	return s.submit(ctx, r, false)
 }
 
 // waits reports whether rows of chats, seen or pending are late.

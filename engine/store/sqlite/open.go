@@ -26,6 +26,7 @@ type Options struct {
 	queue   int              // requests that may wait for the writer before their callers do; 0: defaultQueue
 	tick    <-chan time.Time // when to check the store while nobody writes; nil: every watchEvery
 	pragmas []string         // more of them for the connection that writes
+	late    *lateSizes       // nil: defaultLate
 }
 
 const (
@@ -79,6 +80,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	}
 	o.readers = max(cmp.Or(o.readers, defaultReaders), 2)
 	o.queue = cmp.Or(o.queue, defaultQueue)
+	o.late = cmp.Or(o.late, &defaultLate)
 	if path == "" {
 		return nil, errors.New("open store: the path is empty")
 	}
@@ -112,7 +114,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	s.writer = &writer{
 		queue: make(chan *request, o.queue), grown: make(chan struct{}, 1), closing: s.closing, counts: map[versionKey]tally{},
 		health: health{now: o.now, tell: s.tellHealth},
-		behind: lateState{late: late{ids: map[string]int64{}, chats: map[string]*chat.Chat{}}},
+		behind: lateState{sizes: *o.late, late: late{ids: map[string]int64{}, chats: map[string]*chat.Chat{}}},
 		known:  &knownIDs{events: idSet{filter: newFilter()}, chats: idSet{filter: newFilter()}},
 	}
 	var cp *conn
@@ -128,6 +130,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 		}
 		if s.writer.conn != nil {
 			s.writer.conn.close()
+		}
+		if s.writer.files != nil {
+			s.writer.files.close()
 		}
 		s.lock.unlock()
 	}()

@@ -46,7 +46,7 @@ var (
 	selectMissedSeqs = declare(`SELECT seq FROM missed WHERE pack = ? AND seq > ? AND seq <= ?`)
 
 	// A seq is not given again, even if the newest event goes.
-	noteLastSeq   = declare(`UPDATE daemon SET last_seq = max(last_seq, (SELECT max(seq) FROM events)) WHERE id = 1`)
+	noteLastSeq   = declare(`UPDATE daemon SET last_seq = max(last_seq, (SELECT ifnull(max(seq), 0) FROM events)) WHERE id = 1`)
 	uncountEvents = declareCostly(fewRows, `UPDATE counts SET
 		events = events - (SELECT count(*) FROM events WHERE seq`+inStep+`),
 		actions_done = actions_done - (SELECT count(*) FROM decisions d, json_each(d.actions) a WHERE d.seq`+inStep+` AND a.value ->> 'status' = 'done'),

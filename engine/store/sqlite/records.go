@@ -27,6 +27,9 @@ var (
 	selectChatNewPending = declare(`SELECT e.seq FROM events e
 		WHERE e.seq > (SELECT late_seq FROM daemon WHERE id = 1) AND e.chat_id = ?1
 		AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.seq = e.seq) ORDER BY e.seq DESC`)
+	// What stays in the journal although newer events were removed (retention).
+	selectChatKept = declareCostly("looks at all actions that are blocked or dead, for people", `SELECT event_seq FROM open_actions WHERE chat_id = ?1 AND event_seq < ?2
+		UNION SELECT w.value ->> 0 FROM chats c, json_each(c.waiting) w WHERE c.id = ?1 AND w.value ->> 0 < ?2 ORDER BY 1 DESC`)
 )
 
 // Event implements store.Reader.
@@ -78,7 +81,8 @@ func (s *Store) Events(ctx context.Context, chat string, before int64, limit int
 }
 
 // eachRecord calls each with the records of a chat, the newest first: those of events
-// that are not handled, and then those that lead to one another.
+// that are not handled, then those that lead to one another, and where one of these was
+// removed those before it that stay because of their actions.
 func (s *Store) eachRecord(ctx context.Context, c *conn, chat string, each func(*store.Record) error) error {
 	// Before the tables are read: what leaves the memory is in the tables then.
 	seq, late := s.writer.behind.newest(chat)
@@ -105,12 +109,19 @@ func (s *Store) eachRecord(ctx context.Context, c *conn, chat string, each func(
 		if err != nil {
 			return err
 		}
-		if r == nil || r.Decision == nil {
-			break // it was deleted, and so were all before it
+		if r == nil || r.Decision == nil || r.Decision.Prev >= seq {
+			break // it was removed
 		}
 		seq = r.Decision.Prev
 	}
-	return nil
+	if seq == 0 {
+		return nil
+	}
+	kept, err := list(ctx, c, selectChatKept, firstInt, chat, seq)
+	for i := 0; i < len(kept) && err == nil; i++ {
+		_, err = s.eachOf(ctx, c, kept[i], each)
+	}
+	return err
 }
 
 // eachOf calls each with the record of an event, and returns it; nil: there is none.

@@ -18,6 +18,7 @@ type transaction struct {
 	ids     map[string]int64 // the same, by id
 	chats   map[string]lateChat
 	decided map[int64]*decided
+	cleared bool    // what is known of actions from before was changed in the tables
 	handled []int64 // events
 	rows    rowCounts
 	done    []string // chats of handled events
@@ -62,11 +63,7 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 		all = all || group[i].late
 	}
 	if err == nil {
-		limit := lateRows + latePerEvent*(len(w.tx.events)+len(w.tx.handled))
-		if len(group) == 0 {
-			limit = idleRows
-		}
-		err = w.writeLate(limit, all)
+		err = w.writeLate(len(group) == 0, all)
 	}
 	if err == nil {
 		err = w.keepLate()
@@ -95,6 +92,9 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 // entries.
 func (w *writer) committed(tx *transaction) error {
 	w.behind.take(tx, w.known)
+	if tx.cleared {
+		w.recent = recent{}
+	}
 	w.recent.take(tx.decided)
 	for i := range tx.events {
 		if id := tx.events[i].chat; id != "" {
@@ -166,6 +166,9 @@ func (w *writer) apply(r *request) (refused, err error) {
 func (w *writer) change(c *change) error {
 	n, err := w.conn.exec(c.what, c.args...)
 	w.tx.rows[c.counts] += n
+	if c.what == clearActions {
+		w.tx.decided, w.tx.cleared = nil, true
+	}
 	return err
 }
 

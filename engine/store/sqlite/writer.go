@@ -53,7 +53,7 @@ func (w *writer) run() {
 			break
 		}
 		group = group[:0]
-		weight := idleRows
+		weight := w.behind.sizes.idle
 		if r != nil {
 			// Other goroutines that are ready run first. Under load they add requests, and
 			// the group grows: a third fewer transactions, and 6% less processor time from

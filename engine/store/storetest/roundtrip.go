@@ -163,7 +163,8 @@ func decisions(t *testing.T, b *bench) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		for range 2 { // the second replaces the first
+		prev := int64(0)
+		for range 2 { // the second replaces the first, but for its Prev if it has none
 			d := draw[turn.Decision](rt, "decision")
 			d.Seq = receipts[0].Seq
 			if err := b.s.Commit(background, []turn.Transition{{Decision: &d}}); err != nil {
@@ -173,6 +174,8 @@ func decisions(t *testing.T, b *bench) {
 			if err != nil || !ok {
 				rt.Fatal(ok, err)
 			}
+			d.Prev = cmp.Or(d.Prev, prev)
+			prev = d.Prev
 			same(rt, "decision", r.Decision, &d)
 		}
 	})
