@@ -22,7 +22,7 @@ type lateSizes struct {
 	events, chats int // that start a group
 	bytes         int // of late chats and their actions that start one; twice as many are written whole
 	rows          int // that a transaction writes besides those for its own changes
-	idle          int // that one writes that is made for them alone, while no request waits
+	idle          int // that one writes that is made for them alone, while no request waits; 0: none is
 }
 
 // defaultLate: the larger a group is, the more rows share a page. It takes about 4 MB of

@@ -394,6 +394,8 @@ func TestStoreIsLikeItsModel(t *testing.T) {
 					}
 				}
 			}
+			tick <- time.Time{} // after a fault the store tries again
+			tick <- time.Time{}
 			if wrong := m.differs(s, true); wrong != "" {
 				t.Fatalf("in the end: %s", wrong)
 			}
