@@ -455,3 +455,16 @@ func TestTransactionsAreBounded(t *testing.T) {
 		t.Errorf("at the end: %d of weight %d", len(group), weight)
 	}
 }
+
+// atCommit does something once, after the next COMMIT.
+type atCommit struct{ do func() }
+
+func (a *atCommit) before(*statement) error { return nil }
+
+func (a *atCommit) after(what *statement, err error) error {
+	if do := a.do; do != nil && what == commit {
+		a.do = nil
+		do()
+	}
+	return err
+}
