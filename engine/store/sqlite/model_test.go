@@ -278,7 +278,17 @@ func report(wrong []string) string {
 // under way.
 func copied(t *testing.T, s *Store, o Options) *Store {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "copy.db")
+	c, err := Open(t.Context(), copyOf(t, s), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func copyOf(t *testing.T, s *Store) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "copy.db")
 	for _, suffix := range []string{"", "-wal"} {
 		from, err := os.Open(s.path + suffix)
 		if err != nil {
@@ -294,12 +304,7 @@ func copied(t *testing.T, s *Store, o Options) *Store {
 		to.Close()
 		from.Close() // which drops POSIX locks of the process; the store uses others
 	}
-	c, err := Open(t.Context(), path, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
+	return path
 }
 
 // TestStoreIsLikeItsModel: a store and a copy that is made at any moment hold what was
@@ -416,5 +421,63 @@ func fast(t *testing.T, s *Store, sab *saboteur) {
 	if err := s.writer.conn.script("PRAGMA synchronous = OFF"); err != nil {
 		t.Fatal(err)
 	}
-	s.writer.conn.faults = sab
+	if sab != nil {
+		s.writer.conn.faults = sab
+	}
+}
+
+// TestEveryStatementOfOpenMayFail: an Open that fails leaves all that was acknowledged to the next one,
+// whichever statement fails or loses its answer.
+func TestEveryStatementOfOpenMayFail(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(1, 2))
+	s := openInside(t)
+	<-s.learned
+	fast(t, s, nil)
+	m := newModel()
+	for range 40 {
+		do, after := m.act(r)
+		if err := do(s); err != nil {
+			t.Fatal(err)
+		}
+		m = after
+	}
+	if len(s.writer.behind.events) == 0 || len(s.writer.behind.chats) == 0 {
+		t.Fatal("nothing is late")
+	}
+	for _, lost := range []bool{false, true} {
+		struck := map[*statement]bool{}
+		for n := 1; ; n++ {
+			path := copyOf(t, s)
+			sab := &saboteur{with: errInjected, lost: lost, left: n}
+			failed, err := Open(t.Context(), path, Options{tick: make(chan time.Time), faults: sab})
+			if err == nil {
+				failed.Close()
+			} else if !errors.Is(err, errInjected) {
+				t.Fatal(err)
+			}
+			hit := sab.struck()
+			again, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			<-again.learned
+			if wrong := m.differs(again, true); wrong != "" {
+				t.Fatalf("after a fault in statement %d (answer lost: %t), %v: %s", n, lost, hit, wrong)
+			}
+			again.Close()
+			if hit == nil {
+				break
+			}
+			struck[hit] = true
+			if failed != nil && hit != truncateWAL && !lost {
+				t.Errorf("statement %d failed, and Open did not: %s", n, hit.sql)
+			}
+		}
+		for _, what := range []*statement{beginWrite, insertSeen, insertPending, insertChat, deleteLate, setLateSeq, addToCounts, commit} {
+			if !struck[what] {
+				t.Errorf("no fault was injected in %s", what.sql)
+			}
+		}
+	}
 }
