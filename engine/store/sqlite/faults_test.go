@@ -217,7 +217,7 @@ func TestEveryStatementMayFail(t *testing.T) {
 		}
 		<-s.learned
 		// A group is due: each transaction begins it, or writes more of it.
-		late := make([]turn.Transition, 9)
+		late := make([]turn.Transition, 4)
 		for i := range late {
 			late[i].Chat = &chat.Chat{ID: fmt.Sprint("late ", i)}
 		}

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -282,6 +283,13 @@ func (b *lateState) olderThan(t time.Time) bool {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return slices.ContainsFunc(b.events, func(e lateEvent) bool { return e.received.Before(t) })
+}
+
+// chatIDs returns the ids of the chats that are late.
+func (b *lateState) chatIDs() []string {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return slices.Collect(maps.Keys(b.chats))
 }
 
 // newest returns the newest handled event of a chat that is late.
