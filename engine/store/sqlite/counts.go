@@ -43,6 +43,7 @@ var countColumns = func() []string {
 var (
 	selectCounts       = declare(`SELECT ` + strings.Join(countColumns, ", ") + ` FROM counts WHERE id = 1`)
 	selectTransactions = declare(`SELECT transactions FROM counts WHERE id = 1`)
+	selectChatKnown    = declare(`SELECT 1 FROM chats WHERE id = ?`)
 	addToCounts        = declare(`INSERT INTO counts (id, ` + strings.Join(countColumns, ", ") + `)
 		VALUES (1` + strings.Repeat(", ?", len(countColumns)) + `) ON CONFLICT DO UPDATE SET ` + addedTo(countColumns))
 )
@@ -81,14 +82,14 @@ func (w *writer) keepCounts() error {
 }
 
 // Stats implements store.Reader. It counts nothing: the transactions that add and
-// remove rows keep the counts.
+// remove rows keep the counts. It only looks up the chats that are late.
 func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
-	added := s.newChats()
+	late := s.writer.behind.chatIDs() // before the tables: what leaves the memory is in them then
 	return browse(ctx, s, "read the counts", func(c *conn) (st store.Stats, err error) {
 		st.Actions = map[chat.Status]int64{}
 		err = c.query(ctx, selectCounts, func(row []driver.Value) error {
 			of := func(c count) int64 { return intOf(row[c-1]) }
-			st.Events, st.Pending, st.Quarantined, st.Chats = of(countEvents), of(countPending), of(countQuarantine), of(countChats)+added
+			st.Events, st.Pending, st.Quarantined, st.Chats = of(countEvents), of(countPending), of(countQuarantine), of(countChats)
 			for i, status := range statuses {
 				if n := of(countActions + count(i)); n != 0 {
 					st.Actions[status] = n
@@ -96,6 +97,12 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 			}
 			return nil
 		})
+		for i := 0; i < len(late) && err == nil; i++ {
+			var known driver.Value
+			if known, err = c.one(ctx, selectChatKnown, late[i]); known == nil {
+				st.Chats++
+			}
+		}
 		for _, suffix := range []string{"", "-wal"} {
 			if info, err := os.Stat(s.path + suffix); err == nil {
 				st.Bytes += info.Size()
@@ -103,18 +110,4 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 		}
 		return st, err
 	})
-}
-
-// newChats returns how many chats are late of which the table has no row: those that are
-// certainly new.
-func (s *Store) newChats() (n int64) {
-	b := &s.writer.behind
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	for id := range b.chats {
-		if !s.writer.known.chats.Has(id) {
-			n++
-		}
-	}
-	return n
 }

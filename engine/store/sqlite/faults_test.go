@@ -211,8 +211,17 @@ func TestEveryStatementMayFail(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		s, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
+		s, err := Open(t.Context(), path, Options{tick: make(chan time.Time), late: &lateSizes{events: 100, chats: 2, bytes: 1 << 20, rows: 2}})
 		if err != nil {
+			t.Fatal(err)
+		}
+		<-s.learned
+		// A group is due: each transaction begins it, or writes more of it.
+		late := make([]turn.Transition, 4)
+		for i := range late {
+			late[i].Chat = &chat.Chat{ID: fmt.Sprint("late ", i)}
+		}
+		if err := s.Commit(t.Context(), late); err != nil {
 			t.Fatal(err)
 		}
 		announced := &[]int64{}
@@ -255,7 +264,7 @@ func TestEveryStatementMayFail(t *testing.T) {
 
 	all := slices.Concat(announcedBy...)
 	last := all[len(all)-1]
-	faults := 0
+	faults, struck := 0, map[*statement]bool{}
 	for name, with := range errs {
 		for _, lost := range []bool{false, true} {
 			for at, act := range acts {
@@ -269,6 +278,7 @@ func TestEveryStatementMayFail(t *testing.T) {
 						continue
 					}
 					faults++
+					struck[hit] = true
 					sab.aim(-1)
 					what := fmt.Sprintf("%s, %s (answer lost: %t) in statement %d, %s", act.name, name, lost, nth, hit.sql)
 					if err != nil && dump(t, s) != want[at] {
@@ -298,6 +308,11 @@ func TestEveryStatementMayFail(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+	for _, what := range []*statement{updateChat, insertChat, deleteLate, setLateSeq, insertLate} {
+		if !struck[what] {
+			t.Errorf("no fault was injected in %s", what.sql)
 		}
 	}
 	if faults < 100 {
@@ -439,4 +454,17 @@ func TestTransactionsAreBounded(t *testing.T) {
 	if group, weight := w.gather([]*request{{weight: 3}}); len(group) != 1 || weight != 3 {
 		t.Errorf("at the end: %d of weight %d", len(group), weight)
 	}
+}
+
+// atCommit does something once, after the next COMMIT.
+type atCommit struct{ do func() }
+
+func (a *atCommit) before(*statement) error { return nil }
+
+func (a *atCommit) after(what *statement, err error) error {
+	if do := a.do; do != nil && what == commit {
+		a.do = nil
+		do()
+	}
+	return err
 }

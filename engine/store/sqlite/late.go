@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +23,7 @@ type lateSizes struct {
 	events, chats int // that start a group
 	bytes         int // of late chats and their actions that start one; twice as many are written whole
 	rows          int // that a transaction writes besides those for its own changes
-	idle          int // that one writes that is made for them alone, while no request waits
+	idle          int // that one writes that is made for them alone, while no request waits; 0: none is
 }
 
 // defaultLate: the larger a group is, the more rows share a page. It takes about 4 MB of
@@ -282,6 +283,13 @@ func (b *lateState) olderThan(t time.Time) bool {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return slices.ContainsFunc(b.events, func(e lateEvent) bool { return e.received.Before(t) })
+}
+
+// chatIDs returns the ids of the chats that are late.
+func (b *lateState) chatIDs() []string {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return slices.Collect(maps.Keys(b.chats))
 }
 
 // newest returns the newest handled event of a chat that is late.

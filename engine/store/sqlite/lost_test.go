@@ -234,39 +234,27 @@ func TestDeletedLockFileIsLockedAgain(t *testing.T) {
 	}
 }
 
-// TestCommitIntoALostFileIsNotAcknowledged: what was committed into a file that has just gone is not
-// acknowledged, and nothing more is written, even if it comes back.
+// TestCommitIntoALostFileIsNotAcknowledged: what was committed to a file that went meanwhile is not there at the
+// next start: its sender is not answered with success, and nothing more is accepted, also once the file is back.
 func TestCommitIntoALostFileIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
-	w := s.writer
-	away := s.path + ".away"
-	close(w.queue)
-	<-s.written
-	r := newRequest("lose the file", step{arrivals: prepared(t, "e1")})
-	// The file goes between the check and the end of the transaction.
-	w.files.db.sound = func([]byte, int64) bool {
-		if _, err := os.Stat(s.path); err == nil {
-			defer os.Rename(s.path, away)
+	s.Journaled(func([]turn.Entry) { t.Error("the event was announced") })
+	s.writer.conn.faults = &atCommit{func() {
+		if err := os.Rename(s.path, s.path+".away"); err != nil {
+			t.Error(err)
 		}
-		return true
+	}}
+	_, err := s.Append(t.Context(), []turn.Arrival{simple("e1")})
+	if !errors.As(err, new(*LostError)) {
+		t.Errorf("append: %v", err)
 	}
-	announced := false
-	s.Journaled(func([]turn.Entry) { announced = true })
-	w.serve([]*request{r})
-	var lost *LostError
-	if err := <-r.answer; !errors.As(err, &lost) || announced {
-		t.Fatalf("answered %v, entry announced: %t", err, announced)
-	}
-	if err := os.Rename(away, s.path); err != nil {
+	if err := os.Rename(s.path+".away", s.path); err != nil {
 		t.Fatal(err)
 	}
-	again := newRequest("append", step{arrivals: prepared(t, "e2")})
-	w.serve([]*request{again})
-	if err := <-again.answer; !errors.As(err, &lost) || !errors.As(s.Healthy(), &lost) {
-		t.Errorf("a store whose commit is lost accepts another one: %v, %v", err, s.Healthy())
+	if _, err := s.Append(t.Context(), []turn.Arrival{simple("e2")}); !errors.As(err, new(*LostError)) {
+		t.Errorf("the next append: %v", err)
 	}
-	w.queue = make(chan *request) // for Close to close
 }
 
 func prepared(t *testing.T, id string) []arrival {

@@ -27,6 +27,7 @@ type Options struct {
 	tick    <-chan time.Time // when to check the store while nobody writes; nil: every watchEvery
 	pragmas []string         // more of them for the connection that writes
 	late    *lateSizes       // nil: defaultLate
+	faults  faults           // of the connection that writes; nil: none
 }
 
 const (
@@ -184,6 +185,7 @@ func (w *writer) open(ctx context.Context, path string, o Options) (err error) {
 	if w.conn, err = connectWriter(ctx, path, o.pragmas...); err != nil {
 		return err
 	}
+	w.conn.faults = o.faults
 	if err := migrate(ctx, w.conn, path, migrations); err != nil {
 		return err
 	}

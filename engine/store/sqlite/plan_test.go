@@ -68,6 +68,7 @@ var samples = map[*statement][]driver.Value{
 	deleteState:    {"pack", "chat 5"},
 
 	selectChat:      {"chat 5"},
+	selectChatKnown: {"chat 5"},
 	selectHolds:     {int64(5), int64(20)},
 	selectPostponed: {int64(5), int64(20)},
 	selectState:     {"pack", "chat 5"},

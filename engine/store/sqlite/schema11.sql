@@ -109,8 +109,12 @@ CREATE TABLE days (
   last_seq INTEGER NOT NULL
 ) STRICT;
 
--- Actions, each as a row of columns.
 CREATE VIEW actions AS
+  -- What rules requested, each as a row of columns. Those of one chat, newest first:
+  --   SELECT event_seq, n, kind, status, why, pack, rule, datetime(requested_at / 1000000, 'unixepoch')
+  --   FROM actions WHERE chat_id = 'CHAT' ORDER BY event_seq DESC, n DESC;
+  -- Those that can still be carried out (table open_actions), with the last error:
+  --   SELECT a.event_seq, a.n, a.kind, a.chat_id, a.status, a.why, a.error FROM open_actions o JOIN actions a USING (event_seq, n);
   SELECT d.seq AS event_seq, a.value ->> 'n' AS n, a.value ->> 'kind' AS kind, coalesce(a.value ->> 'chat', e.chat_id) AS chat_id,
     a.value ->> 'status' AS status, a.value ->> 'why' AS why, a.value ->> 'pack' AS pack, a.value ->> 'version' AS version,
     a.value ->> 'rule' AS rule, a.value ->> 'place' AS place, a.value ->> 'reason' AS reason, a.value ->> 'even_if_newer' AS even_if_newer,
@@ -120,10 +124,10 @@ CREATE VIEW actions AS
     a.value ->> 'trace_id' AS trace_id, a.value ->> 'error' AS error, coalesce(a.value ->> 'covers_seq', 0) AS covers_seq
   FROM decisions d LEFT JOIN events e ON e.seq = d.seq, json_each(d.actions) a;
 
--- Chats with all that is known of each. Postponements:
---   SELECT c.id, p.value ->> 'Until', p.value ->> 'Pack', p.value ->> 'Rule', p.value ->> 'Reason'
---   FROM chat_details c, json_each(c.postponed) p WHERE postponed_until IS NOT NULL;
 CREATE VIEW chat_details AS
+  -- Chats with all that is known of each. Postponements:
+  --   SELECT c.id, p.value ->> 'until', p.value ->> 'pack', p.value ->> 'rule', p.value ->> 'reason'
+  --   FROM chat_details c, json_each(c.postponed) p WHERE postponed_until IS NOT NULL;
   SELECT id, line, state ->> 'is_group' AS is_group, last_seq, call_at, timer_at, waiting, hold_until, state ->> 'hold_by' AS hold_by,
     state ->> 'hold_reason' AS hold_reason, postponed_until, state -> 'postponed' AS postponed,
     state ->> 'last_message_id' AS last_message_id, coalesce(state ->> 'last_event_seq', 0) AS last_event_seq,

@@ -112,7 +112,7 @@ func (r *rush) count(requests int, now time.Time) {
 // nextRequest waits for a request. It returns nil if late rows are to be written instead,
 // which they are while no request waits, and false once the queue is closed and empty.
 func (w *writer) nextRequest() (r *request, ok bool) {
-	if w.behind.due() && !w.behind.failed {
+	if w.behind.due() && !w.behind.failed && w.behind.sizes.idle > 0 {
 		select {
 		case r, ok = <-w.queue:
 		default:
