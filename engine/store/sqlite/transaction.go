@@ -23,7 +23,7 @@ type transaction struct {
 	rows    rowCounts
 	done    []string // chats of handled events
 
-	// Late rows: groups that were written to the end, and the one that goes on.
+	// Late rows: groups that are written whole, and the one that is written in part.
 	ended []*group
 	group *group
 	wrote int
