@@ -503,7 +503,7 @@ func TestMissedEventKeepsItsAgeForVetoes(t *testing.T) {
 	c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
 	for id, age := range map[string]time.Duration{"c1": time.Minute, "c2": 20 * time.Minute} {
 		ev := message(id, "e"+id, "x")
-		ev.At = c.now().Add(-age)
+		ev.At, ev.FromRaw = c.now().Add(-age), false
 		if _, err := c.eng.Ingest(ctx, []turn.Arrival{{Event: ev, Received: c.now()}}); err != nil {
 			t.Fatal(err)
 		}

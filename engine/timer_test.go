@@ -68,7 +68,7 @@ chert.on("message.received", function(ev) chert.set_timer("t", 0.1) end)
 chert.on("timer:t", { is_group = false }, function(ev) chert.mark_read(ev.chat.id) end)
 chert.on("timer:t", { is_group = true }, function(ev) log.info("line " .. ev.chat.line) end)`)
 	group := message("g1", "e1", "x")
-	group.Chat.IsGroup = event.True
+	group.Chat.IsGroup, group.FromRaw = event.True, false
 	if _, err := r.eng.Ingest(context.Background(), []turn.Arrival{{Event: group, Received: time.Now()}}); err != nil {
 		t.Fatal(err)
 	}
