@@ -55,8 +55,7 @@ type Store interface {
 	Pending(ctx context.Context, shard Shard, after int64, limit int) ([]turn.Entry, error)
 
 	// Unhandled reports whether the journal has entries of a chat that are not handled: a
-	// read must not overtake an event that may veto it. It does not use the disk, and may
-	// report true without cause, such as shortly after the start: then the read waits.
+	// read must not overtake an event that may veto it. It does not use the disk.
 	Unhandled(ctx context.Context, chat string) (bool, error)
 
 	// Commit makes a batch of transitions durable, all or none, in their order.

@@ -77,55 +77,21 @@ func (s *Store) learn(ctx context.Context, set *idSet, what *statement) error {
 	}
 }
 
-// smallBacklog is how many events may wait for Open to count their chats itself, which
-// takes some 20 ms.
-const smallBacklog = 10_000
-
-// countWaiting counts the chats of the events that are not handled, as of now. If there
-// are many it returns a function that does it.
-func (s *Store) countWaiting(ctx context.Context) (rest func() error, err error) {
-	c := <-s.readers
-	count := func() error {
-		defer func() { s.readers <- c }()
-		err := c.query(ctx, selectWaits, func(row []driver.Value) error {
+// countWaiting counts the chats of the events that are not handled. It takes about two
+// microseconds an event. Nobody could be told later that a chat has none after all, so that
+// reads of it would wait for its next event: it must be known before the first is asked for.
+func (s *Store) countWaiting(ctx context.Context) error {
+	return s.read(ctx, "count the events that wait", func(c *conn) error {
+		return c.query(ctx, selectWaits, func(row []driver.Value) error {
 			s.writer.waiting.add(stringOf(row[0]))
 			return nil
 		})
-		if _, end := c.exec(rollback); err == nil {
-			err = end
-		}
-		if err == nil {
-			s.writer.waiting.complete.Store(true)
-		}
-		return err
-	}
-	// The first read sets the state that the others see.
-	_, err = c.exec(begin)
-	pending := int64(0)
-	if err == nil {
-		err = c.query(ctx, selectCounts, func(row []driver.Value) error {
-			pending = intOf(row[countPending-1])
-			return nil
-		})
-	}
-	if err != nil {
-		s.readers <- c
-		return nil, err
-	}
-	if pending > smallBacklog {
-		return count, nil
-	}
-	return nil, count()
+	})
 }
 
-// learnAll does in the background what Open has left, until the store is closed. An error
-// only means that more is read from the tables.
-func (s *Store) learnAll(ctx context.Context, rest func() error) {
-	if rest != nil {
-		if err := rest(); err != nil && ctx.Err() == nil {
-			s.log.Error("counting the events that wait failed; reads of chats wait until all of them are handled", "store", s.path, "error", err)
-		}
-	}
+// learnAll reads the ids of both tables in the background, until the store is closed. An
+// error only means that more is looked up in the tables.
+func (s *Store) learnAll(ctx context.Context) {
 	for _, err := range []error{
 		s.learn(ctx, &s.writer.known.chats, selectChatIDs),
 		s.learn(ctx, &s.writer.known.events, selectSeenIDs),

@@ -162,11 +162,10 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if s.writer.files, err = hold(path, link, s.lock); err != nil {
 		return failed(err)
 	}
-	rest, err := s.countWaiting(ctx)
-	if err != nil {
+	if err := s.countWaiting(ctx); err != nil {
 		return failed(err)
 	}
-	s.start(&checkpointer{conn: cp, log: o.Log, path: path}, rest)
+	s.start(&checkpointer{conn: cp, log: o.Log, path: path})
 	go func() {
 		defer close(s.watched)
 		if o.tick == nil {

@@ -1,7 +1,5 @@
 package sqlite
 
-import "strings"
-
 // statement is SQL that the store runs. Connections accept nothing else, each is
 // declared as a package variable, and a test checks the plan of each: one bad plan
 // stops all calls once many events wait.
@@ -35,11 +33,3 @@ var (
 	commit     = declare("COMMIT")
 	rollback   = declare("ROLLBACK")
 )
-
-// insertInto is an INSERT of one row, with an argument for each column.
-func insertInto(table string, columns []string) string {
-	return "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES (?" + strings.Repeat(", ?", len(columns)-1) + ")"
-}
-
-// assigned is what follows the SET of an UPDATE with an argument for each column.
-func assigned(columns []string) string { return strings.Join(columns, " = ?, ") + " = ?" }

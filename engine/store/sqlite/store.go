@@ -38,9 +38,8 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// start starts the goroutines that Close waits for. rest is what Open has left to do; nil:
-// nothing.
-func (s *Store) start(c *checkpointer, rest func() error) {
+// start starts the goroutines that Close waits for.
+func (s *Store) start(c *checkpointer) {
 	var running sync.WaitGroup
 	running.Go(s.writer.run)
 	running.Go(func() { c.run(s.writer.grown) })
@@ -51,7 +50,7 @@ func (s *Store) start(c *checkpointer, rest func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		defer close(s.learned)
-		s.learnAll(ctx, rest)
+		s.learnAll(ctx)
 	}()
 	go func() {
 		defer cancel()

@@ -23,7 +23,7 @@ type transaction struct {
 	rows    rowCounts
 	done    []string // chats of handled events
 
-	// Late rows: groups that were written completely, and the one that is being written.
+	// Late rows: groups that are written whole, and the one that is written in part.
 	ended []*group
 	group *group
 	wrote int

@@ -7,7 +7,6 @@ import (
 	"time"
 	"unsafe"
 
-	"chertd/engine/event"
 	"chertd/rules"
 )
 
@@ -69,21 +68,6 @@ func flag(b bool) driver.Value {
 		return int64(1)
 	}
 	return int64(0)
-}
-
-// truth returns 1, 0 or, if t is unknown, NULL.
-func truth(t event.Truth) driver.Value {
-	if v, known := t.Known(); known {
-		return flag(v)
-	}
-	return nil
-}
-
-func truthOf(v driver.Value) event.Truth {
-	if v == nil {
-		return event.Unknown
-	}
-	return event.TruthOf(intOf(v) != 0)
 }
 
 // rate returns two columns, the second in microseconds; both NULL if the rate is

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"maps"
 	"sync"
-	"sync/atomic"
 )
 
 // waitingKeys counts the events that wait to be handled, by chat (turn.Arrival.ShardKey), so
@@ -13,19 +12,13 @@ import (
 // read of the one while events of the other wait. A million chats need about 38 MB, which
 // are given back as their events are handled.
 type waitingKeys struct {
-	// complete is set once the events that waited when the store was opened are added.
-	// Until then every chat counts as having one.
-	complete atomic.Bool
-	parts    [64]waitingPart // by the upper bits of the hash, so that shards seldom meet
+	parts [64]waitingPart // by the upper bits of the hash, so that shards seldom meet
 }
 
 type waitingPart struct {
-	mu sync.Mutex
-	// counts has no zeros. One is below zero while an event was handled that is yet to be
-	// added: the store is read in the background when it is opened, while others handle
-	// what it finds.
-	counts map[uint64]int32
-	most   int // entries of counts since it was made: a map does not shrink
+	mu     sync.Mutex
+	counts map[uint64]int32 // without zeros
+	most   int              // entries of counts since it was made: a map does not shrink
 }
 
 // add counts an event of a key that waits.
@@ -36,9 +29,6 @@ func (w *waitingKeys) done(key string) { w.count(key, -1) }
 
 // has reports whether an event of a key may wait.
 func (w *waitingKeys) has(key string) bool {
-	if !w.complete.Load() {
-		return true
-	}
 	p, h := w.part(key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
