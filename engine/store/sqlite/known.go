@@ -78,8 +78,8 @@ func (s *Store) learn(ctx context.Context, set *idSet, what *statement) error {
 }
 
 // countWaiting counts the chats of the events that are not handled. It takes about two
-// microseconds an event. Nobody could be told later that a chat has none after all, so that
-// reads of it would wait for its next event: it must be known before the first is asked for.
+// microseconds an event. If a chat counted as having one until all are counted, its read
+// would wait for the chat's next event, as nothing else makes it due again.
 func (s *Store) countWaiting(ctx context.Context) error {
 	return s.read(ctx, "count the events that wait", func(c *conn) error {
 		return c.query(ctx, selectWaits, func(row []driver.Value) error {

@@ -21,6 +21,7 @@ func TestRushIsManyRequestsInLittleTime(t *testing.T) {
 		"32 senders, while it lasts":          {25, 3 * time.Millisecond, true},
 		"32 senders without a disk":           {3, 300 * time.Microsecond, true},
 		"128 senders":                         {60, 7 * time.Millisecond, true},
+		"virtual time":                        {3, 0, false},
 	} {
 		var r rush
 		now := someTime

@@ -103,9 +103,11 @@ type rush struct {
 	began time.Time // of the last transaction
 }
 
-// count counts the requests of a transaction that begins.
+// count counts the requests of a transaction that begins. Where no time passes between
+// them it is virtual, and there is none to save.
 func (r *rush) count(requests int, now time.Time) {
-	r.on = float64(requests)*float64(time.Millisecond) >= rushRate*float64(now.Sub(r.began))
+	since := now.Sub(r.began)
+	r.on = since > 0 && float64(requests)*float64(time.Millisecond) >= rushRate*float64(since)
 	r.began = now
 }
 
