@@ -80,7 +80,7 @@ INSERT INTO chats
   waits AS (SELECT chat_id, json_group_array(json_array(event_seq, n) ORDER BY asked_at, event_seq, n) AS list FROM actions
     WHERE status = 'waiting' OR status = 'sent' GROUP BY chat_id)
   SELECT c.id, c.line, newest.seq, waits.list, c.retry_attempts, c.call_at, c.timer_at, c.hold_until, c.postponed_until,
-    json_set(json_patch('{}', json_object('id', c.id, 'line', c.line,
+    json_remove(json_set(json_patch('{}', json_object('id', c.id, 'line', c.line,
       'is_group', CASE c.is_group WHEN 1 THEN json('true') WHEN 0 THEN json('false') END, 'last_seq', newest.seq,
       'last_event_seq', nullif(c.last_event_seq, 0), 'last_message_id', c.last_message_id, 'last_message_seq', nullif(c.last_message_seq, 0),
       'veto_seq', nullif(c.veto_seq, 0), 'missed_seq', nullif(c.missed_seq, 0), 'may_hold_until', c.may_hold_until,
@@ -89,7 +89,9 @@ INSERT INTO chats
       'hold_until', c.hold_until, 'hold_by', c.hold_by, 'hold_reason', c.hold_reason, 'hold_seq', nullif(c.hold_seq, 0),
       'waiting', json(waits.list))),
       '$.seen_by', json(c.seen_by), '$.recent_messages', json(c.recent_messages), '$.postponed', json(c.postponed),
-      '$.cancelled', json(c.cancelled), '$.cooldowns', json(c.cooldowns))
+      '$.cancelled', json(c.cancelled), '$.cooldowns', json(c.cooldowns)),
+      iif(c.seen_by IS NULL, '$.seen_by', '$.no'), iif(c.recent_messages IS NULL, '$.recent_messages', '$.no'), iif(c.postponed IS NULL, '$.postponed', '$.no'),
+      iif(c.cancelled IS NULL, '$.cancelled', '$.no'), iif(c.cooldowns IS NULL, '$.cooldowns', '$.no'))
   FROM old_chats c LEFT JOIN newest ON newest.chat_id = c.id LEFT JOIN waits ON waits.chat_id = c.id ORDER BY c.id;
 DROP TABLE old_chats;
 CREATE INDEX chats_call ON chats (ifnull(line, ''), call_at, id) WHERE call_at IS NOT NULL;
