@@ -15,6 +15,8 @@ func TestRushIsManyRequestsInLittleTime(t *testing.T) {
 		want     bool
 	}{
 		"a sender that waits for each answer": {1, 300 * time.Microsecond, false},
+		"a sender on a fast disk":             {1, 20 * time.Microsecond, false},
+		"two senders on a fast disk":          {2, 20 * time.Microsecond, false},
 		"1,000 events a second":               {3, time.Millisecond, false},
 		"200 events a second":                 {3, 5 * time.Millisecond, false},
 		"32 senders on a disk":                {18, time.Millisecond, false},
@@ -28,8 +30,11 @@ func TestRushIsManyRequestsInLittleTime(t *testing.T) {
 			r.count(tc.requests, now)
 			now = now.Add(tc.every)
 		}
-		if r.on != tc.want {
-			t.Errorf("%s: a rush: %t, want %t", name, r.on, tc.want)
+		if got := r.lasts(now); got != tc.want {
+			t.Errorf("%s: a rush: %t, want %t", name, got, tc.want)
+		}
+		if r.lasts(now.Add(time.Second)) {
+			t.Errorf("%s: a request waits a second after the rush", name)
 		}
 	}
 }

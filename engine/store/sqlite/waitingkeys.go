@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// waitingKeys counts the events that wait to be handled, by chat (turn.Arrival.ShardKey), so
-// that whether a chat has one costs no read of the store. Any goroutine may use it at any time.
+// waitingKeys counts the events that wait to be handled, by chat, so that whether a chat has
+// one costs no read of the store. Any goroutine may use it at any time.
 //
 // It keeps a 64-bit hash of each key: two chats with the same one count as one, which delays a
 // read of the one while events of the other wait. A million chats need about 38 MB, which
