@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -15,10 +16,11 @@ import (
 // the commit.
 type batch struct {
 	s      *shard
+	work   *work
 	chats  map[string]*chat.Chat // those it has claimed, changed or not
 	loaded map[string]*chat.Chat // read before, of events that may be handled
 	memory turn.Memory
-	again  bool // its events ran before, and the commit failed
+	again  bool // its inputs ran before, and the commit failed
 	log    []turn.Transition
 	places map[string][]turn.Place // of calls that are handed out, by chat
 	done   []func()                // called once all is durable
@@ -28,54 +30,95 @@ type batch struct {
 	missed    map[string]*missedChange  // by pack
 	begun     []rules.Begun             // suspensions that begin: they hold even if the batch is void
 	reran     func()                    // notes the shard's progress in its plan; nil: no plan is carried out
+
+	urgent  bool             // it must be committed before its chats are published
+	ends    bool             // it takes in no more
+	open    <-chan time.Time // ends it; nil: it has not been open yet
+	results int              // of calls, in it
+	lent    map[string]loan
+	newest  map[string]int        // places in log of the newest change of each chat
+	rows    map[chat.ActionID]int // the same of each action
 }
 
-func newBatch(s *shard) *batch {
+func newBatch(s *shard, w *work) *batch {
 	return &batch{
 		s:      s,
+		work:   w,
 		chats:  map[string]*chat.Chat{},
 		memory: turn.Memory{Base: s.e.c.Store},
 	}
 }
 
-// run takes in the results of calls, handles events and serves requests. If *events is
-// empty it takes events from the shard's queue and leaves them there, for when all must
-// run again.
-func (b *batch) run(ctx context.Context, results []request, events *[]*turn.Entry, requests []request) {
+// run takes in the results of calls, handles events and serves requests. If there is a
+// plan it carries that out instead of events. It notes its inputs in the batch's work.
+func (b *batch) run(ctx context.Context, results, requests []request) {
 	began := b.s.e.c.Now()
 	// They are older than the events: what was read before a veto came is not too late for it.
-	for i := range results {
-		b.serve(ctx, &results[i])
+	b.serveAll(ctx, results)
+	b.results += len(results)
+	b.work.inputs = append(b.work.inputs, input{})
+	if plan := b.s.plan(); plan == nil {
+		b.takeEvents(ctx, began)
+	} else {
+		b.runPlan(ctx, plan)
 	}
-	plan := b.s.plan()
-	switch {
-	case len(*events) > 0:
-		b.again = true
-		for _, entry := range *events {
-			b.handle(ctx, b.s.e.rules.Load(), entry)
-		}
-	case plan != nil:
-		// The first plan exists a moment before the first set does.
-		if !b.s.e.draining.Load() && b.s.e.rules.Load() != nil {
-			b.carryOut(ctx, plan, began)
-		}
-	default:
-		b.preload(ctx)
-		for len(*events) < batchEntries && b.s.e.c.Now().Sub(began) <= batchTime && b.memory.Bytes() < batchBytes {
-			// The set before the plan: one that is new came with its plan.
-			set := b.s.e.rules.Load()
-			if b.s.e.draining.Load() || set == nil || b.s.plan() != nil {
-				break
+	b.urgent = b.urgent || len(requests) > 0
+	b.serveAll(ctx, requests)
+}
+
+// runAgain runs the inputs of a batch that could not be committed.
+func (b *batch) runAgain(ctx context.Context) {
+	b.again = true
+	inputs := b.work.inputs
+	for i := range inputs {
+		switch in := &inputs[i]; {
+		case in.entry != nil:
+			b.handle(ctx, b.s.e.rules.Load(), in.entry)
+		case in.flight != nil:
+			b.handOutAgain(ctx, in.flight)
+		case in.request != nil:
+			b.serve(ctx, in.request)
+		default:
+			if plan := b.s.plan(); plan != nil && b.work.events == 0 {
+				b.runPlan(ctx, plan)
 			}
-			entry := b.s.take()
-			if entry == nil {
-				break
-			}
-			*events = append(*events, entry)
-			b.handle(ctx, set, entry)
 		}
 	}
+}
+
+// runPlan carries out a part of a plan.
+func (b *batch) runPlan(ctx context.Context, p *plan) {
+	b.urgent = true
+	// The first plan exists a moment before the first set does.
+	if !b.s.e.draining.Load() && b.s.e.rules.Load() != nil {
+		b.carryOut(ctx, p, b.s.e.c.Now())
+	}
+}
+
+// takeEvents handles events from the shard's queue.
+func (b *batch) takeEvents(ctx context.Context, began time.Time) {
+	b.preload(ctx)
+	for b.work.events < batchEntries && b.s.e.c.Now().Sub(began) <= batchTime && b.memory.Bytes() < batchBytes {
+		// The set before the plan: one that is new came with its plan.
+		set := b.s.e.rules.Load()
+		if b.s.e.draining.Load() || set == nil || b.s.plan() != nil {
+			return
+		}
+		entry := b.s.take()
+		if entry == nil {
+			return
+		}
+		b.noteHandedOut(entry.Event.ChatID())
+		b.work.inputs = append(b.work.inputs, input{entry: entry})
+		b.work.events++
+		b.handle(ctx, set, entry)
+	}
+}
+
+func (b *batch) serveAll(ctx context.Context, requests []request) {
 	for i := range requests {
+		b.noteHandedOut(requests[i].chat)
+		b.work.inputs = append(b.work.inputs, input{request: &requests[i]})
 		b.serve(ctx, &requests[i])
 	}
 }
@@ -124,13 +167,53 @@ func (b *batch) noteRun(t *turn.Turn, entry *turn.Entry, outcomes []rules.Outcom
 
 // add adds to the batch what an input has changed.
 func (b *batch) add(d *turn.Done) {
+	b.noteUrgent(d)
 	if d.Chat != nil {
 		b.chats[d.Chat.ID] = d.Chat
 	}
-	b.log = append(b.log, d.Transition)
+	if !b.merge(&d.Transition) {
+		b.log = append(b.log, d.Transition)
+		b.noteLast(&d.Transition)
+	}
 	for _, x := range b.blockades {
 		x.Apply(&d.Transition)
 	}
+}
+
+// noteLast notes that the newest changes are those at the end of log.
+func (b *batch) noteLast(t *turn.Transition) {
+	if t.Chat == nil {
+		return
+	}
+	if b.newest == nil {
+		b.newest, b.rows = map[string]int{}, map[chat.ActionID]int{}
+	}
+	last := len(b.log) - 1
+	b.newest[t.Chat.ID] = last
+	for i := range t.Actions {
+		b.rows[t.Actions[i].ID] = last
+	}
+}
+
+// merge adds a transition to those of the same batch that changed its chat and its actions
+// last, and reports whether it could: it must have nothing else.
+func (b *batch) merge(t *turn.Transition) bool {
+	if t.Chat == nil || !t.IsProgress() {
+		return false
+	}
+	last, ok := b.newest[t.Chat.ID]
+	for i := range t.Actions {
+		_, here := b.rows[t.Actions[i].ID]
+		ok = ok && here
+	}
+	if !ok {
+		return false
+	}
+	for i := range t.Actions {
+		b.log[b.rows[t.Actions[i].ID]].Progress(&t.Actions[i])
+	}
+	b.log[last].Chat = t.Chat
+	return true
 }
 
 // chat returns a chat with the changes of this batch, and claims it; nil if it could not
@@ -183,6 +266,7 @@ func (b *batch) commit(ctx context.Context) error {
 // publish passes what is durable to the shard's cache, the agendas, and the senders of
 // requests.
 func (b *batch) publish() {
+	b.s.keepLent(b)
 	again := b.s.publish(b.chats)
 	for _, c := range b.chats {
 		b.s.e.setDue(c)

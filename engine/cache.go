@@ -10,15 +10,16 @@ import (
 // chatCache keeps the chats that a shard has published lately: as they are in the store,
 // with their calls in flight. The values it has are never changed, only replaced.
 // A chat whose call is in flight stays, whatever the limit, as the store does not keep
-// the flight.
+// the flight. So does one that is pinned, as the store does not have it yet.
 type chatCache struct {
 	limit  int
+	pinned map[string]bool
 	recent *list.List // of *chat.Chat, the latest first
 	byID   map[string]*list.Element
 }
 
 func newChatCache(limit int) *chatCache {
-	return &chatCache{limit: limit, recent: list.New(), byID: map[string]*list.Element{}}
+	return &chatCache{limit: limit, pinned: map[string]bool{}, recent: list.New(), byID: map[string]*list.Element{}}
 }
 
 func (c *chatCache) get(id string) *chat.Chat {
@@ -39,11 +40,31 @@ func (c *chatCache) put(id string, ch *chat.Chat) {
 	c.byID[id] = c.recent.PushFront(ch)
 	for el := c.recent.Back(); len(c.byID) > c.limit && el != nil; {
 		before := el.Prev()
-		if old := el.Value.(*chat.Chat); old.Flight == nil {
+		if old := el.Value.(*chat.Chat); old.Flight == nil && !c.pinned[old.ID] {
 			c.recent.Remove(el)
 			delete(c.byID, old.ID)
 		}
 		el = before
+	}
+}
+
+// peek is get without use.
+func (c *chatCache) peek(id string) *chat.Chat {
+	if el := c.byID[id]; el != nil {
+		return el.Value.(*chat.Chat)
+	}
+	return nil
+}
+
+// restore makes a chat what it was before; nil: it was not in the cache.
+func (c *chatCache) restore(id string, ch *chat.Chat) {
+	el := c.byID[id]
+	switch {
+	case ch != nil:
+		c.put(id, ch)
+	case el != nil:
+		c.recent.Remove(el)
+		delete(c.byID, id)
 	}
 }
 
@@ -84,6 +105,11 @@ func (s *shard) uncached() (ids []string) {
 func (s *shard) publish(chats map[string]*chat.Chat) (again []*chat.Chat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.publishLocked(chats)
+}
+
+// publishLocked is publish, with mu held.
+func (s *shard) publishLocked(chats map[string]*chat.Chat) (again []*chat.Chat) {
 	for _, id := range s.refused {
 		// A call is refused of chats in the cache alone.
 		if c := s.chats.get(id); c != nil && chats[id] == nil {

@@ -203,7 +203,8 @@ func repeatedCalls(t *testing.T, dir string, api *readCounter) (again int) {
 }
 
 // callsInFlight returns how many calls were in flight when the daemon was killed: those of
-// chats with one message (chat-1) that have a waiting read. It checks their bound.
+// chats with one message (chat-1) that were called, and of which the store has no read that
+// is done. It checks their bound.
 func callsInFlight(t *testing.T, dir string, api *readCounter) (n int) {
 	t.Helper()
 	st, err := sqlite.Open(context.Background(), filepath.Join(dir, "chertd.db"), sqlite.Options{})
@@ -211,16 +212,18 @@ func callsInFlight(t *testing.T, dir string, api *readCounter) (n int) {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	waiting, err := st.Actions(context.Background(), store.ActionFilter{Status: []chat.Status{chat.Waiting}, Limit: 1 << 20})
+	ended, err := st.Actions(context.Background(), store.ActionFilter{Status: []chat.Status{chat.Done}, Limit: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
+	done := map[string]bool{}
+	for _, a := range ended {
+		done[a.Chat] = true
+	}
 	api.mu.Lock()
 	defer api.mu.Unlock()
-	seen := map[string]bool{}
-	for _, a := range waiting {
-		if strings.HasPrefix(a.Chat, "chat") && api.calls[a.Chat] > 0 && !seen[a.Chat] {
-			seen[a.Chat] = true
+	for id := range api.calls {
+		if strings.HasPrefix(id, "chat") && !done[id] {
 			n++
 		}
 	}

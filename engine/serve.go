@@ -136,8 +136,10 @@ func (b *batch) callEnded(id string, a chat.Answer, now time.Time, t *turn.Trans
 	})
 }
 
-// abandon gives back the places that a batch has taken that is not committed.
+// abandon gives back what a batch has taken that is not committed, and takes back what it
+// has lent.
 func (b *batch) abandon() {
+	b.s.takeBack(b)
 	b.s.e.logBegun(b.begun)
 	for _, places := range b.places {
 		b.s.e.reads.ended(places, b.s.e.c.Now(), false)

@@ -78,7 +78,23 @@ type shard struct {
 	progress progress
 	waiting  []request // taken from the inbox, not done yet
 	// places are what calls in flight, by chat, have in the meters of packs.
-	places map[string][]turn.Place
+	places  map[string][]turn.Place
+	sinceKV int         // batches since one used kv, up to kvBatches
+	open    *time.Timer // nil: no batch stayed open yet
+}
+
+// work is what one batch takes in, in its order. It is kept for when all must run again.
+type work struct {
+	inputs []input
+	events int // of them
+}
+
+// input is an event, a request or a call that was handed out; with none of them it is the
+// place where a plan is carried out instead of events.
+type input struct {
+	entry   *turn.Entry
+	request *request
+	flight  *chat.Flight
 }
 
 // request is work other than an event: the answer to a call, a command, a timer that is
@@ -104,14 +120,15 @@ type readyReply struct {
 func newShard(e *Engine, part store.Shard) *shard {
 	return &shard{
 		e: e, part: part,
-		inbox:  make(chan request, queueInbox),
-		wake:   make(chan struct{}, 1),
-		queued: map[string]int{},
-		newest: e.c.Store.LastSeq(),
-		behind: true, // whatever an earlier run left pending is in the store
-		chats:  newChatCache(cachedChats),
-		posted: map[string]int{},
-		places: map[string][]turn.Place{},
+		inbox:   make(chan request, queueInbox),
+		wake:    make(chan struct{}, 1),
+		queued:  map[string]int{},
+		newest:  e.c.Store.LastSeq(),
+		behind:  true, // whatever an earlier run left pending is in the store
+		chats:   newChatCache(cachedChats),
+		posted:  map[string]int{},
+		places:  map[string][]turn.Place{},
+		sinceKV: kvBatches,
 	}
 }
 
@@ -224,25 +241,24 @@ func (s *shard) takeInbox() {
 // work runs one batch of events and requests, commits and publishes it. It repeats that
 // until it succeeds or the engine drains.
 func (s *shard) work(ctx context.Context) {
-	results, requests := s.takeResults(), s.waiting
-	s.waiting = nil
-	s.received(requests)
-	var events []*turn.Entry
+	w := &work{}
+	s.sinceKV = min(s.sinceKV+1, kvBatches)
 	wait := storeRetry
 	var packs []string // to lock: their kv had repeated conflicts
 	for conflicts, again := 0, false; ; again = true {
-		if s.plan() != nil && len(events) > 0 {
-			s.putBack(events) // missed events come first
-			events = nil
-		}
 		unlock := s.e.lockPacks(packs)
-		b := newBatch(s)
-		b.again = again
-		b.run(ctx, results, &events, requests)
+		b := newBatch(s, w)
+		if again {
+			b.runAgain(ctx)
+		} else {
+			b.run(ctx, s.takeResults(), s.takeRequests())
+			for s.stayOpen(ctx, b) {
+				b.run(ctx, s.takeResults(), s.takeRequests())
+			}
+		}
 		err := b.commit(ctx)
 		unlock()
-		switch {
-		case err == nil:
+		if err == nil {
 			s.storeWorks()
 			b.publish()
 			return
@@ -255,9 +271,7 @@ func (s *shard) work(ctx context.Context) {
 				packs = b.packs()
 			}
 		case !s.storeFailed(ctx, err, wait):
-			for _, r := range slices.Concat(results, requests) {
-				r.fail(err)
-			}
+			w.fail(err, func(*request) bool { return true })
 			s.mu.Lock()
 			s.behind = true // the events of the batch wait in the store
 			s.mu.Unlock()
@@ -266,20 +280,54 @@ func (s *shard) work(ctx context.Context) {
 		default:
 			// A person waits for these and receives the error, so they must not be
 			// carried out later.
-			requests = slices.DeleteFunc(requests, func(r request) bool {
-				if r.operated != nil {
-					r.fail(err)
-				}
-				return r.operated != nil
-			})
-			if len(results) == 0 && len(events) == 0 && len(requests) == 0 {
+			w.fail(err, func(r *request) bool { return r.operated != nil })
+			if w.empty() {
 				s.e.failing.Store(nil) // nothing is retried: Store.Healthy has the state
 				s.unclaim()
 				return
 			}
 			wait = min(2*wait, storeRetryMax)
 		}
+		if s.plan() != nil && w.events > 0 {
+			s.putBack(w.takeEvents()) // missed events come first
+		}
 	}
+}
+
+// takeRequests takes the requests that wait, and claims their chats.
+func (s *shard) takeRequests() []request {
+	requests := s.waiting
+	s.waiting = nil
+	s.received(requests)
+	return requests
+}
+
+// empty reports whether there is nothing that must run again.
+func (w *work) empty() bool {
+	return !slices.ContainsFunc(w.inputs, func(in input) bool { return in != input{} })
+}
+
+// fail answers the requests that which selects, and removes them.
+func (w *work) fail(err error, which func(*request) bool) {
+	w.inputs = slices.DeleteFunc(w.inputs, func(in input) bool {
+		fails := in.request != nil && which(in.request)
+		if fails {
+			in.request.fail(err)
+		}
+		return fails
+	})
+}
+
+// takeEvents removes the events, and the calls that were handed out because of them.
+func (w *work) takeEvents() (events []*turn.Entry) {
+	w.inputs = slices.DeleteFunc(w.inputs, func(in input) bool {
+		if in.entry != nil {
+			events = append(events, in.entry)
+		}
+		return in.entry != nil || in.flight != nil
+	})
+	w.events = 0
+	return events
 }
 
 // unclaim ends the claims of a batch that was given up.

@@ -2,6 +2,7 @@ package turn
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"chertd/rules"
@@ -25,6 +26,24 @@ type Transition struct {
 	ReadCalls  []rules.ReadCall
 	Missed     []Missed   // rows to write, new or changed
 	Made       []MissedID // rows to remove: their packs have caught up
+}
+
+// IsProgress reports whether a transition has nothing but the progress of a chat and of
+// actions.
+func (t *Transition) IsProgress() bool {
+	return t.Decision == nil && len(t.Timers)+len(t.States)+len(t.Reads)+len(t.Writes)+len(t.Quotas)+len(t.Append)+
+		len(t.Schedules)+len(t.ReadCounts)+len(t.ReadCalls)+len(t.Missed)+len(t.Made) == 0
+}
+
+// Progress replaces an action of the transition by the same one as it is later, or adds it.
+func (t *Transition) Progress(a *chat.Action) {
+	t.Actions = slices.Clone(t.Actions) // others may have the slice
+	i := slices.IndexFunc(t.Actions, func(b chat.Action) bool { return b.ID == a.ID })
+	if i < 0 {
+		t.Actions = append(t.Actions, *a)
+		return
+	}
+	t.Actions[i] = *a
 }
 
 // State is a pack's memory of one chat. A nil Value deletes it.
