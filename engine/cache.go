@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"container/list"
 	"slices"
 
 	"chertd/rules/chat"
@@ -9,62 +8,113 @@ import (
 
 // chatCache keeps the chats that a shard has published lately: as they are in the store,
 // with their calls in flight. The values it has are never changed, only replaced.
-// A chat whose call is in flight stays, whatever the limit, as the store does not keep
+//
+// It keeps fewer of those that are due nothing. With an ordinary rate of calls most are,
+// and the collector looks at each again and again; with a backlog, a chat that is not in
+// memory when its call goes out must be read.
+//
+// A chat whose call is in flight stays, whatever the limits, as the store does not keep
 // the flight. So does one that is pinned, as the store does not have it yet.
 type chatCache struct {
-	limit  int
+	byID   map[string]*cached
 	pinned map[string]bool
-	recent *list.List // of *chat.Chat, the latest first
-	byID   map[string]*list.Element
+	idle   recentChats // without a call that waits or is in flight
+	busy   recentChats
 }
 
-func newChatCache(limit int) *chatCache {
-	return &chatCache{limit: limit, pinned: map[string]bool{}, recent: list.New(), byID: map[string]*list.Element{}}
+// recentChats are cached chats, the latest first.
+type recentChats struct {
+	limit int // how many it keeps
+	n     int
+	ends  cached // its next is the latest, its prev the one that was used longest ago
 }
 
+// cached is an entry of the cache.
+type cached struct {
+	chat       *chat.Chat
+	in         *recentChats
+	next, prev *cached
+}
+
+func newChatCache(idle, busy int) *chatCache {
+	c := &chatCache{byID: map[string]*cached{}, pinned: map[string]bool{}}
+	c.idle.init(idle)
+	c.busy.init(busy)
+	return c
+}
+
+func (l *recentChats) init(limit int) {
+	l.limit = limit
+	l.ends.next, l.ends.prev = &l.ends, &l.ends
+}
+
+func (l *recentChats) add(x *cached) {
+	x.in, x.prev, x.next = l, &l.ends, l.ends.next
+	x.prev.next, x.next.prev = x, x
+	l.n++
+}
+
+func (x *cached) leave() {
+	x.prev.next, x.next.prev = x.next, x.prev
+	x.in.n--
+}
+
+// get returns a chat; nil: it is not in the cache.
 func (c *chatCache) get(id string) *chat.Chat {
-	el := c.byID[id]
-	if el == nil {
+	x := c.byID[id]
+	if x == nil {
 		return nil
 	}
-	c.recent.MoveToFront(el)
-	return el.Value.(*chat.Chat)
-}
-
-func (c *chatCache) put(id string, ch *chat.Chat) {
-	if el := c.byID[id]; el != nil {
-		el.Value = ch
-		c.recent.MoveToFront(el)
-		return
-	}
-	c.byID[id] = c.recent.PushFront(ch)
-	for el := c.recent.Back(); len(c.byID) > c.limit && el != nil; {
-		before := el.Prev()
-		if old := el.Value.(*chat.Chat); old.Flight == nil && !c.pinned[old.ID] {
-			c.recent.Remove(el)
-			delete(c.byID, old.ID)
-		}
-		el = before
-	}
+	l := x.in
+	x.leave()
+	l.add(x)
+	return x.chat
 }
 
 // peek is get without use.
 func (c *chatCache) peek(id string) *chat.Chat {
-	if el := c.byID[id]; el != nil {
-		return el.Value.(*chat.Chat)
+	if x := c.byID[id]; x != nil {
+		return x.chat
 	}
 	return nil
 }
 
+func (c *chatCache) put(id string, ch *chat.Chat) {
+	x := c.byID[id]
+	if x == nil {
+		x = &cached{}
+		c.byID[id] = x
+	} else {
+		x.leave()
+	}
+	x.chat = ch
+	l := &c.idle
+	if ch.Flight != nil || !ch.NextCall().IsZero() {
+		l = &c.busy
+	}
+	l.add(x)
+	for old := l.ends.prev; l.n > l.limit && old != x; {
+		before := old.prev
+		if old.chat.Flight == nil && !c.pinned[old.chat.ID] {
+			c.drop(old)
+		}
+		old = before
+	}
+}
+
+func (c *chatCache) drop(x *cached) {
+	x.leave()
+	delete(c.byID, x.chat.ID)
+}
+
 // restore makes a chat what it was before; nil: it was not in the cache.
 func (c *chatCache) restore(id string, ch *chat.Chat) {
-	el := c.byID[id]
+	x := c.byID[id]
 	switch {
 	case ch != nil:
 		c.put(id, ch)
-	case el != nil:
-		c.recent.Remove(el)
-		delete(c.byID, id)
+	case x != nil:
+		c.drop(x)
 	}
 }
 

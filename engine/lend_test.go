@@ -174,7 +174,7 @@ func TestMergedTransitionsStoreTheSame(t *testing.T) {
 
 // A chat that is lent stays in the cache, whatever its limit: the store does not have it yet.
 func TestLentChatsStayInTheCache(t *testing.T) {
-	c := newChatCache(2)
+	c := newChatCache(2, 2)
 	c.put("lent", &chat.Chat{ID: "lent"})
 	c.pinned["lent"] = true
 	for _, id := range []string{"x", "y", "z"} {

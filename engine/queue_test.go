@@ -15,7 +15,7 @@ import (
 func TestShardCountsWaitingEvents(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
-	s := &shard{e: &Engine{admission: newAdmission(1, slog.New(slog.DiscardHandler))}, queued: map[string]int{}, chats: newChatCache(1)}
+	s := &shard{e: &Engine{admission: newAdmission(1, slog.New(slog.DiscardHandler))}, queued: map[string]int{}, chats: newChatCache(1, 1)}
 	var waiting, out []*turn.Entry // a model of the queue, and what was taken and may come back
 	seq := int64(0)
 	for range 5000 {

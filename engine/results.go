@@ -13,7 +13,7 @@ import (
 // resultsWait after the first: until then the chat has its call in flight, and the next
 // one waits.
 const (
-	resultsMost = 32
+	resultsMost = 16
 	resultsWait = 10 * time.Millisecond
 )
 

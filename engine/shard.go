@@ -25,7 +25,8 @@ const (
 	batchEntries = 256                  // events in one commit
 	batchTime    = 5 * time.Millisecond // after which a batch takes in no more events
 	batchBytes   = 1 << 20              // written by its handlers, after which it takes in no more events
-	cachedChats  = 4096
+	idleChats    = 512                  // in memory, besides busyChats whose call waits
+	busyChats    = 4096
 )
 
 // lockAfter is the number of conflicts after which a batch takes the locks of the packs
@@ -125,7 +126,7 @@ func newShard(e *Engine, part store.Shard) *shard {
 		queued:  map[string]int{},
 		newest:  e.c.Store.LastSeq(),
 		behind:  true, // whatever an earlier run left pending is in the store
-		chats:   newChatCache(cachedChats),
+		chats:   newChatCache(idleChats, busyChats),
 		posted:  map[string]int{},
 		places:  map[string][]turn.Place{},
 		sinceKV: kvBatches,

@@ -76,7 +76,7 @@ func TestReadsAreHandedOutDuringABacklog(t *testing.T) {
 		due, _ := chat.Step(chat.Chat{ID: "c1"}, in, now)
 		e := &Engine{c: Config{Store: &c.store, Now: func() time.Time { return now }}}
 		e.misses = newMisses(e)
-		s := &shard{e: e, newest: 9, behind: true, queued: map[string]int{}, chats: newChatCache(1)}
+		s := &shard{e: e, newest: 9, behind: true, queued: map[string]int{}, chats: newChatCache(1, 1)}
 		s.chats.put("c1", &due)
 		e.shards = []*shard{s}
 		call, ask := e.Ready("c1")
