@@ -6,42 +6,63 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 	"unsafe"
 
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
-// actionJSON has the fields of an action in the JSON of its event's actions.
+// origin is what the actions of a handled event have in common, and their JSON leaves out.
+type origin struct {
+	seq    int64
+	chatID string
+	at     time.Time           // of its decision
+	rules  []turn.RuleDecision // the same
+}
+
+// ruleOf returns the place in the decision of the rule that requested an action; -1: it is
+// not there.
+func (o *origin) ruleOf(a *chat.Action) int {
+	return slices.IndexFunc(o.rules, func(r turn.RuleDecision) bool {
+		return r.Rule == a.Rule && r.Pack == a.Pack && r.Version == a.Version && r.Place == a.Place
+	})
+}
+
+// actionJSON has the fields of an action in the JSON of its event's actions. Usually the
+// decision names the rule that requested it: then By is its place there, instead of Pack,
+// Version, Rule and Place, and what is as usual is left out.
 type actionJSON struct {
-	N           int     `json:"n"`
-	Kind        text    `json:"kind"`
-	Status      text    `json:"status"`
-	Why         text    `json:"why"`
-	Chat        *text   `json:"chat"` // nil: that of the event
-	Pack        text    `json:"pack"`
-	Version     text    `json:"version"`
-	Rule        text    `json:"rule"`
-	Place       text    `json:"place"`
-	Reason      text    `json:"reason"`
-	EvenIfNewer bool    `json:"even_if_newer"`
-	Body        *text   `json:"body"` // within JSON it would be reformatted; nil: none
-	Target      text    `json:"target"`
-	Depth       int     `json:"depth"`
-	Requested   instant `json:"requested_at"`
-	Due         instant `json:"due_at"`
-	Ended       instant `json:"ended_at"`
-	Attempts    int     `json:"attempts"`
-	Code        int     `json:"code"`
-	HTTP        int     `json:"http"`
-	TraceID     text    `json:"trace_id"`
-	Error       text    `json:"error"`
-	Covers      int64   `json:"covers_seq"`
-	Follows     bool    `json:"follows"` // WithoutMessage
+	N           int      `json:"n"`
+	Kind        text     `json:"kind"`
+	Status      text     `json:"status"`
+	Why         text     `json:"why"`
+	Chat        *text    `json:"chat"` // nil: that of the event
+	By          *int     `json:"by"`
+	Pack        text     `json:"pack"`
+	Version     text     `json:"version"`
+	Rule        text     `json:"rule"`
+	Place       text     `json:"place"`
+	Reason      text     `json:"reason"`
+	EvenIfNewer bool     `json:"even_if_newer"`
+	Body        *text    `json:"body"` // within JSON it would be reformatted; nil: none
+	Target      text     `json:"target"`
+	Depth       int      `json:"depth"`
+	Requested   *instant `json:"requested_at"` // nil: with By, when the event was handled
+	Due         *instant `json:"due_at"`       // nil: with By, when it was requested
+	Ended       instant  `json:"ended_at"`
+	Attempts    int      `json:"attempts"`
+	Code        int      `json:"code"`
+	HTTP        int      `json:"http"`
+	TraceID     text     `json:"trace_id"`
+	Error       text     `json:"error"`
+	Covers      *int64   `json:"covers_seq"` // nil: with By, of a read, its event
+	Follows     bool     `json:"follows"`    // WithoutMessage
 }
 
 // appendActions appends the actions of one event as a JSON list, ordered by their place in
-// the event. chatID is the event's chat, which is left out.
-func appendActions(b []byte, all []chat.Action, chatID string) []byte {
+// the event.
+func appendActions(b []byte, all []chat.Action, o *origin) []byte {
 	byN := func(a, b chat.Action) int { return cmp.Compare(a.ID.N, b.ID.N) }
 	if !slices.IsSortedFunc(all, byN) {
 		all = slices.Clone(all)
@@ -52,23 +73,31 @@ func appendActions(b []byte, all []chat.Action, chatID string) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendAction(b, &all[i], chatID)
+		b = appendAction(b, &all[i], o)
 	}
 	return append(b, ']')
 }
 
-func appendAction(b []byte, a *chat.Action, chatID string) []byte {
+func appendAction(b []byte, a *chat.Action, o *origin) []byte {
+	by := o.ruleOf(a)
+	if a.Requested.IsZero() || a.Due.IsZero() || o.at.IsZero() {
+		by = -1
+	}
 	b = strconv.AppendInt(append(b, `{"n":`...), int64(a.ID.N), 10)
 	b = appendText(b, "kind", string(a.Kind))
 	b = appendText(b, "status", string(a.Status))
 	b = appendText(b, "why", a.Why)
-	if a.Chat != chatID {
+	if a.Chat != o.chatID {
 		b = appendString(appendKey(b, "chat"), a.Chat)
 	}
-	b = appendText(b, "pack", a.Pack)
-	b = appendText(b, "version", a.Version)
-	b = appendText(b, "rule", a.Rule)
-	b = appendText(b, "place", a.Place)
+	if by >= 0 {
+		b = strconv.AppendInt(appendKey(b, "by"), int64(by), 10)
+	} else {
+		b = appendText(b, "pack", a.Pack)
+		b = appendText(b, "version", a.Version)
+		b = appendText(b, "rule", a.Rule)
+		b = appendText(b, "place", a.Place)
+	}
 	b = appendText(b, "reason", a.Reason)
 	b = appendFlag(b, "even_if_newer", a.EvenIfNewer)
 	if a.Body != nil {
@@ -76,35 +105,74 @@ func appendAction(b []byte, a *chat.Action, chatID string) []byte {
 	}
 	b = appendText(b, "target", a.Target)
 	b = appendInt(b, "depth", int64(a.Depth))
-	b = appendTime(b, "requested_at", a.Requested)
-	b = appendTime(b, "due_at", a.Due)
+	if by < 0 || a.Requested.UnixMicro() != o.at.UnixMicro() {
+		b = appendTime(b, "requested_at", a.Requested)
+	}
+	if by < 0 || a.Due.UnixMicro() != a.Requested.UnixMicro() {
+		b = appendTime(b, "due_at", a.Due)
+	}
 	b = appendTime(b, "ended_at", a.Ended)
 	b = appendInt(b, "attempts", int64(a.Attempts))
 	b = appendInt(b, "code", int64(a.Code))
 	b = appendInt(b, "http", int64(a.HTTP))
 	b = appendText(b, "trace_id", a.TraceID)
 	b = appendText(b, "error", a.Error)
-	b = appendInt(b, "covers_seq", a.Covers)
+	if by < 0 {
+		b = appendInt(b, "covers_seq", a.Covers)
+	} else if a.Covers != o.covers(a.Kind) {
+		b = strconv.AppendInt(appendKey(b, "covers_seq"), a.Covers, 10)
+	}
 	b = appendFlag(b, "follows", a.WithoutMessage)
 	return append(b, '}')
 }
 
-// parseActions reads the JSON of appendActions; seq is the sequence of the event, and
-// chatID its chat.
-func parseActions(text []byte, seq int64, chatID string) ([]chat.Action, error) {
+// covers returns what an action of a kind covers where its JSON does not have it.
+func (o *origin) covers(kind chat.Kind) int64 {
+	if kind == chat.Read {
+		return o.seq
+	}
+	return 0
+}
+
+// parseActions reads the JSON of appendActions. rules returns those of the decision; it is
+// called if the JSON refers to one.
+func parseActions(text []byte, o origin, rules func() ([]turn.RuleDecision, error)) (all []chat.Action, err error) {
 	var list []actionJSON
 	if err := json.Unmarshal(text, &list); err != nil {
-		return nil, fmt.Errorf("read the actions of event %d: %w", seq, err)
+		return nil, fmt.Errorf("read the actions of event %d: %w", o.seq, err)
 	}
-	var all []chat.Action
 	for i := range list {
 		j := &list[i]
 		a := chat.Action{
-			ID: chat.ActionID{Seq: seq, N: j.N}, Kind: chat.Kind(j.Kind), Chat: chatID, Pack: string(j.Pack), Version: string(j.Version),
+			ID: chat.ActionID{Seq: o.seq, N: j.N}, Kind: chat.Kind(j.Kind), Chat: o.chatID, Pack: string(j.Pack), Version: string(j.Version),
 			Rule: string(j.Rule), Place: string(j.Place), Reason: string(j.Reason), EvenIfNewer: j.EvenIfNewer, Target: string(j.Target),
-			Depth: j.Depth, Requested: j.Requested.Time, Due: j.Due.Time, Ended: j.Ended.Time, Status: chat.Status(j.Status), Why: string(j.Why),
-			Attempts: j.Attempts, Code: j.Code, HTTP: j.HTTP, TraceID: string(j.TraceID), Error: string(j.Error),
-			Covers: j.Covers, WithoutMessage: j.Follows,
+			Depth: j.Depth, Ended: j.Ended.Time, Status: chat.Status(j.Status), Why: string(j.Why),
+			Attempts: j.Attempts, Code: j.Code, HTTP: j.HTTP, TraceID: string(j.TraceID), Error: string(j.Error), WithoutMessage: j.Follows,
+		}
+		if j.By != nil {
+			if o.rules == nil {
+				if o.rules, err = rules(); err != nil {
+					return nil, err
+				}
+			}
+			if *j.By < 0 || *j.By >= len(o.rules) {
+				return nil, fmt.Errorf("read the actions of event %d: action %d is by rule %d of %d", o.seq, j.N, *j.By, len(o.rules))
+			}
+			r := &o.rules[*j.By]
+			a.Pack, a.Version, a.Rule, a.Place = r.Pack, r.Version, r.Rule, r.Place
+			a.Requested, a.Due, a.Covers = o.at, o.at, o.covers(a.Kind)
+		}
+		if j.Requested != nil {
+			a.Requested = j.Requested.Time
+			if j.By != nil {
+				a.Due = a.Requested
+			}
+		}
+		if j.Due != nil {
+			a.Due = j.Due.Time
+		}
+		if j.Covers != nil {
+			a.Covers = *j.Covers
 		}
 		if j.Chat != nil {
 			a.Chat = string(*j.Chat)

@@ -9,10 +9,14 @@ import (
 
 	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
-// eventActions are the actions of a handled event, and its chat.
-const eventActions = `d.seq, d.actions, e.chat_id FROM decisions d LEFT JOIN events e ON e.seq = d.seq`
+// eventActions are the actions of a handled event, and what they have in common.
+const eventActions = `d.seq, d.actions, e.chat_id, d.at, d.rules FROM decisions d LEFT JOIN events e ON e.seq = d.seq`
+
+// byRule is the rule of a decision that an action, as json_each has it, refers to.
+const byRule = `(d.rules -> ('$[' || (a.value ->> 'by') || ']'))`
 
 var (
 	selectWaiting = declareCostly("looks at all chats with actions that wait, and sorts these: operators request it now and then, on connections of their own",
@@ -83,11 +87,22 @@ func actionsIn(row []driver.Value) ([]chat.Action, error) {
 	if text == nil {
 		return nil, nil
 	}
-	list, err := parseActions(text, intOf(row[0]), stringOf(row[2]))
+	list, err := parseActions(text, originOf(row), func() ([]turn.RuleDecision, error) { return rulesOf(row) })
 	if err != nil {
 		return nil, fmt.Errorf("actions of event %d: %w", intOf(row[0]), err)
 	}
 	return list, nil
+}
+
+// originOf returns what the actions of a row of eventActions have in common, without the
+// rules.
+func originOf(row []driver.Value) origin {
+	return origin{seq: intOf(row[0]), chatID: stringOf(row[2]), at: timeOf(row[3])}
+}
+
+// rulesOf returns the rules of the decision of a row of eventActions.
+func rulesOf(row []driver.Value) (rules []turn.RuleDecision, err error) {
+	return rules, decode(row[4], &rules, fmt.Sprintf("decision of event %d", intOf(row[0])))
 }
 
 // actionIDOf returns the id of a row that begins with event_seq and n.

@@ -14,19 +14,23 @@ import (
 
 // chatJSON has the fields of a chat's JSON. Those of the newest messages, the postponements
 // and what was cancelled are named as in their Go types.
+//
+// In the table chats, the id, the line and the newest event are columns. Schema 11 had them
+// in the JSON as well, and left out a LastEvent and a LastMessageSeq of zero.
 type chatJSON struct {
 	ID             text             `json:"id"`
 	Line           text             `json:"line"`
 	IsGroup        event.Truth      `json:"is_group"`
 	Newest         int64            `json:"last_seq"`
-	LastEvent      int64            `json:"last_event_seq"`
+	LastEvent      *int64           `json:"last_event_seq"` // nil: Newest
 	LastMessage    text             `json:"last_message_id"`
-	LastMessageSeq int64            `json:"last_message_seq"`
+	LastMessageSeq *int64           `json:"last_message_seq"` // nil: Newest
 	SeenBy         map[string]int64 `json:"seen_by"`
 	Recent         struct {
 		IDs     []text  `json:"ids"`
 		Sent    instant `json:"sent"`
 		Newest  []text  `json:"newest"`
+		Texts   []text  `json:"newest_texts"` // Newest is LastMessage and these
 		Replies []struct {
 			Seq    int64            `json:"seq"`
 			Keys   []text           `json:"keys"`
@@ -62,18 +66,21 @@ type chatJSON struct {
 	Waiting   [][2]int64         `json:"waiting"` // seq and n, in the order requested
 }
 
-// appendChat appends a chat as a JSON object: its durable state, and the ids of the actions
-// that wait. The timers have a table of their own, and the actions are with their events.
+// appendChat appends a chat as a JSON object: what of its durable state has no column, and
+// the ids of the actions that wait. The timers have a table of their own, and the actions
+// are with their events.
 func appendChat(b []byte, c *chat.Chat) []byte {
-	b = appendString(append(b, `{"id":`...), c.ID)
-	b = appendText(b, "line", c.Line)
+	b = append(b, '{')
 	b = appendTruth(b, "is_group", c.IsGroup)
-	b = appendInt(b, "last_seq", c.Newest)
-	b = appendInt(b, "last_event_seq", c.LastEvent)
+	if c.LastEvent != c.Newest {
+		b = strconv.AppendInt(appendKey(b, "last_event_seq"), c.LastEvent, 10)
+	}
 	b = appendText(b, "last_message_id", c.LastMessage)
-	b = appendInt(b, "last_message_seq", c.LastMessageSeq)
+	if c.LastMessageSeq != c.Newest {
+		b = strconv.AppendInt(appendKey(b, "last_message_seq"), c.LastMessageSeq, 10)
+	}
 	b = appendMap(b, "seen_by", c.SeenBy, unchanged)
-	b = appendRecent(b, &c.Recent)
+	b = appendRecent(b, c)
 	b = appendInt(b, "veto_seq", c.Veto)
 	b = appendInt(b, "missed_seq", c.Missed.Through)
 	b = appendTime(b, "may_hold_until", c.Missed.HoldUntil)
@@ -95,14 +102,19 @@ func appendChat(b []byte, c *chat.Chat) []byte {
 
 func unchanged(n int64) int64 { return n }
 
-func appendRecent(b []byte, m *chat.Messages) []byte {
+func appendRecent(b []byte, c *chat.Chat) []byte {
+	m := &c.Recent
 	if len(m.IDs)+len(m.Newest)+len(m.Replies) == 0 && m.Sent.IsZero() {
 		return b
 	}
 	b = append(appendKey(b, "recent_messages"), '{')
 	b = appendTexts(b, "ids", m.IDs)
 	b = appendTime(b, "sent", m.Sent)
-	b = appendTexts(b, "newest", m.Newest)
+	if len(m.Newest) > 0 && m.Newest[0] == c.LastMessage {
+		b = appendItems(appendKey(b, "newest_texts"), m.Newest[1:], appendOne)
+	} else {
+		b = appendTexts(b, "newest", m.Newest)
+	}
 	b = appendList(b, "replies", m.Replies, appendReply)
 	return append(b, '}')
 }
@@ -140,21 +152,34 @@ func appendWaiting(b []byte, a *chat.Action) []byte {
 	return append(b, ']')
 }
 
-// parseChat reads the JSON of appendChat. The chat has neither its timers nor its waiting
-// actions; waiting are the ids of the latter, in the order requested.
-func parseChat(text []byte) (c chat.Chat, waiting []chat.ActionID, err error) {
+// parseChat reads the columns of a chat and its JSON of appendChat. The chat has neither its
+// timers nor its waiting actions; waiting are the ids of the latter, in the order requested.
+func parseChat(id, line string, newest int64, state []byte) (c chat.Chat, waiting []chat.ActionID, err error) {
 	var j chatJSON
-	if !bytes.HasPrefix(text, []byte("{")) {
+	if !bytes.HasPrefix(state, []byte("{")) {
 		err = errors.New("not an object")
 	} else {
-		err = json.Unmarshal(text, &j)
+		err = json.Unmarshal(state, &j)
 	}
 	if err != nil {
-		return chat.Chat{}, nil, fmt.Errorf("read the state of a chat: %w", err)
+		return chat.Chat{}, nil, fmt.Errorf("read the state of chat %q: %w", id, err)
+	}
+	var left int64
+	if j.ID == "" {
+		j.ID, j.Line, j.Newest, left = text(id), text(line), newest, newest
+	}
+	if j.LastEvent == nil {
+		j.LastEvent = &left
+	}
+	if j.LastMessageSeq == nil {
+		j.LastMessageSeq = &left
+	}
+	if j.Recent.Texts != nil {
+		j.Recent.Newest = append([]text{j.LastMessage}, j.Recent.Texts...)
 	}
 	c = chat.Chat{
 		ID: string(j.ID), Line: string(j.Line), IsGroup: j.IsGroup, Newest: j.Newest,
-		LastEvent: j.LastEvent, LastMessage: string(j.LastMessage), LastMessageSeq: j.LastMessageSeq, SeenBy: j.SeenBy,
+		LastEvent: *j.LastEvent, LastMessage: string(j.LastMessage), LastMessageSeq: *j.LastMessageSeq, SeenBy: j.SeenBy,
 		Recent: chat.Messages{IDs: texts(j.Recent.IDs), Sent: j.Recent.Sent.Time, Newest: texts(j.Recent.Newest)},
 		Veto:   j.Veto, Missed: chat.Missed{Through: j.Missed, HoldUntil: j.MayHoldUntil.Time}, Unrequested: j.Unrequested, ReadThrough: j.ReadThrough,
 		Retry: chat.Retry{Attempts: j.RetryAttempts, First: j.RetryFirst.Time, NotBefore: j.RetryNotBefore.Time},

@@ -12,6 +12,9 @@ import (
 	"chertd/rules/turn"
 )
 
+// chatColumns are the columns that chatOf reads, in its order.
+const chatColumns = `id, line, last_seq, state`
+
 var (
 	// Two statements that take the same arguments write chats. The likelier one is
 	// tried first: an upsert takes a third longer than the right one of the two.
@@ -19,7 +22,7 @@ var (
 		WHERE id = ?`)
 	insertChat = declare(`INSERT INTO chats (line, last_seq, waiting, retries, call_at, timer_at, hold_until, postponed_until, state, id)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
-	selectChat = declare(`SELECT state FROM chats WHERE id = ?`)
+	selectChat = declare(`SELECT ` + chatColumns + ` FROM chats WHERE id = ?`)
 
 	upsertTimer = declare(`INSERT INTO timers (chat_id, pack, name, version, due_at, payload, event_seq, n, depth, fired)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -44,11 +47,15 @@ func (s *Store) Chats(ctx context.Context, ids []string) ([]chat.Chat, error) {
 	for i, id := range ids {
 		all[i].ID = id
 	}
-	others := slices.DeleteFunc(s.writer.behind.lateChats(all), func(i int) bool { return !s.writer.known.chats.Has(ids[i]) })
+	others, err := s.writer.behind.lateChats(all)
+	if err != nil {
+		return nil, fmt.Errorf("read chats: %w", err)
+	}
+	others = slices.DeleteFunc(others, func(i int) bool { return !s.writer.known.chats.Has(ids[i]) })
 	if len(others) == 0 {
 		return all, s.usable(ctx, "read chats")
 	}
-	err := s.snapshot(ctx, "read chats", func(c *conn) error {
+	err = s.snapshot(ctx, "read chats", func(c *conn) error {
 		for _, i := range others {
 			if err := loadChat(c, &all[i]); err != nil {
 				return fmt.Errorf("chat %q: %w", ids[i], err)
@@ -61,25 +68,26 @@ func (s *Store) Chats(ctx context.Context, ids []string) ([]chat.Chat, error) {
 
 // loadChat reads a chat by its id. It stays as it is if there is none.
 func loadChat(c *conn, to *chat.Chat) error {
-	id := to.ID
-	v, err := c.one(context.Background(), selectChat, id)
-	if v == nil || err != nil {
+	return c.query(context.Background(), selectChat, func(row []driver.Value) (err error) {
+		made, waiting, err := chatOf(row)
+		if err == nil {
+			err = complete(c, &made, waiting)
+			*to = made
+		}
 		return err
-	}
-	return makeChat(c, bytesOf(v), to)
+	}, to.ID)
 }
 
-// makeChat makes a chat of its state, and reads its actions and timers.
-func makeChat(c *conn, state []byte, to *chat.Chat) error {
-	made, waiting, err := parseChat(state)
-	if err != nil {
-		return err
+// chatOf makes a chat of a row of chatColumns, without its timers and waiting actions.
+func chatOf(row []driver.Value) (chat.Chat, []chat.ActionID, error) {
+	return parseChat(stringOf(row[0]), stringOf(row[1]), intOf(row[2]), bytesOf(row[3]))
+}
+
+// complete reads the actions of a chat that wait, and its timers.
+func complete(c *conn, to *chat.Chat, waiting []chat.ActionID) (err error) {
+	if to.Waiting, err = actionsBy(context.Background(), c, waiting); err == nil {
+		to.Timers, err = list(context.Background(), c, selectTimers, timerOf, to.ID)
 	}
-	if made.Waiting, err = actionsBy(context.Background(), c, waiting); err != nil {
-		return err
-	}
-	made.Timers, err = list(context.Background(), c, selectTimers, timerOf, made.ID)
-	*to = made
 	return err
 }
 
@@ -89,26 +97,67 @@ func (s *Store) State(ctx context.Context, pack, chat string) (json.RawMessage, 
 	return bytesOf(v), err
 }
 
-// writeChat writes a chat's row.
-func (w *writer) writeChat(c *chat.Chat) error {
-	var waiting driver.Value
-	if len(c.Waiting) > 0 {
-		waiting = optionalJSON(appendItems(nil, c.Waiting, appendWaiting))
+// chatRow is a row of the table chats. Of a chat whose actions or timers wait it has the chat
+// as well, which Chats need not read then.
+type chatRow struct {
+	id, line  string
+	newest    int64
+	waiting   string
+	retries   int
+	call      time.Time
+	timer     time.Time
+	hold      time.Time
+	postponed time.Time
+	state     []byte
+	chat      *chat.Chat // nil: nothing waits
+	bodies    int        // bytes in the bodies of actions that wait
+}
+
+func rowOf(c *chat.Chat) *chatRow {
+	r := &chatRow{
+		id: c.ID, line: c.Line, newest: c.Newest, retries: c.Retry.Attempts,
+		call: c.NextCall(), timer: c.NextTimer(), hold: c.Hold.Until,
+		state: appendChat(make([]byte, 0, 320), c),
 	}
-	var newest driver.Value
-	if c.Newest != 0 {
-		newest = c.Newest
-	}
-	var postponedUntil time.Time
 	if last := c.LastPostponement(); last != nil {
-		postponedUntil = last.Until
+		r.postponed = last.Until
+	}
+	if len(c.Waiting) > 0 {
+		r.waiting = string(appendItems(nil, c.Waiting, appendWaiting))
+	}
+	if len(c.Waiting)+len(c.Timers) > 0 {
+		r.chat = c
+	}
+	for i := range c.Waiting {
+		r.bodies += len(c.Waiting[i].Body)
+	}
+	return r
+}
+
+// restore returns the chat. Its timers and waiting actions are complete, and what no restart keeps
+// is left out.
+func (r *chatRow) restore() (chat.Chat, error) {
+	if r.chat != nil {
+		c := *r.chat
+		c.Flight, c.LimitedUntil = nil, nil
+		return c, nil
+	}
+	c, _, err := parseChat(r.id, r.line, r.newest, r.state)
+	return c, err
+}
+
+// writeChat writes a chat's row.
+func (w *writer) writeChat(r *chatRow) error {
+	var newest driver.Value
+	if r.newest != 0 {
+		newest = r.newest
 	}
 	args := []driver.Value{
-		optional(c.Line), newest, waiting, int64(c.Retry.Attempts), micros(c.NextCall()), micros(c.NextTimer()), micros(c.Hold.Until), micros(postponedUntil),
-		optionalJSON(appendChat(nil, c)), c.ID,
+		optional(r.line), newest, optional(r.waiting), int64(r.retries), micros(r.call), micros(r.timer), micros(r.hold), micros(r.postponed),
+		optionalJSON(r.state), r.id,
 	}
 	first, second := updateChat, insertChat
-	if !w.known.chats.Has(c.ID) {
+	if !w.known.chats.Has(r.id) {
 		first, second = insertChat, updateChat
 	}
 	for _, what := range [...]*statement{first, second} {

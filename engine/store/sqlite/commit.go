@@ -33,8 +33,8 @@ func (s *step) encode(t *turn.Transition) (err error) {
 	for i := range t.Timers {
 		s.encodeTimer(t.Chat.ID, &t.Timers[i])
 	}
-	if s.chat = t.Chat; s.chat != nil {
-		s.chatText = appendChat(make([]byte, 0, 512), s.chat)
+	if t.Chat != nil {
+		s.chat = rowOf(t.Chat)
 	}
 	for _, st := range t.States {
 		s.encodeState(st)

@@ -40,12 +40,12 @@ type decisionRow struct {
 	args    []driver.Value // of insertDecision
 	took    []took
 	actions []chat.Action // of its event
-	chatID  string        // of its event; "": none, or it is not known
+	origin  origin        // of them; its chatID is "" if there is none, or if it is not known
 }
 
 // decided are the actions of a handled event.
 type decided struct {
-	chatID  string
+	origin  origin
 	actions []chat.Action // by n
 	size    int           // of the column actions
 }
@@ -54,9 +54,9 @@ type decided struct {
 func (s *step) encodeActions(t *turn.Transition) error {
 	d := t.Decision
 	if d != nil {
-		s.decision = &decisionRow{seq: d.Seq}
+		s.decision = &decisionRow{seq: d.Seq, origin: origin{seq: d.Seq, at: truncate(d.At), rules: d.Rules}}
 		if t.Chat != nil {
-			s.decision.chatID = t.Chat.ID
+			s.decision.origin.chatID = t.Chat.ID
 		}
 	}
 	for i := range t.Actions {
@@ -81,7 +81,7 @@ func (s *step) encodeActions(t *turn.Transition) error {
 	slices.SortFunc(s.decision.actions, byN)
 	actions := driver.Value(nil)
 	if len(s.decision.actions) > 0 {
-		actions = optionalJSON(actionsText(s.decision.actions, s.decision.chatID, 0))
+		actions = optionalJSON(actionsText(s.decision.actions, &s.decision.origin, 0))
 	}
 	var prev driver.Value
 	if d.Prev != 0 {
@@ -96,14 +96,14 @@ func byN(a, b chat.Action) int { return cmp.Compare(a.ID.N, b.ID.N) }
 
 // actionsText returns actions as JSON of at least a size, with room for those that
 // wait to grow in.
-func actionsText(all []chat.Action, chatID string, size int) []byte {
+func actionsText(all []chat.Action, o *origin, size int) []byte {
 	room := 0
 	for i := range all {
 		if waits(all[i].Status) {
 			room += actionRoom
 		}
 	}
-	text := appendActions(make([]byte, 0, max(size, 400*len(all)+room)), all, chatID)
+	text := appendActions(make([]byte, 0, max(size, 400*len(all)+room)), all, o)
 	if size == 0 {
 		size = len(text) + room
 	}
@@ -126,14 +126,14 @@ func (w *writer) decide(d *decisionRow) error {
 		}
 	}
 	if slices.ContainsFunc(d.actions, func(a chat.Action) bool { return a.Ended.IsZero() }) {
-		w.noteDecided(d.seq, &decided{d.chatID, d.actions, len(stringOf(d.args[decisionActions]))})
+		w.noteDecided(d.seq, &decided{d.origin, d.actions, len(stringOf(d.args[decisionActions]))})
 	}
 	return w.handled(d)
 }
 
 // handled notes that an event is no longer pending.
 func (w *writer) handled(d *decisionRow) error {
-	chatID := d.chatID
+	chatID := d.origin.chatID
 	switch place := d.seq - w.behind.seq - 1; {
 	case place >= int64(len(w.behind.events)):
 		return nil // no such event
@@ -183,7 +183,8 @@ func (w *writer) decideAgain(d *decisionRow) error {
 	}
 	args := slices.Clone(d.args)
 	if len(known.actions) > 0 {
-		text := actionsText(known.actions, known.chatID, 0)
+		known.origin.at, known.origin.rules = d.origin.at, d.origin.rules
+		text := actionsText(known.actions, &known.origin, 0)
 		known.size, args[decisionActions] = len(text), optionalJSON(text)
 	}
 	if _, err = w.conn.exec(updateDecision, args...); err == nil {
@@ -208,7 +209,7 @@ func (w *writer) changeActions(all []chat.Action) error {
 			if known, err = w.merge(known, all[:n]); err != nil {
 				return err
 			}
-			text := actionsText(known.actions, known.chatID, known.size)
+			text := actionsText(known.actions, &known.origin, known.size)
 			known.size = len(text)
 			if _, err := w.conn.exec(updateActions, optionalJSON(text), seq); err != nil {
 				return err
@@ -231,8 +232,10 @@ func (w *writer) actionsOf(seq int64) (*decided, error) {
 	}
 	var d *decided
 	err := w.conn.query(context.Background(), selectActions, func(row []driver.Value) (err error) {
-		d = &decided{chatID: stringOf(row[2]), size: len(bytesOf(row[1]))}
-		d.actions, err = actionsIn(row)
+		d = &decided{origin: originOf(row), size: len(bytesOf(row[1]))}
+		if d.actions, err = actionsIn(row); err == nil {
+			d.origin.rules, err = rulesOf(row)
+		}
 		return err
 	}, seq)
 	return d, err
@@ -241,7 +244,7 @@ func (w *writer) actionsOf(seq int64) (*decided, error) {
 // merge returns the actions of an event with changes, and counts them. Of an action
 // that is known only its progress changes.
 func (w *writer) merge(known *decided, changes []chat.Action) (*decided, error) {
-	out := &decided{chatID: known.chatID, actions: slices.Clone(known.actions), size: known.size}
+	out := &decided{origin: known.origin, actions: slices.Clone(known.actions), size: known.size}
 	for i := range changes {
 		a := changes[i]
 		at, found := slices.BinarySearchFunc(out.actions, a, byN)

@@ -24,11 +24,11 @@ var (
 	selectTimersDue = declare(`SELECT id, timer_at, 0 FROM chats WHERE timer_at IS NOT NULL AND (timer_at, id) > (?, ?)
 		ORDER BY timer_at, id LIMIT ?`)
 
-	selectHolds = declare(`SELECT state FROM chats
+	selectHolds = declare(`SELECT ` + chatColumns + ` FROM chats
 		WHERE hold_until IS NOT NULL AND hold_until > ? ORDER BY hold_until DESC, id DESC LIMIT ?`)
 	countHolds = declareCostly("steps of an index, a bounded number",
 		`SELECT count(*) FROM (SELECT 1 FROM chats WHERE hold_until IS NOT NULL AND hold_until > ? LIMIT ?)`)
-	selectPostponed = declare(`SELECT state FROM chats
+	selectPostponed = declare(`SELECT ` + chatColumns + ` FROM chats
 		WHERE postponed_until IS NOT NULL AND postponed_until > ? ORDER BY postponed_until DESC, id DESC LIMIT ?`)
 	countPostponed = declareCostly("steps of an index, a bounded number",
 		`SELECT count(*) FROM (SELECT 1 FROM chats WHERE postponed_until IS NOT NULL AND postponed_until > ? LIMIT ?)`)
@@ -79,7 +79,7 @@ func dueOf(row []driver.Value) (store.Due, error) {
 // Holds implements store.Reader.
 func (s *Store) Holds(ctx context.Context, now time.Time, limit int) ([]store.Hold, int64, error) {
 	return lasting(ctx, s, "read held chats", selectHolds, countHolds, now, limit, func(row []driver.Value) (store.Hold, error) {
-		c, _, err := parseChat(bytesOf(row[0]))
+		c, _, err := chatOf(row)
 		return store.Hold{Chat: c.ID, Hold: c.Hold}, err
 	})
 }
@@ -87,7 +87,7 @@ func (s *Store) Holds(ctx context.Context, now time.Time, limit int) ([]store.Ho
 // Postponed implements store.Reader.
 func (s *Store) Postponed(ctx context.Context, now time.Time, limit int) ([]store.Postponement, int64, error) {
 	return lasting(ctx, s, "read postponed chats", selectPostponed, countPostponed, now, limit, func(row []driver.Value) (p store.Postponement, err error) {
-		c, _, err := parseChat(bytesOf(row[0]))
+		c, _, err := chatOf(row)
 		if last := c.LastPostponement(); last != nil {
 			p = store.Postponement{Chat: c.ID, Postponement: *last}
 		}

@@ -13,6 +13,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // Every field of a chat that is not kept elsewhere is in its JSON, whatever its value: one
@@ -22,8 +23,14 @@ func TestChatJSONKeepsEveryField(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var c chat.Chat
 		drawInto(t, "chat", reflect.ValueOf(&c).Elem())
+		if len(c.Recent.Newest) > 0 && rapid.Bool().Draw(t, "the newest text is the message's id") {
+			c.Recent.Newest[0] = c.LastMessage
+		}
+		if rapid.Bool().Draw(t, "the newest event is the last one") {
+			c.LastEvent, c.LastMessageSeq = c.Newest, c.Newest
+		}
 		text := validJSON(t, appendChat(nil, &c))
-		got, waiting, err := parseChat(text)
+		got, waiting, err := parseChat(c.ID, c.Line, c.Newest, text)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
@@ -53,9 +60,26 @@ func TestActionsJSONKeepsEveryField(t *testing.T) {
 			}
 			all[i].ID.Seq = 7
 		}
+		o := origin{seq: 7, chatID: chatID}
+		drawInto(t, "decided", reflect.ValueOf(&o.at).Elem())
+		for i := range all { // the decision names the rules of some, and these are as usual
+			a := &all[i]
+			if rapid.Bool().Draw(t, "by a rule") {
+				o.rules = append(o.rules, turn.RuleDecision{Pack: a.Pack, Version: a.Version, Rule: a.Rule, Place: a.Place})
+			}
+			if rapid.Bool().Draw(t, "requested when it was decided") {
+				a.Requested = o.at
+			}
+			if rapid.Bool().Draw(t, "due when it was requested") {
+				a.Due = a.Requested
+			}
+			if rapid.Bool().Draw(t, "covers its event") {
+				a.Kind, a.Covers = chat.Read, o.seq
+			}
+		}
 		shuffled := rapid.Permutation(all).Draw(t, "order")
-		text := validJSON(t, appendActions(nil, shuffled, chatID))
-		got, err := parseActions(text, 7, chatID)
+		text := validJSON(t, appendActions(nil, shuffled, &o))
+		got, err := parseActions(text, origin{seq: o.seq, chatID: o.chatID, at: o.at}, func() ([]turn.RuleDecision, error) { return o.rules, nil })
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
@@ -79,8 +103,8 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 		Waiting: []chat.Action{{ID: chat.ActionID{Seq: 7, N: 1}}, {ID: chat.ActionID{Seq: 6}}},
 		Timers:  []chat.Timer{{Pack: "vip", Name: "t"}}, Flight: &chat.Flight{}, LimitedUntil: map[string]time.Time{"vip": at},
 	}
-	want := `{"id":"c1","line":"+1","is_group":false,"last_seq":9,"last_event_seq":7,"last_message_id":"m1","last_message_seq":6,"seen_by":{"codes":5,"vip":6},` +
-		`"recent_messages":{"ids":["a","b"],"sent":1767614400000000,"newest":["m1"],"replies":[{"seq":3,"keys":["k"],"saw":{"vip":0}}]},"veto_seq":5,` +
+	want := `{"is_group":false,"last_event_seq":7,"last_message_id":"m1","last_message_seq":6,"seen_by":{"codes":5,"vip":6},` +
+		`"recent_messages":{"ids":["a","b"],"sent":1767614400000000,"newest_texts":[],"replies":[{"seq":3,"keys":["k"],"saw":{"vip":0}}]},"veto_seq":5,` +
 		`"missed_seq":2,"may_hold_until":1767614400000000,"unasked_seq":4,"read_through_seq":3,"retry_attempts":1,"retry_first_at":1767614400000000,` +
 		`"retry_not_before":1767614400000000,"hold_until":1767614400000000,"hold_by":"vip/keep","hold_reason":"say \"no\"\n","hold_seq":2,` +
 		`"postponed":[{"seq":2,"until":1767614400000000,"pack":"night","version":"aa","rule":"rest","reason":"closed"}],` +
@@ -88,7 +112,7 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 	if got := string(appendChat(nil, &c)); got != want {
 		t.Errorf("a chat is\n%s\nwant\n%s", got, want)
 	}
-	if got := string(appendChat([]byte("x"), &chat.Chat{ID: "c1"})); got != `x{"id":"c1"}` {
+	if got := string(appendChat([]byte("x"), &chat.Chat{ID: "c1"})); got != `x{}` {
 		t.Errorf("a new chat is %s", got)
 	}
 
@@ -99,10 +123,19 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 	want = `[{"n":0,"kind":"read","status":"done","why":"read","pack":"codes","version":"aa","rule":"r","place":"codes.lua:1","reason":"a code","even_if_newer":true,` +
 		`"depth":1,"requested_at":1767614400000000,"due_at":1767614400000000,"ended_at":1767614400000000,"attempts":2,"code":1,"http":200,"trace_id":"t1","error":"no","covers_seq":6,"follows":true},` +
 		`{"n":1,"kind":"send","chat":"c2","body":"{ \"text\": \"a\" }","target":"m1"}]`
-	if got := string(appendActions(nil, []chat.Action{read, send}, "c1")); got != want {
+	if got := string(appendActions(nil, []chat.Action{read, send}, &origin{seq: 7, chatID: "c1"})); got != want {
 		t.Errorf("actions are\n%s\nwant\n%s", got, want)
 	}
-	if got := string(appendActions(nil, nil, "c1")); got != `[]` {
+	usual := chat.Action{ID: chat.ActionID{Seq: 7}, Kind: chat.Read, Chat: "c1", Pack: "codes", Version: "aa", Rule: "r", Place: "codes.lua:1",
+		Covers: 7, Requested: at, Due: at, Status: chat.Waiting}
+	later := usual
+	later.ID.N, later.Covers, later.Due = 1, 0, at.Add(time.Second)
+	want = `[{"n":0,"kind":"read","status":"waiting","by":1},{"n":1,"kind":"read","status":"waiting","by":1,"due_at":1767614401000000,"covers_seq":0}]`
+	rules := []turn.RuleDecision{{Pack: "codes", Version: "aa", Rule: "q", Place: "codes.lua:1"}, {Pack: "codes", Version: "aa", Rule: "r", Place: "codes.lua:1"}}
+	if got := string(appendActions(nil, []chat.Action{usual, later}, &origin{7, "c1", at, rules})); got != want {
+		t.Errorf("actions of rules of the decision are\n%s\nwant\n%s", got, want)
+	}
+	if got := string(appendActions(nil, nil, &origin{seq: 7, chatID: "c1"})); got != `[]` {
 		t.Errorf("no action is %s", got)
 	}
 }
@@ -111,7 +144,7 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 // in RFC 3339, and lists that can be empty are null.
 func TestParseChatReadsTheJSONOfOldColumns(t *testing.T) {
 	t.Parallel()
-	c, _, err := parseChat([]byte(`{"id":"c1","line":null,"is_group":null,"later":[{}],"hold_until":null,
+	c, _, err := parseChat("c1", "", 9, []byte(`{"id":"c1","line":null,"is_group":null,"later":[{}],"hold_until":null,
 		"recent_messages":{"sent":"2026-01-05T12:00:00.123456789Z","replies":[{"seq":3,"keys":null}]},
 		"postponed":[{"seq":2,"until":"2026-01-05T13:00:00+01:00","pack":"p","version":"v","rule":"r"}]}`))
 	at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
@@ -123,12 +156,12 @@ func TestParseChatReadsTheJSONOfOldColumns(t *testing.T) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, c, want)
 	}
 	for _, text := range []string{``, `null`, `[]`, `"c1"`, `{"id":`, `{"id":7}`, `{"id":"c1"} x`, `{"hold_until":"soon"}`, `{"hold_until":1.5}`, `{"waiting":[1]}`} {
-		if c, _, err := parseChat([]byte(text)); err == nil || c.ID != "" {
+		if c, _, err := parseChat("c1", "", 9, []byte(text)); err == nil || c.ID != "" {
 			t.Errorf("%s is read as %+v", text, c)
 		}
 	}
-	for _, text := range []string{``, `{}`, `"x"`, `[{"n":"1"}]`, `[{"body":{}}]`, `[{"n":1}`} {
-		if all, err := parseActions([]byte(text), 7, "c1"); err == nil {
+	for _, text := range []string{``, `{}`, `"x"`, `[{"n":"1"}]`, `[{"body":{}}]`, `[{"n":1}`, `[{"by":0}]`, `[{"by":-1}]`} {
+		if all, err := parseActions([]byte(text), origin{seq: 7, chatID: "c1"}, noRules); err == nil {
 			t.Errorf("%s is read as %+v", text, all)
 		}
 	}
@@ -163,13 +196,16 @@ func TestJSONStringsComeBackByteForByte(t *testing.T) {
 	}
 }
 
+// noRules are the rules of a decision that has none.
+func noRules() ([]turn.RuleDecision, error) { return nil, nil }
+
 // SQLite reads what is written: views select from it.
 func TestSQLiteReadsTheJSON(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	for i, reason := range strangeTexts {
-		text := appendChat(nil, &chat.Chat{ID: fmt.Sprint(i), IsGroup: event.True, Hold: chat.Hold{Reason: reason}})
-		valid, err := s.writer.conn.one(t.Context(), &statement{sql: `SELECT json_valid(?1) AND ?1 ->> '$.id' = ?2 AND ?1 ->> '$.is_group' = 1`}, string(text), fmt.Sprint(i))
+		text := appendChat(nil, &chat.Chat{IsGroup: event.True, Hold: chat.Hold{Reason: reason, Seq: int64(i + 1)}})
+		valid, err := s.writer.conn.one(t.Context(), &statement{sql: `SELECT json_valid(?1) AND ?1 ->> '$.hold_seq' = ?2 AND ?1 ->> '$.is_group' = 1`}, string(text), int64(i+1))
 		if err != nil || intOf(valid) != 1 {
 			t.Errorf("%s is not valid for SQLite: %v", text, err)
 		}
@@ -180,7 +216,7 @@ func FuzzParseChat(f *testing.F) {
 	f.Add([]byte(`{"id":"c1","seen_by":{"a":1},"cooldowns":{"a/b":5},"postponed":[{"until":"2026-01-05T13:00:00Z"}],"waiting":[[1,2]],"hold_reason":"\udc80"}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		c, waiting, err := parseChat(text)
+		c, waiting, err := parseChat("c1", "+1", 9, text)
 		if err != nil {
 			return
 		}
@@ -188,7 +224,7 @@ func FuzzParseChat(f *testing.F) {
 			c.Waiting = append(c.Waiting, chat.Action{ID: id})
 		}
 		written := validJSON(t, appendChat(nil, &c))
-		again, ids, err := parseChat(written)
+		again, ids, err := parseChat(c.ID, c.Line, c.Newest, written)
 		again.Waiting = c.Waiting
 		if rewritten := appendChat(nil, &again); err != nil || !reflect.DeepEqual(waiting, ids) || !bytes.Equal(written, rewritten) {
 			t.Fatalf("%v\n%s\n%s", err, written, rewritten)
@@ -197,16 +233,18 @@ func FuzzParseChat(f *testing.F) {
 }
 
 func FuzzParseActions(f *testing.F) {
-	f.Add([]byte(`[{"n":1,"kind":"send","body":"{}","chat":"c2","due_at":5},{"n":0,"chat":null}]`))
+	f.Add([]byte(`[{"n":1,"kind":"send","body":"{}","chat":"c2","due_at":5},{"n":0,"chat":null},{"n":2,"kind":"read","by":1,"covers_seq":3}]`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		all, err := parseActions(text, 7, "c1")
+		o := origin{7, "c1", time.UnixMicro(5).UTC(), []turn.RuleDecision{{Pack: "codes", Rule: "r"}, {Pack: "vip"}}}
+		rules := func() ([]turn.RuleDecision, error) { return o.rules, nil }
+		all, err := parseActions(text, o, rules)
 		if err != nil {
 			return
 		}
-		written := validJSON(t, appendActions(nil, all, "c1"))
-		again, err := parseActions(written, 7, "c1")
-		if rewritten := appendActions(nil, again, "c1"); err != nil || !bytes.Equal(written, rewritten) {
+		written := validJSON(t, appendActions(nil, all, &o))
+		again, err := parseActions(written, o, rules)
+		if rewritten := appendActions(nil, again, &o); err != nil || !bytes.Equal(written, rewritten) {
 			t.Fatalf("%v\n%s\n%s", err, written, rewritten)
 		}
 	})
@@ -227,15 +265,17 @@ func BenchmarkJSON(b *testing.B) {
 	actions := []chat.Action{read}
 	buffer := make([]byte, 0, 4096)
 	text := appendChat(nil, &c)
-	list := appendActions(nil, actions, c.ID)
+	rules := []turn.RuleDecision{{Pack: read.Pack, Version: read.Version, Rule: read.Rule, Place: read.Place}}
+	o := origin{seq: 1234567, chatID: c.ID, at: at, rules: rules}
+	list := appendActions(nil, actions, &o)
 	for _, bm := range []struct {
 		name string
 		run  func() error
 	}{
 		{"append/chat", func() error { appendChat(buffer, &c); return nil }},
-		{"append/actions", func() error { appendActions(buffer, actions, c.ID); return nil }},
-		{"parse/chat", func() error { _, _, err := parseChat(text); return err }},
-		{"parse/actions", func() error { _, err := parseActions(list, 1234567, c.ID); return err }},
+		{"append/actions", func() error { appendActions(buffer, actions, &o); return nil }},
+		{"parse/chat", func() error { _, _, err := parseChat(c.ID, c.Line, c.Newest, text); return err }},
+		{"parse/actions", func() error { _, err := parseActions(list, o, nil); return err }},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			b.ReportAllocs()

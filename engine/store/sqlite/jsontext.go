@@ -70,8 +70,10 @@ func appendTruth(b []byte, key string, t event.Truth) []byte {
 }
 
 func appendTexts(b []byte, key string, list []string) []byte {
-	return appendList(b, key, list, func(b []byte, s *string) []byte { return appendString(b, *s) })
+	return appendList(b, key, list, appendOne)
 }
+
+func appendOne(b []byte, s *string) []byte { return appendString(b, *s) }
 
 func appendList[T any](b []byte, key string, list []T, one func([]byte, *T) []byte) []byte {
 	if len(list) == 0 {

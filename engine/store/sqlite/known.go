@@ -35,7 +35,7 @@ func (k *knownIDs) wrote(g *group, from, to int) {
 		if i < len(g.seen) {
 			k.events.Add(g.seen[i].id)
 		} else {
-			k.chats.Add(g.chats[i-len(g.seen)].ID)
+			k.chats.Add(g.chats[i-len(g.seen)].id)
 		}
 	}
 }

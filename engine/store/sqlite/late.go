@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -49,8 +50,8 @@ var (
 // late has what the tables lack. Only the writer changes it; readers hold mu.
 type late struct {
 	mu    sync.RWMutex
-	ids   map[string]int64      // of events that seen lacks
-	chats map[string]*chat.Chat // as they are; the table has them as they were, or not at all
+	ids   map[string]int64    // of events that seen lacks
+	chats map[string]*chatRow // as they are; the table has them as they were, or not at all
 }
 
 // lateEvent is an event whose id and pending row are late.
@@ -81,7 +82,7 @@ type group struct {
 	through int64 // up to here seen and pending are complete once it is written
 	n       int64 // rows of the table late up to here are of no use then
 	seen    []seenRow
-	chats   []*chat.Chat
+	chats   []*chatRow
 }
 
 type seenRow struct {
@@ -105,11 +106,11 @@ func (b *lateState) due() bool {
 func (b *lateState) next(written *group) *group {
 	g := &group{through: b.seq + int64(len(b.events)), n: b.n}
 	first := b.seq
-	stale := map[string]*chat.Chat{}
+	stale := map[string]*chatRow{}
 	if written != nil {
 		first = written.through
 		for _, c := range written.chats {
-			stale[c.ID] = c
+			stale[c.id] = c
 		}
 	}
 	for seq := first + 1; seq <= g.through; seq++ {
@@ -124,7 +125,7 @@ func (b *lateState) next(written *group) *group {
 		return nil
 	}
 	slices.SortFunc(g.seen, func(x, y seenRow) int { return strings.Compare(x.id, y.id) })
-	slices.SortFunc(g.chats, func(x, y *chat.Chat) int { return strings.Compare(x.ID, y.ID) })
+	slices.SortFunc(g.chats, func(x, y *chatRow) int { return strings.Compare(x.id, y.id) })
 	return g
 }
 
@@ -214,17 +215,49 @@ func (w *writer) keepLate() error {
 	}
 	size := 2
 	for _, c := range w.tx.chats {
-		size += len(c.text) + 1
+		size += len(c.state) + len(c.id) + len(c.line) + lateKeys
 	}
 	text := append(make([]byte, 0, size), '[')
 	for _, c := range w.tx.chats {
 		if len(text) > 1 {
 			text = append(text, ',')
 		}
-		text = append(text, c.text...)
+		text = appendLate(text, c)
 	}
 	_, err := w.conn.exec(insertLate, w.behind.n+1, optionalJSON(append(text, ']')))
 	return err
+}
+
+// lateKeys is how many bytes a chat in the table late has besides its columns.
+const lateKeys = 80
+
+// appendLate appends a chat as it is in the table late: its columns, and its state.
+func appendLate(b []byte, c *chatRow) []byte {
+	b = appendString(append(b, `{"chat_id":`...), c.id)
+	b = appendText(b, "line", c.line)
+	b = appendInt(b, "last_seq", c.newest)
+	b = append(appendKey(b, "state"), c.state...)
+	return append(b, '}')
+}
+
+// lateJSON is a chat in the table late. Schema 11 had the state alone, with the id in it.
+type lateJSON struct {
+	ChatID text            `json:"chat_id"`
+	Line   text            `json:"line"`
+	Newest int64           `json:"last_seq"`
+	State  json.RawMessage `json:"state"`
+}
+
+// parseLate reads the JSON of appendLate.
+func parseLate(b []byte) (chat.Chat, []chat.ActionID, error) {
+	var j lateJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return chat.Chat{}, nil, err
+	}
+	if j.ChatID == "" {
+		j.State = b
+	}
+	return parseChat(string(j.ChatID), string(j.Line), j.Newest, j.State)
 }
 
 // take notes what a committed transaction has made late, and what it has written.
@@ -241,11 +274,8 @@ func (b *lateState) take(tx *transaction, known *knownIDs) {
 		}
 	}
 	for id, c := range tx.chats {
-		b.chats[id] = c.chat
-		b.bytes += len(c.text)
-		for i := range c.chat.Waiting {
-			b.bytes += len(c.chat.Waiting[i].Body)
-		}
+		b.chats[id] = c
+		b.bytes += len(c.state) + c.bodies
 	}
 	if len(tx.chats) > 0 {
 		b.n++
@@ -258,8 +288,8 @@ func (b *lateState) take(tx *transaction, known *knownIDs) {
 			delete(b.ids, row.id)
 		}
 		for _, c := range g.chats {
-			if b.chats[c.ID] == c {
-				delete(b.chats, c.ID)
+			if b.chats[c.id] == c {
+				delete(b.chats, c.id)
 			}
 		}
 		b.events = slices.Clone(b.events[g.through-b.seq:])
@@ -297,14 +327,14 @@ func (b *lateState) newest(id string) (seq int64, late bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	if c := b.chats[id]; c != nil {
-		return c.Newest, true
+		return c.newest, true
 	}
 	return 0, false
 }
 
 // lateChats sets those of a list of chats that are late, found by their ids, and returns the
-// places of the others. What no restart keeps is left out.
-func (b *lateState) lateChats(list []chat.Chat) (others []int) {
+// places of the others.
+func (b *lateState) lateChats(list []chat.Chat) (others []int, err error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	for i := range list {
@@ -313,10 +343,11 @@ func (b *lateState) lateChats(list []chat.Chat) (others []int) {
 			others = append(others, i)
 			continue
 		}
-		list[i] = *c
-		list[i].Flight, list[i].LimitedUntil = nil, nil
+		if list[i], err = c.restore(); err != nil {
+			return nil, err
+		}
 	}
-	return others
+	return others, nil
 }
 
 // catchUp writes all that is late, for those who read the tables. While the store fails it

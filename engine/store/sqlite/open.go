@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"chertd/rules/chat"
-
 	moderncsqlite "modernc.org/sqlite"
 )
 
@@ -115,7 +113,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	s.writer = &writer{
 		queue: make(chan *request, o.queue), grown: make(chan struct{}, 1), closing: s.closing, counts: map[versionKey]tally{},
 		health: health{now: o.now, tell: s.tellHealth},
-		behind: lateState{sizes: *o.late, late: late{ids: map[string]int64{}, chats: map[string]*chat.Chat{}}},
+		behind: lateState{sizes: *o.late, late: late{ids: map[string]int64{}, chats: map[string]*chatRow{}}},
 		known:  &knownIDs{events: idSet{filter: newFilter()}, chats: idSet{filter: newFilter()}},
 	}
 	var cp *conn

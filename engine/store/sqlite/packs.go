@@ -54,7 +54,8 @@ var (
 	selectConcerned = declareCostly("looks at all that waits, all timers and all postponements, when an operator switches a pack",
 		`SELECT chats.id FROM chats INDEXED BY chats_waiting, json_each(chats.waiting) w
 			JOIN decisions d ON d.seq = w.value ->> 0, json_each(d.actions) a
-			WHERE chats.waiting IS NOT NULL AND a.value ->> 'n' = w.value ->> 1 AND a.value ->> 'pack' = ?1 AND (?2 = '' OR a.value ->> 'version' = ?2)
+			WHERE chats.waiting IS NOT NULL AND a.value ->> 'n' = w.value ->> 1
+			AND coalesce(a.value ->> 'pack', `+byRule+` ->> 'pack') = ?1 AND (?2 = '' OR coalesce(a.value ->> 'version', `+byRule+` ->> 'version') = ?2)
 		UNION SELECT chat_id FROM open_actions WHERE status = 'blocked' AND pack = ?1 AND (?2 = '' OR version = ?2)
 		UNION SELECT chat_id FROM timers WHERE pack = ?1 AND (?2 = '' OR version = ?2)
 		UNION SELECT chats.id FROM chats INDEXED BY chats_postponed, json_each(state -> 'postponed') p WHERE postponed_until IS NOT NULL

@@ -167,7 +167,7 @@ func recordOf(row []driver.Value) (r store.Record, err error) {
 	}
 	r.Decision = d
 	if text := bytesOf(row[8]); text != nil && err == nil {
-		if r.Actions, err = parseActions(text, d.Seq, r.Event.ChatID()); err != nil {
+		if r.Actions, err = parseActions(text, origin{d.Seq, r.Event.ChatID(), d.At, d.Rules}, func() ([]turn.RuleDecision, error) { return d.Rules, nil }); err != nil {
 			err = fmt.Errorf("actions of event %d: %w", d.Seq, err)
 		}
 	}

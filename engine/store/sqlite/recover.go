@@ -55,7 +55,11 @@ func (w *writer) recover(ctx context.Context) (err error) {
 		}
 		last = e.seq
 	}
-	states := map[string]json.RawMessage{}
+	type lateChat struct {
+		chat    chat.Chat
+		waiting []chat.ActionID
+	}
+	chats := map[string]lateChat{}
 	rows := int64(0)
 	err = w.conn.query(ctx, selectLate, func(row []driver.Value) error {
 		rows = intOf(row[0])
@@ -64,23 +68,22 @@ func (w *writer) recover(ctx context.Context) (err error) {
 			return fmt.Errorf("row %d of the table late: %w", rows, err)
 		}
 		for _, state := range list {
-			c, _, err := parseChat(state)
+			c, waiting, err := parseLate(state)
 			if err != nil {
 				return fmt.Errorf("row %d of the table late: %w", rows, err)
 			}
-			states[c.ID] = state
+			chats[c.ID] = lateChat{c, waiting}
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	for id, state := range states {
-		var c chat.Chat
-		if err := makeChat(w.conn, state, &c); err != nil {
+	for id, late := range chats {
+		if err := complete(w.conn, &late.chat, late.waiting); err != nil {
 			return fmt.Errorf("chat %q: %w", id, err)
 		}
-		if err := w.writeChat(&c); err != nil {
+		if err := w.writeChat(rowOf(&late.chat)); err != nil {
 			return err
 		}
 	}

@@ -41,8 +41,7 @@ type step struct {
 	changes  []change
 	decision *decisionRow  // nil: it handles no event
 	actions  []chat.Action // of events that were handled before
-	chat     *chat.Chat    // nil: it changes none
-	chatText []byte        // the same as JSON
+	chat     *chatRow      // nil: it changes none
 	arrivals []arrival
 }
 
@@ -64,7 +63,7 @@ func newRequest(doing string, steps ...step) *request {
 		}
 		if s.chat != nil {
 			r.weight++
-			r.bytes += len(s.chatText)
+			r.bytes += len(s.chat.state)
 		}
 		for j := range s.changes {
 			r.bytes += bytesIn(s.changes[j].args)

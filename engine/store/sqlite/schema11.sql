@@ -73,7 +73,7 @@ CREATE TABLE chats (
   timer_at        INTEGER, -- when its next timer fires; NULL: none is set
   hold_until      INTEGER, -- no reads until then
   postponed_until INTEGER, -- when the last of its postponements ends
-  state           TEXT NOT NULL -- JSON: all of it: see the view chat_details
+  state           TEXT NOT NULL -- JSON: the rest of it: see the view chat_details
 ) STRICT, WITHOUT ROWID;
 INSERT INTO chats
   WITH newest AS (SELECT e.chat_id, max(e.seq) AS seq FROM events e JOIN old_decisions d ON d.seq = e.seq WHERE e.chat_id IS NOT NULL GROUP BY e.chat_id),

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
 
@@ -16,7 +15,7 @@ type transaction struct {
 	entries []turn.Entry     // that were journaled
 	events  []lateEvent      // the same
 	ids     map[string]int64 // the same, by id
-	chats   map[string]lateChat
+	chats   map[string]*chatRow
 	decided map[int64]*decided
 	cleared bool    // what is known of actions from before was changed in the tables
 	handled []int64 // events
@@ -27,12 +26,6 @@ type transaction struct {
 	ended []*group
 	group *group
 	wrote int
-}
-
-// lateChat is a chat that a transaction changes, and its state as JSON.
-type lateChat struct {
-	chat *chat.Chat
-	text []byte
 }
 
 // doubt is a transaction that failed. Whether it was kept is not known: COMMIT may
@@ -143,9 +136,9 @@ func (w *writer) apply(r *request) (refused, err error) {
 		}
 		if s.chat != nil {
 			if w.tx.chats == nil {
-				w.tx.chats = map[string]lateChat{}
+				w.tx.chats = map[string]*chatRow{}
 			}
-			w.tx.chats[s.chat.ID] = lateChat{s.chat, s.chatText}
+			w.tx.chats[s.chat.id] = s.chat
 		}
 		for _, kv := range s.writes {
 			if err := w.writeKV(kv, entries); err != nil {
