@@ -136,8 +136,9 @@ func replay(t *testing.T, p *rules.Pack, config map[string]any, w *spec.World) {
 		synctest.Wait()
 	}
 	d.sleepUntil(w.Now())
-	for d.eng.Status().InFlight > 0 { // results of calls are stored some milliseconds later
-		time.Sleep(time.Millisecond)
+	// Decisions, and results of calls, are stored some milliseconds later.
+	for more := true; more; more = d.eng.Status().InFlight > 0 {
+		time.Sleep(20 * time.Millisecond)
 		synctest.Wait()
 	}
 	compare(t, "decisions", d.decisions(), decisionsOf(w))
