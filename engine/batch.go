@@ -44,6 +44,7 @@ func newBatch(s *shard, w *work) *batch {
 	return &batch{
 		s:      s,
 		work:   w,
+		log:    s.log[:0],
 		chats:  map[string]*chat.Chat{},
 		memory: turn.Memory{Base: s.e.c.Store},
 	}
@@ -152,9 +153,10 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *turn.Entry) {
 		t.Chat = d.Chat
 		actions = append(slices.Clip(actions), b.revive(ctx, &t, b.change(entry.Forward.Known))...)
 	}
+	decision := d.Decision
 	b.done = append(b.done, func() {
-		b.s.e.logHandled(entry, d.Decision, actions)
-		b.s.e.observe(Observation{Handled: &Handled{Entry: entry, Decision: d.Decision, Actions: actions}})
+		b.s.e.logHandled(entry, decision, actions)
+		b.s.e.observe(Observation{Handled: &Handled{Entry: entry, Decision: decision, Actions: actions}})
 	})
 }
 
@@ -287,6 +289,12 @@ func (b *batch) publish() {
 	if b.s.e.misses.some.Load() || b.missed != nil {
 		b.s.e.misses.changed(b.missed)
 	}
+}
+
+// end gives the shard back what the next batch may use. The batch is not used any more.
+func (b *batch) end() {
+	clear(b.log)
+	b.s.log = b.log[:0]
 }
 
 // packs returns the packs whose kv the batch has used, in ascending order.

@@ -40,10 +40,11 @@ func (b *batch) serve(ctx context.Context, r *request) {
 		*r.dropped = droppedBy(t.Chat, &d, t.Now)
 	}
 	b.add(&d)
+	before, after, actions, now := t.Chat, d.Chat, d.Actions, t.Now
 	b.done = append(b.done, func() {
-		b.actionsEnded(d.Actions)
+		b.actionsEnded(actions)
 		if r.operated != nil {
-			r.operated <- operated(t.Chat.Hold, d.Chat, d.Actions, t.Now)
+			r.operated <- operated(before.Hold, after, actions, now)
 		}
 		if r.durable != nil {
 			r.durable()

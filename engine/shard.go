@@ -80,8 +80,9 @@ type shard struct {
 	waiting  []request // taken from the inbox, not done yet
 	// places are what calls in flight, by chat, have in the meters of packs.
 	places  map[string][]turn.Place
-	sinceKV int         // batches since one used kv, up to kvBatches
-	open    *time.Timer // nil: no batch stayed open yet
+	log     []turn.Transition // empty: room for those of the next batch
+	sinceKV int               // batches since one used kv, up to kvBatches
+	open    *time.Timer       // nil: no batch stayed open yet
 }
 
 // work is what one batch takes in, in its order. It is kept for when all must run again.
@@ -262,6 +263,7 @@ func (s *shard) work(ctx context.Context) {
 		if err == nil {
 			s.storeWorks()
 			b.publish()
+			b.end()
 			return
 		}
 		b.abandon()
@@ -271,6 +273,7 @@ func (s *shard) work(ctx context.Context) {
 			if conflicts++; conflicts >= lockAfter {
 				packs = b.packs()
 			}
+			b.end()
 		case !s.storeFailed(ctx, err, wait):
 			w.fail(err, func(*request) bool { return true })
 			s.mu.Lock()
