@@ -136,15 +136,15 @@ func (a *Agenda) next(ctx context.Context, room func(group int) bool) (next stor
 	}
 }
 
-// space returns how many entries a refill may read; 0: it must not, as others take the
-// memory.
+// space returns how many entries a refill may read; 0: it must not, as those of others take
+// the memory. It leaves room for what is set, or each of the next would trim what was read.
 func (a *Agenda) space(others int) int {
 	capacity := a.capacity()
-	if others == 0 {
+	switch {
+	case others == 0:
 		return max(capacity/2, 1)
-	}
-	if free := capacity - len(a.at); free > capacity/4 {
-		return min(free, capacity/2)
+	case len(a.at) <= capacity/3:
+		return capacity / 3
 	}
 	return 0
 }

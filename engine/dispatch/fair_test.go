@@ -334,3 +334,50 @@ func TestStuckShardDelaysNothingThatComesLater(t *testing.T) {
 		d.wantCalls("other@1s", "another@2s")
 	})
 }
+
+// While answers become durable slowly, calls come faster than they go out, and more wait
+// than fit into memory. Each goes out nevertheless, as fast as answers become durable.
+func TestCallsBeyondMemoryGoOutAsAnswersBecomeDurable(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const chats, commit = 4000, 50 * time.Millisecond
+		d := newDesk(t)
+		d.undurable = true
+		d.took = time.Millisecond
+		d.queue = NewQueue(d, func(id string) int { return int(id[len(id)-1]) % 4 }, 300)
+		dispatcher, stop := d.run(Config{Concurrency: 8})
+		ticks := 0
+		tick := func() {
+			time.Sleep(commit)
+			ticks++
+			d.mu.Lock()
+			held := d.held
+			d.held = nil
+			d.mu.Unlock()
+			for _, durable := range held {
+				durable()
+			}
+		}
+		for i := range chats {
+			if i%400 == 399 {
+				tick()
+			}
+			d.ask(fmt.Sprint("c", i), int64(i+1), 0)
+		}
+		// All groups together may have four fifths of the limit in flight.
+		for perTick := (8 + MaxUndurable) * 3 / 4; ticks < chats/perTick; {
+			tick()
+		}
+		tick()
+		d.mu.Lock()
+		if len(d.calls) != chats {
+			t.Errorf("%d of %d calls went out in %d commits", len(d.calls), chats, ticks)
+		}
+		d.mu.Unlock()
+		tick()
+		stop()
+		if n := dispatcher.InFlight(); n != 0 {
+			t.Errorf("%d calls are in flight in the end", n)
+		}
+	})
+}

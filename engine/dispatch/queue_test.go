@@ -188,7 +188,7 @@ func TestGroupWithoutRoomDelaysOthersOnlyByMemory(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000_000, 0)
 	yes, none := func(string) bool { return true }, func(string) int { return 0 }
-	for stuck, want := range map[int]int{40: 100, 300: 0} {
+	for stuck, want := range map[int]int{20: 100, 300: 0} {
 		shelf := &lineShelf{calls: map[string]Pick{}}
 		put := func(group, n int, due time.Time) Pick {
 			p := Pick{Chat: fmt.Sprintf("c%03d/%d", n, group), Due: due}
@@ -242,6 +242,34 @@ func TestGroupWithoutRoomDelaysOthersOnlyByMemory(t *testing.T) {
 		if rest := called[before:]; len(rest) != stuck+100-want || !slices.IsSortedFunc(rest, inOrder) {
 			t.Errorf("%d calls of a group without room wait: in the end these go out: %v", stuck, rest)
 		}
+	}
+}
+
+// While calls come faster than they go out, and no group has room most of the time, the
+// memory is full. The store is then read as calls go out, not as they come.
+func TestFullMemoryReadsTheStoreSeldom(t *testing.T) {
+	t.Parallel()
+	const capacity, calls = 64, 3000
+	yes, none := func(string) bool { return true }, func(string) int { return 0 }
+	shelf := &lineShelf{calls: map[string]Pick{}}
+	q := NewQueue(shelf, groupOf, capacity)
+	now := time.Unix(1_000_000, 0)
+	for n := range calls {
+		now = now.Add(100 * time.Millisecond)
+		p := Pick{Chat: fmt.Sprintf("c%04d", n), Due: now}
+		shelf.calls[p.Chat] = p
+		q.Set(p)
+		for _, room := range []bool{false, n%3 == 0} {
+			got, _, ok, err := q.Next(t.Context(), now, yes, none, func(int) bool { return room })
+			if err != nil || ok != room || ok && !q.Take(got) {
+				t.Fatalf("%+v, %t, %v with room: %t", got, ok, err, room)
+			}
+			delete(shelf.calls, got.Chat)
+		}
+	}
+	// A page is at least a quarter of the memory, and each of a line's two agendas reads it.
+	if most := 2 * calls / 3 / (capacity / 4); shelf.reads > most {
+		t.Errorf("the store is read %d times for %d calls, want %d at most", shelf.reads, calls/3, most)
 	}
 }
 
