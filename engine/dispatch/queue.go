@@ -25,6 +25,8 @@ import (
 // calls of other lines.
 //
 // Calls of a group that has no room in flight are passed over, and cost nothing meanwhile.
+// Where more calls of a line wait than fit into memory, and a third of it is taken by such
+// calls, the old ones after them wait until they have gone; fresh ones still go out.
 //
 // Its memory is bounded: each line has an agenda of all its calls and one of the
 // fresh ones, and what does not fit stays in the store. Set and Len may be called
