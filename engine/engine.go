@@ -99,11 +99,11 @@ func New(c Config) *Engine {
 	e := &Engine{
 		c:         c,
 		gov:       dispatch.NewGovernor(c.Rate, c.Burst),
-		callsDue:  dispatch.NewQueue(c.Store, 0),
 		timersDue: dispatch.NewAgenda(c.Store.TimersDue, 0),
 		swapped:   make(chan struct{}, 1),
 		drained:   make(chan struct{}),
 	}
+	e.callsDue = dispatch.NewQueue(c.Store, func(id string) int { return e.shardOf(id).part.Index }, 0)
 	e.callHealth = newCallHealth(c.Log, e.gov, c.BaseURL)
 	e.misses = newMisses(e)
 	e.setRetention(c.Retention)
@@ -114,8 +114,7 @@ func New(c Config) *Engine {
 	e.calls = dispatch.New(dispatch.Config{
 		Chats: e, Caller: c.Caller, Queue: e.callsDue, Governor: e.gov,
 		Concurrency: c.Concurrency, Timeout: c.Timeout,
-		Group: func(id string) int { return e.shardOf(id).part.Index },
-		Now:   c.Now, Jitter: c.Jitter, Log: c.Log, Keep: e.keepPause,
+		Now: c.Now, Jitter: c.Jitter, Log: c.Log, Keep: e.keepPause,
 		// A call that can't be recorded would be repeated without end.
 		Able: c.Store.Healthy,
 		Observe: func(a dispatch.Attempt) {

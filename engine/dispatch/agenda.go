@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"cmp"
-	"container/heap"
 	"context"
 	"fmt"
 	"slices"
@@ -18,39 +17,51 @@ import (
 // however many reads wait.
 //
 // An entry is a hint. The caller reads the chat itself before it acts, so an outdated
-// entry does no harm. Times are whole milliseconds, as in the store. Its methods may be
+// entry does no harm. Times are whole microseconds, as in the store. Its methods may be
 // called from many goroutines.
 type Agenda struct {
 	fetch    Fetch
+	group    func(chat string) int // nil: all are one group
 	capacity func() int
 	except   func(store.Due) bool // selects entries of the store that do not belong here; nil: none do
 
-	mu   sync.Mutex
-	heap entries
-	at   map[string]*entry
+	mu     sync.Mutex
+	at     map[string]*entry
+	groups []*groupHeap // a few, made when first needed
+	added  uint64       // entries so far
 	// horizon is the last entry that is known to be in memory. Later ones may be in
 	// the store only. nil: none is, or a refill is reading them.
 	horizon *store.Due
 	changed chan struct{}
+
+	// short is set by next if entries of groups without room take the memory, so that it
+	// did not read as far as it should. Only for the goroutine that calls next.
+	short bool
 }
 
 // Fetch reads the entries after a cursor from the store, in order, at most limit.
 type Fetch func(ctx context.Context, after store.Due, limit int) ([]store.Due, error)
+
+// groupHeap has the entries of one group, so that those of a group that is not wanted now
+// are not in the way.
+type groupHeap struct {
+	dueHeap
+	group int
+}
 
 // NewAgenda returns an agenda of what the store has. A capacity of 0 is about 65,000 entries.
 func NewAgenda(fetch Fetch, capacity int) *Agenda {
 	if capacity <= 0 {
 		capacity = defaultCapacity
 	}
-	return newAgenda(fetch, nil, func() int { return capacity }, &store.Due{})
+	return newAgenda(fetch, func() int { return capacity }, &store.Due{})
 }
 
 // newAgenda returns an agenda whose capacity may change, of what the store has
-// after the horizon, apart from what except selects. With a nil horizon the
-// store has nothing.
-func newAgenda(fetch Fetch, except func(store.Due) bool, capacity func() int, horizon *store.Due) *Agenda {
+// after the horizon. With a nil horizon the store has nothing.
+func newAgenda(fetch Fetch, capacity func() int, horizon *store.Due) *Agenda {
 	return &Agenda{
-		fetch: fetch, except: except, capacity: capacity,
+		fetch: fetch, capacity: capacity,
 		at:      map[string]*entry{},
 		horizon: horizon,
 		changed: make(chan struct{}, 1),
@@ -66,20 +77,14 @@ func (a *Agenda) Set(chat string, at time.Time) {
 	if e != nil && e.due.At.Equal(at) {
 		return
 	}
+	if e != nil {
+		a.remove(e)
+	}
 	due := store.Due{Chat: chat, At: at}
 	if at.IsZero() || a.beyond(due) {
-		if e != nil {
-			heap.Remove(&a.heap, e.index)
-			delete(a.at, chat)
-		}
 		return
 	}
-	if e != nil {
-		e.due = due
-		heap.Fix(&a.heap, e.index)
-	} else {
-		a.push(due)
-	}
+	a.push(due)
 	select {
 	case a.changed <- struct{}{}:
 	default:
@@ -92,28 +97,74 @@ func (a *Agenda) Changed() <-chan struct{} { return a.changed }
 // Next returns the earliest entry and keeps it; ok is false if there is none. Only
 // one goroutine may call it. It may read the store.
 func (a *Agenda) Next(ctx context.Context) (next store.Due, ok bool, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for a.horizon != nil && (len(a.heap) == 0 || a.beyond(a.heap[0].due)) {
-		if err := a.refill(ctx); err != nil {
-			return store.Due{}, false, err
-		}
-	}
-	if len(a.heap) == 0 {
-		return store.Due{}, false, nil
-	}
-	return a.heap[0].due, true, nil
+	return a.next(ctx, func(int) bool { return true })
 }
 
-// find returns the first entry in memory that is due and wanted, or the last one.
-func (a *Agenda) find(now time.Time, want func(chat string) bool, last bool) (found store.Due, ok bool) {
+// next is Next for the groups for which room is true. Entries of the others stay in memory.
+// Once they take most of it, the store is read no further until some of them have gone.
+func (a *Agenda) next(ctx context.Context, room func(group int) bool) (next store.Due, ok bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, e := range a.heap {
-		if e.due.At.After(now) || ok && (compare(e.due, found) > 0) != last || !want(e.due.Chat) {
+	a.short = false
+	for {
+		var first *slot
+		others := 0 // entries of groups without room
+		for _, g := range a.groups {
+			s := g.first()
+			if s == nil {
+				continue
+			}
+			if !room(g.group) {
+				others += g.len()
+			} else if first == nil || s.before(first) {
+				first = s
+			}
+		}
+		if a.horizon != nil && (first == nil || a.beyond(first.e.due)) {
+			if limit := a.space(others); limit > 0 {
+				if err := a.refill(ctx, limit); err != nil {
+					return store.Due{}, false, err
+				}
+				continue
+			}
+			a.short = true
+		}
+		if first == nil {
+			return store.Due{}, false, nil
+		}
+		return first.e.due, true, nil
+	}
+}
+
+// space returns how many entries a refill may read; 0: it must not, as those of others take
+// the memory. It leaves room for what is set, or each of the next would trim what was read.
+func (a *Agenda) space(others int) int {
+	capacity := a.capacity()
+	switch {
+	case others == 0:
+		return max(capacity/2, 1)
+	case len(a.at) <= capacity/3:
+		return capacity / 3
+	}
+	return 0
+}
+
+// find returns, of the groups for which room is true, the first entry in memory that is due
+// and wanted, or the last one.
+func (a *Agenda) find(now time.Time, room func(group int) bool, want func(chat string) bool, last bool) (found store.Due, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, g := range a.groups {
+		if !room(g.group) {
 			continue
 		}
-		found, ok = e.due, true
+		for _, s := range g.slots {
+			due := s.e.due
+			if s.e.gone || due.At.After(now) || ok && (compare(due, found) > 0) != last || !want(due.Chat) {
+				continue
+			}
+			found, ok = due, true
+		}
 	}
 	return found, ok
 }
@@ -126,8 +177,7 @@ func (a *Agenda) Take(chat string) bool {
 	if e == nil {
 		return false
 	}
-	heap.Remove(&a.heap, e.index)
-	delete(a.at, chat)
+	a.remove(e)
 	return true
 }
 
@@ -135,8 +185,11 @@ func (a *Agenda) Take(chat string) bool {
 func (a *Agenda) skip(before time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for len(a.heap) > 0 && a.heap[0].due.At.Before(before) {
-		delete(a.at, heap.Pop(&a.heap).(*entry).due.Chat)
+	for _, g := range a.groups {
+		for s := g.first(); s != nil && s.e.due.At.Before(before); s = g.first() {
+			delete(a.at, s.e.due.Chat)
+			g.pop()
+		}
 	}
 	if a.horizon != nil && a.horizon.At.Before(before) {
 		a.horizon = &store.Due{At: before}
@@ -161,13 +214,13 @@ func (a *Agenda) has(chat string) bool {
 func (a *Agenda) Len() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return len(a.heap)
+	return len(a.at)
 }
 
-// refill moves the horizon further by half the capacity. It is called with mu held,
+// refill moves the horizon further, by at most limit entries. It is called with mu held,
 // and releases it while it reads the store.
-func (a *Agenda) refill(ctx context.Context) error {
-	before, limit := a.horizon, max(a.capacity()/2, 1)
+func (a *Agenda) refill(ctx context.Context, limit int) error {
+	before := a.horizon
 	a.horizon = nil
 	a.mu.Unlock()
 	fetched, err := a.fetch(ctx, *before, limit)
@@ -203,55 +256,59 @@ func (a *Agenda) draw(horizon store.Due) {
 
 func (a *Agenda) push(due store.Due) {
 	e := &entry{due: due}
-	heap.Push(&a.heap, e)
+	a.added++
+	a.heapOf(due.Chat).add(e, a.added)
 	a.at[due.Chat] = e
-	if len(a.heap) > a.capacity() {
+	if len(a.at) > a.capacity() {
 		a.trim()
 	}
 }
 
+func (a *Agenda) remove(e *entry) {
+	delete(a.at, e.due.Chat)
+	e.heap.remove(e)
+}
+
+// heapOf returns the heap of a chat's group.
+func (a *Agenda) heapOf(chat string) *dueHeap {
+	group := 0
+	if a.group != nil {
+		group = a.group(chat)
+	}
+	for _, g := range a.groups {
+		if g.group == group {
+			return &g.dueHeap
+		}
+	}
+	g := &groupHeap{group: group}
+	a.groups = append(a.groups, g)
+	return &g.dueHeap
+}
+
 // trim drops the later half from memory; the store has it.
 func (a *Agenda) trim() {
-	slices.SortFunc(a.heap, func(x, y *entry) int { return compare(x.due, y.due) })
-	keep := len(a.heap) / 2
-	for _, e := range a.heap[keep:] {
-		delete(a.at, e.due.Chat)
+	all := make([]store.Due, 0, len(a.at))
+	for _, e := range a.at {
+		all = append(all, e.due)
 	}
-	clear(a.heap[keep:])
-	a.heap = a.heap[:keep] // sorted, so a heap
-	for i, e := range a.heap {
-		e.index = i
+	slices.SortFunc(all, compare)
+	last := all[len(all)/2-1]
+	for chat, e := range a.at {
+		if compare(e.due, last) > 0 {
+			delete(a.at, chat)
+			e.gone = true
+		}
 	}
-	a.draw(a.heap[keep-1].due)
+	for _, g := range a.groups {
+		g.compact()
+	}
+	a.draw(last)
 }
 
+// compare orders entries as the store does.
 func compare(x, y store.Due) int {
-	return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.Chat, y.Chat))
-}
-
-type entry struct {
-	due   store.Due
-	index int
-}
-
-// entries is a heap by time, then chat.
-type entries []*entry
-
-func (h entries) Len() int           { return len(h) }
-func (h entries) Less(i, j int) bool { return compare(h[i].due, h[j].due) < 0 }
-func (h entries) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-func (h *entries) Push(x any) {
-	e := x.(*entry)
-	e.index = len(*h)
-	*h = append(*h, e)
-}
-func (h *entries) Pop() any {
-	old := *h
-	e := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return e
+	if c := cmp.Compare(x.At.UnixMicro(), y.At.UnixMicro()); c != 0 {
+		return c
+	}
+	return cmp.Compare(x.Chat, y.Chat)
 }

@@ -85,8 +85,8 @@ func TestAgendaGivesAllInOrder(t *testing.T) {
 					t.Fatal(err)
 				}
 				first, _ := kept.fetch(ctx, store.Due{}, 1)
-				if ok != (len(first) == 1) || ok && next != first[0] {
-					t.Fatalf("next is %v (%v), want %v", next, ok, first)
+				if ok != (len(first) == 1) || ok && (!next.At.Equal(first[0].At) || !next.At.Equal(kept[next.Chat])) {
+					t.Fatalf("next is %v (%v), want %v or another of that time", next, ok, first)
 				}
 				if ok {
 					a.Take(next.Chat)

@@ -49,7 +49,7 @@ func (d *Dispatcher) embark(now time.Time) *flight {
 			continue
 		}
 		b.flights = append(b.flights[:i], b.flights[i+1:]...)
-		d.inFlight.asked(f.group, d.c.Queue)
+		d.inFlight.asked(f.group)
 		return f
 	}
 	return nil

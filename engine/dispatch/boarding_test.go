@@ -21,7 +21,8 @@ func lateDesk(t *testing.T) (*desk, *Dispatcher, func()) {
 		}
 		return 0
 	}
-	dispatcher, stop := d.run(Config{Concurrency: 1, Group: func(id string) int { return len(id) }})
+	d.queue = NewQueue(d, func(id string) int { return len(id) }, 0)
+	dispatcher, stop := d.run(Config{Concurrency: 1})
 	d.ask("late", 1, 0)
 	synctest.Wait()
 	d.ask("b", 2, 0)
@@ -96,7 +97,8 @@ func TestAnswersThatAreNotDurableBoundTheCalls(t *testing.T) {
 		const places, group = 2, (2 + MaxUndurable) / 2
 		d := newDesk(t)
 		d.undurable = true
-		dispatcher, stop := d.run(Config{Concurrency: places, Group: func(id string) int { return int(id[0]) }})
+		d.queue = NewQueue(d, func(id string) int { return int(id[0]) }, 0)
+		dispatcher, stop := d.run(Config{Concurrency: places})
 		defer stop()
 		want := func(calls, inFlight int) {
 			t.Helper()

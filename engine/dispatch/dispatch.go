@@ -50,14 +50,11 @@ type Config struct {
 	Caller      Caller
 	Queue       *Queue
 	Governor    *Governor
-	Concurrency int // calls on the wire; at least 1
-	// Group returns the group of a chat: chats of one group are asked through one
-	// goroutine, which also makes their answers durable. nil: all are one group.
-	Group   func(chat string) int
-	Timeout time.Duration // of one attempt; 0: none
-	Now     func() time.Time
-	Jitter  func() float64 // in [0, 1)
-	Log     *slog.Logger
+	Concurrency int           // calls on the wire; at least 1
+	Timeout     time.Duration // of one attempt; 0: none
+	Now         func() time.Time
+	Jitter      func() float64 // in [0, 1)
+	Log         *slog.Logger
 	// Keep, if set, stores a pause so that it outlives a restart. It is called after
 	// each 429 with the pause in force, and may take as long as a write to the store.
 	Keep func(Pause)
@@ -91,13 +88,9 @@ type Dispatcher struct {
 // New returns a Dispatcher. It does nothing before Run.
 func New(c Config) *Dispatcher {
 	c.Concurrency = max(c.Concurrency, 1)
-	if c.Group == nil {
-		c.Group = func(string) int { return 0 }
-	}
-	return &Dispatcher{
-		c: c, nudge: make(chan struct{}, 1), work: make(chan *flight),
-		wire: newPlaces(c.Concurrency), inFlight: newInFlight(c.Concurrency+MaxUndurable, c.Concurrency*asksPerPlace),
-	}
+	d := &Dispatcher{c: c, nudge: make(chan struct{}, 1), work: make(chan *flight), wire: newPlaces(c.Concurrency)}
+	d.inFlight = newInFlight(c.Concurrency+MaxUndurable, c.Concurrency*asksPerPlace, d.wakeUp)
+	return d
 }
 
 // Pause stops calls from going out, or with false lets them resume. Calls in flight
@@ -202,13 +195,16 @@ func (d *Dispatcher) tryNext(ctx context.Context, now time.Time) (*flight, rest)
 	if d.c.Able != nil && d.c.Able() != nil {
 		return nil, rest{d: retryReady}
 	}
+	if d.wire.full() {
+		return nil, rest{d: -1, regardless: true}
+	}
 	barred := false
 	may := func(line string) bool {
 		ok := d.wire.may(line, now)
 		barred = barred || !ok
 		return ok
 	}
-	pick, until, ok, err := d.c.Queue.Next(ctx, now, may, d.wire.used)
+	pick, until, ok, err := d.c.Queue.Next(ctx, now, may, d.wire.used, d.inFlight.room)
 	switch {
 	case ctx.Err() != nil:
 		return nil, rest{}
@@ -223,28 +219,21 @@ func (d *Dispatcher) tryNext(ctx context.Context, now time.Time) (*flight, rest)
 		return nil, rest{d: paced, regardless: true}
 	}
 	if untried, last := d.c.Governor.probeFor(); untried != nil {
-		if better, ok := d.c.Queue.find(now, may, untried, last); ok {
+		if better, ok := d.c.Queue.find(now, may, d.inFlight.room, untried, last); ok {
 			pick = better
 		}
-	}
-	group := d.c.Group(pick.Chat)
-	if !d.inFlight.room(group) {
-		if d.inFlight.park(group, pick, d.c.Queue) {
-			return nil, rest{}
-		}
-		return nil, rest{d: -1} // until parked calls return to the queue
 	}
 	permit, paced := d.c.Governor.Admit(now)
 	if paced > 0 {
 		return nil, rest{d: paced, regardless: true}
 	}
-	f := &flight{pick: pick, group: group, permit: permit, paced: true}
+	f := &flight{pick: pick, group: d.c.Queue.group(pick.Chat), permit: permit, paced: true}
 	// A call that has waited for its place may have taken the last one.
 	if !d.board(f, now) || !d.c.Queue.Take(pick) {
 		d.release(f)
 		return nil, rest{}
 	}
-	d.inFlight.enter(group)
+	d.inFlight.enter(f.group)
 	return f, rest{}
 }
 

@@ -49,7 +49,7 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	d := &desk{t: t, chats: map[string]chat.Chat{}, began: time.Now(), settled: map[string]string{},
 		flights: map[string]int{}, highest: map[string]int{}, waits: map[string][]time.Duration{}, due: map[string]time.Time{}}
-	d.queue = NewQueue(d, 0)
+	d.queue = NewQueue(d, nil, 0)
 	return d
 }
 

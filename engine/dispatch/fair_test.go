@@ -135,7 +135,7 @@ func TestBacklogDelaysNoNewChat(t *testing.T) {
 	for _, capacity := range []int{0, 64} { // all in memory, and most in the store
 		synctest.Test(t, func(t *testing.T) {
 			d := newDesk(t)
-			d.queue = NewQueue(d, capacity)
+			d.queue = NewQueue(d, nil, capacity)
 			d.took = healthy
 			for i := range 2000 {
 				d.ask(fmt.Sprintf("A/old%04d", i), int64(i+1), 0)
@@ -202,7 +202,7 @@ func TestEveryDueReadIsCalled(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(run), 7))
 			d := newDesk(t)
-			d.queue = NewQueue(d, []int{0, 16, 100}[r.IntN(3)])
+			d.queue = NewQueue(d, func(chat string) int { return len(chat) % 3 }, []int{0, 16, 100}[r.IntN(3)])
 			ills := []string{"hangs", "fails", "fails slowly", "resets"}
 			ill := map[string]func() (time.Duration, *chert.Error){}
 			d.lines = func(line string) (time.Duration, *chert.Error) {
@@ -214,7 +214,6 @@ func TestEveryDueReadIsCalled(t *testing.T) {
 			places := 1 + r.IntN(8)
 			dispatcher, stop := d.run(Config{
 				Concurrency: places, Timeout: 10 * time.Second, Governor: NewGovernor(20, 20),
-				Group: func(chat string) int { return len(chat) % 3 },
 			})
 			defer stop()
 			d.stuck = func(chat string) time.Duration {
@@ -277,12 +276,13 @@ func TestStuckShardDelaysItsOwnChatsOnly(t *testing.T) {
 			}
 			return 0
 		}
-		_, stop := d.run(Config{Concurrency: 8, Group: func(id string) int {
+		d.queue = NewQueue(d, func(id string) int {
 			if isStuck(id) {
 				return 1
 			}
 			return 0
-		}})
+		}, 0)
+		_, stop := d.run(Config{Concurrency: 8})
 		defer stop()
 		for i := range 50 {
 			d.ask(fmt.Sprint("stuck", i), int64(i+1), 0)
@@ -320,7 +320,8 @@ func TestStuckShardDelaysNothingThatComesLater(t *testing.T) {
 			}
 			return 0
 		}
-		_, stop := d.run(Config{Concurrency: 2, Group: func(id string) int { return int(id[0]) }})
+		d.queue = NewQueue(d, func(id string) int { return int(id[0]) }, 0)
+		_, stop := d.run(Config{Concurrency: 2})
 		defer stop()
 		for i := range 10 {
 			d.ask(fmt.Sprint("stuck", i), int64(i+1), 0)
@@ -331,5 +332,52 @@ func TestStuckShardDelaysNothingThatComesLater(t *testing.T) {
 		d.ask("another", 101, 0)
 		time.Sleep(time.Second)
 		d.wantCalls("other@1s", "another@2s")
+	})
+}
+
+// While answers become durable slowly, calls come faster than they go out, and more wait
+// than fit into memory. Each goes out nevertheless, as fast as answers become durable.
+func TestCallsBeyondMemoryGoOutAsAnswersBecomeDurable(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const chats, commit = 4000, 50 * time.Millisecond
+		d := newDesk(t)
+		d.undurable = true
+		d.took = time.Millisecond
+		d.queue = NewQueue(d, func(id string) int { return int(id[len(id)-1]) % 4 }, 300)
+		dispatcher, stop := d.run(Config{Concurrency: 8})
+		ticks := 0
+		tick := func() {
+			time.Sleep(commit)
+			ticks++
+			d.mu.Lock()
+			held := d.held
+			d.held = nil
+			d.mu.Unlock()
+			for _, durable := range held {
+				durable()
+			}
+		}
+		for i := range chats {
+			if i%400 == 399 {
+				tick()
+			}
+			d.ask(fmt.Sprint("c", i), int64(i+1), 0)
+		}
+		// All groups together may have four fifths of the limit in flight.
+		for perTick := (8 + MaxUndurable) * 3 / 4; ticks < chats/perTick; {
+			tick()
+		}
+		tick()
+		d.mu.Lock()
+		if len(d.calls) != chats {
+			t.Errorf("%d of %d calls went out in %d commits", len(d.calls), chats, ticks)
+		}
+		d.mu.Unlock()
+		tick()
+		stop()
+		if n := dispatcher.InFlight(); n != 0 {
+			t.Errorf("%d calls are in flight in the end", n)
+		}
 	})
 }

@@ -193,12 +193,11 @@ func runChaos(t *testing.T, dice *rand.Rand) string {
 	var d *Dispatcher
 	var stop func()
 	start := func() {
-		c.queue = NewQueue(c, 0)
+		c.queue = NewQueue(c, func(id string) int { return int(id[len(id)-1]) % 2 }, 0)
 		ctx, cancel := context.WithCancel(context.Background())
 		d = New(Config{
 			Chats: c, Caller: c, Queue: c.queue, Governor: NewGovernor(20, 5), Concurrency: 1 + dice.IntN(4), Timeout: 10 * time.Second,
 			Now: c.now, Jitter: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler),
-			Group: func(id string) int { return int(id[len(id)-1]) % 2 },
 		})
 		d.Pause(c.paused.Load())
 		ended := make(chan struct{})
@@ -282,7 +281,8 @@ func TestCallThatWasAskedForWaitsForAPlace(t *testing.T) {
 			return 0
 		}
 		// Two calls together, and then none for a quarter of an hour.
-		_, stop := d.run(Config{Concurrency: 1, Governor: NewGovernor(0.001, 2), Group: func(id string) int { return len(id) }})
+		d.queue = NewQueue(d, func(id string) int { return len(id) }, 0)
+		_, stop := d.run(Config{Concurrency: 1, Governor: NewGovernor(0.001, 2)})
 		defer stop()
 		d.ask("late", 1, 0)
 		synctest.Wait()

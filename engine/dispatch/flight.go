@@ -44,7 +44,7 @@ func (d *Dispatcher) fly(ctx context.Context, f *flight) {
 		d.ask(ctx, f)
 	case call == nil:
 		d.release(f)
-		d.inFlight.leave(f.group, d.c.Queue)
+		d.inFlight.leave(f.group)
 	default:
 		f.call = call
 		d.send(ctx, f)
@@ -88,7 +88,7 @@ func (d *Dispatcher) send(ctx context.Context, f *flight) {
 // answer gives an answer to the chat. The call is in flight until that is durable.
 func (d *Dispatcher) answer(f *flight, a chat.Answer) {
 	group := f.group
-	d.c.Chats.Answer(a, func() { d.inFlight.leave(group, d.c.Queue) })
+	d.c.Chats.Answer(a, func() { d.inFlight.leave(group) })
 }
 
 // attempt makes one attempt of a call. After another error than a *chert.Error, or a
@@ -143,8 +143,8 @@ func (d *Dispatcher) ask(ctx context.Context, f *flight) {
 	if err != nil || !ok {
 		d.returnPermit(f)
 		d.freed()
-		d.inFlight.asked(f.group, d.c.Queue)
-		d.inFlight.leave(f.group, d.c.Queue)
+		d.inFlight.asked(f.group)
+		d.inFlight.leave(f.group)
 		if err != nil && ctx.Err() == nil {
 			d.c.Log.Error("could not read which call a chat is due; retrying", "chat", f.pick.Chat, "err", err)
 			time.AfterFunc(retryReady, func() { d.c.Queue.Set(f.pick) })
@@ -171,7 +171,7 @@ func (d *Dispatcher) turnBack(f *flight) {
 		return
 	}
 	d.c.Queue.Set(f.pick)
-	d.inFlight.leave(f.group, d.c.Queue)
+	d.inFlight.leave(f.group)
 }
 
 // release gives back the place and the permit of a call that is not made.

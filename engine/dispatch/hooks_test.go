@@ -142,7 +142,7 @@ func TestFailedReadsOfDueCallsAreLoggedAndRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
 		failing := &failingChats{desk: d, until: d.began.Add(3 * time.Second)}
-		d.queue = NewQueue(failing, 0)
+		d.queue = NewQueue(failing, nil, 0)
 		var log bytes.Buffer
 		ctx, cancel := context.WithCancel(t.Context())
 		dispatcher := New(Config{

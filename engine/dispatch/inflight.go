@@ -9,27 +9,24 @@ import "sync"
 //
 // A group also takes no other call while asks of its chats are asked or wait for a place:
 // calls of the queue, which may be fresher, would wait behind them.
-//
-// Calls of a group that has no room are parked in their order, and return to the queue
-// as calls end. No more are parked than the queue may have in memory.
 type inFlight struct {
 	limit int
 	asks  int
+	freed func() // called when a group that was refused may have room
 
-	mu     sync.Mutex
-	total  int
-	groups map[int]*callGroup
-	parked int // in all groups
+	mu      sync.Mutex
+	total   int
+	groups  map[int]*callGroup
+	refused bool // since freed was called
 }
 
 type callGroup struct {
-	calls  int
-	asked  int // of these, those that were asked for and have no place on the wire
-	parked []Pick
+	calls int
+	asked int // of these, those that were asked for and have no place on the wire
 }
 
-func newInFlight(limit, asks int) *inFlight {
-	return &inFlight{limit: limit, asks: asks, groups: map[int]*callGroup{}}
+func newInFlight(limit, asks int, freed func()) *inFlight {
+	return &inFlight{limit: limit, asks: asks, freed: freed, groups: map[int]*callGroup{}}
 }
 
 // count returns how many calls are in flight.
@@ -39,28 +36,31 @@ func (f *inFlight) count() int {
 	return f.total
 }
 
-// room reports whether a group may have another call in flight. Only the goroutine that
-// calls enter may rely on it.
+// room reports whether a group may have another call in flight. If not, freed is called
+// later. Only the goroutine that calls enter may rely on it.
 func (f *inFlight) room(group int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.free(f.groups[group]) > 0
-}
-
-// free returns how many more calls a group may have. It is called with mu held.
-func (f *inFlight) free(g *callGroup) int {
+	g := f.groups[group]
 	if g == nil {
 		g = &callGroup{}
 	}
 	// Each call that is added takes one away from what is free, too.
-	return min((f.limit-f.total-g.calls+1)/2, f.asks-g.asked)
+	ok := g.calls < f.limit-f.total && g.asked < f.asks
+	f.refused = f.refused || !ok
+	return ok
 }
 
 // enter counts a call of a group.
 func (f *inFlight) enter(group int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.group(group).calls++
+	g := f.groups[group]
+	if g == nil {
+		g = &callGroup{}
+		f.groups[group] = g
+	}
+	g.calls++
 	f.total++
 }
 
@@ -72,70 +72,30 @@ func (f *inFlight) ask(group int) {
 }
 
 // asked notes that a call that was asked for has got its place, or goes without.
-func (f *inFlight) asked(group int, q *Queue) {
+func (f *inFlight) asked(group int) {
 	f.mu.Lock()
 	f.groups[group].asked--
-	back := f.unpark()
-	f.mu.Unlock()
-	for _, p := range back {
-		q.Set(p)
-	}
+	f.tell()
 }
 
-// group returns a group, new if it has no calls. It is called with mu held.
-func (f *inFlight) group(group int) *callGroup {
-	g := f.groups[group]
-	if g == nil {
-		g = &callGroup{}
-		f.groups[group] = g
-	}
-	return g
-}
-
-// leave notes that a call of a group has ended. Parked calls for which there is room now
-// return to the queue.
-func (f *inFlight) leave(group int, q *Queue) {
+// leave notes that a call of a group has ended.
+func (f *inFlight) leave(group int) {
 	f.mu.Lock()
 	g := f.groups[group]
 	g.calls--
 	f.total--
-	back := f.unpark()
-	if g.calls == 0 && len(g.parked) == 0 {
+	if g.calls == 0 {
 		delete(f.groups, group)
 	}
+	f.tell()
+}
+
+// tell calls freed if a group was refused. It is called with mu held, and releases it.
+func (f *inFlight) tell() {
+	refused := f.refused
+	f.refused = false
 	f.mu.Unlock()
-	for _, p := range back {
-		q.Set(p)
+	if refused {
+		f.freed()
 	}
-}
-
-// unpark removes the parked calls for which there is room, and returns them. It is called
-// with mu held.
-func (f *inFlight) unpark() (back []Pick) {
-	if f.parked == 0 {
-		return nil
-	}
-	for _, g := range f.groups {
-		n := max(min(f.free(g), len(g.parked)), 0)
-		back = append(back, g.parked[:n]...)
-		g.parked = g.parked[n:]
-	}
-	f.parked -= len(back)
-	return back
-}
-
-// park takes a call from the queue, unless its group has room by now. It returns false if
-// too many are parked already.
-func (f *inFlight) park(group int, p Pick, q *Queue) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.parked >= defaultCapacity {
-		return false
-	}
-	if f.free(f.groups[group]) <= 0 && q.Remove(p) {
-		g := f.group(group)
-		g.parked = append(g.parked, p)
-		f.parked++
-	}
-	return true
 }

@@ -3,16 +3,19 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 )
 
+func anyGroup(int) bool { return true }
+
 // drained takes all calls of a queue and returns their chats, in order.
 func drained(t interface{ Fatal(...any) }, q *Queue, now time.Time) (chats []string) {
 	for {
-		p, _, ok, err := q.Next(context.Background(), now, func(string) bool { return true }, func(string) int { return 0 })
+		p, _, ok, err := q.Next(context.Background(), now, func(string) bool { return true }, func(string) int { return 0 }, anyGroup)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -25,114 +28,106 @@ func drained(t interface{ Fatal(...any) }, q *Queue, now time.Time) (chats []str
 }
 
 // Calls of several groups come and end in any order. There are never more in flight than
-// the limit, a group takes no more than are free, no call is lost, and while calls are
-// parked a group without calls always has room.
+// the limit, a group takes no more than are free, no call is lost, calls of a group go out
+// in their order, and a group that was refused is looked at again when it may have room.
 func TestCallsInFlightAreBounded(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		limit := rapid.IntRange(1, 9).Draw(rt, "limit")
 		groups := rapid.IntRange(1, 4).Draw(rt, "groups")
-		f := newInFlight(limit, 1)
-		q := NewQueue(&lineShelf{calls: map[string]Pick{}}, 0)
+		freed := false
+		f := newInFlight(limit, 1, func() { freed = true })
+		q := NewQueue(&lineShelf{calls: map[string]Pick{}}, func(chat string) int { return int(chat[0] - '0') }, 0)
 		drained(rt, q, epoch) // it knows the store now
-		calls := make([]int, groups)
+		calls, waiting := make([]int, groups), make([][]string, groups)
 		total, n, gone := 0, 0, 0
 		// pick does what the dispatcher does with all that is due.
 		pick := func() {
 			for {
-				p, _, ok, err := q.Next(context.Background(), epoch, func(string) bool { return true }, func(string) int { return 0 })
+				p, _, ok, err := q.Next(context.Background(), epoch, func(string) bool { return true }, func(string) int { return 0 }, f.room)
 				if err != nil {
 					rt.Fatal(err)
 				}
 				if !ok {
-					return
+					break
 				}
 				group := int(p.Chat[0] - '0')
-				room := f.room(group)
-				if want := calls[group] < limit-total; room != want {
-					rt.Fatalf("group %d with %v of %d has room: %t", group, calls, limit, room)
-				}
-				if !room {
-					if !f.park(group, p, q) {
-						rt.Fatalf("%d calls are parked, and one more is not", f.parked)
-					}
-					continue
+				if calls[group] >= limit-total || p.Chat != waiting[group][0] {
+					rt.Fatalf("%s goes out with %v of %d in flight and %v waiting", p.Chat, calls, limit, waiting)
 				}
 				q.Take(p)
 				f.enter(group)
+				waiting[group] = waiting[group][1:]
 				calls[group]++
 				total++
 			}
+			for group, w := range waiting {
+				if len(w) > 0 && calls[group] < limit-total {
+					rt.Fatalf("group %d with %v of %d in flight has room, and %v waiting", group, calls, limit, w)
+				}
+			}
+		}
+		end := func(group int) {
+			calls[group]--
+			total--
+			gone++
+			freed = false
+			f.leave(group)
+			if !freed && slices.ContainsFunc(waiting, func(w []string) bool { return len(w) > 0 }) {
+				rt.Fatalf("a call has ended, %v wait, and nobody looks", waiting)
+			}
+			pick()
 		}
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
 			group := rapid.IntRange(0, groups-1).Draw(rt, "group")
 			if rapid.Bool().Draw(rt, "comes") {
 				n++
-				q.Set(Pick{Chat: fmt.Sprintf("%d/%03d", group, n), Due: epoch})
+				chat := fmt.Sprintf("%d/%03d", group, n)
+				waiting[group] = append(waiting[group], chat)
+				q.Set(Pick{Chat: chat, Due: epoch})
+				pick()
 			} else if calls[group] > 0 {
-				calls[group]--
-				total--
-				gone++
-				f.leave(group, q)
+				end(group)
 			}
-			pick()
 			if f.count() != total || total > limit {
 				rt.Fatalf("%d calls are in flight, want %d, %d at most", f.count(), total, limit)
 			}
-			if total+gone+f.parked != n {
-				rt.Fatalf("of %d calls %d are in flight, %d have ended and %d are parked", n, total, gone, f.parked)
-			}
-			if f.parked > 0 && total == 0 {
-				rt.Fatalf("%d calls are parked, and none is in flight", f.parked)
+			if total+gone+q.Len() != n {
+				rt.Fatalf("of %d calls %d are in flight, %d have ended and %d are in the queue", n, total, gone, q.Len())
 			}
 		}
 		for gone < n {
 			for group := range calls {
 				for calls[group] > 0 {
-					calls[group]--
-					total--
-					gone++
-					f.leave(group, q)
-					pick()
+					end(group)
 				}
 			}
 			if total == 0 && gone < n {
 				rt.Fatalf("%d of %d calls were never made", n-gone, n)
 			}
 		}
-		if f.parked > 0 || len(f.groups) > 0 {
-			rt.Fatalf("all have ended, yet %d are parked, and %d groups are known", f.parked, len(f.groups))
+		if len(f.groups) > 0 {
+			rt.Fatalf("all have ended, yet %d groups are known", len(f.groups))
 		}
 	})
 }
 
-// Parked calls are bounded, and those that return to the queue make room for others.
-func TestParkedCallsAreBounded(t *testing.T) {
+// A group whose chats are asked has no room until one of them has its place.
+func TestGroupThatIsAskedHasNoRoom(t *testing.T) {
 	t.Parallel()
-	f := newInFlight(1, 1)
-	q := NewQueue(&lineShelf{calls: map[string]Pick{}}, 2*defaultCapacity)
-	drained(t, q, epoch)
+	freed := 0
+	f := newInFlight(10, 1, func() { freed++ })
 	f.enter(0)
-	for i := range defaultCapacity + 1 {
-		p := Pick{Chat: fmt.Sprint(i), Due: epoch}
-		q.Set(p)
-		if got, want := f.park(0, p, q), i < defaultCapacity; got != want {
-			t.Fatalf("call %d is parked: %t", i, got)
-		}
+	f.ask(0)
+	if f.room(0) || !f.room(1) {
+		t.Error("a chat of group 0 is asked: it must have no room, and group 1 must")
 	}
-	if q.Len() != 1 {
-		t.Errorf("%d calls in the queue, want the one that was not parked", q.Len())
+	f.asked(0)
+	if freed != 1 || !f.room(0) {
+		t.Errorf("the chat has its place: group 0 has no room, or was not looked at again (%d times)", freed)
 	}
-	f.leave(0, q)
-	if q.Len() != 2 {
-		t.Errorf("%d calls in the queue after a call has ended, want another one", q.Len())
-	}
-	// No call of a group that has room by now is parked.
-	if p := (Pick{Chat: "0", Due: epoch}); !f.park(0, p, q) || q.Len() != 2 {
-		t.Error("a call of a group that has room was parked")
-	}
-	f.enter(0)
-	if p := (Pick{Chat: "0", Due: epoch}); !f.park(0, p, q) || q.Len() != 1 {
-		t.Error("after one has returned none can be parked")
+	f.leave(0)
+	if freed != 1 {
+		t.Errorf("no group was refused, and freed was called %d times", freed-1)
 	}
 }

@@ -86,7 +86,7 @@ const (
 	oldShare = 8
 	// maxLines is how many lines are in memory at a time. An account has a few.
 	maxLines = 4096
-	// defaultCapacity is how many entries are in memory: about 8 MB.
+	// defaultCapacity is how many entries are in memory: about 8 MB for each agenda.
 	defaultCapacity = 1 << 16
 	// minCapacity is how many entries each of them may keep in memory at least.
 	minCapacity = 16

@@ -54,6 +54,13 @@ func (p *places) may(line string, now time.Time) bool {
 	return used < p.total-max(p.total/4, 1)
 }
 
+// full reports whether all places are taken.
+func (p *places) full() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.taken >= p.total
+}
+
 // used returns how many calls of a line are in flight.
 func (p *places) used(line string) int {
 	p.mu.Lock()

@@ -24,11 +24,16 @@ import (
 // with at least an eighth of the calls. Retries of a line that fails yield to new
 // calls of other lines.
 //
+// Calls of a group that has no room in flight are passed over, and cost nothing meanwhile.
+// Where more calls of a line wait than fit into memory, and a third of it is taken by such
+// calls, the old ones after them wait until they have gone; fresh ones still go out.
+//
 // Its memory is bounded: each line has an agenda of all its calls and one of the
-// fresh ones, and what does not fit stays in the store. Set, Remove and Len may be
-// called from many goroutines, the other methods from one.
+// fresh ones, and what does not fit stays in the store. Set and Len may be called
+// from many goroutines, the other methods by one at a time.
 type Queue struct {
 	calls    Calls
+	group    func(chat string) int
 	capacity int // entries of all lines together, about
 
 	mu      sync.Mutex
@@ -70,13 +75,17 @@ type line struct {
 	served int64 // count when its last call was taken
 }
 
-// NewQueue returns a queue of what the store has. It keeps about capacity entries in
-// memory; 0 is about 65,000.
-func NewQueue(calls Calls, capacity int) *Queue {
+// NewQueue returns a queue of what the store has. group returns the group of a chat: chats
+// of one group are asked through one goroutine, which also makes their answers durable. nil:
+// all are one group. The queue keeps about capacity entries in memory; 0 is about 65,000.
+func NewQueue(calls Calls, group func(chat string) int, capacity int) *Queue {
 	if capacity <= 0 {
 		capacity = defaultCapacity
 	}
-	return &Queue{calls: calls, capacity: capacity, lines: map[string]*line{}, missing: new(string), changed: make(chan struct{}, 1)}
+	if group == nil {
+		group = func(string) int { return 0 }
+	}
+	return &Queue{calls: calls, group: group, capacity: capacity, lines: map[string]*line{}, missing: new(string), changed: make(chan struct{}, 1)}
 }
 
 // Set sets when the next call of a chat is due; a zero Due removes it. Call it after
@@ -99,6 +108,9 @@ func (q *Queue) Set(p Pick) {
 	} else {
 		l.fresh.Set(p.Chat, p.Due)
 	}
+	if p.Due.IsZero() {
+		return
+	}
 	select {
 	case q.changed <- struct{}{}:
 	default:
@@ -110,44 +122,45 @@ func (q *Queue) Changed() <-chan struct{} { return q.changed }
 
 // Next returns the call to make now and keeps it in the queue. If there is none, ok
 // is false, and wait is how long it is until one is due; negative: until Changed is
-// signalled or may returns something else. may reports whether calls of a line may
-// go out now, and used returns how many of them are in flight.
-func (q *Queue) Next(ctx context.Context, now time.Time, may func(line string) bool, used func(line string) int) (next Pick, wait time.Duration, ok bool, err error) {
+// signalled, or may or room returns something else. may reports whether calls of a line
+// may go out now, used returns how many of them are in flight, and room reports whether a
+// group may have another call in flight.
+func (q *Queue) Next(ctx context.Context, now time.Time, may func(line string) bool, used func(line string) int, room func(group int) bool) (next Pick, wait time.Duration, ok bool, err error) {
 	if err := q.read(ctx); err != nil {
 		return Pick{}, 0, false, err
 	}
 	wait = -1
 	var fresh, old choice
 	for _, l := range q.order {
-		first, some, err := l.all.Next(ctx)
+		first, some, err := l.all.next(ctx, room)
 		if err != nil {
 			return Pick{}, 0, false, err
 		}
-		if !some {
-			continue
+		due := some && !first.At.After(now)
+		if some && !due {
+			wait = sooner(wait, first.At.Sub(now))
 		}
-		if until := first.At.Sub(now); until > 0 {
-			if wait < 0 || until < wait {
-				wait = until
-			}
-			continue
-		}
-		if !may(l.name) {
+		// If it is short of memory, a fresh call may be in memory in fresh only.
+		if !due && !l.all.short || !may(l.name) {
 			continue
 		}
 		n := used(l.name)
-		old.offer(l, n, first)
-		l.fresh.skip(now.Add(-freshFor))
-		newest, some, err := l.fresh.Next(ctx)
-		if err != nil {
-			return Pick{}, 0, false, err
+		if due {
+			old.offer(l, n, first)
 		}
-		if some && !newest.At.After(now) {
+		l.fresh.skip(now.Add(-freshFor))
+		newest, some, err := l.fresh.next(ctx, room)
+		switch {
+		case err != nil:
+			return Pick{}, 0, false, err
+		case some && !newest.At.After(now):
 			fresh.offer(l, n, newest)
+		case some:
+			wait = sooner(wait, newest.At.Sub(now))
 		}
 	}
 	chosen := &fresh
-	if fresh.line == nil || q.count%oldShare == oldShare-1 {
+	if fresh.line == nil || old.line != nil && q.count%oldShare == oldShare-1 {
 		chosen = &old
 	}
 	if chosen.line == nil {
@@ -157,9 +170,17 @@ func (q *Queue) Next(ctx context.Context, now time.Time, may func(line string) b
 	return Pick{Chat: chosen.due.Chat, Line: l.name, Due: chosen.due.At, Retry: !l.fresh.has(chosen.due.Chat)}, 0, true, nil
 }
 
-// find returns, among the calls in memory that are due, the first one or the last one
-// of a chat that is wanted. It keeps it in the queue.
-func (q *Queue) find(now time.Time, may func(line string) bool, want func(chat string) bool, last bool) (found Pick, ok bool) {
+// sooner returns the shorter of two waits; a negative one is without end.
+func sooner(wait, other time.Duration) time.Duration {
+	if wait < 0 {
+		return other
+	}
+	return min(wait, other)
+}
+
+// find returns, among the calls in memory that are due and for which may and room are true,
+// the first one or the last one of a chat that is wanted. It keeps it in the queue.
+func (q *Queue) find(now time.Time, may func(line string) bool, room func(group int) bool, want func(chat string) bool, last bool) (found Pick, ok bool) {
 	var best store.Due
 	for _, l := range q.order {
 		if !may(l.name) {
@@ -167,7 +188,7 @@ func (q *Queue) find(now time.Time, may func(line string) bool, want func(chat s
 		}
 		// With a long backlog, a fresh call may be in memory in fresh only.
 		for _, a := range []*Agenda{l.all, l.fresh} {
-			due, some := a.find(now, want, last)
+			due, some := a.find(now, room, want, last)
 			if some && (!ok || (compare(due, best) > 0) == last) {
 				best, ok = due, true
 				found = Pick{Chat: due.Chat, Line: l.name, Due: due.At, Retry: !l.fresh.has(due.Chat)}
@@ -192,20 +213,6 @@ func (c *choice) offer(l *line, used int, due store.Due) {
 
 // Take removes a call that is to be made, and reports whether it was still there.
 func (q *Queue) Take(p Pick) bool {
-	if !q.Remove(p) {
-		return false
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.count++
-	if l := q.lines[p.Line]; l != nil {
-		l.served = q.count
-	}
-	return true
-}
-
-// Remove removes a call without making it, and reports whether it was still there.
-func (q *Queue) Remove(p Pick) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.lines[p.Line]
@@ -214,7 +221,12 @@ func (q *Queue) Remove(p Pick) bool {
 	}
 	// With a long backlog, a fresh call may be in memory in fresh only.
 	inAll, inFresh := l.all.Take(p.Chat), l.fresh.Take(p.Chat)
-	return inAll || inFresh
+	if !inAll && !inFresh {
+		return false
+	}
+	q.count++
+	l.served = q.count
+	return true
 }
 
 // Len returns the number of calls in memory.

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,8 +71,11 @@ func TestQueueChoosesByItsPolicy(t *testing.T) {
 			shelf.calls[p.Chat] = p
 		}
 		capacity := rapid.SampledFrom([]int{0, 1}).Draw(rt, "capacity") // 1: minCapacity a line
-		q := NewQueue(shelf, capacity)
-		used, closed, served := map[string]int{}, map[string]bool{}, map[string]int64{}
+		q := NewQueue(shelf, groupOf, capacity)
+		used, closed, served, full := map[string]int{}, map[string]bool{}, map[string]int64{}, map[int]bool{}
+		next := func() (Pick, time.Duration, bool, error) {
+			return q.Next(context.Background(), now, func(line string) bool { return !closed[line] }, func(line string) int { return used[line] }, func(group int) bool { return !full[group] })
+		}
 		count := int64(0)
 		for range rapid.IntRange(0, 80).Draw(rt, "steps") {
 			switch rapid.IntRange(0, 6).Draw(rt, "step") {
@@ -88,18 +92,29 @@ func TestQueueChoosesByItsPolicy(t *testing.T) {
 			case 4:
 				line := fmt.Sprint("L", rapid.IntRange(0, 2).Draw(rt, "line"))
 				closed[line], used[line] = rapid.Bool().Draw(rt, "closed"), rapid.IntRange(0, 2).Draw(rt, "used")
+				full[rapid.IntRange(0, 1).Draw(rt, "group")] = rapid.Bool().Draw(rt, "full")
 			case 5:
 				shelf.fail = errors.New("disk on fire")
 			case 6:
-				got, wait, ok, err := q.Next(context.Background(), now, func(line string) bool { return !closed[line] }, func(line string) int { return used[line] })
+				got, wait, ok, err := next()
 				if err != nil {
-					if got, wait, ok, err = q.Next(context.Background(), now, func(line string) bool { return !closed[line] }, func(line string) int { return used[line] }); err != nil {
+					if got, wait, ok, err = next(); err != nil {
 						rt.Fatal(err)
 					}
 				}
-				want, wantWait := choose(shelf.calls, now, closed, used, served, count)
-				if ok != (want.Chat != "") || ok && (got.Chat != want.Chat || got.Line != want.Line || !got.Due.Equal(want.Due)) {
-					rt.Fatalf("it chose %+v (%t), want %+v", got, ok, want)
+				have := maps.Clone(shelf.calls)
+				maps.DeleteFunc(have, func(chat string, _ Pick) bool { return full[groupOf(chat)] })
+				want, fresh, wantWait := choose(have, now, closed, used, served, count)
+				is := have[got.Chat]
+				if capacity > 0 && len(have) < len(shelf.calls) {
+					// Calls without room may take the memory. Then others may wait.
+					if !ok {
+						continue
+					}
+					want, fresh = is, false
+				}
+				if ok != (want.Chat != "") || ok && (is.Line != got.Line || !is.Due.Equal(got.Due) || got.Line != want.Line || !got.Due.Equal(want.Due) || fresh && is.Retry) {
+					rt.Fatalf("it chose %+v (%t), want %+v or another of that time (fresh: %t)", got, ok, want, fresh)
 				}
 				if !ok && wait != wantWait {
 					rt.Fatalf("it waits %v, want %v", wait, wantWait)
@@ -108,8 +123,8 @@ func TestQueueChoosesByItsPolicy(t *testing.T) {
 					rt.Fatalf("%d calls in memory", n)
 				}
 				if ok {
-					if fresh := !want.Retry && now.Sub(want.Due) <= freshFor; got.Retry == fresh {
-						rt.Fatalf("%+v is said to be no retry: %t", want, !got.Retry)
+					if fresh := !is.Retry && now.Sub(is.Due) <= freshFor; got.Retry == fresh {
+						rt.Fatalf("%+v is said to be no retry: %t", is, !got.Retry)
 					}
 					if !q.Take(got) || q.Take(got) {
 						rt.Fatal("it can't be taken once")
@@ -124,7 +139,7 @@ func TestQueueChoosesByItsPolicy(t *testing.T) {
 }
 
 // choose is the policy as plainly as can be.
-func choose(calls map[string]Pick, now time.Time, closed map[string]bool, used map[string]int, served map[string]int64, count int64) (want Pick, wait time.Duration) {
+func choose(calls map[string]Pick, now time.Time, closed map[string]bool, used map[string]int, served map[string]int64, count int64) (want Pick, fresh bool, wait time.Duration) {
 	first := map[bool]map[string]Pick{false: {}, true: {}} // fresh or any → line → the first due
 	wait = -1
 	lines := map[string]time.Time{}
@@ -135,7 +150,7 @@ func choose(calls map[string]Pick, now time.Time, closed map[string]bool, used m
 		if p.Due.After(now) || closed[p.Line] {
 			continue
 		}
-		for _, fresh := range []bool{false, true} {
+		for _, fresh := range []bool{false, true} { // any, then fresh ones alone
 			if fresh && (p.Retry || now.Sub(p.Due) > freshFor) {
 				continue
 			}
@@ -150,7 +165,7 @@ func choose(calls map[string]Pick, now time.Time, closed map[string]bool, used m
 			wait = until
 		}
 	}
-	fresh := len(first[true]) > 0 && count%oldShare != oldShare-1
+	fresh = len(first[true]) > 0 && count%oldShare != oldShare-1
 	for _, line := range []string{"L0", "L1", "L2"} {
 		p, ok := first[fresh][line]
 		if !ok {
@@ -160,7 +175,102 @@ func choose(calls map[string]Pick, now time.Time, closed map[string]bool, used m
 			want = p
 		}
 	}
-	return want, wait
+	return want, fresh, wait
+}
+
+// groupOf makes two groups of chats.
+func groupOf(chat string) int { return int(chat[len(chat)-1]) % 2 }
+
+// Calls of a group without room take the memory up to a bound. Until then the others go out
+// in their order, however many there are; after that the fresh ones do. Once the group has
+// room nothing is lost, and all go out in their order.
+func TestGroupWithoutRoomDelaysOthersOnlyByMemory(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_000_000, 0)
+	yes, none := func(string) bool { return true }, func(string) int { return 0 }
+	for stuck, want := range map[int]int{20: 100, 300: 0} {
+		shelf := &lineShelf{calls: map[string]Pick{}}
+		put := func(group, n int, due time.Time) Pick {
+			p := Pick{Chat: fmt.Sprintf("c%03d/%d", n, group), Due: due}
+			shelf.calls[p.Chat] = p
+			return p
+		}
+		for n := range stuck {
+			put(0, n, now.Add(time.Duration(n)*time.Second-time.Hour))
+		}
+		for n := range 100 {
+			put(1, n, now.Add(time.Duration(n)*time.Second-time.Minute*30))
+		}
+		q := NewQueue(shelf, groupOf, 64)
+		room := false
+		var called []string
+		take := func() (n int) {
+			for {
+				p, _, ok, err := q.Next(t.Context(), now, yes, none, func(group int) bool { return group == 1 || room })
+				if err != nil || q.Len() > 64 {
+					t.Fatalf("%v, %d calls in memory", err, q.Len())
+				}
+				if !ok {
+					return n
+				}
+				if !q.Take(p) {
+					t.Fatalf("%+v can't be taken", p)
+				}
+				delete(shelf.calls, p.Chat)
+				called = append(called, p.Chat)
+				n++
+			}
+		}
+		if n := take(); n != want {
+			t.Errorf("%d calls of a group without room wait: %d of the other's 100 go out, want %d", stuck, n, want)
+		}
+		reads := shelf.reads
+		if n := take(); n != 0 || shelf.reads > reads {
+			t.Errorf("%d calls of a group without room wait: %d more calls go out, and the store is read %d times", stuck, n, shelf.reads-reads)
+		}
+		q.Set(put(1, 999, now))
+		if n := take(); n != 1 || called[len(called)-1] != "c999/1" {
+			t.Errorf("%d calls of a group without room wait: a fresh one of the other does not go out", stuck)
+		}
+		before := len(called)
+		room = true
+		if take(); len(shelf.calls) > 0 {
+			t.Errorf("%d calls were never made", len(shelf.calls))
+		}
+		// Those of group 0 are due before all others, and the names are in order in each.
+		inOrder := func(x, y string) int { return cmp.Or(cmp.Compare(x[5:], y[5:]), cmp.Compare(x, y)) }
+		if rest := called[before:]; len(rest) != stuck+100-want || !slices.IsSortedFunc(rest, inOrder) {
+			t.Errorf("%d calls of a group without room wait: in the end these go out: %v", stuck, rest)
+		}
+	}
+}
+
+// While calls come faster than they go out, and no group has room most of the time, the
+// memory is full. The store is then read as calls go out, not as they come.
+func TestFullMemoryReadsTheStoreSeldom(t *testing.T) {
+	t.Parallel()
+	const capacity, calls = 64, 3000
+	yes, none := func(string) bool { return true }, func(string) int { return 0 }
+	shelf := &lineShelf{calls: map[string]Pick{}}
+	q := NewQueue(shelf, groupOf, capacity)
+	now := time.Unix(1_000_000, 0)
+	for n := range calls {
+		now = now.Add(100 * time.Millisecond)
+		p := Pick{Chat: fmt.Sprintf("c%04d", n), Due: now}
+		shelf.calls[p.Chat] = p
+		q.Set(p)
+		for _, room := range []bool{false, n%3 == 0} {
+			got, _, ok, err := q.Next(t.Context(), now, yes, none, func(int) bool { return room })
+			if err != nil || ok != room || ok && !q.Take(got) {
+				t.Fatalf("%+v, %t, %v with room: %t", got, ok, err, room)
+			}
+			delete(shelf.calls, got.Chat)
+		}
+	}
+	// A page is at least a quarter of the memory, and each of a line's two agendas reads it.
+	if most := 2 * calls / 3 / (capacity / 4); shelf.reads > most {
+		t.Errorf("the store is read %d times for %d calls, want %d at most", shelf.reads, calls/3, most)
+	}
 }
 
 // ownLines is a store whose calls have a line each, named for the chat behind a letter.
@@ -185,11 +295,11 @@ func TestManyLinesStayBounded(t *testing.T) {
 		id := fmt.Sprintf("%05d", i)
 		shelf.calls[id] = Pick{Chat: id, Line: "L" + id, Due: now}
 	}
-	q := NewQueue(shelf, 0)
+	q := NewQueue(shelf, nil, 0)
 	yes, none := func(string) bool { return true }, func(string) int { return 0 }
 	called := map[string]bool{}
 	for range 100 {
-		got, _, ok, err := q.Next(t.Context(), now, yes, none)
+		got, _, ok, err := q.Next(t.Context(), now, yes, none, anyGroup)
 		if err != nil || !ok || called[got.Chat] {
 			t.Fatal(got, ok, err)
 		}
@@ -213,12 +323,12 @@ func TestManyLinesStayBounded(t *testing.T) {
 		}
 	}
 	for range len(shelf.calls) {
-		got, _, ok, err := q.Next(t.Context(), now, yes, none)
+		got, _, ok, err := q.Next(t.Context(), now, yes, none, anyGroup)
 		for range 10 * maxLines { // it looks for lines again as it finds room
 			if ok || err != nil {
 				break
 			}
-			got, _, ok, err = q.Next(t.Context(), now, yes, none)
+			got, _, ok, err = q.Next(t.Context(), now, yes, none, anyGroup)
 		}
 		if !ok || err != nil || shelf.calls[got.Chat].Chat == "" {
 			t.Fatalf("%+v, %t, %v with %v left", got, ok, err, shelf.calls)
@@ -233,14 +343,14 @@ func TestManyLinesStayBounded(t *testing.T) {
 func TestCallOfANewLineReadsNoStore(t *testing.T) {
 	t.Parallel()
 	shelf := &lineShelf{calls: map[string]Pick{}}
-	q := NewQueue(shelf, 0)
+	q := NewQueue(shelf, nil, 0)
 	now := time.Unix(1_000_000, 0)
 	yes, none := func(string) bool { return true }, func(string) int { return 0 }
-	q.Next(t.Context(), now, yes, none)
+	q.Next(t.Context(), now, yes, none, anyGroup)
 	before := shelf.reads
 	for i := range 100 {
 		q.Set(Pick{Chat: "c", Line: fmt.Sprint(i), Due: now})
-		if got, _, ok, err := q.Next(t.Context(), now, yes, none); !ok || err != nil || got.Line != fmt.Sprint(i) || !q.Take(got) {
+		if got, _, ok, err := q.Next(t.Context(), now, yes, none, anyGroup); !ok || err != nil || got.Line != fmt.Sprint(i) || !q.Take(got) {
 			t.Fatal(got, ok, err)
 		}
 	}
@@ -266,10 +376,10 @@ func TestQueueHoldsWhatItsCapacityAllows(t *testing.T) {
 			for n := range 300 {
 				put(n)
 			}
-			q := NewQueue(shelf, capacity)
+			q := NewQueue(shelf, nil, capacity)
 			called, most := map[string]string{}, 0 // line → its last chat
 			for n := 300; len(shelf.calls) > 0; n++ {
-				got, _, ok, err := q.Next(t.Context(), now, yes, none)
+				got, _, ok, err := q.Next(t.Context(), now, yes, none, anyGroup)
 				if err != nil || !ok || got.Chat <= called[got.Line] || !q.Take(got) {
 					t.Fatalf("%d lines, capacity %d: %+v, %t, %v after %s", lines, capacity, got, ok, err, called[got.Line])
 				}
@@ -315,10 +425,10 @@ func TestFullQueueLooksForNoFurtherLines(t *testing.T) {
 	for i := range maxLines + 10 {
 		shelf.lines = append(shelf.lines, fmt.Sprintf("%05d", i))
 	}
-	q := NewQueue(shelf, 0)
+	q := NewQueue(shelf, nil, 0)
 	yes, none := func(string) bool { return true }, func(string) int { return 0 }
 	next := func() {
-		if _, _, ok, err := q.Next(t.Context(), epoch, yes, none); !ok || err != nil {
+		if _, _, ok, err := q.Next(t.Context(), epoch, yes, none, anyGroup); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 	}
@@ -342,10 +452,10 @@ func TestLineLeftToTheStoreIsFound(t *testing.T) {
 	for i := range maxLines - 1 {
 		shelf.lines = append(shelf.lines, fmt.Sprintf("%05d", i))
 	}
-	q := NewQueue(shelf, 0)
+	q := NewQueue(shelf, nil, 0)
 	may := func(line string) bool { return line == "!late" }
 	next := func() (Pick, bool) {
-		p, _, ok, err := q.Next(t.Context(), epoch, may, func(string) int { return 0 })
+		p, _, ok, err := q.Next(t.Context(), epoch, may, func(string) int { return 0 }, anyGroup)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,9 +32,11 @@ func (q *Queue) add(name string) *line {
 	}
 	l := &line{
 		name:  name,
-		all:   newAgenda(fetch, nil, q.share, horizon()),
-		fresh: newAgenda(fetch, func(d store.Due) bool { return d.Retry }, q.share, horizon()),
+		all:   newAgenda(fetch, q.share, horizon()),
+		fresh: newAgenda(fetch, q.share, horizon()),
 	}
+	l.all.group, l.fresh.group = q.group, q.group
+	l.fresh.except = func(d store.Due) bool { return d.Retry }
 	q.lines[name] = l
 	q.linesChanged()
 	return l
