@@ -122,7 +122,8 @@ type Flight struct {
 	Recalled []Action
 }
 
-// Call is what dispatch sends to Chert for a chat.
+// Call is what dispatch sends to Chert for a chat. It must not change: the chat in flight has the
+// same one.
 type Call struct {
 	Chat    string
 	Line    string

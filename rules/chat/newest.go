@@ -69,7 +69,9 @@ func (s *step) noteMessage(in Outcomes) bool {
 		m.Sent = s.now // a wrong clock must not make all later messages look older
 	}
 	s.c.LastMessage, s.c.LastMessageSeq = "", came
-	s.markSeen(slices.Sorted(maps.Keys(saw)))
+	if len(saw) > 0 {
+		s.markSeen(slices.Sorted(maps.Keys(saw)))
+	}
 	if len(in.IDs) > 0 {
 		s.c.LastMessage = in.IDs[0]
 	}
