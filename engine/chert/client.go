@@ -193,7 +193,7 @@ func (c *Client) do(ctx context.Context, k call, into any) (Reply, error) {
 		ctx, cancel = context.WithTimeout(ctx, c.cfg.Timeout)
 		defer cancel()
 	}
-	req := c.request(httptrace.WithClientTrace(ctx, &s.trace), k.method, &address, body)
+	req := c.request(httptrace.WithClientTrace(ctx, &s.trace), &k, &address, body)
 	// An http.Client would follow redirects, and so send a signature or a token to
 	// another host.
 	resp, err := c.cfg.Transport.RoundTrip(req)
@@ -232,27 +232,34 @@ func (c *Client) address(k call) (url.URL, error) {
 	return u, nil
 }
 
-// jsonType is the content type of requests. It is shared by them, and never changed.
-var jsonType = []string{"application/json"}
+// Values of headers, which requests share and nothing changes.
+var (
+	jsonType = []string{"application/json"}
+	identity = []string{"identity"}
+)
 
 // request makes a request and signs it.
-func (c *Client) request(ctx context.Context, method string, address *url.URL, body []byte) *http.Request {
+func (c *Client) request(ctx context.Context, k *call, address *url.URL, body []byte) *http.Request {
 	req := c.template.WithContext(ctx)
-	req.Method, req.URL, req.Host = method, address, address.Host
-	req.Header = make(http.Header, len(c.header)+2)
+	req.Method, req.URL, req.Host = k.method, address, address.Host
+	req.Header = make(http.Header, len(c.header)+3)
 	if len(body) > 0 {
 		req.ContentLength = int64(len(body))
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		req.Body, _ = req.GetBody()
 	}
-	if method == http.MethodGet {
+	if k.method == http.MethodGet {
 		// The transport would repeat a GET automatically when an idle connection turns
 		// out to be closed, and so send one signature twice. It does not repeat a
 		// request whose body can't be read again. This body is empty.
 		req.Body, req.GetBody = io.NopCloser(eof{}), nil
 	}
 	maps.Copy(req.Header, c.header)
-	if method == http.MethodPost || body != nil {
+	if !k.list {
+		// The answer is a few bytes. For gzip, the transport adds a map of headers.
+		req.Header["Accept-Encoding"] = identity
+	}
+	if k.method == http.MethodPost || body != nil {
 		req.Header["Content-Type"] = jsonType
 	}
 	if c.cfg.Auth == AuthBearer {
