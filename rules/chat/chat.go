@@ -41,7 +41,7 @@ type Chat struct {
 	// of its rules ran. A read that the pack requests later, for example by a timer,
 	// covers that message and none that came since. Messages that are read already
 	// are left out.
-	SeenBy map[string]int64
+	SeenBy Seen
 	Recent Messages // recognise a message that comes again
 	// Veto is the journal sequence of the newest event that vetoed; Unrequested that of the
 	// newest inbound message that no waiting read covered once its event was handled.

@@ -72,7 +72,7 @@ func appendChat(b []byte, c *chat.Chat) []byte {
 	b = appendInt(b, "last_event_seq", c.LastEvent)
 	b = appendText(b, "last_message_id", c.LastMessage)
 	b = appendInt(b, "last_message_seq", c.LastMessageSeq)
-	b = appendMap(b, "seen_by", c.SeenBy, unchanged)
+	b = appendSeen(b, "seen_by", c.SeenBy)
 	b = appendRecent(b, &c.Recent)
 	b = appendInt(b, "veto_seq", c.Veto)
 	b = appendInt(b, "missed_seq", c.Missed.Through)
@@ -94,6 +94,22 @@ func appendChat(b []byte, c *chat.Chat) []byte {
 }
 
 func unchanged(n int64) int64 { return n }
+
+// appendSeen appends an object as appendMap does.
+func appendSeen(b []byte, key string, s chat.Seen) []byte {
+	if len(s) == 0 {
+		return b
+	}
+	b = append(appendKey(b, key), '{')
+	for i := range s {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, s[i].Pack), ':')
+		b = strconv.AppendInt(b, s[i].Seq, 10)
+	}
+	return append(b, '}')
+}
 
 func appendRecent(b []byte, m *chat.Messages) []byte {
 	if len(m.IDs)+len(m.Newest)+len(m.Replies) == 0 && m.Sent.IsZero() {
@@ -154,7 +170,7 @@ func parseChat(text []byte) (c chat.Chat, waiting []chat.ActionID, err error) {
 	}
 	c = chat.Chat{
 		ID: string(j.ID), Line: string(j.Line), IsGroup: j.IsGroup, Newest: j.Newest,
-		LastEvent: j.LastEvent, LastMessage: string(j.LastMessage), LastMessageSeq: j.LastMessageSeq, SeenBy: j.SeenBy,
+		LastEvent: j.LastEvent, LastMessage: string(j.LastMessage), LastMessageSeq: j.LastMessageSeq, SeenBy: chat.SeenOf(j.SeenBy),
 		Recent: chat.Messages{IDs: texts(j.Recent.IDs), Sent: j.Recent.Sent.Time, Newest: texts(j.Recent.Newest)},
 		Veto:   j.Veto, Missed: chat.Missed{Through: j.Missed, HoldUntil: j.MayHoldUntil.Time}, Unrequested: j.Unrequested, ReadThrough: j.ReadThrough,
 		Retry: chat.Retry{Attempts: j.RetryAttempts, First: j.RetryFirst.Time, NotBefore: j.RetryNotBefore.Time},
