@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"chertd/luabind"
@@ -126,35 +125,34 @@ func quoted(s string) json.RawMessage {
 // names the chat unless it is own, the chat of the event. now is when the event was
 // handled.
 func (w *Request) Words(own string, now time.Time) string {
-	var b strings.Builder
-	b.WriteString(string(w.Kind))
+	s := string(w.Kind) // and nothing else, for most reads
 	switch w.Kind {
 	case chat.RequestTimer, chat.RequestCancelTimer:
-		fmt.Fprintf(&b, " %q", w.Name)
+		s += fmt.Sprintf(" %q", w.Name)
 	}
 	if w.Chat != own {
-		fmt.Fprintf(&b, " chat %s", w.Chat)
+		s += " chat " + w.Chat
 	}
 	switch w.Kind {
 	case chat.RequestRead, chat.RequestTimer:
 		if d := w.Due.Sub(now); d > 0 {
-			fmt.Fprintf(&b, " after %s", d)
+			s += " after " + d.String()
 		}
 	case chat.RequestPostpone:
 		if w.Due.After(now) {
-			fmt.Fprintf(&b, " until %s", w.Due.UTC().Format(time.RFC3339))
+			s += " until " + w.Due.UTC().Format(time.RFC3339)
 		}
 	case chat.RequestHold:
-		fmt.Fprintf(&b, " until %s", w.Due.UTC().Format(time.RFC3339))
+		s += " until " + w.Due.UTC().Format(time.RFC3339)
 	}
 	if w.EvenIfNewer {
-		b.WriteString(" even if newer")
+		s += " even if newer"
 	}
 	if w.Reason != "" {
-		fmt.Fprintf(&b, " (%s)", w.Reason)
+		s += " (" + w.Reason + ")"
 	}
 	if w.Shadow {
-		b.WriteString(" [shadow]")
+		s += " [shadow]"
 	}
-	return b.String()
+	return s
 }

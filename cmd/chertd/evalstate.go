@@ -208,17 +208,19 @@ func (r *stateReader) chat(id string, f stateChat) {
 // message notes that a message came before the event: the packs that have a rule
 // for messages, or a read that waits, have seen it.
 func (r *stateReader) message(c *chat.Chat, reads []stateRead) {
-	c.LastEvent, c.LastMessageSeq, c.SeenBy = storedSeq, storedSeq, map[string]int64{}
+	c.LastEvent, c.LastMessageSeq = storedSeq, storedSeq
+	seen := map[string]int64{}
 	for _, p := range r.set.Packs() {
 		if types := subscribed(p); slices.Contains(types, event.MessageReceived) || slices.Contains(types, "*") {
-			c.SeenBy[p.Name] = storedSeq
+			seen[p.Name] = storedSeq
 		}
 	}
 	for _, read := range reads {
 		if pack, _, ok := strings.Cut(read.Rule, "/"); ok {
-			c.SeenBy[pack] = storedSeq
+			seen[pack] = storedSeq
 		}
 	}
+	c.SeenBy = chat.SeenOf(seen)
 }
 
 // time parses a time: RFC 3339, or a duration from the event's handling.

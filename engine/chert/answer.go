@@ -25,7 +25,17 @@ const (
 // error envelope, with any HTTP status. Everything else comes from something on the
 // way to Chert, such as a proxy, a captive portal or the wrong host. It says nothing
 // about the chat or account of the call; see Error.Foreign.
-func (c *Client) read(resp *http.Response, k call, into any) (Reply, *Error) {
+func (c *Client) read(resp *http.Response, k *call, into any) (Reply, *Error) {
+	found := Error{Status: resp.StatusCode}
+	if c.examine(resp, k, into, &found) {
+		return Reply{Status: found.Status, TraceID: found.TraceID, Date: found.Date}, nil
+	}
+	e := found // only an error is on the heap
+	return Reply{}, &e
+}
+
+// examine reports whether an answer is the success of a call. Else e gets what is wrong.
+func (c *Client) examine(resp *http.Response, k *call, into any, e *Error) bool {
 	good := resp.StatusCode >= 200 && resp.StatusCode <= 299
 	limit := maxAnswer
 	if good && k.list {
@@ -36,34 +46,33 @@ func (c *Client) read(resp *http.Response, k call, into any) (Reply, *Error) {
 	if readErr == nil && len(body) <= limit {
 		fields = object(body)
 	}
-	var date time.Time
 	if text := resp.Header.Get("Date"); text != "" {
-		date, _ = http.ParseTime(text)
+		e.Date, _ = http.ParseTime(text)
 	}
 	trace := resp.Header.Get("X-Trace-Id")
 	if trace == "" {
 		trace, _ = fields.text("trace_id")
 	}
-	e := &Error{Status: resp.StatusCode, TraceID: printable(trace), Date: date}
+	e.TraceID = printable(trace)
 
 	if env := envelopeOf(fields); env != nil {
 		e.Code, e.Message, e.Retryable = env.code, env.message, env.retryable
 		if env.status != 0 && good {
 			e.Status = env.status
 		}
-		e.RetryAfter = max(c.retryAfter(resp.Header.Get("Retry-After"), date), env.retryAfter)
+		e.RetryAfter = max(c.retryAfter(resp.Header.Get("Retry-After"), e.Date), env.retryAfter)
 		if e.Message == "" {
 			e.Message = "Chert gave no message"
 		}
-		return Reply{}, e
+		return false
 	}
 	e.Foreign, e.Retryable = true, true
 	if !good {
-		e.RetryAfter = c.retryAfter(resp.Header.Get("Retry-After"), date)
+		e.RetryAfter = c.retryAfter(resp.Header.Get("Retry-After"), e.Date)
 		// A proxy that gave up may have forwarded the call before.
 		e.Unknown = resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout
 		e.Message = notChert(resp) + describe(resp, body)
-		return Reply{}, e
+		return false
 	}
 	e.Unknown = true
 	switch noContent := resp.StatusCode == http.StatusNoContent && k.success == nil; {
@@ -85,10 +94,7 @@ func (c *Client) read(resp *http.Response, k call, into any) (Reply, *Error) {
 			e.Message, e.cause = "the response does not match the documented format: "+err.Error(), err
 		}
 	}
-	if e.Message != "" {
-		return Reply{}, e
-	}
-	return Reply{Status: resp.StatusCode, TraceID: e.TraceID, Date: date}, nil
+	return e.Message == ""
 }
 
 // readBody reads the body of an answer, and a byte more if it is longer than limit.
@@ -110,6 +116,8 @@ func readBody(resp *http.Response, limit int) ([]byte, error) {
 // words that follow "the response"; "" if it does not.
 type success func(fields) string
 
+var isRead = statusIs("read")
+
 // statusIs returns the success of calls that are answered {"status": want}.
 func statusIs(want string) success {
 	return func(f fields) string {
@@ -126,7 +134,7 @@ func statusIs(want string) success {
 // hasObject returns the success of calls that are answered with an object in a field.
 func hasObject(name string) success {
 	return func(f fields) string {
-		if object(f[name]) == nil {
+		if object(f.get(name)) == nil {
 			return fmt.Sprintf("has no object in %q", name)
 		}
 		return ""
@@ -137,7 +145,7 @@ func hasObject(name string) success {
 func hasList(name string) success {
 	return func(f fields) string {
 		var list []json.RawMessage
-		if json.Unmarshal(f[name], &list) != nil || list == nil {
+		if json.Unmarshal(f.get(name), &list) != nil || list == nil {
 			return fmt.Sprintf("has no list of %s", strings.ReplaceAll(name, "_", " "))
 		}
 		return ""

@@ -3,7 +3,6 @@ package chert
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 )
 
@@ -11,11 +10,12 @@ import (
 // receipt. It is idempotent, so any retry is safe. A receipt can't be taken back.
 func (c *Client) MarkRead(ctx context.Context, chat string) (Reply, error) {
 	return c.do(ctx, call{
-		what:   fmt.Sprintf("mark chat %q as read", chat),
+		what:   "mark chat %q as read",
+		of:     [2]string{chat},
 		method: http.MethodPost,
 		path:   []string{"chats", chat, "mark-read"},
 
-		success: statusIs("read"),
+		success: isRead,
 	}, nil)
 }
 
@@ -23,7 +23,8 @@ func (c *Client) MarkRead(ctx context.Context, chat string) (Reply, error) {
 // effort.
 func (c *Client) Typing(ctx context.Context, chat, state string) (Reply, error) {
 	return c.do(ctx, call{
-		what:   fmt.Sprintf("signal %q in chat %q", state, chat),
+		what:   "signal %q in chat %q",
+		of:     [2]string{state, chat},
 		method: http.MethodPost,
 		path:   []string{"chats", chat, "typing"},
 		body: struct {
@@ -37,7 +38,8 @@ func (c *Client) Typing(ctx context.Context, chat, state string) (Reply, error) 
 // question. It is not idempotent: don't repeat it after an Error that is Unknown.
 func (c *Client) React(ctx context.Context, message, reaction string) (Reply, error) {
 	return c.do(ctx, call{
-		what:   fmt.Sprintf("react to message %q", message),
+		what:   "react to message %q",
+		of:     [2]string{message},
 		method: http.MethodPost,
 		path:   []string{"messages", message, "react"},
 		body: struct {
@@ -51,9 +53,15 @@ func (c *Client) React(ctx context.Context, message, reaction string) (Reply, er
 // same key is safe. The Message has the fields that the answer has in their
 // documented types.
 func (c *Client) Send(ctx context.Context, chat, text, key string) (Message, Reply, error) {
-	what := fmt.Sprintf("send a message to chat %q", chat)
+	k := call{
+		what:    "send a message to chat %q",
+		of:      [2]string{chat},
+		method:  http.MethodPost,
+		path:    []string{"chats", chat, "messages"},
+		success: hasObject("message"),
+	}
 	if key == "" {
-		return Message{}, Reply{}, &Error{Call: what, Message: "the idempotency key is empty"}
+		return Message{}, Reply{}, &Error{Call: k.String(), Message: "the idempotency key is empty"}
 	}
 	type body struct {
 		Parts []Part `json:"parts"`
@@ -62,15 +70,10 @@ func (c *Client) Send(ctx context.Context, chat, text, key string) (Message, Rep
 	var got struct {
 		Message json.RawMessage `json:"message"`
 	}
-	reply, err := c.do(ctx, call{
-		what:   what,
-		method: http.MethodPost,
-		path:   []string{"chats", chat, "messages"},
-		body: struct {
-			Message body `json:"message"`
-		}{body{Parts: []Part{{Type: "text", Value: text}}, Key: key}},
-		success: hasObject("message"),
-	}, &got)
+	k.body = struct {
+		Message body `json:"message"`
+	}{body{Parts: []Part{{Type: "text", Value: text}}, Key: key}}
+	reply, err := c.do(ctx, k, &got)
 	if err != nil {
 		return Message{}, reply, err
 	}
@@ -110,7 +113,8 @@ func (c *Client) Messages(ctx context.Context, chat string) (list []Message, mor
 		HasMore  bool      `json:"has_more"`
 	}
 	reply, err = c.do(ctx, call{
-		what:   fmt.Sprintf("list the messages of chat %q", chat),
+		what:   "list the messages of chat %q",
+		of:     [2]string{chat},
 		method: http.MethodGet,
 		path:   []string{"chats", chat, "messages"},
 

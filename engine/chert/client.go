@@ -25,12 +25,19 @@ import (
 // Client makes calls to Chert. Each call is one request with its own signature, and is
 // never repeated. Its methods may be called from many goroutines.
 type Client struct {
-	base   url.URL // its path has no slash at the end
-	cfg    Config
-	secret atomic.Pointer[secret] // authenticates calls
-	header http.Header            // of every call; each call has a copy, but shares the values
-	slots  chan struct{}          // holds one element per call in flight
-	traced bool                   // the transport reports when it has a connection
+	base     url.URL // its path has no slash at the end
+	cfg      Config
+	secret   atomic.Pointer[secret] // authenticates calls
+	template *http.Request          // each call has a copy of it
+	header   http.Header            // of every call; each call has a copy, but shares the values
+	slots    chan *slot             // those that no call has
+	traced   bool                   // the transport reports when it has a connection
+}
+
+// slot is a call's place in flight. Calls use it one after another.
+type slot struct {
+	sent  atomic.Bool // the call has a connection, so the request may be on its way
+	trace httptrace.ClientTrace
 }
 
 // secret is the signing secret, in the forms that calls need.
@@ -75,8 +82,16 @@ func New(cfg Config) (*Client, error) {
 		base:   *base,
 		cfg:    cfg,
 		header: http.Header{"Accept": {"application/json"}, "User-Agent": {"chertd"}},
-		slots:  make(chan struct{}, cfg.MaxConns),
+		slots:  make(chan *slot, cfg.MaxConns),
 		traced: traced,
+	}
+	if c.template, err = http.NewRequest(http.MethodGet, "/", nil); err != nil {
+		return nil, fmt.Errorf("make the requests of chert: %w", err)
+	}
+	for range cfg.MaxConns {
+		s := &slot{}
+		s.trace.GotConn = func(httptrace.GotConnInfo) { s.sent.Store(true) }
+		c.slots <- s
 	}
 	if cfg.Tenant != "" {
 		c.header["X-Chert-Tenant"] = []string{cfg.Tenant}
@@ -128,7 +143,8 @@ func newTransport(conns int) *http.Transport {
 
 // call describes one request.
 type call struct {
-	what   string // for people, such as "mark chat c1 as read"
+	what   string    // for people, with a %q for each of of, such as "mark chat %q as read"
+	of     [2]string // put into what where a call fails
 	method string
 	path   []string // segments; each is escaped
 	query  url.Values
@@ -140,11 +156,16 @@ type call struct {
 	list    bool // its answer may be as long as maxList
 }
 
+func (k *call) String() string {
+	of := []any{k.of[0], k.of[1]}
+	return fmt.Sprintf(k.what, of[:strings.Count(k.what, "%q")]...)
+}
+
 // do makes a call and decodes its answer into into, unless that is nil. Its error is
 // nil or an *Error.
 func (c *Client) do(ctx context.Context, k call, into any) (Reply, error) {
 	fail := func(e *Error) (Reply, error) {
-		e.Call = k.what
+		e.Call = k.String()
 		e.Message = c.redact(e.Message)
 		return Reply{}, e
 	}
@@ -158,30 +179,29 @@ func (c *Client) do(ctx context.Context, k call, into any) (Reply, error) {
 			return fail(&Error{Message: "encode the request: " + err.Error(), cause: err})
 		}
 	}
+	var s *slot
 	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
+	case s = <-c.slots:
+		s.sent.Store(false)
+		defer func() { c.slots <- s }()
 	case <-ctx.Done():
 		return fail(&Error{Message: "waiting for a free connection: " + ctx.Err().Error(), Retryable: true, cause: ctx.Err()})
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
-	defer cancel()
-
-	// Once there is a connection the request may be on its way.
-	var sent atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
-	req, err := c.request(ctx, k.method, address, body)
-	if err != nil {
-		return fail(&Error{Message: "make the request: " + err.Error(), cause: err})
+	// A context with a timer takes as much memory as the answer. Dispatch gives one.
+	if end, ok := ctx.Deadline(); !ok || time.Until(end) > c.cfg.Timeout {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.cfg.Timeout)
+		defer cancel()
 	}
+	req := c.request(httptrace.WithClientTrace(ctx, &s.trace), &k, &address, body)
 	// An http.Client would follow redirects, and so send a signature or a token to
 	// another host.
 	resp, err := c.cfg.Transport.RoundTrip(req)
 	if err != nil {
-		return fail(transportError(err, sent.Load() || !c.traced, c.cfg.Timeout))
+		return fail(transportError(err, s.sent.Load() || !c.traced, c.cfg.Timeout))
 	}
 	defer resp.Body.Close()
-	reply, e := c.read(resp, k, into)
+	reply, e := c.read(resp, &k, into)
 	if e != nil {
 		return fail(e)
 	}
@@ -192,40 +212,54 @@ func (c *Client) do(ctx context.Context, k call, into any) (Reply, error) {
 // segment of the path, whatever it contains.
 func (c *Client) address(k call) (url.URL, error) {
 	u := c.base
-	plain, escaped := strings.Builder{}, strings.Builder{}
-	plain.WriteString(c.base.Path)
-	escaped.WriteString(c.base.EscapedPath())
+	plain := true // no id has a character that is escaped
 	for _, segment := range k.path {
 		if segment == "" || segment == "." || segment == ".." {
 			return u, fmt.Errorf("%q is not an id", segment)
 		}
-		plain.WriteByte('/')
-		plain.WriteString(segment)
-		escaped.WriteByte('/')
-		escaped.WriteString(url.PathEscape(segment))
+		plain = plain && url.PathEscape(segment) == segment
 	}
-	u.Path, u.RawPath, u.RawQuery = plain.String(), escaped.String(), k.query.Encode()
+	path := strings.Join(k.path, "/")
+	u.Path, u.RawQuery = c.base.Path+"/"+path, k.query.Encode()
+	if plain && c.base.RawPath == "" {
+		return u, nil // net/url escapes the path as it is
+	}
+	escaped := make([]string, len(k.path))
+	for i, segment := range k.path {
+		escaped[i] = url.PathEscape(segment)
+	}
+	u.RawPath = c.base.EscapedPath() + "/" + strings.Join(escaped, "/")
 	return u, nil
 }
 
-// jsonType is the content type of requests. It is shared by them, and never changed.
-var jsonType = []string{"application/json"}
+// Values of headers, which requests share and nothing changes.
+var (
+	jsonType = []string{"application/json"}
+	identity = []string{"identity"}
+)
 
 // request makes a request and signs it.
-func (c *Client) request(ctx context.Context, method string, address url.URL, body []byte) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "/", bytes.NewReader(body))
-	if err != nil {
-		return nil, err
+func (c *Client) request(ctx context.Context, k *call, address *url.URL, body []byte) *http.Request {
+	req := c.template.WithContext(ctx)
+	req.Method, req.URL, req.Host = k.method, address, address.Host
+	req.Header = make(http.Header, len(c.header)+3)
+	if len(body) > 0 {
+		req.ContentLength = int64(len(body))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		req.Body, _ = req.GetBody()
 	}
-	*req.URL, req.Host = address, address.Host
-	if method == http.MethodGet {
+	if k.method == http.MethodGet {
 		// The transport would repeat a GET automatically when an idle connection turns
 		// out to be closed, and so send one signature twice. It does not repeat a
 		// request whose body can't be read again. This body is empty.
 		req.Body, req.GetBody = io.NopCloser(eof{}), nil
 	}
 	maps.Copy(req.Header, c.header)
-	if method == http.MethodPost || body != nil {
+	if !k.list {
+		// The answer is a few bytes. For gzip, the transport adds a map of headers.
+		req.Header["Accept-Encoding"] = identity
+	}
+	if k.method == http.MethodPost || body != nil {
 		req.Header["Content-Type"] = jsonType
 	}
 	if c.cfg.Auth == AuthBearer {
@@ -234,7 +268,7 @@ func (c *Client) request(ctx context.Context, method string, address url.URL, bo
 		timestamp := strconv.FormatInt(c.cfg.Now().Unix(), 10)
 		req.Header["X-Chert-Signature"] = []string{c.secret.Load().key.Signature(timestamp, body)}
 	}
-	return req, nil
+	return req
 }
 
 // redact removes the secret from a message: a server or proxy may have copied it from

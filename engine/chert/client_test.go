@@ -152,6 +152,7 @@ func TestAuthentication(t *testing.T) {
 			"Content-Type":      "application/json",
 			"Accept":            "application/json",
 			"User-Agent":        "chertd",
+			"Accept-Encoding":   "identity",
 		}},
 		{"bearer", func(c *Config) { c.Auth, c.Tenant = AuthBearer, "" }, map[string]string{
 			"X-Chert-Tenant": "", "X-Chert-Signature": "", "Authorization": "Bearer " + testSecret,

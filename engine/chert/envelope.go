@@ -9,17 +9,28 @@ import (
 	"time"
 )
 
-// fields is a JSON object. Names are case-sensitive, as on the wire.
-type fields map[string]json.RawMessage
+// fields is a JSON object; nil: something else. Names are case-sensitive, as on the wire.
+// It is a list, as answers have few fields, and a map of them takes more memory than the
+// answer.
+type fields []field
+
+type field struct {
+	name  string
+	value json.RawMessage
+}
 
 // object reads a JSON object; nil if body is something else.
 func object(body []byte) fields {
 	if f := plainObject(body); f != nil {
 		return f
 	}
-	var f fields
-	if json.Unmarshal(body, &f) != nil {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(body, &m) != nil || m == nil {
 		return nil
+	}
+	f := make(fields, 0, len(m))
+	for name, value := range m {
+		f = append(f, field{name, value})
 	}
 	return f
 }
@@ -29,7 +40,7 @@ func object(body []byte) fields {
 // else.
 func plainObject(body []byte) fields {
 	rest, ok := cutByte(body, '{')
-	f := make(fields, 4)
+	f := make(fields, 0, 2)
 	for ok {
 		var name, value []byte
 		if name, rest, ok = plainString(rest); !ok {
@@ -41,7 +52,7 @@ func plainObject(body []byte) fields {
 		if value, rest, ok = plainString(rest); !ok {
 			return nil
 		}
-		f[string(name[1:len(name)-1])] = value
+		f = append(f, field{string(name[1 : len(name)-1]), value})
 		if end, ended := cutByte(rest, '}'); ended && len(trimSpace(end)) == 0 {
 			return f
 		}
@@ -85,25 +96,38 @@ func trimSpace(text []byte) []byte {
 	return text
 }
 
+// get returns the value of a field; nil: it has none. If a name is there twice, its last
+// value counts.
+func (f fields) get(name string) json.RawMessage {
+	for i := len(f) - 1; i >= 0; i-- {
+		if f[i].name == name {
+			return f[i].value
+		}
+	}
+	return nil
+}
+
 // text returns a field that is a string.
-func (f fields) text(name string) (s string, ok bool) {
-	raw := f[name]
+func (f fields) text(name string) (text string, ok bool) {
+	raw := f.get(name)
 	if len(raw) == 0 || raw[0] != '"' {
 		return "", false
 	}
 	if _, _, plain := plainString(raw); plain { // a value has nothing after its end
 		return string(raw[1 : len(raw)-1]), true
 	}
-	return s, json.Unmarshal(raw, &s) == nil
+	var s string
+	err := json.Unmarshal(raw, &s)
+	return s, err == nil
 }
 
 // reportsFailure reports whether a body reports that the call failed.
 func (f fields) reportsFailure() bool {
-	if success, clear := clearBool(f["success"]); clear && !success {
+	if success, clear := clearBool(f.get("success")); clear && !success {
 		return true
 	}
-	raw, ok := f["error"]
-	return ok && string(raw) != "null"
+	raw := f.get("error")
+	return raw != nil && string(raw) != "null"
 }
 
 // envelope is Chert's error envelope.
@@ -124,17 +148,17 @@ type envelope struct {
 // whole envelope: success is false, the code has four digits or more, and retryable is
 // clear. Other APIs have an "error" with a "code", too, and must not end a read.
 func envelopeOf(f fields) *envelope {
-	if f["error"] == nil {
+	if f.get("error") == nil {
 		return nil
 	}
-	succeeded, given := clearBool(f["success"])
-	w := object(f["error"])
-	code, ok := clearInt(w["code"])
+	succeeded, given := clearBool(f.get("success"))
+	w := object(f.get("error"))
+	code, ok := clearInt(w.get("code"))
 	if !ok || given && succeeded {
 		return nil
 	}
 	usual, known := documented[code]
-	retryable, clear := clearBool(w["retryable"])
+	retryable, clear := clearBool(w.get("retryable"))
 	if !known && (!given || !clear || code < 1000) {
 		return nil
 	}
@@ -142,13 +166,13 @@ func envelopeOf(f fields) *envelope {
 		retryable = usual.Retryable
 	}
 	e := &envelope{code: code, retryable: retryable}
-	if status, ok := clearInt(w["status"]); ok && status >= 100 && status <= 599 {
+	if status, ok := clearInt(w.get("status")); ok && status >= 100 && status <= 599 {
 		e.status = status
 	}
 	if message, ok := w.text("message"); ok {
 		e.message = printable(message)
 	}
-	if wait, ok := plainWait(unquoted(w["retry_after"])); ok {
+	if wait, ok := plainWait(unquoted(w.get("retry_after"))); ok {
 		e.retryAfter = wait
 	}
 	return e

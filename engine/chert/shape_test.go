@@ -229,10 +229,14 @@ func TestPlainObjectReadsAsJSONDoes(t *testing.T) {
 			continue
 		}
 		plain++
-		var want fields
+		var want map[string]json.RawMessage
+		read := map[string]json.RawMessage{}
+		for _, f := range got {
+			read[f.name] = got.get(f.name)
+		}
 		if err := json.Unmarshal([]byte(body), &want); err != nil {
 			t.Errorf("%q is not JSON, and becomes %q", body, got)
-		} else if !reflect.DeepEqual(got, want) {
+		} else if !reflect.DeepEqual(read, want) {
 			t.Errorf("%q becomes %q, want %q", body, got, want)
 		}
 	}

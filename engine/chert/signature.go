@@ -13,19 +13,24 @@ import (
 // cheaper. Any number of goroutines may use it.
 type Key struct{ states sync.Pool }
 
+// state is what one signature at a time uses.
+type state struct {
+	hash hash.Hash
+	head []byte // "<timestamp>."
+}
+
 // NewKey returns the key of a secret.
 func NewKey(secret string) *Key {
 	k := &Key{}
-	k.states.New = func() any { return hmac.New(sha256.New, []byte(secret)) }
+	k.states.New = func() any { return &state{hash: hmac.New(sha256.New, []byte(secret))} }
 	return k
 }
 
 // Signature returns the value of the header x-chert-signature for a request body:
 // "v1,<timestamp>,<hex>". timestamp is Unix seconds in decimal.
 func (k *Key) Signature(timestamp string, body []byte) string {
-	const scheme = "v1,"
-	b := make([]byte, 0, len(scheme)+len(timestamp)+1+2*sha256.Size)
-	b = append(append(append(b, scheme...), timestamp...), ',')
+	b := make([]byte, 0, len("v1,")+20+len(",")+2*sha256.Size) // on the stack
+	b = append(append(append(b, "v1,"...), timestamp...), ',')
 	return string(hex.AppendEncode(b, k.Digest(timestamp, body)))
 }
 
@@ -33,11 +38,11 @@ func (k *Key) Signature(timestamp string, body []byte) string {
 // text ends in the dot. timestamp is the text in the header, as it came. Compare digests
 // with hmac.Equal.
 func (k *Key) Digest(timestamp string, body []byte) []byte {
-	h := k.states.Get().(hash.Hash)
-	defer k.states.Put(h)
-	h.Reset()
-	var head [32]byte // of a timestamp and the dot: it needs no memory of its own
-	h.Write(append(append(head[:0], timestamp...), '.'))
-	h.Write(body)
-	return h.Sum(make([]byte, 0, sha256.Size))
+	s := k.states.Get().(*state)
+	defer k.states.Put(s)
+	s.head = append(append(s.head[:0], timestamp...), '.')
+	s.hash.Reset()
+	s.hash.Write(s.head)
+	s.hash.Write(body)
+	return s.hash.Sum(make([]byte, 0, sha256.Size))
 }

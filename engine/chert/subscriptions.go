@@ -54,7 +54,7 @@ func (c *Client) Subscriptions(ctx context.Context) ([]Subscription, Reply, erro
 
 // DeleteSubscription deletes a subscription.
 func (c *Client) DeleteSubscription(ctx context.Context, id string) (Reply, error) {
-	return c.do(ctx, call{what: fmt.Sprintf("delete webhook subscription %q", id), method: http.MethodDelete, path: []string{subscriptions, id}}, nil)
+	return c.do(ctx, call{what: "delete webhook subscription %q", of: [2]string{id}, method: http.MethodDelete, path: []string{subscriptions, id}}, nil)
 }
 
 const subscriptions = "webhook-subscriptions"
@@ -67,7 +67,7 @@ func (c *Client) subscription(ctx context.Context, k call) (Subscription, Reply,
 		Subscription
 	}
 	k.success = func(f fields) string {
-		if object(f["subscription"]) == nil && f["id"] == nil {
+		if object(f.get("subscription")) == nil && f.get("id") == nil {
 			return "has no subscription"
 		}
 		return ""

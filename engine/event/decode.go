@@ -119,20 +119,16 @@ func hashOf(raw []byte) string {
 // chat sets the chat of an event, if the delivery names it. It reports whether only the row
 // around it does.
 func (env *envelope) chat(e *Event, r row) (rows bool) {
-	var w wireChat
-	if env.Data.Chat != nil {
-		w = *env.Data.Chat
-	}
+	w := env.Data.Chat
 	// A legacy event has no chat object. Its chat_id or lead_id, at any level, or those of
 	// the row around it, have the id of the chat in the API (a /send answer calls the
 	// chat_id lead_id). The innermost takes precedence. The row's does not count if the
 	// payload has a malformed chat: the webhook may bring the same payload without the
 	// row.
-	w.ID = first(w.ID, stringIn(w.LeadID))
-	if m := env.Data.Message; m != nil {
-		w.ID = first(w.ID, stringIn(m.ChatID), stringIn(m.LeadID))
+	if w.ID == "" {
+		m, d := &env.Data.Message, &env.Data
+		w.ID = first(stringIn(w.LeadID), stringIn(m.ChatID), stringIn(m.LeadID), stringIn(d.ChatID), stringIn(d.LeadID), stringIn(env.ChatID), stringIn(env.LeadID))
 	}
-	w.ID = first(w.ID, stringIn(env.Data.ChatID), stringIn(env.Data.LeadID), stringIn(env.ChatID), stringIn(env.LeadID))
 	if w.ID == "" && !env.unreadChat {
 		w.ID, rows = r.leadID, r.leadID != ""
 	}
@@ -150,12 +146,9 @@ func (env *envelope) chat(e *Event, r row) (rows bool) {
 
 // message sets the message of an event, its text and its sender.
 func (env *envelope) message(e *Event) error {
-	w := env.Data.Message
-	if w == nil {
-		if env.Text == "" && env.From == "" && env.MessageGUID == "" {
-			return nil
-		}
-		w = &wireMessage{}
+	w := &env.Data.Message
+	if !w.Given && env.Text == "" && env.From == "" && env.MessageGUID == "" {
+		return nil
 	}
 	parts, text, err := w.parts()
 	if err != nil {

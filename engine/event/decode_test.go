@@ -368,6 +368,15 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// A delivery of the documented shape costs the parts of its event, and nothing else.
+func TestDecodeAllocatesLittle(t *testing.T) {
+	body := bytes.Clone(messageReceived)
+	const most = 18
+	if n := testing.AllocsPerRun(100, func() { Decode(body, Hints{}) }); n > most {
+		t.Errorf("a delivery allocates %.0f objects, want at most %d", n, most)
+	}
+}
+
 func BenchmarkDecode(b *testing.B) {
 	var compact bytes.Buffer // as on the wire
 	if err := json.Compact(&compact, messageReceived); err != nil {

@@ -66,11 +66,11 @@ func (q *quick) data(d *wireData) bool {
 	return q.object(func(name []byte) bool {
 		switch string(name) {
 		case "chat":
-			d.Chat = &wireChat{}
-			return seen.first(0) && q.chat(d.Chat)
+			d.Chat.Given = true
+			return seen.first(0) && q.chat(&d.Chat)
 		case "message":
-			d.Message = &wireMessage{}
-			return seen.first(1) && q.message(d.Message)
+			d.Message.Given = true
+			return seen.first(1) && q.message(&d.Message)
 		case "chat_id":
 			return seen.first(2) && q.raw(&d.ChatID)
 		case "lead_id":
@@ -89,7 +89,7 @@ func (q *quick) chat(c *wireChat) bool {
 		case "is_group":
 			return seen.first(1) && q.flag(&c.IsGroup)
 		case "handles":
-			c.Handles = []Handle{}
+			c.Handles = make([]Handle, 0, 2) // the line's and the sender's
 			return seen.first(2) && q.array(func() bool {
 				c.Handles = append(c.Handles, Handle{})
 				return q.handle(&c.Handles[len(c.Handles)-1])

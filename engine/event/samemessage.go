@@ -38,12 +38,12 @@ func (e *Event) MessageTexts() []string {
 		return nil
 	}
 	sum := sha256.Sum256([]byte(e.Text))
-	text := "/" + hex.EncodeToString(sum[:8])
 	var keys []string
 	for _, at := range []time.Time{e.Message.SentAt, e.At} {
-		key := strconv.FormatInt(at.Unix(), 10) + text
-		if !at.IsZero() && (len(keys) == 0 || keys[0] != key) {
-			keys = append(keys, key)
+		key := append(strconv.AppendInt(make([]byte, 0, 64), at.Unix(), 10), '/') // on the stack
+		key = hex.AppendEncode(key, sum[:8])
+		if !at.IsZero() && (len(keys) == 0 || keys[0] != string(key)) {
+			keys = append(keys, string(key))
 		}
 	}
 	return keys

@@ -61,8 +61,12 @@ func (q *quick) text(into *string) bool {
 		*into = word(s)
 		return true
 	}
-	// json.Unmarshal decodes escapes and invalid encodings.
-	return json.Unmarshal(q.body[q.at-len(s)-2:q.at], into) == nil
+	// json.Unmarshal decodes escapes and invalid encodings. Only a string of its own is on
+	// the heap for that, not all that into is a part of.
+	var decoded string
+	err := json.Unmarshal(q.body[q.at-len(s)-2:q.at], &decoded)
+	*into = decoded
+	return err == nil
 }
 
 func (q *quick) stamp(into *stamp) bool {

@@ -43,10 +43,10 @@ func parseSlow(body []byte, typ string) (env envelope, err error) {
 	s.unit(typ, "data", func() { data = s.object("data", fields["data"]) })
 	env.Data.ChatID, env.Data.LeadID = data["chat_id"], data["lead_id"]
 	if !s.unit(typ, "data.chat", func() { env.Data.Chat = s.chat("data.chat", data["chat"]) }) {
-		env.Data.Chat, env.unreadChat = nil, true
+		env.Data.Chat, env.unreadChat = wireChat{}, true
 	}
 	if !s.unit(typ, "data.message", func() { env.Data.Message = s.message("data.message", data["message"]) }) {
-		env.Data.Message = nil
+		env.Data.Message = wireMessage{}
 	}
 	if s.err != nil {
 		return envelope{}, s.err
@@ -68,12 +68,12 @@ func (s *slow) unit(typ, path string, read func()) bool {
 	return false
 }
 
-func (s *slow) chat(path string, raw json.RawMessage) *wireChat {
+func (s *slow) chat(path string, raw json.RawMessage) (c wireChat) {
 	fields := s.object(path, raw)
 	if fields == nil {
-		return nil
+		return wireChat{}
 	}
-	c := &wireChat{}
+	c.Given = true
 	s.text(path+".id", fields["id"], &c.ID)
 	s.flag(path+".is_group", fields["is_group"], &c.IsGroup)
 	for i, raw := range s.array(path+".handles", fields["handles"]) {
@@ -95,12 +95,12 @@ func (s *slow) handle(path string, raw json.RawMessage) (h Handle) {
 	return h
 }
 
-func (s *slow) message(path string, raw json.RawMessage) *wireMessage {
+func (s *slow) message(path string, raw json.RawMessage) (m wireMessage) {
 	fields := s.object(path, raw)
 	if fields == nil {
-		return nil
+		return wireMessage{}
 	}
-	m := &wireMessage{}
+	m.Given = true
 	s.text(path+".id", fields["id"], &m.ID)
 	s.text(path+".direction", fields["direction"], &m.Direction)
 	m.Sender = s.handle(path+".sender_handle", fields["sender_handle"])

@@ -39,13 +39,14 @@ type envelope struct {
 }
 
 type wireData struct {
-	Chat    *wireChat
-	Message *wireMessage
+	Chat    wireChat
+	Message wireMessage
 	ChatID  json.RawMessage
 	LeadID  json.RawMessage
 }
 
 type wireChat struct {
+	Given   bool // the delivery has it
 	ID      string
 	LeadID  json.RawMessage
 	IsGroup Truth
@@ -54,6 +55,7 @@ type wireChat struct {
 }
 
 type wireMessage struct {
+	Given     bool // the delivery has it
 	ID        string
 	ChatID    json.RawMessage
 	LeadID    json.RawMessage
@@ -83,7 +85,7 @@ func (env *envelope) eventType() string { return first(env.EventType, env.Event)
 // isRow reports whether it is a row: it has a payload, or an id and a type without one,
 // and none of the main fields of an envelope.
 func (env *envelope) isRow() bool {
-	if env.eventType() != "" || env.Data.Chat != nil || env.Data.Message != nil {
+	if env.eventType() != "" || env.Data.Chat.Given || env.Data.Message.Given {
 		return false
 	}
 	return present(env.Payload) || present(env.Type) && present(env.ID)
@@ -120,7 +122,7 @@ func (w *wireMessage) parts() ([]Part, string, error) {
 		return nil, "", nil
 	}
 	parts := make([]Part, len(w.Parts))
-	var texts []string
+	texts := make([]string, 0, 4)
 	for i, p := range w.Parts {
 		if p.Type == "text" {
 			if p.OtherValue != "" {
@@ -155,10 +157,11 @@ func (s *stamp) UnmarshalJSON(b []byte) error {
 
 // stringIn returns the value of a string, and "" for any other kind of value.
 func stringIn(raw json.RawMessage) string {
-	var s string
-	if len(raw) > 0 && raw[0] == '"' {
-		_ = json.Unmarshal(raw, &s) // it was read before: it is JSON
+	if len(raw) == 0 || raw[0] != '"' {
+		return ""
 	}
+	var s string
+	_ = json.Unmarshal(raw, &s) // it was read before: it is JSON
 	return s
 }
 

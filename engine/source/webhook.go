@@ -157,7 +157,7 @@ func (w *Webhook) Change(s WebhookSettings) error {
 // ServeHTTP answers one delivery.
 func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	signed := len(r.Header.Values(headerSignature))+len(r.Header.Values(headerLegacySignature)) > 0
-	if cleanPath(r.URL.Path) != w.path {
+	if p := r.URL.Path; p != w.path && cleanPath(p) != w.path {
 		w.refuse(refusedPath, signed, clip(r.URL.EscapedPath()))
 		answerError(rw, http.StatusNotFound, "there is nothing at this path", "deliveries go to "+w.cfg.Path)
 		return

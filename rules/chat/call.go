@@ -27,7 +27,7 @@ func (s *step) ready(in Ready) {
 	if first < 0 {
 		return
 	}
-	head := s.c.Waiting[first]
+	head := &s.c.Waiting[first]
 	call := Call{Chat: s.c.ID, Line: s.c.Line, Kind: head.Kind, SentSeq: in.Seq, Attempt: head.Attempts + 1}
 	switch head.Kind {
 	case Read:
@@ -35,11 +35,12 @@ func (s *step) ready(in Ready) {
 	case React, Typing:
 		// It must not be repeated: after a crash from here on its status is "sent", not "waiting".
 		s.c.Waiting = slices.Clone(s.c.Waiting)
-		s.c.Waiting[first].Status = Sent
-		head = s.c.Waiting[first]
-		s.put(head)
+		head = &s.c.Waiting[first]
+		head.Status = Sent
+		s.put(*head)
 	}
-	call.Actions = []Action{head}
+	// Most calls serve one action. Waiting is never written to, so the call may share it.
+	call.Actions = s.c.Waiting[first : first+1 : first+1]
 	if head.Kind == Read {
 		// One call serves all waiting reads, due or not, except those that wait for
 		// their pack's limit. The read that is due comes first.
@@ -51,9 +52,7 @@ func (s *step) ready(in Ready) {
 		}
 	}
 	s.c.Flight = &Flight{Call: call}
-	out := call
-	out.Actions = slices.Clone(call.Actions)
-	s.out.Call = &out
+	s.out.Call = &s.c.Flight.Call
 }
 
 func (s *step) answer(in Answer) {

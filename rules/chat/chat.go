@@ -41,7 +41,7 @@ type Chat struct {
 	// of its rules ran. A read that the pack requests later, for example by a timer,
 	// covers that message and none that came since. Messages that are read already
 	// are left out.
-	SeenBy map[string]int64
+	SeenBy Seen
 	Recent Messages // recognise a message that comes again
 	// Veto is the journal sequence of the newest event that vetoed; Unrequested that of the
 	// newest inbound message that no waiting read covered once its event was handled.
@@ -122,7 +122,8 @@ type Flight struct {
 	Recalled []Action
 }
 
-// Call is what dispatch sends to Chert for a chat.
+// Call is what dispatch sends to Chert for a chat. It must not change: the chat in flight has the
+// same one.
 type Call struct {
 	Chat    string
 	Line    string

@@ -68,13 +68,13 @@ func (c *Chat) mayCall(i int) bool {
 // rule or its pack saw the newest one, it has even_if_newer, or everything is read already.
 func (c *Chat) coversNewest(a *Action) bool {
 	newest := c.LastMessageSeq
-	return a.EvenIfNewer || newest <= c.ReadThrough || c.covers(a) >= newest || c.SeenBy[a.Pack] >= newest
+	return a.EvenIfNewer || newest <= c.ReadThrough || c.covers(a) >= newest || c.SeenBy.By(a.Pack) >= newest
 }
 
 // covers returns the newest inbound message that a read covers by now.
 func (c *Chat) covers(a *Action) int64 {
 	if a.WithoutMessage {
-		return max(a.Covers, c.SeenBy[a.Pack])
+		return max(a.Covers, c.SeenBy.By(a.Pack))
 	}
 	return a.Covers
 }

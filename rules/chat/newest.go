@@ -69,7 +69,9 @@ func (s *step) noteMessage(in Outcomes) bool {
 		m.Sent = s.now // a wrong clock must not make all later messages look older
 	}
 	s.c.LastMessage, s.c.LastMessageSeq = "", came
-	s.markSeen(slices.Sorted(maps.Keys(saw)))
+	if len(saw) > 0 {
+		s.markSeen(slices.Sorted(maps.Keys(saw)))
+	}
 	if len(in.IDs) > 0 {
 		s.c.LastMessage = in.IDs[0]
 	}
@@ -81,20 +83,9 @@ func (s *step) noteMessage(in Outcomes) bool {
 
 // markSeen records that rules of the packs ran on the newest message.
 func (s *step) markSeen(packs []string) {
-	newest := s.c.LastMessageSeq
-	if len(packs) == 0 {
-		return
+	if len(packs) > 0 {
+		s.c.SeenBy = s.c.SeenBy.with(packs, s.c.LastMessageSeq, s.c.ReadThrough)
 	}
-	seen := map[string]int64{}
-	for pack, seq := range s.c.SeenBy {
-		if seq > s.c.ReadThrough {
-			seen[pack] = seq
-		}
-	}
-	for _, pack := range packs {
-		seen[pack] = newest
-	}
-	s.c.SeenBy = seen
 }
 
 // noteUnread records an event that can be unread.
@@ -125,7 +116,7 @@ func (s *step) coverMessage(message int64, saw map[string]int64) {
 // of an older one does not.
 func (s *step) covers(in Outcomes, w *Request) int64 {
 	newest := s.c.LastMessageSeq
-	seen := max(s.c.SeenBy[w.Pack], min(newest, s.c.ReadThrough))
+	seen := max(s.c.SeenBy.By(w.Pack), min(newest, s.c.ReadThrough))
 	switch {
 	case in.Message && in.Seq <= newest:
 		return in.Seq

@@ -127,7 +127,7 @@ func (s *step) endWhere(status Status, why string, match func(*Action) bool) {
 // recalled.
 func (s *step) transition(match func(*Action) bool, status func(*Action) (Status, string)) {
 	// By index: an Action is large, and a pointer to a copy of it would be an
-	// allocation for each.
+	// allocation for each. What status gets is the copy in the effects.
 	first := 0
 	for first < len(s.c.Waiting) && !match(&s.c.Waiting[first]) {
 		first++
@@ -141,17 +141,15 @@ func (s *step) transition(match func(*Action) bool, status func(*Action) (Status
 			kept = append(kept, s.c.Waiting[i])
 			continue
 		}
-		a := s.c.Waiting[i]
-		a.Status, a.Why = status(&a)
+		a := s.put(s.c.Waiting[i])
+		a.Status, a.Why = status(a)
 		if a.Status == Waiting {
-			kept = append(kept, a)
-			s.put(a)
+			kept = append(kept, *a)
 			continue
 		}
 		a.Ended = s.now
-		s.put(a)
 		if f := s.c.Flight; f != nil && f.carries(a.ID) {
-			s.c.Flight = &Flight{Call: f.Call, Recalled: append(slices.Clip(f.Recalled), a)}
+			s.c.Flight = &Flight{Call: f.Call, Recalled: append(slices.Clip(f.Recalled), *a)}
 		}
 	}
 	s.c.Waiting = kept
@@ -163,15 +161,17 @@ func (s *step) end(a Action, status Status, why string) {
 	s.put(a)
 }
 
-// put adds the action to the effects, replacing an earlier state of it.
-func (s *step) put(a Action) {
+// put adds the action to the effects, replacing an earlier state of it, and returns it as it
+// is there. The pointer is valid until the next put.
+func (s *step) put(a Action) *Action {
 	for i := range s.out.Actions {
 		if s.out.Actions[i].ID == a.ID {
 			s.out.Actions[i] = a
-			return
+			return &s.out.Actions[i]
 		}
 	}
 	s.out.Actions = append(s.out.Actions, a)
+	return &s.out.Actions[len(s.out.Actions)-1]
 }
 
 // wait inserts an action into the waiting ones, in the order requested; those requested at the same

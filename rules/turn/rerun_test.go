@@ -19,7 +19,7 @@ type blocks struct{ b *Blockade }
 func (b blocks) Blockade(context.Context, string) (*Blockade, error) { return b.b, nil }
 
 // setOf is a set of one pack.
-func setOf(t *testing.T, source string) *rules.Set {
+func setOf(t testing.TB, source string) *rules.Set {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "p.lua")
 	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {

@@ -79,7 +79,7 @@ func appendChat(b []byte, c *chat.Chat) []byte {
 	if c.LastMessageSeq != c.Newest {
 		b = strconv.AppendInt(appendKey(b, "last_message_seq"), c.LastMessageSeq, 10)
 	}
-	b = appendMap(b, "seen_by", c.SeenBy, unchanged)
+	b = appendSeen(b, "seen_by", c.SeenBy)
 	b = appendRecent(b, c)
 	b = appendInt(b, "veto_seq", c.Veto)
 	b = appendInt(b, "missed_seq", c.Missed.Through)
@@ -101,6 +101,22 @@ func appendChat(b []byte, c *chat.Chat) []byte {
 }
 
 func unchanged(n int64) int64 { return n }
+
+// appendSeen appends an object as appendMap does.
+func appendSeen(b []byte, key string, s chat.Seen) []byte {
+	if len(s) == 0 {
+		return b
+	}
+	b = append(appendKey(b, key), '{')
+	for i := range s {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, s[i].Pack), ':')
+		b = strconv.AppendInt(b, s[i].Seq, 10)
+	}
+	return append(b, '}')
+}
 
 func appendRecent(b []byte, c *chat.Chat) []byte {
 	m := &c.Recent
@@ -179,7 +195,7 @@ func parseChat(id, line string, newest int64, state []byte) (c chat.Chat, waitin
 	}
 	c = chat.Chat{
 		ID: string(j.ID), Line: string(j.Line), IsGroup: j.IsGroup, Newest: j.Newest,
-		LastEvent: *j.LastEvent, LastMessage: string(j.LastMessage), LastMessageSeq: *j.LastMessageSeq, SeenBy: j.SeenBy,
+		LastEvent: *j.LastEvent, LastMessage: string(j.LastMessage), LastMessageSeq: *j.LastMessageSeq, SeenBy: chat.SeenOf(j.SeenBy),
 		Recent: chat.Messages{IDs: texts(j.Recent.IDs), Sent: j.Recent.Sent.Time, Newest: texts(j.Recent.Newest)},
 		Veto:   j.Veto, Missed: chat.Missed{Through: j.Missed, HoldUntil: j.MayHoldUntil.Time}, Unrequested: j.Unrequested, ReadThrough: j.ReadThrough,
 		Retry: chat.Retry{Attempts: j.RetryAttempts, First: j.RetryFirst.Time, NotBefore: j.RetryNotBefore.Time},

@@ -94,7 +94,7 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 	t.Parallel()
 	at := time.UnixMicro(1767614400000000).UTC()
 	c := chat.Chat{
-		ID: "c1", Line: "+1", IsGroup: event.False, Newest: 9, LastEvent: 7, LastMessage: "m1", LastMessageSeq: 6, SeenBy: map[string]int64{"vip": 6, "codes": 5},
+		ID: "c1", Line: "+1", IsGroup: event.False, Newest: 9, LastEvent: 7, LastMessage: "m1", LastMessageSeq: 6, SeenBy: chat.SeenOf(map[string]int64{"vip": 6, "codes": 5}),
 		Recent: chat.Messages{IDs: []string{"a", "b"}, Sent: at, Newest: []string{"m1"}, Replies: []chat.Reply{{Seq: 3, Keys: []string{"k"}, SeenBy: map[string]int64{"vip": 0}}}},
 		Veto:   5, Unrequested: 4, ReadThrough: 3, Missed: chat.Missed{Through: 2, HoldUntil: at}, Retry: chat.Retry{Attempts: 1, First: at, NotBefore: at},
 		Hold:      chat.Hold{Until: at, By: "vip/keep", Reason: "say \"no\"\n", Seq: 2},
@@ -259,7 +259,7 @@ func BenchmarkJSON(b *testing.B) {
 	}
 	c := chat.Chat{
 		ID: read.Chat, Line: "+14152165723", IsGroup: event.False, Newest: 1234567, LastEvent: 1234567, LastMessage: "0D36042D-5C3B-4E0B-8A61-9A3A7F0E2B11",
-		LastMessageSeq: 1234567, SeenBy: map[string]int64{"codes": 1234567}, ReadThrough: 1234321, Waiting: []chat.Action{read},
+		LastMessageSeq: 1234567, SeenBy: chat.SeenOf(map[string]int64{"codes": 1234567}), ReadThrough: 1234321, Waiting: []chat.Action{read},
 		Recent: chat.Messages{IDs: []string{"KlY0Yl9i", "b7Lw_3Zx"}, Sent: at, Newest: []string{"0D36042D-5C3B-4E0B-8A61-9A3A7F0E2B11", "1767614400/0123456789abcdef"}},
 	}
 	actions := []chat.Action{read}
@@ -313,6 +313,11 @@ func drawInto(t *rapid.T, label string, v reflect.Value) {
 		return
 	case reflect.TypeFor[event.Truth]():
 		v.SetUint(uint64(rapid.SampledFrom([]event.Truth{event.Unknown, event.False, event.True}).Draw(t, label)))
+		return
+	case reflect.TypeFor[chat.Seen]():
+		seen := map[string]int64{}
+		drawInto(t, label, reflect.ValueOf(&seen).Elem())
+		v.Set(reflect.ValueOf(chat.SeenOf(seen)))
 		return
 	}
 	switch v.Kind() {

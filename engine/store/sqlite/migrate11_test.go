@@ -77,7 +77,11 @@ func (o *old10) chat(c *chat.Chat) {
 	for rule, at := range c.Cooldown {
 		until[rule] = at.UnixMicro()
 	}
-	seen, err1 := encoded(c.SeenBy, len(c.SeenBy) == 0)
+	by := map[string]int64{}
+	for _, s := range c.SeenBy {
+		by[s.Pack] = s.Seq
+	}
+	seen, err1 := encoded(by, len(by) == 0)
 	recent, err2 := encoded(&c.Recent, len(c.Recent.IDs)+len(c.Recent.Newest)+len(c.Recent.Replies) == 0 && c.Recent.Sent.IsZero())
 	postponed, err3 := encoded(c.Postponed, len(c.Postponed) == 0)
 	cancelled, err4 := encoded(c.Cancelled, len(c.Cancelled) == 0)
@@ -197,7 +201,7 @@ func TestMigrationFromVersion10(t *testing.T) {
 		if i%2 == 0 {
 			n := int64(i + 1)
 			c.Line, c.IsGroup, c.LastEvent, c.LastMessage, c.LastMessageSeq = "+1"+texts[i%len(texts)], event.Truth(1+i%2), n, texts[(i+1)%len(texts)], n+1
-			c.SeenBy = map[string]int64{"p": n, "a.b\"c": n + 1}
+			c.SeenBy = chat.SeenOf(map[string]int64{"p": n, "a.b\"c": n + 1})
 			c.Recent = chat.Messages{IDs: []string{"m1", texts[i%len(texts)]}, Sent: at(n), Newest: texts[: i%4 : i%4],
 				Replies: []chat.Reply{{Seq: n, Keys: []string{"k"}, SeenBy: map[string]int64{"p": 1}}, {Seq: n + 1}}}
 			if len(c.Recent.Newest) == 0 {

@@ -10,6 +10,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/rules"
+	"chertd/rules/chat"
 )
 
 // draw makes a value with every field drawn, those of what it points to
@@ -44,6 +45,11 @@ func fill(t *rapid.T, label string, v reflect.Value) {
 		return
 	case reflect.TypeFor[event.Truth]():
 		v.SetUint(uint64(rapid.SampledFrom([]event.Truth{event.Unknown, event.False, event.True}).Draw(t, label)))
+		return
+	case reflect.TypeFor[chat.Seen]():
+		seen := map[string]int64{}
+		fill(t, label, reflect.ValueOf(&seen).Elem())
+		v.Set(reflect.ValueOf(chat.SeenOf(seen)))
 		return
 	case reflect.TypeFor[rules.Mode]():
 		v.SetString(string(rapid.SampledFrom([]rules.Mode{"", rules.Live, rules.Shadow, rules.Off}).Draw(t, label)))
