@@ -230,9 +230,7 @@ func TestEveryStatementMayFail(t *testing.T) {
 				*announced = append(*announced, e.Seq)
 			}
 		})
-		if err := s.writer.conn.script("PRAGMA synchronous = OFF"); err != nil { // no machine fails here, only statements
-			t.Fatal(err)
-		}
+		unsynced(t, s)
 		sab := &saboteur{with: with, lost: lost}
 		s.writer.conn.faults = sab
 		return s, sab, announced
@@ -433,7 +431,7 @@ func TestTransactionsAreBounded(t *testing.T) {
 		{"a large one goes alone", maxWeight, 0, 1},
 		{"a heavy one goes alone", 1, maxBytes, 1},
 	} {
-		w := &writer{queue: make(chan *request, 100)}
+		w := &writer{queue: make(chan *request, 100), syncer: newSyncer(nil)}
 		var all []*request
 		for range 101 {
 			all = append(all, &request{weight: tc.weight, bytes: tc.bytes})
@@ -449,7 +447,7 @@ func TestTransactionsAreBounded(t *testing.T) {
 			t.Errorf("%s: %d wait, want %d", tc.name, len(w.queue), 101-len(group))
 		}
 	}
-	w := &writer{queue: make(chan *request)}
+	w := &writer{queue: make(chan *request), syncer: newSyncer(nil)}
 	close(w.queue)
 	if group, weight := w.gather([]*request{{weight: 3}}); len(group) != 1 || weight != 3 {
 		t.Errorf("at the end: %d of weight %d", len(group), weight)

@@ -60,8 +60,11 @@ func (e *writeError) Hint() string {
 
 // health records whether the store can write. Its methods do not use the disk.
 type health struct {
-	now   func() time.Time
-	busy  atomic.Int64 // when the current write began, Unix nanoseconds; 0: none
+	now func() time.Time
+	// writes is when the transaction that is being made began, syncs when the sync of the
+	// one before did; Unix nanoseconds; 0: none is.
+	writes, syncs atomic.Int64
+
 	fails atomic.Pointer[error]
 	// inspects is why the database is being inspected; nil: it is not.
 	inspects atomic.Pointer[error]
@@ -88,8 +91,17 @@ func (s *Store) Healthy() error {
 
 // hangs reports whether the current write has taken at least a time.
 func (h *health) hangs(long time.Duration) bool {
-	began := h.busy.Load()
-	return began != 0 && h.now().Sub(time.Unix(0, began)) >= long
+	return h.waits() >= long
+}
+
+// waits returns for how long the disk has not answered.
+func (h *health) waits() (long time.Duration) {
+	for _, began := range [...]int64{h.writes.Load(), h.syncs.Load()} {
+		if began != 0 {
+			long = max(long, h.now().Sub(time.Unix(0, began)))
+		}
+	}
+	return long
 }
 
 // refuses returns why senders should not wait for the writer; nil if they may.
@@ -102,11 +114,7 @@ func (h *health) refuses() error {
 
 // stalled returns a *StalledError if the current write takes too long.
 func (h *health) stalled() error {
-	began := h.busy.Load()
-	if began == 0 {
-		return nil
-	}
-	if d := h.now().Sub(time.Unix(0, began)); d >= stallAfter {
+	if d := h.waits(); d >= stallAfter {
 		return &StalledError{d}
 	}
 	return nil
@@ -178,7 +186,8 @@ func storeFailed(err error) bool {
 	var touched *touchedError
 	var corrupt *CorruptError
 	var intake *intakeError
-	return errors.As(err, &lost) || errors.As(err, &touched) || errors.As(err, &corrupt) || errors.As(err, &intake) || sqliteFailed(err)
+	var sync *syncError
+	return errors.As(err, &lost) || errors.As(err, &touched) || errors.As(err, &corrupt) || errors.As(err, &intake) || errors.As(err, &sync) || sqliteFailed(err)
 }
 
 // sqliteFailed reports whether an error is SQLite's and the database is its cause.

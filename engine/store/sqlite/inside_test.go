@@ -52,6 +52,36 @@ func intact(t *testing.T, s *Store) {
 	}
 }
 
+// withoutWriter ends a store's writer, for a test that gives its groups itself.
+func withoutWriter(t *testing.T, s *Store) {
+	t.Helper()
+	w := s.writer
+	close(w.queue)
+	<-s.written
+	w.queue = make(chan *request) // for Close to close
+	w.syncer = newSyncer(w.syncer.sync)
+	synced := make(chan struct{})
+	go func() {
+		defer close(synced)
+		w.runSyncer()
+	}()
+	t.Cleanup(func() {
+		close(w.syncer.work)
+		<-synced
+	})
+}
+
+// occupy has the writer make one more transaction. While the syncer stands still, what comes
+// after it waits in the queue.
+func occupy(s *Store) <-chan error {
+	r := newRequest("fill a transaction")
+	r.weight = maxWeight
+	if err := s.enqueue(context.Background(), r, true); err != nil {
+		r.answer <- err
+	}
+	return r.answer
+}
+
 // TestBadRequestFailsAlone: a request that can't be carried out fails alone; the others of its
 // transaction are kept.
 func TestBadRequestFailsAlone(t *testing.T) {
@@ -73,8 +103,7 @@ func TestBadRequestFailsAlone(t *testing.T) {
 		}
 	})
 	// The writer is left out, to give all to one transaction.
-	close(s.writer.queue)
-	<-s.written
+	withoutWriter(t, s)
 	first, last := good("e1"), good("e2")
 	s.writer.serve([]*request{first, bad, refused, last})
 	for r, want := range map[*request]string{first: "", last: "", bad: "cannot store TEXT value", refused: store.ErrConflict.Error()} {
@@ -90,8 +119,6 @@ func TestBadRequestFailsAlone(t *testing.T) {
 		t.Errorf("last sequence %d, receipts %v and %v", got, first.receipts, last.receipts)
 	}
 	intact(t, s)
-
-	s.writer.queue = make(chan *request) // for Close to close
 }
 
 // TestFullDiskFailsRequestsUntilThereIsRoom: a full disk fails requests and loses nothing, and the store continues
@@ -149,7 +176,7 @@ func TestEndedContextWithdrawsWhatHasNotBegun(t *testing.T) {
 	held, release := make(chan string), make(chan struct{})
 	s.Journaled(func(list []turn.Entry) {
 		for _, e := range list {
-			held <- e.Event.ID // the writer stands still here
+			held <- e.Event.ID // the syncer stands still here
 			<-release
 		}
 	})
@@ -174,6 +201,7 @@ func TestEndedContextWithdrawsWhatHasNotBegun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	begun := commit(ctx, "begun", simple("e1"))
 	<-held
+	filled := occupy(s)
 	waits := commit(ctx, "waits")
 	for len(s.writer.queue) == 0 { // it waits for its turn
 		runtime.Gosched()
@@ -185,6 +213,9 @@ func TestEndedContextWithdrawsWhatHasNotBegun(t *testing.T) {
 	release <- struct{}{}
 	if err := <-begun; err != nil {
 		t.Errorf("a commit that was being written: %v", err)
+	}
+	if err := <-filled; err != nil {
+		t.Error(err)
 	}
 
 	ctx, cancel = context.WithCancel(t.Context())

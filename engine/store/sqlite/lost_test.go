@@ -329,6 +329,7 @@ func TestHangingDiskRefusesSenders(t *testing.T) {
 		first <- err
 	}()
 	<-hangs
+	filled := occupy(s)
 	now.Add(int64(stallAfter) - 1)
 	if err := s.Healthy(); err != nil {
 		t.Errorf("a write that takes %v makes it unhealthy: %v", stallAfter-1, err)
@@ -372,7 +373,7 @@ func TestHangingDiskRefusesSenders(t *testing.T) {
 		runtime.Gosched()
 	}
 	release <- struct{}{}
-	if err := errors.Join(<-first, <-kept, <-waits); err != nil {
+	if err := errors.Join(<-first, <-filled, <-kept, <-waits); err != nil {
 		t.Errorf("the write that hung, and what waited: %v", err)
 	}
 	if err := s.Healthy(); err != nil {
@@ -678,8 +679,7 @@ func TestWALThatIsCutDuringACommit(t *testing.T) {
 		}
 	}
 	w := s.writer
-	close(w.queue)
-	<-s.written
+	withoutWriter(t, s)
 	checks := 0
 	w.files.shm.sound = func([]byte, int64) bool {
 		if checks++; checks == 1 {
@@ -699,5 +699,4 @@ func TestWALThatIsCutDuringACommit(t *testing.T) {
 	if err := <-r.answer; !errors.As(err, &lost) || !errors.As(s.Healthy(), &lost) {
 		t.Errorf("answered %v; Healthy returned %v", err, s.Healthy())
 	}
-	w.queue = make(chan *request) // for Close to close
 }

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -334,9 +336,30 @@ func TestStoreIsLikeItsModel(t *testing.T) {
 					}
 				}
 			}
-			s.Journaled(announce)
 			sab := &saboteur{with: full}
-			fast(t, s, sab)
+			var syncFails atomic.Bool
+			use := func() {
+				s.Journaled(announce)
+				fast(t, s, sab)
+				s.writer.syncer.sync = func() error {
+					if syncFails.Load() {
+						return syscall.EIO
+					}
+					return nil
+				}
+			}
+			reopen := func() {
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				var err error
+				if s, err = Open(t.Context(), s.path, o); err != nil {
+					t.Fatal(err)
+				}
+				<-s.learned
+				use()
+			}
+			use()
 			m := newModel()
 			for step := range 200 {
 				do, after := m.act(r)
@@ -347,8 +370,24 @@ func TestStoreIsLikeItsModel(t *testing.T) {
 					sab.mu.Unlock()
 					sab.aim(1 + r.IntN(25))
 				}
+				syncFails.Store(round%2 == 1 && r.IntN(20) == 0)
 				err := do(s)
 				sab.aim(-1)
+				if ended := s.writer.health.ended.Load(); ended != nil {
+					if !errors.Is(*ended, syscall.EIO) || err == nil || s.Healthy() == nil {
+						t.Fatalf("step %d: %v after a sync that failed: %v", step, err, *ended)
+					}
+					syncFails.Store(false)
+					reopen()
+					announced = s.LastSeq() // nobody has announced what was not acknowledged
+					if was := m.differs(s, false); was != "" {
+						if wrong := after.differs(s, false); wrong != "" {
+							t.Fatalf("step %d: a sync failed, and it is kept in part: %s; %s", step, was, wrong)
+						}
+						m = after
+					}
+					continue
+				}
 				if err != nil {
 					if !errors.Is(err, sab.with) {
 						t.Fatalf("step %d: %v", step, err)
@@ -379,16 +418,7 @@ func TestStoreIsLikeItsModel(t *testing.T) {
 					}
 					c.Close()
 				case 1:
-					if err := s.Close(); err != nil {
-						t.Fatal(err)
-					}
-					var err error
-					if s, err = Open(t.Context(), s.path, o); err != nil {
-						t.Fatal(err)
-					}
-					<-s.learned
-					s.Journaled(announce)
-					fast(t, s, sab)
+					reopen()
 				case 2:
 					for range idleTicks + 1 {
 						tick <- time.Time{}
@@ -418,12 +448,19 @@ func fast(t *testing.T, s *Store, sab *saboteur) {
 	if err := s.catchUp(t.Context()); err != nil { // the writer does nothing afterwards
 		t.Fatal(err)
 	}
-	if err := s.writer.conn.script("PRAGMA synchronous = OFF"); err != nil {
-		t.Fatal(err)
-	}
+	unsynced(t, s)
 	if sab != nil {
 		s.writer.conn.faults = sab
 	}
+}
+
+// unsynced has a store that writes nothing sync nothing: no machine fails here.
+func unsynced(t *testing.T, s *Store) {
+	t.Helper()
+	if err := s.writer.conn.script("PRAGMA synchronous = OFF"); err != nil {
+		t.Fatal(err)
+	}
+	s.writer.syncer.sync = func() error { return nil }
 }
 
 // TestEveryStatementOfOpenMayFail: an Open that fails leaves all that was acknowledged to the next one,

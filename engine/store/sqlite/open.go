@@ -19,13 +19,14 @@ type Options struct {
 	Log *slog.Logger // nil: nothing is logged
 
 	// For tests.
-	now     func() time.Time // nil: time.Now
-	readers int              // connections that read; 0: defaultReaders
-	queue   int              // requests that may wait for the writer before their callers do; 0: defaultQueue
-	tick    <-chan time.Time // when to check the store while nobody writes; nil: every watchEvery
-	pragmas []string         // more of them for the connection that writes
-	late    *lateSizes       // nil: defaultLate
-	faults  faults           // of the connection that writes; nil: none
+	now     func() time.Time     // nil: time.Now
+	readers int                  // connections that read; 0: defaultReaders
+	queue   int                  // requests that may wait for the writer before their callers do; 0: defaultQueue
+	tick    <-chan time.Time     // when to check the store while nobody writes; nil: every watchEvery
+	pragmas []string             // more of them for the connection that writes
+	late    *lateSizes           // nil: defaultLate
+	faults  faults               // of the connection that writes; nil: none
+	sync    func(*os.File) error // syncs a file; nil: syncData
 }
 
 const (
@@ -80,6 +81,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	o.readers = max(cmp.Or(o.readers, defaultReaders), 2)
 	o.queue = cmp.Or(o.queue, defaultQueue)
 	o.late = cmp.Or(o.late, &defaultLate)
+	if o.sync == nil {
+		o.sync = syncData
+	}
 	if path == "" {
 		return nil, errors.New("open store: the path is empty")
 	}
@@ -160,6 +164,10 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if s.writer.files, err = hold(path, link, s.lock); err != nil {
 		return failed(err)
 	}
+	s.writer.syncer = newSyncer(func() error { return o.sync(s.writer.files.wal.f) })
+	if err := s.writer.syncOpened(); err != nil {
+		return failed(err)
+	}
 	if err := s.countWaiting(ctx); err != nil {
 		return failed(err)
 	}
@@ -208,10 +216,10 @@ func (w *writer) open(ctx context.Context, path string, o Options) (err error) {
 	return err
 }
 
-// connectWriter opens the connection that writes, and checks the settings that make
-// commits durable.
+// connectWriter opens the connection that writes, and checks the settings with which the
+// syncer makes commits durable.
 func connectWriter(ctx context.Context, path string, more ...string) (_ *conn, err error) {
-	pragmas := append([]string{busyTimeout, "journal_mode(WAL)", "synchronous(FULL)", checkpointPages, walLimit, writerCache}, more...)
+	pragmas := append([]string{busyTimeout, "journal_mode(WAL)", "synchronous(NORMAL)", checkpointPages, walLimit, writerCache}, more...)
 	c, err := connect(ctx, path, "rwc", pragmas...)
 	if err != nil {
 		return nil, err
@@ -232,8 +240,8 @@ func connectWriter(ctx context.Context, path string, more ...string) (_ *conn, e
 	if err != nil {
 		return nil, err
 	}
-	if level != int64(2) {
-		return nil, fmt.Errorf("synchronous is %v where it must be 2 (full)", level)
+	if level != int64(1) {
+		return nil, fmt.Errorf("synchronous is %v where it must be 1 (normal)", level)
 	}
 	return c, nil
 }

@@ -85,7 +85,7 @@ func TestCheckpointRunsAfterManyRows(t *testing.T) {
 		{"one is late", []int{checkpointRows, 1, checkpointRows - 2}, 9, 1, checkpointRows - 1},
 		{"while it is busy", []int{checkpointRows, checkpointRows, checkpointRows}, 1, 1, 2 * checkpointRows},
 	} {
-		w := &writer{queue: make(chan *request, len(tc.weights)), grown: make(chan struct{}, tc.room)}
+		w := &writer{queue: make(chan *request, len(tc.weights)), grown: make(chan struct{}, tc.room), syncer: newSyncer(nil)}
 		for _, n := range tc.weights {
 			r := &request{weight: n, bytes: maxBytes} // each is a transaction of its own
 			r.state.Store(requestWithdrawn)           // and none is made

@@ -1,6 +1,6 @@
-// Package sqlite is the embedded store: one SQLite file in WAL mode, synced at every
-// commit. One goroutine writes: it makes one transaction of all requests that wait.
-// Reads have connections of their own and do not wait for it.
+// Package sqlite is the embedded store: one SQLite file in WAL mode, synced after every
+// commit and before its answers. One goroutine writes: it makes one transaction of all
+// requests that wait, while another syncs the one before. Reads have connections of their own and do not wait for it.
 //
 // Operators may read the file with sqlite3 while chertd runs; .schema describes the
 // tables.
@@ -42,6 +42,7 @@ var _ store.Store = (*Store)(nil)
 func (s *Store) start(c *checkpointer) {
 	var running sync.WaitGroup
 	running.Go(s.writer.run)
+	running.Go(s.writer.runSyncer)
 	running.Go(func() { c.run(s.writer.grown) })
 	go func() {
 		defer close(s.written)
@@ -77,14 +78,22 @@ func (s *Store) Close() error {
 	<-s.learned
 
 	var errs []error
+	if s.writer.health.ended.Load() != nil {
+		// No checkpoint may copy what the disk may have lost into the database. The last
+		// connection to write runs one when it is closed, unless others are open.
+		errs = append(errs, s.writer.conn.close())
+	}
 	for range s.size {
 		errs = append(errs, (<-s.readers).close())
 	}
-	// A checkpoint that fails loses nothing: the WAL is read at the next start.
-	if _, err := s.writer.conn.one(context.Background(), truncateWAL); err != nil {
-		s.log.Warn("store checkpoint at close failed; the next start repeats it", "store", s.path, "error", err)
+	if s.writer.health.ended.Load() == nil {
+		// A checkpoint that fails loses nothing: the WAL is read at the next start.
+		if _, err := s.writer.conn.one(context.Background(), truncateWAL); err != nil {
+			s.log.Warn("store checkpoint at close failed; the next start repeats it", "store", s.path, "error", err)
+		}
+		errs = append(errs, s.writer.conn.close())
 	}
-	errs = append(errs, s.writer.conn.close(), s.writer.files.close(), s.lock.unlock())
+	errs = append(errs, s.writer.files.close(), s.lock.unlock())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close store %s: %w", s.path, err)
 	}

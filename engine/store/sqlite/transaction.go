@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -11,7 +12,12 @@ import (
 // transaction is what the current transaction of the writer changes besides its rows:
 // it counts once the transaction is committed.
 type transaction struct {
+	requests []*request // to answer once it is durable
+	errs     []error    // theirs, of those that changed nothing
+	proves   bool       // that the store works: it writes
+
 	first   int64            // the sequence to give next, if it is not kept
+	last    int64            // the highest sequence given, once it is committed
 	entries []turn.Entry     // that were journaled
 	events  []lateEvent      // the same
 	ids     map[string]int64 // the same, by id
@@ -32,19 +38,29 @@ type transaction struct {
 // return an error after the disk has stored it.
 type doubt struct{ tx *transaction }
 
+// answer answers the requests of a transaction, once.
+func (tx *transaction) answer(err error) {
+	for i, r := range tx.requests {
+		r.answer <- r.failed(cmp.Or(err, tx.errs[i]))
+	}
+	tx.requests, tx.proves = nil, false
+}
+
 // begin begins the notes of a transaction of a group.
 func (w *writer) begin(group []*request) {
 	clear(w.counts)
 	w.tx = &transaction{
+		requests: group, errs: make([]error, len(group)), proves: len(group) == 0 || writes(group),
 		first:   w.next,
 		entries: make([]turn.Entry, 0, arrivals(group)), // its caller gets it
 		group:   w.behind.group, wrote: w.behind.wrote,
 	}
 }
 
-// transact runs requests in one transaction. errs takes the errors of requests
-// that changed nothing; an error returned means that nothing of any was kept.
-func (w *writer) transact(group []*request, errs []error) (err error) {
+// transact runs requests in one transaction, which the syncer makes durable and answers.
+// An error means that nothing of any was kept, or that it is in doubt, and that nobody is
+// answered.
+func (w *writer) transact(group []*request) (err error) {
 	if _, err := w.settle(); err != nil {
 		return err
 	}
@@ -52,7 +68,7 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 	_, err = w.conn.exec(beginWrite)
 	all := false
 	for i := 0; i < len(group) && err == nil; i++ {
-		errs[i], err = w.apply(group[i])
+		w.tx.errs[i], err = w.apply(group[i])
 		all = all || group[i].late
 	}
 	if err == nil {
@@ -78,12 +94,14 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 		return err
 	}
 	w.commits++
-	return w.committed(w.tx)
+	w.committed(w.tx)
+	return nil
 }
 
-// committed takes over what a committed transaction has changed, and announces its
-// entries.
-func (w *writer) committed(tx *transaction) error {
+// committed takes over what a committed transaction has changed, on which the next one
+// builds, and gives it to the syncer. A chat counts as one with an event that waits from
+// here on, and until the transaction that handles it is durable.
+func (w *writer) committed(tx *transaction) {
 	w.behind.take(tx, w.known)
 	if tx.cleared {
 		w.recent = recent{}
@@ -94,19 +112,8 @@ func (w *writer) committed(tx *transaction) error {
 			w.waiting.add(id)
 		}
 	}
-	for _, id := range tx.done {
-		w.waiting.done(id)
-	}
-	if err := w.check(); err != nil {
-		// It is committed to a file that the next start does not find.
-		w.health.end(err)
-		return err
-	}
-	w.last.Store(w.next - 1)
-	if tell := w.journaled.Load(); tell != nil && len(tx.entries) > 0 {
-		(*tell)(tx.entries)
-	}
-	return nil
+	tx.last = w.next - 1
+	w.syncer.give(tx)
 }
 
 // apply runs one request within the transaction. It refuses one whose reads no
@@ -167,11 +174,13 @@ func (w *writer) change(c *change) error {
 
 // settle ends the transaction in doubt, if there is one, and reports whether it was
 // kept, by the count of transactions that each one updates. No other may begin until
-// that is known: it could give a sequence twice, and entries would not be announced.
+// that is known: it could give a sequence twice, and entries would not be announced. The
+// syncer has nothing left to do afterwards but that transaction.
 func (w *writer) settle() (kept bool, err error) {
 	if w.doubt == nil {
 		return false, nil
 	}
+	w.syncer.wait()
 	// SQLite itself has rolled back after some failures.
 	if _, err := w.conn.exec(rollback); err != nil && !strings.Contains(err.Error(), "no transaction is active") {
 		return false, intakeFailed(fmt.Errorf("take the last transaction back: %w", err))
@@ -187,5 +196,6 @@ func (w *writer) settle() (kept bool, err error) {
 		return false, nil
 	}
 	w.commits = intOf(n)
-	return true, w.committed(tx)
+	w.committed(tx)
+	return true, nil
 }
