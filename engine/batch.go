@@ -35,6 +35,7 @@ type batch struct {
 	ends    bool             // it takes in no more
 	open    <-chan time.Time // ends it; nil: it has not been open yet
 	results int              // of calls, in it
+	later   []request        // results that wait for events in the queue
 	lent    map[string]loan
 	newest  map[string]int        // places in log of the newest change of each chat
 	rows    map[chat.ActionID]int // the same of each action
@@ -54,15 +55,22 @@ func newBatch(s *shard, w *work) *batch {
 // plan it carries that out instead of events. It notes its inputs in the batch's work.
 func (b *batch) run(ctx context.Context, results, requests []request) {
 	began := b.s.e.c.Now()
-	// They are older than the events: what was read before a veto came is not too late for it.
-	b.serveAll(ctx, results)
+	// What came before an event counts before it: what was read before a veto came is not too
+	// late for it.
+	results, later := b.s.splitResults(results)
 	b.results += len(results)
+	b.serveAll(ctx, results)
 	b.work.inputs = append(b.work.inputs, input{})
 	if plan := b.s.plan(); plan == nil {
+		b.later = later
 		b.takeEvents(ctx, began)
+		results, later = b.s.splitResults(b.later)
+		b.results += len(results)
+		b.serveAll(ctx, results)
 	} else {
 		b.runPlan(ctx, plan)
 	}
+	b.s.putBackResults(later)
 	b.urgent = b.urgent || len(requests) > 0
 	b.serveAll(ctx, requests)
 }
@@ -109,11 +117,30 @@ func (b *batch) takeEvents(ctx context.Context, began time.Time) {
 		if entry == nil {
 			return
 		}
+		b.serveBefore(ctx, entry)
 		b.noteHandedOut(entry.Event.ChatID())
 		b.work.inputs = append(b.work.inputs, input{entry: entry})
 		b.work.events++
 		b.handle(ctx, set, entry)
 	}
+}
+
+// serveBefore takes in the results of an event's chat that came before the event did, and
+// waited for others.
+func (b *batch) serveBefore(ctx context.Context, entry *turn.Entry) {
+	if len(b.later) == 0 {
+		return
+	}
+	var results []request
+	b.later = slices.DeleteFunc(b.later, func(r request) bool {
+		before := r.chat == entry.ShardKey() && r.after < entry.Seq
+		if before {
+			results = append(results, r)
+		}
+		return before
+	})
+	b.results += len(results)
+	b.serveAll(ctx, results)
 }
 
 func (b *batch) serveAll(ctx context.Context, requests []request) {

@@ -110,6 +110,8 @@ type request struct {
 	// dropped, if set, is filled in before done receives: what the input dropped.
 	dropped  *live.Dropped
 	durable  func()        // for a chat.Answer; if set, is called once the answer is durable, or lost
+	after    int64         // for a chat.Answer: the highest sequence of the shard when it came
+	came     time.Time     // for a chat.Answer
 	operated chan Operated // for a chat.Operate; if set, receives its effect before done; it must have room
 }
 
@@ -298,10 +300,11 @@ func (s *shard) work(ctx context.Context) {
 	}
 }
 
-// takeRequests takes the requests that wait, and claims their chats.
+// takeRequests takes the requests that wait, and claims their chats. Answers stay that must
+// wait for an event.
 func (s *shard) takeRequests() []request {
-	requests := s.waiting
-	s.waiting = nil
+	requests, later := s.splitResults(s.waiting)
+	s.waiting = later
 	s.received(requests)
 	return requests
 }
