@@ -29,6 +29,20 @@ type crew struct {
 	paused  bool         // no call goes out after a start, either
 	ahead   atomic.Int64 // how far the clock is ahead of the world's, in nanoseconds
 	log     logBuffer
+	logs    func(msg string) // if set, is called before a message is logged
+}
+
+// logHook is a handler of logs that calls logs first.
+type logHook struct {
+	slog.Handler
+	logs func(msg string)
+}
+
+func (h logHook) Handle(ctx context.Context, r slog.Record) error {
+	if h.logs != nil {
+		h.logs(r.Message)
+	}
+	return h.Handler.Handle(ctx, r)
 }
 
 // logBuffer is a log with a lock of its own: the manager logs under its locks, and
@@ -80,7 +94,7 @@ func (c *crew) start() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(c, nil))
+	log := slog.New(logHook{slog.NewTextHandler(c, nil), c.logs})
 	c.st = st
 	var kept store.Store = st
 	if c.wrap != nil {

@@ -228,7 +228,8 @@ func (r *rig) readCount() int {
 	return r.ended(chat.WhyRead)
 }
 
-const readAll = `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`
+const readAll = `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)
+`
 
 func TestEventToCall(t *testing.T) {
 	t.Parallel()

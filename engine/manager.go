@@ -49,6 +49,7 @@ type manager struct {
 type demotion struct {
 	failing bool       // the version on trial fails: roll it back
 	limit   rules.Rate // the limit that it has reached: send it to shadow
+	count   int64      // the number of the count that has reached it
 }
 
 // why returns the reason in words.
@@ -92,7 +93,7 @@ func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock
 	options.Print = m.printed
 	m.gens = live.New(live.Config{
 		Dir: d.RulesDir, Options: options, Keeper: st, Gate: d.Gate,
-		Now: m.eng.c.Now, Suspensions: &m.eng.suspensions, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
+		Now: m.eng.c.Now, Suspensions: &m.eng.suspensions, Swap: m.swap, SetLive: m.resetReadCount, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
 	})
 	return m, nil
 }
@@ -130,7 +131,7 @@ func (m *manager) demote(ctx context.Context, pack string, d demotion) error {
 	if d.failing {
 		return ignoreNoPack(m.gens.RollBackFailing(ctx, pack))
 	}
-	changed, err := m.gens.ToShadow(ctx, pack, d.limit)
+	changed, err := m.gens.ToShadow(ctx, pack, d.limit, func() bool { return m.eng.reads.current(pack, d.count) })
 	if changed {
 		m.log.Error("pack switched to shadow mode: its actions are recorded but not carried out", keyPack, pack, keyWhy, d.limit.Reached(), "hint", modeHint(pack))
 	}
@@ -162,6 +163,9 @@ func (m *manager) requestDemotion(pack string, d demotion) {
 func (m *manager) addDemotion(pack string, d demotion) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.demotions[pack].count > d.count && !d.failing {
+		return // of a count that has ended since
+	}
 	m.demotions[pack] = d
 }
 
@@ -190,22 +194,29 @@ func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 func (m *manager) swap(set *rules.Set) {
 	before := m.eng.Rules()
 	for _, p := range set.Packs() {
-		reset := m.eng.reads.limit(p.Name, p.Manifest.Reads)
-		if before.Pack(p.Name) != nil && before.Mode(p.Name) != rules.Live && set.Mode(p.Name) == rules.Live {
-			reset = true
-		}
-		if reset {
-			m.resetReadCount(context.Background(), p.Name)
+		raised := m.eng.reads.limit(p.Name, p.Manifest.Reads)
+		switch {
+		case before.Pack(p.Name) != nil && before.Mode(p.Name) != rules.Live && set.Mode(p.Name) == rules.Live:
+			m.resetReadCount(p.Name)
+		case raised:
+			m.beginReadCount(p.Name)
 		}
 	}
 	m.eng.Swap(set)
 	m.blocking.checkAgain()
 }
 
-// resetReadCount resets the count of a pack's reads to zero. If the store fails, the
+// resetReadCount resets the count of a pack's reads to zero. It must not be called once the
+// pack may have made calls that are to count.
+func (m *manager) resetReadCount(pack string) {
+	m.eng.reads.forget(pack)
+	m.beginReadCount(pack)
+}
+
+// beginReadCount stores that a count of a pack's reads begins. If the store fails, the
 // earlier reads count again after a restart: that permits fewer calls, never more.
-func (m *manager) resetReadCount(ctx context.Context, pack string) {
-	if err := m.eng.reads.forget(ctx, m.store, pack, m.eng.c.Now()); err != nil {
+func (m *manager) beginReadCount(pack string) {
+	if err := m.eng.reads.begin(context.Background(), m.store, pack); err != nil {
 		m.log.Error("could not store that the count of reads was reset; after a restart the earlier reads count again", keyPack, pack, keyError, err)
 	}
 }
@@ -272,7 +283,7 @@ func (m *manager) observed(o Observation) {
 	case o.Handled != nil:
 		m.handled(o.Handled)
 	case o.Limited != nil:
-		m.requestDemotion(o.Limited.Pack, demotion{limit: o.Limited.Limit})
+		m.requestDemotion(o.Limited.Pack, demotion{limit: o.Limited.Limit, count: o.Limited.count})
 	}
 }
 

@@ -305,7 +305,7 @@ func TestFailingVersionIsRolledBack(t *testing.T) {
 // operator takes that back.
 func TestReadsLimit(t *testing.T) {
 	t.Parallel()
-	const limit = "limits: {reads: 3/10m}"
+	const limit = "limits: {reads: 3/10m}\n"
 	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", limit)
 	for i := range 4 {
 		c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), "x")
@@ -314,6 +314,10 @@ func TestReadsLimit(t *testing.T) {
 	const why = "more than 3 reads in 10m"
 	if p := c.pack("codes"); p.Mode != "shadow" || p.ModeBy != why {
 		t.Errorf("codes stands as %+v, want shadow because of %q", p, why)
+	}
+	// A batch under way may still run an event on the set before.
+	if err := c.eng.waitDurable(ctx); err != nil {
+		t.Fatal(err)
 	}
 	c.handle("s", "e-s", "x")
 	c.expectActions("in shadow", "s", "read shadow (shadow)")

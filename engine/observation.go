@@ -21,6 +21,7 @@ type Observation struct {
 type Limited struct {
 	Pack  string
 	Limit rules.Rate
+	count int64 // the number of the count that reached it
 }
 
 // Handled is an event whose outcome is durable.

@@ -69,14 +69,6 @@ func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bo
 	if err != nil {
 		return control.Changed{}, userError(pack, err)
 	}
-	if set == rules.Live {
-		m.resetReadCount(ctx, pack)
-		m.mu.Lock()
-		if !m.demotions[pack].failing { // because of the previous count
-			delete(m.demotions, pack)
-		}
-		m.mu.Unlock()
-	}
 	return m.changed(ctx, s), nil
 }
 

@@ -32,6 +32,13 @@ type readMeter struct {
 	meter  *rules.ReadMeter
 	count  int64 // number of the current count, from 0
 	loaded bool  // the meter has the calls that an earlier process counted
+	begins bool  // the next count has begun, and the store does not have it yet
+
+	out map[rules.Place]bool // of calls in flight
+	// awaited are the calls that were in flight when a read found no place. The limit counts
+	// as reached once they have ended: shadow mode drops what is not on the wire yet, and
+	// they are within the limit. nil: none are awaited.
+	awaited map[rules.Place]bool
 }
 
 func (m *readMeters) of(pack string) *readMeter {
@@ -39,12 +46,12 @@ func (m *readMeters) of(pack string) *readMeter {
 		m.packs = map[string]*readMeter{}
 	}
 	if m.packs[pack] == nil {
-		m.packs[pack] = &readMeter{meter: m.limits.Meter(pack)}
+		m.packs[pack] = &readMeter{meter: m.limits.Meter(pack), out: map[rules.Place]bool{}}
 	}
 	return m.packs[pack]
 }
 
-// limit sets a pack's limit, and reports whether it was raised.
+// limit sets a pack's limit. If it was raised, a count begins: see begin.
 func (m *readMeters) limit(pack string, limit rules.Rate) (raised bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -54,8 +61,14 @@ func (m *readMeters) limit(pack string, limit rules.Rate) (raised bool) {
 	r := m.of(pack)
 	was := r.meter.Limit
 	r.meter.Limit = limit
+	if limit.N == 0 {
+		r.awaited = nil
+	}
 	m.noteLimited(pack, limit.N > 0)
-	return was.N > 0 && limit.N > 0 && limit.Raised(was)
+	if raised = was.N > 0 && limit.N > 0 && limit.Raised(was); raised {
+		r.forget()
+	}
+	return raised
 }
 
 // limited reports whether one of the packs has a limit.
@@ -74,25 +87,32 @@ func (m *readMeters) noteLimited(pack string, limited bool) {
 	m.withLimit.Store(&with)
 }
 
-// forget resets the count of a pack to zero.
-func (m *readMeters) forget(ctx context.Context, st store.Store, pack string, now time.Time) error {
+// forget resets the count of a pack to zero: another count begins, see begin.
+func (m *readMeters) forget(pack string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := m.packs[pack]; r != nil && r.meter.Limit.N > 0 {
+		r.forget()
+	}
+}
+
+// begin stores that a count of a pack begins. Until it has succeeded, reserve tries it
+// before it hands out a place.
+func (m *readMeters) begin(ctx context.Context, st store.Store, pack string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := m.packs[pack]; r != nil && r.meter.Limit.N > 0 {
+		return r.load(ctx, st, pack)
+	}
+	return nil
+}
+
+// current reports whether a pack's count is still the one with a number.
+func (m *readMeters) current(pack string, count int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.packs[pack]
-	if r == nil || r.meter.Limit.N == 0 {
-		return nil
-	}
-	err := r.load(ctx, st, pack, now) // for the number of the count that ends
-	r.meter.Forget()
-	r.loaded = true
-	r.count++
-	if err == nil {
-		err = st.Commit(ctx, []turn.Transition{{ReadCounts: []rules.ReadCount{r.state(pack)}}})
-	}
-	if err != nil {
-		return fmt.Errorf("reset the count of the reads of pack %q: %w", pack, err)
-	}
-	return nil
+	return r != nil && r.count == count && !r.begins
 }
 
 // reserve takes a place for a call in the meter of each of the packs, or in none. It
@@ -102,16 +122,31 @@ func (m *readMeters) reserve(ctx context.Context, st store.Store, packs []string
 	defer m.mu.Unlock()
 	for _, pack := range packs {
 		if m.limits.Limited(pack) {
-			if err := m.of(pack).load(ctx, st, pack, now); err != nil {
+			if err := m.of(pack).load(ctx, st, pack); err != nil {
 				return nil, nil, nil, err
 			}
 		}
 	}
 	got, full = m.limits.Reserve(packs, now)
 	for _, p := range got {
-		keep = append(keep, m.of(p.Pack).kept(p, now))
+		r := m.of(p.Pack)
+		r.out[p.At] = true
+		keep = append(keep, r.kept(p, now))
 	}
 	return got, full, keep, nil
+}
+
+// reached notes that a read of a pack found no place. It returns the limit if it is reached
+// now; else ended returns it.
+func (m *readMeters) reached(pack string) *Limited {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.of(pack)
+	if r.awaited != nil || r.meter.Limit.N == 0 {
+		return nil
+	}
+	r.awaited = maps.Clone(r.out)
+	return r.limited(pack)
 }
 
 // kept returns the rows to store for places whose call has ended.
@@ -128,44 +163,71 @@ func (m *readMeters) kept(places []turn.Place, now time.Time, made bool) (keep [
 	return keep
 }
 
-// ended notes that the call of the places has ended, or was not handed out.
-func (m *readMeters) ended(places []turn.Place, now time.Time, made bool) {
+// ended notes that the call of the places has ended, or was not handed out. It returns the
+// limits that are reached by that.
+func (m *readMeters) ended(places []turn.Place, now time.Time, made bool) (reached []*Limited) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.limits.Ended(places, now, made)
+	for _, p := range places {
+		r := m.of(p.Pack)
+		delete(r.out, p.At)
+		if r.awaited == nil {
+			continue
+		}
+		delete(r.awaited, p.At)
+		if l := r.limited(p.Pack); l != nil {
+			reached = append(reached, l)
+		}
+	}
+	return reached
 }
 
-// load reads the count of an earlier process from the store.
-func (r *readMeter) load(ctx context.Context, st store.Store, pack string, now time.Time) error {
-	if r.loaded {
+// limited returns the limit if no call is awaited any more.
+func (r *readMeter) limited(pack string) *Limited {
+	if len(r.awaited) > 0 {
 		return nil
 	}
-	was, err := st.ReadCount(ctx, pack)
-	if err != nil {
-		return fmt.Errorf("read the count of the reads of pack %q: %w", pack, err)
-	}
-	r.count = was.Count
-	known := was.Limit != (rules.Rate{})
-	raised := known && r.meter.Limit.Raised(was.Limit)
-	if raised {
-		r.count++ // while no process ran
-	}
-	for _, call := range was.Calls {
-		if call.Count == r.count {
-			r.meter.Restore(call.Place, call.At)
+	r.awaited = nil
+	return &Limited{Pack: pack, Limit: r.meter.Limit, count: r.count}
+}
+
+// forget begins another count in memory. Calls in flight count in it.
+func (r *readMeter) forget() {
+	r.meter.Forget()
+	r.begins, r.awaited = true, nil
+}
+
+// load reads the count of an earlier process from the store, and stores a count that
+// begins.
+func (r *readMeter) load(ctx context.Context, st store.Store, pack string) error {
+	known := true
+	if !r.loaded {
+		was, err := st.ReadCount(ctx, pack)
+		if err != nil {
+			return fmt.Errorf("read the count of the reads of pack %q: %w", pack, err)
+		}
+		r.count = was.Count
+		known = was.Limit != (rules.Rate{})
+		r.begins = r.begins || known && r.meter.Limit.Raised(was.Limit) // while no process ran
+		for _, call := range was.Calls {
+			if call.Count == r.count && !r.begins {
+				r.meter.Restore(call.Place, call.At)
+			}
 		}
 	}
-	if !known || raised {
-		if err := st.Commit(ctx, []turn.Transition{{ReadCounts: []rules.ReadCount{r.state(pack)}}}); err != nil {
+	if r.begins || !known {
+		next := rules.ReadCount{Pack: pack, Count: r.count, Limit: r.meter.Limit}
+		if r.begins {
+			next.Count++
+		}
+		if err := st.Commit(ctx, []turn.Transition{{ReadCounts: []rules.ReadCount{next}}}); err != nil {
 			return fmt.Errorf("store the limit of the reads of pack %q: %w", pack, err)
 		}
+		r.count, r.begins = next.Count, false
 	}
 	r.loaded = true
 	return nil
-}
-
-func (r *readMeter) state(pack string) rules.ReadCount {
-	return rules.ReadCount{Pack: pack, Count: r.count, Limit: r.meter.Limit}
 }
 
 // kept returns the row to store for a place whose call was made, or has ended, now.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 	"chertd/rules/turn"
 )
 
-const threeIn10m = "limits: {reads: 3/10m}"
+const threeIn10m = "limits: {reads: 3/10m}\n"
 
 // reads returns how many read calls were made, and how many chats they were for.
 func (c *crew) reads() (calls int) {
@@ -49,7 +50,7 @@ func (c *crew) burst(name string, n int) {
 	c.finished()
 }
 
-// finished waits until every event is handled and no action waits.
+// finished waits until every event is handled, no action waits, and all that is published.
 func (c *crew) finished() {
 	c.t.Helper()
 	for {
@@ -58,11 +59,11 @@ func (c *crew) finished() {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		if stats.Actions[chat.Waiting]+stats.Actions[chat.Sent] == 0 && stats.Pending == 0 {
-			return
-		}
 		if err := c.eng.waitDurable(ctx); err != nil {
 			c.t.Fatal(err)
+		}
+		if stats.Actions[chat.Waiting]+stats.Actions[chat.Sent] == 0 && stats.Pending == 0 {
+			return
 		}
 	}
 }
@@ -96,23 +97,160 @@ func TestReadsLimitNeverLeaks(t *testing.T) {
 	if want := "pack codes is in shadow: more than 3 reads in 10m; chertd mode codes live makes it live again"; !strings.Contains(notes, want) {
 		t.Errorf("status notes %q, want %q", notes, want)
 	}
-	if !strings.Contains(c.logged(), "more than 3 reads in 10m") {
-		t.Errorf("the log does not say that the limit is reached:\n%s", c.logged())
+	// It is logged once the pack is in shadow.
+	c.wait("the log to say that the limit is reached", func() bool {
+		return strings.Contains(c.logged(), "pack switched to shadow mode")
+	})
+	// An operator starts the count again.
+	c.mode("codes", "live")
+	c.burst("d", 5)
+	if n := c.reads(); n != 6 {
+		t.Errorf("%d calls in all after the mode was set to live, want 3 more", n)
 	}
-	// An operator starts the count again. That the first burst has reached the limit
-	// may be reported twice, the second time after the command: then it takes another one.
-	for tries := range 5 {
-		if _, err := c.m.SetMode(ctx, "codes", "live", false); err != nil {
+}
+
+// A limit that is reached sends a pack to shadow once the calls within the limit have ended:
+// shadow mode drops reads whose calls are not on the wire yet.
+func TestReachedLimitDropsNoReadWithinIt(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", "limits: {reads: 2/10m}\n")
+	c.eng.Pause(true)
+	var calls []chat.Call
+	for i := range 4 {
+		id := fmt.Sprint("c", i)
+		c.handle(id, "e-"+id, "x")
+		if call, ok, err := c.eng.Ask(ctx, id); err != nil {
 			t.Fatal(err)
-		}
-		c.burst(fmt.Sprint("d", tries), 5)
-		if n := c.reads(); n == 6 {
-			return
-		} else if n != 3 {
-			t.Fatalf("%d calls in all after the mode was set to live, want 3 more", n)
+		} else if ok {
+			calls = append(calls, call)
 		}
 	}
-	t.Error("no call was made after the mode was set to live")
+	if len(calls) != 2 {
+		t.Fatalf("%d calls were handed out, want the 2 of the limit", len(calls))
+	}
+	limited := func() (n int) {
+		defer c.lock()()
+		for _, o := range c.seen {
+			if o.Limited != nil {
+				n++
+			}
+		}
+		return n
+	}
+	for i := range calls {
+		if n := limited(); n != 0 {
+			t.Fatalf("the limit is reported %d times while calls within it are in flight", n)
+		}
+		durable := make(chan struct{})
+		c.eng.Answer(chat.Answer{Call: calls[i], OK: true}, func() { close(durable) })
+		<-durable
+	}
+	if err := c.eng.waitDurable(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := limited(); n != 1 {
+		t.Errorf("the limit is reported %d times once they have ended, want 1", n)
+	}
+	c.wait("shadow", func() bool { return c.eng.Rules().Mode("codes") == rules.Shadow })
+	for i, want := range []string{"read done (read)", "read done (read)", "read dropped (limit_reached)", "read dropped (limit_reached)"} {
+		c.expectActions("after the limit", fmt.Sprint("c", i), want)
+	}
+}
+
+// A report that a limit is reached, which comes late, does not undo the command or the
+// higher limit that started the count again in between.
+func TestLateReportOfALimitDoesNotUndoACommand(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		restart func(c *crew)
+	}{
+		{"mode live in shadow", func(c *crew) { c.mode("codes", "live") }},
+		{"mode live of a live pack", func(c *crew) { c.mode("codes", "live"); c.burst("d", 1); c.mode("codes", "live") }},
+		{"a raised limit", func(c *crew) { c.write("codes/pack.yaml", "limits: {reads: 5/10m}\n"); c.reload() }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
+			c.burst("c", 4)
+			c.wait("shadow", func() bool { return c.eng.Rules().Mode("codes") == rules.Shadow })
+			var late *Limited
+			done := c.lock()
+			for _, o := range c.seen {
+				if o.Limited != nil {
+					late = o.Limited
+				}
+			}
+			done()
+			tt.restart(c)
+			if err := c.m.demote(ctx, late.Pack, demotion{limit: late.Limit, count: late.count}); err != nil {
+				t.Fatal(err)
+			}
+			if mode := c.eng.Rules().Mode("codes"); mode != rules.Live {
+				t.Errorf("the pack is %s, want live", mode)
+			}
+		})
+	}
+}
+
+// A report of an earlier count does not take the place of one of a later count.
+func TestLaterCountIsDemotedFor(t *testing.T) {
+	t.Parallel()
+	m := &manager{demotions: map[string]demotion{}}
+	for _, count := range []int64{1, 3, 2} {
+		m.addDemotion("codes", demotion{count: count})
+	}
+	if d := m.demotions["codes"]; d.count != 3 {
+		t.Errorf("the demotion is for count %d, want 3", d.count)
+	}
+}
+
+// What a pack calls from the moment on in which a command makes it live counts, also while
+// the command is being carried out.
+func TestModeLiveResetsTheCountOnce(t *testing.T) {
+	t.Parallel()
+	c := &crew{rig: &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 2}}
+	c.changed.L = &c.mu
+	c.logs = func(msg string) {
+		if msg == "the mode of a pack changed" && c.eng.Rules().Mode("codes") == rules.Live {
+			c.burst("d", 3)
+		}
+	}
+	c.write("codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
+	c.start()
+	c.burst("c", 4)
+	c.wait("shadow", func() bool { return c.eng.Rules().Mode("codes") == rules.Shadow })
+	c.mode("codes", "live")
+	c.burst("e", 1)
+	if n := c.reads(); n != 6 {
+		t.Errorf("%d calls in all, want 3 more", n)
+	}
+}
+
+// A count that begins while the store fails begins in it later, before a call is handed out:
+// after a restart its calls count.
+func TestCountThatCouldNotBeStoredBeginsLater(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
+	c.burst("c", 3)
+	c.eng.reads.forget("codes")
+	if err := c.eng.reads.begin(ctx, &failingCounts{Store: c.st}, "codes"); err == nil {
+		t.Fatal("the count was stored")
+	}
+	c.burst("d", 3)
+	c.stop()
+	c.start()
+	c.burst("e", 1)
+	if n := c.reads(); n != 6 {
+		t.Errorf("%d calls in all, want 3 of each count", n)
+	}
+}
+
+// failingCounts is a store that keeps no count.
+type failingCounts struct{ store.Store }
+
+func (f *failingCounts) Commit(context.Context, []turn.Transition) error {
+	return errors.New("no room")
 }
 
 // A command that sets a live pack to live starts the count again, too: also for
@@ -432,6 +570,70 @@ func (f *failingCommits) Commit(ctx context.Context, batch []turn.Transition) er
 			f.failed++
 			return errors.New("no room")
 		}
+	}
+	return f.Store.Commit(ctx, batch)
+}
+
+// A batch that takes in the answer to a chat's call and hands out its next one keeps the
+// place of the next one, and frees that of the first.
+func TestBatchKeepsThePlaceOfTheNextCall(t *testing.T) {
+	t.Parallel()
+	c := &crew{rig: &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 1}, paused: true}
+	c.changed.L = &c.mu
+	c.write("codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
+	stuck := &stuckCommits{begun: make(chan struct{}), end: make(chan struct{})}
+	c.wrap = func(st store.Store) store.Store { stuck.Store = st; return stuck }
+	c.start()
+	c.handle("c", "e1", "x")
+	call, ok, err := c.eng.Ask(ctx, "c")
+	if err != nil || !ok {
+		t.Fatalf("asked, the chat has no call: %v", err)
+	}
+	c.handle("c", "e2", "x")
+	// Both requests wait for the same batch.
+	stuck.on.Store(true)
+	c.message("other", "e3", "x")
+	<-stuck.begun
+	durable, ready := make(chan struct{}), make(chan readyReply, 1)
+	s := c.eng.shardOf("c")
+	for _, r := range []request{
+		{chat: "c", input: chat.Answer{Call: call, OK: true}, durable: func() { close(durable) }},
+		{chat: "c", ready: ready},
+	} {
+		if err := s.post(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stuck.end)
+	<-durable
+	next := <-ready
+	if !next.ok {
+		t.Fatal("the chat has no second call")
+	}
+	answered := make(chan struct{})
+	c.eng.Answer(chat.Answer{Call: next.call, OK: true}, func() { close(answered) })
+	<-answered
+	if err := c.eng.waitDurable(ctx); err != nil {
+		t.Fatal(err)
+	}
+	c.eng.reads.mu.Lock()
+	defer c.eng.reads.mu.Unlock()
+	if out := c.eng.reads.packs["codes"].out; len(out) != 0 {
+		t.Errorf("calls in flight after all were answered: %v", out)
+	}
+}
+
+// stuckCommits is a store with a commit that lasts from begun until end.
+type stuckCommits struct {
+	store.Store
+	on         atomic.Bool
+	begun, end chan struct{}
+}
+
+func (f *stuckCommits) Commit(ctx context.Context, batch []turn.Transition) error {
+	if f.on.CompareAndSwap(true, false) {
+		close(f.begun)
+		<-f.end
 	}
 	return f.Store.Commit(ctx, batch)
 }

@@ -94,7 +94,9 @@ func (b *batch) serveReady(ctx context.Context, r *request, t *turn.Turn) {
 	}
 	b.done = append(b.done, func() {
 		for _, f := range spent {
-			b.s.e.observe(Observation{Limited: &Limited{f.Pack, f.Limit}})
+			if l := b.s.e.reads.reached(f.Pack); l != nil {
+				b.s.e.observe(Observation{Limited: l})
+			}
 		}
 		b.actionsEnded(d.Actions)
 		reply := readyReply{ok: d.Call != nil}
@@ -132,8 +134,10 @@ func (b *batch) callEnded(id string, a chat.Answer, now time.Time, t *turn.Trans
 	}
 	t.ReadCalls = append(t.ReadCalls, b.s.e.reads.kept(places, now, a.OnWire())...)
 	b.done = append(b.done, func() {
-		b.s.e.reads.ended(places, now, a.OnWire())
-		delete(b.s.places, id)
+		b.placesEnded(places, now, a.OnWire())
+		if _, next := b.places[id]; !next { // of a call that the same batch hands out
+			delete(b.s.places, id)
+		}
 	})
 }
 
@@ -143,7 +147,15 @@ func (b *batch) abandon() {
 	b.s.takeBack(b)
 	b.s.e.logBegun(b.begun)
 	for _, places := range b.places {
-		b.s.e.reads.ended(places, b.s.e.c.Now(), false)
+		b.placesEnded(places, b.s.e.c.Now(), false)
+	}
+}
+
+// placesEnded frees the places of a call that has ended or was not handed out, and reports
+// the limits that are reached by that.
+func (b *batch) placesEnded(places []turn.Place, now time.Time, made bool) {
+	for _, l := range b.s.e.reads.ended(places, now, made) {
+		b.s.e.observe(Observation{Limited: l})
 	}
 }
 

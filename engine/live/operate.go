@@ -25,13 +25,17 @@ func (m *Manager) SetMode(ctx context.Context, pack string, mode rules.Mode, kee
 }
 
 // ToShadow switches a pack that is live to shadow, because it has reached its limit of
-// reads. It does not wait until the pack's pending actions are dropped.
-func (m *Manager) ToShadow(ctx context.Context, pack string, limit rules.Rate) (changed bool, err error) {
+// reads. It does nothing if stands, which it calls while no other command is carried out,
+// returns false. It does not wait until the pack's pending actions are dropped.
+func (m *Manager) ToShadow(ctx context.Context, pack string, limit rules.Rate, stands func() bool) (changed bool, err error) {
 	s, err := m.command(ctx, pack)
 	if err != nil {
 		return false, err
 	}
 	defer m.release()
+	if !stands() {
+		return false, nil
+	}
 	before := s.PackState
 	_, err = m.setMode(ctx, s, SetMode{Mode: rules.Shadow, Limit: limit})
 	return err == nil && s.PackState != before, err
@@ -44,6 +48,9 @@ func (m *Manager) setMode(ctx context.Context, s *Standing, in SetMode) (dropped
 	}
 	if in.Limit != (rules.Rate{}) && s.PackState == before {
 		return nil, nil
+	}
+	if in.Mode == rules.Live && m.c.SetLive != nil {
+		m.c.SetLive(s.Pack)
 	}
 	mode, by := s.modeNow()
 	return m.swap(fmt.Sprintf("pack %s is %s (%s)", s.Pack, mode, by)), nil
