@@ -108,13 +108,18 @@ func (b *batch) runPlan(ctx context.Context, p *plan) {
 func (b *batch) takeEvents(ctx context.Context, began time.Time) {
 	b.preload(ctx)
 	for b.work.events < batchEntries && b.s.e.c.Now().Sub(began) <= batchTime && b.memory.Bytes() < batchBytes {
-		// The set before the plan: one that is new came with its plan.
-		set := b.s.e.rules.Load()
-		if b.s.e.draining.Load() || set == nil || b.s.plan() != nil {
+		if b.s.e.draining.Load() || b.s.e.rules.Load() == nil {
 			return
 		}
 		entry := b.s.take()
 		if entry == nil {
+			return
+		}
+		// After the event: one that came after a set was swapped in runs on that set. And
+		// before the plan: a set that is new came with its plan.
+		set := b.s.e.rules.Load()
+		if b.s.plan() != nil {
+			b.s.putBack([]*turn.Entry{entry})
 			return
 		}
 		b.serveBefore(ctx, entry)

@@ -57,7 +57,17 @@ func (e *Engine) Recalled(call *chat.Call) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.chats.get(call.Chat) // it stays while its call is in flight
-	return c == nil || c.Flight == nil || len(c.Flight.Recalled) > 0
+	if c == nil || c.Flight == nil || len(c.Flight.Recalled) > 0 {
+		return true
+	}
+	if call.Kind != chat.Read {
+		return false
+	}
+	if s.behind {
+		waits, err := e.c.Store.Unhandled(context.Background(), call.Chat)
+		return waits || err != nil
+	}
+	return s.queued[call.Chat] > 0
 }
 
 // setDue sets when the next call and the next timer of a chat are due.

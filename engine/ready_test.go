@@ -260,6 +260,37 @@ func TestAnswerCountsBeforeLaterEvents(t *testing.T) {
 	r.wait("the end of the read", func() bool { return r.ended(chat.WhyRead) == 1 })
 }
 
+// A veto that was journaled before the answer came was too late, though its event is handled
+// after that. Until the request is written, the event that waits still stops the read.
+func TestVetoBeforeTheAnswerIsTooLate(t *testing.T) {
+	t.Parallel()
+	r, f := readyRig(t, "p.lua", words)
+	r.message("c1", "e1", "read")
+	r.handledAll("e1")
+	call, _ := r.eng.Ready("c1")
+	if call == nil {
+		t.Fatal("no call")
+	}
+	commits, release := make(chan struct{}), make(chan struct{})
+	f.mu.Lock()
+	f.commit = func() { close(commits); <-release }
+	f.mu.Unlock()
+	r.message("c2", "e2", "nothing")
+	<-commits
+	if r.eng.Recalled(call) {
+		t.Error("the read is recalled, and no event of its chat waits")
+	}
+	r.message("c1", "e3", "veto")
+	if !r.eng.Recalled(call) {
+		t.Error("an event of the chat waits, and the read may go out")
+	}
+	r.eng.Answer(chat.Answer{Call: *call, OK: true}, func() {})
+	r.message("c1", "e4", "nothing")
+	close(release)
+	r.handledAll("e3", "e4")
+	r.wait("the record of a late veto", func() bool { return r.ended(chat.WhyTooLate) == 1 })
+}
+
 // What must be stored first is not handed out from memory, nor what memory does not know.
 func TestWhatMustBeStoredIsAskedFor(t *testing.T) {
 	t.Parallel()

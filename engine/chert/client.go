@@ -36,8 +36,22 @@ type Client struct {
 
 // slot is a call's place in flight. Calls use it one after another.
 type slot struct {
-	sent  atomic.Bool // the call has a connection, so the request may be on its way
-	trace httptrace.ClientTrace
+	sent    atomic.Bool // the call has a connection, so the request may be on its way
+	trace   httptrace.ClientTrace
+	stop    func() bool        // the call's last look; nil: it has none
+	stopped atomic.Bool        // the last look has stopped it
+	cancel  context.CancelFunc // ends the call; set with stop
+}
+
+// connected is called when the call has a connection, right before its request is written.
+func (s *slot) connected(info httptrace.GotConnInfo) {
+	if s.stop == nil || !s.stop() {
+		s.sent.Store(true)
+		return
+	}
+	s.stopped.Store(true)
+	cut(info.Conn)
+	s.cancel() // or it would be tried on another connection
 }
 
 // secret is the signing secret, in the forms that calls need.
@@ -90,7 +104,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	for range cfg.MaxConns {
 		s := &slot{}
-		s.trace.GotConn = func(httptrace.GotConnInfo) { s.sent.Store(true) }
+		s.trace.GotConn = s.connected
 		c.slots <- s
 	}
 	if cfg.Tenant != "" {
@@ -130,7 +144,7 @@ func (c *Client) LogValue() slog.Value { return c.cfg.LogValue() }
 func newTransport(conns int) *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            dialing(&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}),
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    5 * time.Second,
 		ForceAttemptHTTP2:      true,
@@ -183,6 +197,7 @@ func (c *Client) do(ctx context.Context, k call, into any) (Reply, error) {
 	select {
 	case s = <-c.slots:
 		s.sent.Store(false)
+		s.stopped.Store(false)
 		defer func() { c.slots <- s }()
 	case <-ctx.Done():
 		return fail(&Error{Message: "waiting for a free connection: " + ctx.Err().Error(), Retryable: true, cause: ctx.Err()})
@@ -193,10 +208,17 @@ func (c *Client) do(ctx context.Context, k call, into any) (Reply, error) {
 		ctx, cancel = context.WithTimeout(ctx, c.cfg.Timeout)
 		defer cancel()
 	}
+	if s.stop = lastLookOf(ctx); s.stop != nil {
+		ctx, s.cancel = context.WithCancel(ctx)
+		defer s.cancel()
+	}
 	req := c.request(httptrace.WithClientTrace(ctx, &s.trace), &k, &address, body)
 	// An http.Client would follow redirects, and so send a signature or a token to
 	// another host.
 	resp, err := c.cfg.Transport.RoundTrip(req)
+	if err != nil && s.stopped.Load() {
+		return fail(&Error{Message: ErrStopped.Error(), Retryable: true, cause: ErrStopped})
+	}
 	if err != nil {
 		return fail(transportError(err, s.sent.Load() || !c.traced, c.cfg.Timeout))
 	}

@@ -30,8 +30,8 @@ type Chats interface {
 	// take as long as a write to the store. When it returns, the store has all that
 	// must outlive a crash during the call.
 	Ask(ctx context.Context, chat string) (call chat.Call, ok bool, err error)
-	// Recalled reports whether an action of a call that Ask has returned was dropped
-	// since. Then the call must not go out.
+	// Recalled reports whether a call must not go out any more: an action of it was dropped
+	// since, or it is a read and an event of its chat waits, which may veto it.
 	Recalled(call *chat.Call) bool
 	// Answer gives the answer to a call back. It returns before the answer is
 	// durable: if it is lost, the call is made again. It calls durable, on any

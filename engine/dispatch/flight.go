@@ -66,8 +66,16 @@ func (d *Dispatcher) send(ctx context.Context, f *flight) {
 		defer cancel()
 	}
 	call := *f.call
+	if call.Kind == chat.Read {
+		// A connection may take longer to make than a veto to come in.
+		wire = chert.WithLastLook(wire, func() bool { return d.c.Chats.Recalled(f.call) })
+	}
 	began := d.c.Now()
 	traceID, failure := d.attempt(wire, call)
+	if failure != nil && errors.Is(failure, chert.ErrStopped) {
+		d.turnBack(f)
+		return
+	}
 	now := d.c.Now()
 	answer := chat.Answer{Call: call, OK: failure == nil, TraceID: traceID}
 	if failure != nil {
