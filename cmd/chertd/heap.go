@@ -16,7 +16,7 @@ import (
 // Go runtime. Below the limit the collector runs rarely. The resident set is about 30 MB
 // larger: the program itself, and SQLite's memory, which is not the Go runtime's.
 const (
-	// ownHeap is the daemon's limit while no rule needs much memory: about four times its
+	// ownHeap is the daemon's limit while no rule needs much memory: three to six times its
 	// live heap under load. Near the live heap the collector takes more time than all
 	// else: of an event 559 us at 36 MiB, 32 at 64, 11 at 96.
 	ownHeap = 96 << 20
