@@ -50,7 +50,8 @@ var (
 	selectSeenIDs = declare(`SELECT id FROM seen WHERE id > ? ORDER BY id LIMIT ?`)
 	selectChatIDs = declare(`SELECT id FROM chats WHERE id > ? ORDER BY id LIMIT ?`)
 	selectWaits   = declareCostly("looks at all events that are not handled, once at each start",
-		`SELECT e.chat_id FROM pending p JOIN events e ON e.seq = p.seq WHERE e.chat_id IS NOT NULL`)
+		// CROSS JOIN: without it SQLite looks for each event of the history among those that wait.
+		`SELECT e.chat_id FROM pending p CROSS JOIN events e ON e.seq = p.seq WHERE e.chat_id IS NOT NULL`)
 )
 
 // learn reads the ids of a table into a set. Those that are written meanwhile are added

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -116,6 +117,14 @@ var samples = map[*statement][]driver.Value{
 
 var sampleChat = []driver.Value{nil, int64(5), nil, int64(0), int64(5), int64(5), nil, nil, "{}", "chat 5"}
 
+// scansHistory is the plan of a statement that looks at all that ever happened: a store has
+// many millions of events, and at a start each million would take half a second.
+var scansHistory = regexp.MustCompile(`^SCAN (e|events|d|decisions|seen)\b`)
+
+// fromTheNewest are statements that scan the history from its end, until their caller has
+// enough.
+var fromTheNewest = []*statement{selectRequested}
+
 // TestPlanOfEveryStatement: no statement scans a table, sorts, or makes an index for itself, except
 // those that say why they may.
 func TestPlanOfEveryStatement(t *testing.T) {
@@ -134,6 +143,9 @@ func TestPlanOfEveryStatement(t *testing.T) {
 			return c.query(t.Context(), explain, func(row []driver.Value) error {
 				line := stringOf(row[3])
 				plan = append(plan, line)
+				if scansHistory.MatchString(line) && !slices.Contains(fromTheNewest, what) {
+					t.Errorf("it looks at the whole history (%s):\n%s", line, what.sql)
+				}
 				if strings.Contains(line, "AUTOMATIC") {
 					t.Errorf("it makes an index for itself each time:\n%s\n%s", what.sql, line)
 				}
