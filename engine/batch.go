@@ -13,7 +13,7 @@ import (
 
 // batch is a shard's work between two commits: the chats that it has changed, what
 // handlers wrote, and the transitions that store it. Only the batch sees any of it before
-// the commit.
+// the commit, apart from chats that it lends (lend.go).
 type batch struct {
 	s      *shard
 	work   *work

@@ -43,8 +43,8 @@ const (
 var errStopping = errors.New("the engine is stopping")
 
 // shard owns a part of all chats. Its goroutine works in batches: it handles all that
-// waits, commits that in one transaction, and publishes it only then. Rules run on that
-// goroutine alone, and it alone changes chats in the store.
+// waits, commits that in one transaction, and publishes it then, or before (lend.go). Rules
+// run on that goroutine alone, and it alone changes chats in the store.
 //
 // A batch claims each chat that it looks at, from then until it has published it. Between
 // claims the published chat belongs to whoever holds mu: Engine.Ready puts its call in
