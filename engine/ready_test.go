@@ -34,7 +34,7 @@ chert.rule({ name = "timer", on = "message.received", where = { words = "timer" 
 chert.on("timer:t", function(ev) chert.keep_unread(ev.chat.id) end)
 `
 
-// counted is a rule that changes kv on each message, so that no batch lends its chats.
+// counted has a rule that changes kv on each message. With it no batch lends its chats.
 const counted = words + `
 chert.rule({ name = "count", on = "message.received", run = function(ev) kv.incr("all") end })
 `
