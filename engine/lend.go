@@ -46,7 +46,7 @@ func (b *batch) noteUrgent(d *turn.Done) {
 	if len(d.Reads)+len(d.Writes)+len(d.Quotas) > 0 {
 		b.s.sinceKV = 0
 	}
-	b.urgent = b.urgent || b.s.sinceKV < kvBatches || len(d.Append)+len(d.Missed)+len(d.Made)+len(d.Schedules)+len(d.ReadCounts)+len(d.ReadCalls) > 0
+	b.urgent = b.urgent || len(d.Append)+len(d.Missed)+len(d.Made)+len(d.Schedules)+len(d.ReadCounts)+len(d.ReadCalls) > 0
 	for i := range d.Actions {
 		b.urgent = b.urgent || d.Actions[i].Kind != chat.Read && d.Actions[i].Ended.IsZero()
 	}
