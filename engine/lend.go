@@ -55,9 +55,12 @@ func (b *batch) noteUrgent(d *turn.Done) {
 // stayOpen lends the chats of a batch, and waits until there is more to add to it. It
 // returns false if the batch is to be committed now.
 func (s *shard) stayOpen(ctx context.Context, b *batch) bool {
-	switch {
-	case !b.lends(), !s.lend(b), b.ends, s.plan() != nil, s.e.draining.Load(),
-		len(b.log) >= batchEntries, b.results >= resultsMost, b.memory.Bytes() >= batchBytes:
+	if !b.lends() {
+		return false
+	}
+	s.lend(b)
+	if b.ends || s.plan() != nil || s.e.draining.Load() ||
+		len(b.log) >= batchEntries || b.results >= resultsMost || b.memory.Bytes() >= batchBytes {
 		return false
 	}
 	if b.open == nil {
@@ -87,18 +90,12 @@ func (s *shard) openTimer() <-chan time.Time {
 }
 
 // lend publishes the chats that the batch has changed since it lent them last, and ends its
-// claims. The batch claims a chat again when it changes again. While the queue is behind it
-// returns false and does nothing: the store counts the events of the batch as unhandled, so
-// that no read would go out.
-func (s *shard) lend(b *batch) bool {
+// claims. The batch claims a chat again when it changes again.
+func (s *shard) lend(b *batch) {
 	if b.lent == nil {
 		b.lent = map[string]loan{}
 	}
 	s.mu.Lock()
-	if s.behind {
-		s.mu.Unlock()
-		return false
-	}
 	for id, c := range b.chats {
 		before := s.chats.peek(id)
 		if x, again := b.lent[id]; again {
@@ -118,7 +115,6 @@ func (s *shard) lend(b *batch) bool {
 		s.e.setDue(c)
 	}
 	clear(b.chats)
-	return true
 }
 
 // keepLent notes that the chats that a batch has lent are durable. What is still due is set

@@ -126,6 +126,13 @@ func (s *shard) unhandled(ctx context.Context, id string) (waits bool, newest in
 	if queued || !behind {
 		return queued, newest, nil
 	}
-	waits, err = s.e.c.Store.Unhandled(ctx, id)
+	waits, err = s.stored(ctx, id)
 	return waits, newest, err
+}
+
+// stored reports whether events of a chat wait in the store that the shard has not taken.
+// Those that it has taken count there until their batch is durable.
+func (s *shard) stored(ctx context.Context, id string) (bool, error) {
+	newest, err := s.e.c.Store.Unhandled(ctx, id)
+	return newest > s.taken, err
 }

@@ -27,7 +27,7 @@ func (e *Engine) Ready(id string) (call *chat.Call, ask bool) {
 		return nil, true
 	case s.behind:
 		// It is counted before it is announced, so that what newest covers is known.
-		if waits, err := e.c.Store.Unhandled(context.Background(), id); waits || err != nil {
+		if waits, err := s.stored(context.Background(), id); waits || err != nil {
 			return nil, err != nil
 		}
 	}
@@ -64,7 +64,7 @@ func (e *Engine) Recalled(call *chat.Call) bool {
 		return false
 	}
 	if s.behind {
-		waits, err := e.c.Store.Unhandled(context.Background(), call.Chat)
+		waits, err := s.stored(context.Background(), call.Chat)
 		return waits || err != nil
 	}
 	return s.queued[call.Chat] > 0

@@ -60,6 +60,15 @@ func (r *rig) caughtUp() {
 	})
 }
 
+// fallBehind makes the shards read what comes next from the store, as if their queues were full.
+func (r *rig) fallBehind() {
+	for _, s := range r.eng.shards {
+		s.mu.Lock()
+		s.behind = true
+		s.mu.Unlock()
+	}
+}
+
 // handledAll waits until events are handled and published.
 func (r *rig) handledAll(ids ...string) {
 	r.t.Helper()
@@ -336,6 +345,7 @@ type witness struct {
 	fail   error           // what a commit fails with
 	odds   int             // it fails once in so many times
 	lends  bool            // calls go out before their events are durable
+	behind bool            // events have to be read from the store now and then
 	calls  []chat.Call
 	done   map[chat.ActionID]chat.Action // those that have ended
 	wrong  []string
@@ -410,20 +420,23 @@ func (w *witness) called(call chat.Call, inFlight func() int) {
 func TestCallsAndVetoesInAnyOrder(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		pack  string
-		fail  error
-		odds  int
-		lends bool
+		pack   string
+		fail   error
+		odds   int
+		lends  bool
+		behind bool
 	}{
-		"durable first": {counted, store.ErrConflict, 8, false},
-		"lent":          {words, errors.New("disk I/O error"), 20, true},
+		"durable first":         {counted, store.ErrConflict, 8, false, false},
+		"lent":                  {words, errors.New("disk I/O error"), 20, true, false},
+		"lent, behind":          {words, errors.New("disk I/O error"), 20, true, true},
+		"durable first, behind": {counted, store.ErrConflict, 8, false, true},
 	} {
 		made, vetoed := 0, 0
 		for seed := range *readyRuns {
 			w := &witness{
 				dice: rand.New(rand.NewPCG(1, uint64(seed))), seqs: map[string][]int64{}, handled: map[int64]bool{},
 				wire: map[string]bool{}, done: map[chat.ActionID]chat.Action{},
-				fail: c.fail, odds: c.odds, lends: c.lends,
+				fail: c.fail, odds: c.odds, lends: c.lends, behind: c.behind,
 			}
 			m, v := callsAndVetoes(t, w, name, c.pack, uint64(seed))
 			made, vetoed = made+m, vetoed+v
@@ -459,6 +472,9 @@ func callsAndVetoes(t *testing.T, w *witness, name, pack string, seed uint64) (m
 		senders.Go(func() {
 			for i := range 60 {
 				id := fmt.Sprint("c", dice.IntN(8)+1)
+				if w.behind && dice.IntN(3) == 0 {
+					r.fallBehind()
+				}
 				switch dice.IntN(16) {
 				case 0, 1, 2, 3: // calls go out meanwhile
 					if err := r.eng.waitDurable(ctx); err != nil {

@@ -61,6 +61,7 @@ type shard struct {
 	queued       map[string]int  // entries in queue, by shard key
 	newest       int64           // highest sequence known: at New, or of an entry of this shard
 	last         int64           // highest sequence that was ever in queue
+	taken        int64           // highest sequence taken out of queue
 	behind       bool            // the store has entries that are not in queue
 	chats        *chatCache      // published
 	claimed      map[string]bool // chats of the current batch
@@ -74,7 +75,6 @@ type shard struct {
 	planned atomic.Int64 // the last plan of missed events that was carried out
 
 	// Only for the shard's goroutine.
-	taken    int64     // highest sequence taken out of queue or store
 	yielded  time.Time // when it last let other goroutines run
 	progress progress
 	waiting  []request // taken from the inbox, not done yet
@@ -280,6 +280,9 @@ func (s *shard) work(ctx context.Context) {
 			w.fail(err, func(*request) bool { return true })
 			s.mu.Lock()
 			s.behind = true // the events of the batch wait in the store
+			if first := w.first(); first != nil {
+				s.taken = first.Seq - 1
+			}
 			s.mu.Unlock()
 			s.unclaim()
 			return
@@ -323,6 +326,16 @@ func (w *work) fail(err error, which func(*request) bool) {
 		}
 		return fails
 	})
+}
+
+// first returns the first event; nil: there is none.
+func (w *work) first() *turn.Entry {
+	for i := range w.inputs {
+		if w.inputs[i].entry != nil {
+			return w.inputs[i].entry
+		}
+	}
+	return nil
 }
 
 // takeEvents removes the events, and the calls that were handed out because of them.

@@ -10,18 +10,18 @@ import (
 	"chertd/rules/chat"
 )
 
-// asked is a store that knows of one chat whether events of it wait.
+// asked is a store that knows of one chat which of its events waits.
 type asked struct {
 	store.Store
-	waits bool
-	err   error
+	newest int64 // not handled
+	err    error
 
 	times int
 }
 
-func (a *asked) Unhandled(context.Context, string) (bool, error) {
+func (a *asked) Unhandled(context.Context, string) (int64, error) {
 	a.times++
-	return a.waits, a.err
+	return a.newest, a.err
 }
 
 // A read goes out only if no event of its chat waits. Whether one does is known
@@ -41,7 +41,8 @@ func TestNoReadGoesOutOverWhatIsNotHandled(t *testing.T) {
 		"the queue has one":              {shard: &shard{newest: 9, queued: map[string]int{"c1": 1}}, waits: true},
 		"the queue has one, and is full": {shard: &shard{newest: 9, behind: true, queued: map[string]int{"c1": 2}}, waits: true},
 		"another chat's":                 {shard: &shard{newest: 9, queued: map[string]int{"c2": 1}}},
-		"the store has one":              {shard: &shard{newest: 9, behind: true, taken: 5}, store: asked{waits: true}, waits: true, asked: true},
+		"the store has one":              {shard: &shard{newest: 9, behind: true, taken: 5}, store: asked{newest: 6}, waits: true, asked: true},
+		"the batch has the store's":      {shard: &shard{newest: 9, behind: true, taken: 6}, store: asked{newest: 6}, asked: true},
 		"the store has none":             {shard: &shard{newest: 9, behind: true, taken: 5}, asked: true},
 		"the store can't say":            {shard: &shard{newest: 9, behind: true}, store: asked{err: lost}, asked: true, err: lost},
 	} {
@@ -66,7 +67,7 @@ func TestReadsAreHandedOutDuringABacklog(t *testing.T) {
 		call, ask bool
 	}{
 		"none of the chat waits": {call: true},
-		"one of the chat waits":  {store: asked{waits: true}},
+		"one of the chat waits":  {store: asked{newest: 9}},
 		"the store can't say":    {store: asked{err: lost}, ask: true},
 	} {
 		now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)

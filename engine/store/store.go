@@ -54,9 +54,10 @@ type Store interface {
 	// if their bodies reach PendingBytes. It returns none only if there are none.
 	Pending(ctx context.Context, shard Shard, after int64, limit int) ([]turn.Entry, error)
 
-	// Unhandled reports whether the journal has entries of a chat that are not handled: a
-	// read must not overtake an event that may veto it. It does not use the disk.
-	Unhandled(ctx context.Context, chat string) (bool, error)
+	// Unhandled returns the sequence of the newest entry of a chat that is not handled, or a
+	// higher one; 0: there is none. A read must not overtake an event that may veto it. It
+	// does not use the disk.
+	Unhandled(ctx context.Context, chat string) (newest int64, err error)
 
 	// Commit makes a batch of transitions durable, all or none, in their order.
 	//

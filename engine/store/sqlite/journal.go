@@ -75,8 +75,8 @@ func (s *Store) Pending(ctx context.Context, shard store.Shard, after int64, lim
 }
 
 // Unhandled implements store.Store. It does not use the disk.
-func (s *Store) Unhandled(ctx context.Context, chatID string) (bool, error) {
-	return s.writer.waiting.has(chatID), s.usable(ctx, "look for unhandled events")
+func (s *Store) Unhandled(ctx context.Context, chatID string) (newest int64, err error) {
+	return s.writer.waiting.newest(chatID), s.usable(ctx, "look for unhandled events")
 }
 
 // journal adds an arrival, if its id is new.

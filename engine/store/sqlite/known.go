@@ -51,7 +51,7 @@ var (
 	selectChatIDs = declare(`SELECT id FROM chats WHERE id > ? ORDER BY id LIMIT ?`)
 	selectWaits   = declareCostly("looks at all events that are not handled, once at each start",
 		// CROSS JOIN: without it SQLite looks for each event of the history among those that wait.
-		`SELECT e.chat_id FROM pending p CROSS JOIN events e ON e.seq = p.seq WHERE e.chat_id IS NOT NULL`)
+		`SELECT e.chat_id, e.seq FROM pending p CROSS JOIN events e ON e.seq = p.seq WHERE e.chat_id IS NOT NULL`)
 )
 
 // learn reads the ids of a table into a set. Those that are written meanwhile are added
@@ -84,7 +84,7 @@ func (s *Store) learn(ctx context.Context, set *idSet, what *statement) error {
 func (s *Store) countWaiting(ctx context.Context) error {
 	return s.read(ctx, "count the events that wait", func(c *conn) error {
 		return c.query(ctx, selectWaits, func(row []driver.Value) error {
-			s.writer.waiting.add(stringOf(row[0]))
+			s.writer.waiting.add(stringOf(row[0]), intOf(row[1]))
 			return nil
 		})
 	})

@@ -210,9 +210,10 @@ func (m *model) differs(s *Store, whole bool) string {
 		}
 	}
 	same("pending", pending, m.pending(), nil)
-	unhandled := map[string]bool{}
+	unhandled := map[string]int64{}
 	for _, seq := range m.pending() {
-		unhandled[m.events[seq-1].Event.ChatID()] = true
+		id := m.events[seq-1].Event.ChatID()
+		unhandled[id] = max(unhandled[id], seq)
 	}
 	delete(unhandled, "")
 	ids := slices.Sorted(maps.Keys(m.chats))
@@ -233,8 +234,11 @@ func (m *model) differs(s *Store, whole bool) string {
 			list.Timers = slices.SortedFunc(slices.Values(list.Timers), func(a, b chat.Timer) int { return int(a.Seq - b.Seq) })
 		}
 		same("chat "+id, got, want, nil)
-		has, err := s.Unhandled(ctx, id)
-		same("unhandled events of chat "+id, has, unhandled[id], err)
+		newest, err := s.Unhandled(ctx, id)
+		if unhandled[id] != 0 { // it may be higher, if a newer event was handled first
+			newest = min(newest, unhandled[id])
+		}
+		same("newest unhandled event of chat "+id, newest, unhandled[id], err)
 	}
 	counted := map[chat.Status]int64{}
 	var open []chat.ActionID

@@ -109,7 +109,7 @@ func (w *writer) committed(tx *transaction) {
 	w.recent.take(tx.decided)
 	for i := range tx.events {
 		if id := tx.events[i].chat; id != "" {
-			w.waiting.add(id)
+			w.waiting.add(id, tx.ids[tx.events[i].id])
 		}
 	}
 	tx.last = w.next - 1

@@ -13,21 +13,29 @@ func TestWaitingKeysCountsTheEventsOfAChat(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var w waitingKeys
-		want := map[string]int{}
-		for range rapid.IntRange(0, 100).Draw(t, "steps") {
+		want := map[string][]int64{}
+		for seq := range int64(rapid.IntRange(0, 100).Draw(t, "steps")) {
 			key := rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "key")
-			if want[key] == 0 || rapid.Bool().Draw(t, "add") {
-				w.add(key)
-				want[key]++
+			if len(want[key]) == 0 || rapid.Bool().Draw(t, "add") {
+				w.add(key, seq+1)
+				want[key] = append(want[key], seq+1)
 			} else {
 				w.done(key)
-				want[key]--
+				want[key] = want[key][1:]
 			}
-			for key, n := range want {
-				if w.has(key) != (n > 0) {
-					t.Fatalf("%q is said to wait: %t, with %d events", key, w.has(key), n)
+			for key, seqs := range want {
+				newest := int64(0)
+				if len(seqs) > 0 {
+					newest = seqs[len(seqs)-1]
+				}
+				if got := w.newest(key); got != newest {
+					t.Fatalf("newest of %q is %d, want %d", key, got, newest)
 				}
 			}
+		}
+		w.done("never added")
+		if got := w.newest("never added"); got != 0 {
+			t.Fatalf("event %d waits of a key that has none", got)
 		}
 	})
 }
@@ -38,7 +46,7 @@ func TestWaitingKeysGivesMemoryBack(t *testing.T) {
 	var w waitingKeys
 	const n = 50_000
 	for i := range n {
-		w.add(strconv.Itoa(i))
+		w.add(strconv.Itoa(i), int64(i))
 	}
 	if most := mostOf(&w); most < n-5 {
 		t.Errorf("there was room for %d chats of %d", most, n)
@@ -46,8 +54,8 @@ func TestWaitingKeysGivesMemoryBack(t *testing.T) {
 	for i := range n - 1 {
 		w.done(strconv.Itoa(i))
 	}
-	if most := mostOf(&w); most > n/4 || !w.has(strconv.Itoa(n-1)) {
-		t.Errorf("there is room for %d chats after %d were handled, and the last one waits: %t", most, n-1, w.has(strconv.Itoa(n-1)))
+	if most := mostOf(&w); most > n/4 || w.newest(strconv.Itoa(n-1)) != n-1 {
+		t.Errorf("there is room for %d chats after %d were handled, and the last one waits: %t", most, n-1, w.newest(strconv.Itoa(n-1)) != 0)
 	}
 }
 
@@ -67,21 +75,21 @@ func TestWaitingKeysServesManyGoroutines(t *testing.T) {
 		all.Go(func() {
 			for i := range 2_000 {
 				key := fmt.Sprint(g, "/", i)
-				w.add(key)
-				w.add("all")
-				if !w.has(key) || !w.has("all") {
+				w.add(key, int64(i)+1)
+				w.add("all", int64(i)+1)
+				if w.newest(key) != int64(i)+1 || w.newest("all") == 0 {
 					t.Errorf("%s does not wait", key)
 				}
 				w.done(key)
 				w.done("all")
-				if w.has(key) {
+				if w.newest(key) != 0 {
 					t.Errorf("%s waits", key)
 				}
 			}
 		})
 	}
 	all.Wait()
-	if w.has("all") {
+	if w.newest("all") != 0 {
 		t.Error("events wait after all were handled")
 	}
 }
@@ -95,21 +103,21 @@ func BenchmarkWaitingKeys(b *testing.B) {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			w, before := &waitingKeys{}, heapNow()
 			for i := range n {
-				w.add(strconv.Itoa(i))
+				w.add(strconv.Itoa(i), int64(i))
 			}
 			grown := heapNow() - before
 			b.Run("add+done", func(b *testing.B) {
 				b.ReportAllocs()
 				for i := 0; b.Loop(); i++ {
-					w.add(keys[i%len(keys)])
+					w.add(keys[i%len(keys)], int64(i)+1)
 					w.done(keys[i%len(keys)])
 				}
 				b.ReportMetric(float64(grown)/float64(max(n, 1)), "B/chat")
 			})
-			b.Run("has", func(b *testing.B) {
+			b.Run("newest", func(b *testing.B) {
 				b.ReportAllocs()
 				for i := 0; b.Loop(); i++ {
-					w.has(keys[i%len(keys)])
+					w.newest(keys[i%len(keys)])
 				}
 			})
 			if n == 0 {

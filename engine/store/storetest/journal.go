@@ -195,17 +195,17 @@ func pendingByShard(t *testing.T, b *bench) {
 }
 
 func unhandled(t *testing.T, b *bench) {
-	check := func(key string, want bool) {
+	check := func(key string, want int64) {
 		t.Helper()
 		got, err := b.s.Unhandled(t.Context(), key)
 		b.must(err)
 		if got != want {
-			t.Errorf("unhandled %q: %t, want %t", key, got, want)
+			t.Errorf("newest unhandled of %q: %d, want %d", key, got, want)
 		}
 	}
-	check("c1", false)
+	check("c1", 0)
 	seqs := b.append(arrival("e1", "c1"), arrival("e2", "c2"), arrival("e3", "c1"), arrival("lone", ""))
-	for chatID, want := range map[string]bool{"c1": true, "c2": true, "c3": false} {
+	for chatID, want := range map[string]int64{"c1": seqs[2], "c2": seqs[1], "c3": 0} {
 		check(chatID, want)
 	}
 	decide := func(seq int64, c *chat.Chat) {
@@ -214,15 +214,17 @@ func unhandled(t *testing.T, b *bench) {
 		}
 	}
 	decide(seqs[0], &chat.Chat{ID: "c1"})
-	check("c1", true)
+	check("c1", seqs[2])
 	decide(seqs[2], nil)
 	decide(seqs[3], nil)
-	check("c1", false)
+	check("c1", 0)
 	b.reopen()
-	check("c1", false)
-	check("c2", true)
-	b.append(arrival("e4", "c1"))
-	check("c1", true)
+	check("c1", 0)
+	check("c2", seqs[1])
+	more := b.append(arrival("e4", "c1"), arrival("e5", "c1"))
+	check("c1", more[1])
+	b.reopen()
+	check("c1", more[1])
 }
 
 // decodedAgain: an event that was decoded comes back as it was, also where a store keeps no
