@@ -85,8 +85,8 @@ func (r *backlogRig) Call(context.Context, chat.Call) (string, error) {
 }
 
 // work runs the engine with a rule, and send beside it, until the last call, and returns
-// its pace.
-func (r *backlogRig) work(send func()) pace {
+// its speed.
+func (r *backlogRig) work(send func()) speed {
 	dir := filepath.Join(r.b.TempDir(), "rules")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		r.b.Fatal(err)
@@ -110,7 +110,7 @@ end)`), 0o600); err != nil {
 	running.Go(func() { r.eng.Run(ctx) })
 	send()
 	<-r.done
-	p := pace{
+	p := speed{
 		rate: float64(r.want) / time.Since(began).Seconds(),
 		cpu:  (cpuTime() - used).Seconds() / float64(r.want),
 	}
@@ -144,14 +144,14 @@ func (r *backlogRig) send(i, n int, window bool) {
 }
 
 // sentBacklog sends n events to a running engine.
-func sentBacklog(b *testing.B, n int) pace {
+func sentBacklog(b *testing.B, n int) speed {
 	r := newBacklogRig(b, n)
 	r.handled = make(chan struct{}, n)
 	return r.work(func() { r.send(0, n, true) })
 }
 
 // waitingBacklog journals n events, and then starts the engine and sends more.
-func waitingBacklog(b *testing.B, n, more int) pace {
+func waitingBacklog(b *testing.B, n, more int) speed {
 	r := newBacklogRig(b, n+more)
 	const page = 1000
 	for i := 0; i < n; i += page {
@@ -176,5 +176,5 @@ func backlogArrival(b *testing.B, i int) turn.Arrival {
 	return turn.Arrival{Event: e, Received: time.Now()}
 }
 
-// pace is events a second, and seconds of processor time an event.
-type pace struct{ rate, cpu float64 }
+// speed is events a second, and seconds of processor time an event.
+type speed struct{ rate, cpu float64 }

@@ -32,8 +32,9 @@ type batch struct {
 	reran     func()                    // notes the shard's progress in its plan; nil: no plan is carried out
 
 	urgent  bool             // it must be committed before its chats are published
+	closing bool             // it takes in no more events
 	ends    bool             // it takes in no more
-	open    <-chan time.Time // ends it; nil: it has not been open yet
+	timer   <-chan time.Time // closes or ends it; nil: it has not been open yet
 	results int              // of calls, in it
 	later   []request        // results that wait for events in the queue
 	lent    map[string]loan
@@ -42,6 +43,9 @@ type batch struct {
 }
 
 func newBatch(s *shard, w *work) *batch {
+	s.mu.Lock()
+	s.chats.calls.next()
+	s.mu.Unlock()
 	return &batch{
 		s:      s,
 		work:   w,
@@ -106,8 +110,9 @@ func (b *batch) runPlan(ctx context.Context, p *plan) {
 
 // takeEvents handles events from the shard's queue.
 func (b *batch) takeEvents(ctx context.Context, began time.Time) {
-	b.preload(ctx)
-	for b.work.events < batchEntries && b.s.e.c.Now().Sub(began) <= batchTime && b.memory.Bytes() < batchBytes {
+	room := b.room()
+	b.preload(ctx, room)
+	for (room > 0 || b.urgent) && b.work.events < batchEntries && b.s.e.c.Now().Sub(began) <= batchTime && b.memory.Bytes() < batchBytes {
 		if b.s.e.draining.Load() || b.s.e.rules.Load() == nil {
 			return
 		}
@@ -126,6 +131,7 @@ func (b *batch) takeEvents(ctx context.Context, began time.Time) {
 		b.noteHandedOut(entry.Event.ChatID())
 		b.work.inputs = append(b.work.inputs, input{entry: entry})
 		b.work.events++
+		room--
 		b.handle(ctx, set, entry)
 	}
 }
@@ -272,10 +278,10 @@ func (b *batch) chat(ctx context.Context, id string) *chat.Chat {
 	return c
 }
 
-// preload reads the chats of waiting events that are in the store only, all together. Only
+// preload reads the chats of the next events that are in the store only, all together. Only
 // the shard changes them, so that they stay as they are.
-func (b *batch) preload(ctx context.Context) {
-	ids := b.s.uncached()
+func (b *batch) preload(ctx context.Context, most int) {
+	ids := b.s.uncached(most)
 	if len(ids) < 2 {
 		return
 	}

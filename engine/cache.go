@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"chertd/rules/chat"
 )
@@ -20,6 +21,7 @@ type chatCache struct {
 	pinned map[string]bool
 	idle   recentChats // without a call that waits or is in flight
 	busy   recentChats
+	calls  openCalls
 }
 
 // recentChats are cached chats, the latest first.
@@ -34,10 +36,11 @@ type cached struct {
 	chat       *chat.Chat
 	in         *recentChats
 	next, prev *cached
+	batch      int64 // of openCalls, while a call is due or in flight; else 0
 }
 
 func newChatCache(idle, busy int) *chatCache {
-	c := &chatCache{byID: map[string]*cached{}, pinned: map[string]bool{}}
+	c := &chatCache{byID: map[string]*cached{}, pinned: map[string]bool{}, calls: newOpenCalls()}
 	c.idle.init(idle)
 	c.busy.init(busy)
 	return c
@@ -79,7 +82,8 @@ func (c *chatCache) peek(id string) *chat.Chat {
 	return nil
 }
 
-func (c *chatCache) put(id string, ch *chat.Chat) {
+// put puts a chat into the cache, instead of what it was.
+func (c *chatCache) put(id string, ch *chat.Chat, now time.Time) {
 	x := c.byID[id]
 	if x == nil {
 		x = &cached{}
@@ -88,9 +92,16 @@ func (c *chatCache) put(id string, ch *chat.Chat) {
 		x.leave()
 	}
 	x.chat = ch
-	l := &c.idle
-	if ch.Flight != nil || !ch.NextCall().IsZero() {
+	l, next := &c.idle, ch.NextCall()
+	if ch.Flight != nil || !next.IsZero() {
 		l = &c.busy
+	}
+	switch {
+	case l == &c.idle || ch.Flight == nil && next.After(now):
+		c.calls.answered(x.batch)
+		x.batch = 0
+	case x.batch == 0:
+		x.batch = c.calls.due()
 	}
 	l.add(x)
 	for old := l.ends.prev; l.n > l.limit && old != x; {
@@ -103,16 +114,17 @@ func (c *chatCache) put(id string, ch *chat.Chat) {
 }
 
 func (c *chatCache) drop(x *cached) {
+	c.calls.answered(x.batch)
 	x.leave()
 	delete(c.byID, x.chat.ID)
 }
 
 // restore makes a chat what it was before; nil: it was not in the cache.
-func (c *chatCache) restore(id string, ch *chat.Chat) {
+func (c *chatCache) restore(id string, ch *chat.Chat, now time.Time) {
 	x := c.byID[id]
 	switch {
 	case ch != nil:
-		c.put(id, ch)
+		c.put(id, ch, now)
 	case x != nil:
 		c.drop(x)
 	}
@@ -136,11 +148,11 @@ func (s *shard) own(id string) {
 }
 
 // uncached returns the chats of the next events in the queue that are not in the cache, at
-// most those of a batch.
-func (s *shard) uncached() (ids []string) {
+// most those of a number of events.
+func (s *shard) uncached(most int) (ids []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, entry := range s.queue[:min(len(s.queue), batchEntries)] {
+	for _, entry := range s.queue[:min(len(s.queue), most)] {
 		id := entry.Event.ChatID()
 		if id != "" && s.chats.byID[id] == nil && !slices.Contains(ids[max(0, len(ids)-8):], id) {
 			ids = append(ids, id)
@@ -168,7 +180,7 @@ func (s *shard) publishLocked(chats map[string]*chat.Chat) (again []*chat.Chat) 
 	}
 	s.refused = s.refused[:0]
 	for id, c := range chats {
-		s.chats.put(id, c)
+		s.chats.put(id, c, s.e.c.Now())
 	}
 	clear(s.claimed)
 	return again

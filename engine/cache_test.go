@@ -51,7 +51,7 @@ func TestCacheKeepsWhatWasUsedLast(t *testing.T) {
 				used = slices.Delete(used, at, at+1)
 			}
 			used = append([]*chat.Chat{x}, used...)
-			c.put(id, x)
+			c.put(id, x, time.Unix(1, 0))
 			kept := false
 			for _, y := range slices.Backward(used) { // the one that was used longest ago goes first
 				switch {
@@ -61,6 +61,16 @@ func TestCacheKeepsWhatWasUsedLast(t *testing.T) {
 				case kept:
 					t.Fatalf("%s was dropped before one that was used longer ago", y.ID)
 				}
+			}
+			// All was due from the first batch on, or is in flight.
+			due := 0
+			for _, x := range c.byID {
+				if !idle(x.chat) {
+					due++
+				}
+			}
+			if got := c.calls.recent(); got != due {
+				t.Fatalf("%d calls count as due, want %d", got, due)
 			}
 			// What the cache has dropped is not known any more.
 			used = slices.DeleteFunc(used, func(x *chat.Chat) bool { return c.peek(x.ID) != x })

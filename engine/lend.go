@@ -3,29 +3,20 @@ package engine
 import (
 	"context"
 	"slices"
-	"time"
 
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
 
-// A batch on which nobody waits stays open for a moment: events and results that come in
-// meanwhile are added to it, and share its commit. Usually it has the results of the reads
-// that it requested, too, and stores an event's decision once, with its result.
-//
-// Such a batch lends its chats: it publishes them before it is durable, so that their reads
-// go out without waiting for the disk. What a crash loses then is repeated: the events run
-// again, and the calls in flight are made again (see dispatch.MaxUndurable). That is fine
-// for a read alone, which is the same however often it is made. See batch.lends for what
-// must be durable first.
-const (
-	// openFor is how long a batch stays open at most. The result of a read whose batch has
-	// ended waits as long for others: see resultsMost.
-	openFor = resultsWait
-	// kvBatches is how many batches without kv it takes until chats are lent again: another
-	// shard may have changed what a handler has read from kv, and then the batch is void.
-	kvBatches = 64
-)
+// A batch on which nobody waits stays open for a moment (open.go), and lends its chats: it
+// publishes them before it is durable, so that their reads go out without waiting for the
+// disk. What a crash loses then is repeated: the events run again, and the calls in flight
+// are made again (see dispatch.MaxUndurable). That is fine for a read alone, which is the
+// same however often it is made. See batch.lends for what must be durable first.
+
+// kvBatches is how many batches without kv it takes until chats are lent again: another
+// shard may have changed what a handler has read from kv, and then the batch is void.
+const kvBatches = 64
 
 // loan is a chat that a batch has lent.
 type loan struct {
@@ -50,43 +41,6 @@ func (b *batch) noteUrgent(d *turn.Done) {
 	for i := range d.Actions {
 		b.urgent = b.urgent || d.Actions[i].Kind != chat.Read && d.Actions[i].Ended.IsZero()
 	}
-}
-
-// stayOpen lends the chats of a batch, and waits until there is more to add to it. It
-// returns false if the batch is to be committed now.
-func (s *shard) stayOpen(ctx context.Context, b *batch) bool {
-	if !b.lends() {
-		return false
-	}
-	s.lend(b)
-	if b.ends || s.plan() != nil || s.e.draining.Load() ||
-		len(b.log) >= batchEntries || b.results >= resultsMost || b.memory.Bytes() >= batchBytes {
-		return false
-	}
-	if b.open == nil {
-		b.open = s.openTimer()
-	}
-	select {
-	case r := <-s.inbox:
-		s.waiting = append(s.waiting, r)
-	case <-s.wake:
-	case <-b.open:
-		b.ends = true
-	case <-ctx.Done():
-		b.ends = true
-	}
-	s.takeInbox()
-	return true
-}
-
-// openTimer returns a channel that receives after openFor.
-func (s *shard) openTimer() <-chan time.Time {
-	if s.open == nil {
-		s.open = time.NewTimer(openFor)
-	} else {
-		s.open.Reset(openFor)
-	}
-	return s.open.C
 }
 
 // lend publishes the chats that the batch has changed since it lent them last, and ends its
@@ -183,7 +137,7 @@ func (s *shard) takeBack(b *batch) {
 		if b.chats[id] == nil {
 			b.work.noteHandedOut(s.chats.peek(id), x.lent)
 		}
-		s.chats.restore(id, x.before)
+		s.chats.restore(id, x.before, s.e.c.Now())
 		s.own(id)
 	}
 }

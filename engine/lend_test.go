@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"chertd/engine/store"
 	"chertd/rules/chat"
@@ -175,16 +176,17 @@ func TestMergedTransitionsStoreTheSame(t *testing.T) {
 // A chat that is lent stays in the cache, whatever its limit: the store does not have it yet.
 func TestLentChatsStayInTheCache(t *testing.T) {
 	c := newChatCache(2, 2)
-	c.put("lent", &chat.Chat{ID: "lent"})
+	var now time.Time
+	c.put("lent", &chat.Chat{ID: "lent"}, now)
 	c.pinned["lent"] = true
 	for _, id := range []string{"x", "y", "z"} {
-		c.put(id, &chat.Chat{ID: id})
+		c.put(id, &chat.Chat{ID: id}, now)
 	}
 	if c.peek("lent") == nil {
 		t.Error("the cache has dropped a chat that is not durable")
 	}
 	clear(c.pinned)
-	c.put("v", &chat.Chat{ID: "v"})
+	c.put("v", &chat.Chat{ID: "v"}, now)
 	if c.peek("lent") != nil {
 		t.Error("the chat stays once it is durable")
 	}

@@ -47,7 +47,7 @@ func (e *Engine) Ready(id string) (call *chat.Call, ask bool) {
 		e.setDue(c) // under mu: a batch that publishes the chat sets it later
 		return nil, false
 	}
-	s.chats.put(id, d.Chat)
+	s.chats.put(id, d.Chat, now)
 	return d.Call, false
 }
 

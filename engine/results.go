@@ -70,8 +70,9 @@ func (s *shard) collect(r request) {
 	default:
 		s.resultsTimer.Reset(resultsWait)
 	}
+	wake := n == resultsMost || n == s.resultsWake
 	s.mu.Unlock()
-	if n == resultsMost || s.e.draining.Load() {
+	if wake || s.e.draining.Load() {
 		s.wakeUp()
 	}
 }

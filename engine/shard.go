@@ -68,8 +68,10 @@ type shard struct {
 	posted       map[string]int  // requests of each chat that are in the inbox, or about to be
 	refused      []string        // chats whose call was refused because they are claimed or have requests
 	results      []request       // of reads that succeeded, for the next batch
-	resultsDue   bool            // they have waited for resultsWait
-	resultsTimer *time.Timer     // nil: there were none yet
+	resultsWake  int             // how many wake the shard
+	pace         pace
+	resultsDue   bool        // they have waited for resultsWait
+	resultsTimer *time.Timer // nil: there were none yet
 
 	shed    atomic.Bool  // discard the VMs: memory is low
 	planned atomic.Int64 // the last plan of missed events that was carried out
@@ -257,6 +259,7 @@ func (s *shard) work(ctx context.Context) {
 		} else {
 			b.run(ctx, s.takeResults(), s.takeRequests())
 			for s.stayOpen(ctx, b) {
+				s.fetch(ctx)
 				b.run(ctx, s.takeResults(), s.takeRequests())
 			}
 		}
@@ -264,6 +267,7 @@ func (s *shard) work(ctx context.Context) {
 		unlock()
 		if err == nil {
 			s.storeWorks()
+			s.notePace(b)
 			b.publish()
 			b.end()
 			return

@@ -78,7 +78,7 @@ func TestReadsAreHandedOutDuringABacklog(t *testing.T) {
 		e := &Engine{c: Config{Store: &c.store, Now: func() time.Time { return now }}}
 		e.misses = newMisses(e)
 		s := &shard{e: e, newest: 9, behind: true, queued: map[string]int{}, chats: newChatCache(1, 1)}
-		s.chats.put("c1", &due)
+		s.chats.put("c1", &due, now)
 		e.shards = []*shard{s}
 		call, ask := e.Ready("c1")
 		if (call != nil) != c.call || ask != c.ask || call != nil && call.SentSeq != 9 {

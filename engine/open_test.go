@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"chertd/rules/chat"
+	"chertd/rules/turn"
+)
+
+// openShard is a shard with a batch that has made calls due, of which some are answered, and
+// with calls of the batch before that are not.
+func openShard(made, answered, before int) (*shard, *batch) {
+	now := time.Unix(100, 0)
+	s := &shard{e: &Engine{c: Config{Now: func() time.Time { return now }}}, chats: newChatCache(idleChats, busyChats), sinceKV: kvBatches}
+	s.pace.since = now
+	add := func(n, answered int) {
+		for i := range n {
+			id := fmt.Sprint(s.chats.calls.batch, "/", i)
+			s.chats.put(id, &chat.Chat{ID: id, Waiting: []chat.Action{{Kind: chat.Read, Due: now}}}, now)
+			if i < answered {
+				s.chats.put(id, &chat.Chat{ID: id}, now)
+			}
+		}
+	}
+	add(before, 0)
+	b := newBatch(s, &work{})
+	add(made, answered)
+	return s, b
+}
+
+// While calls are answered fast, a batch takes in events as long as few calls are not
+// answered, and then stays open for the answers to its own. While they are answered slowly,
+// it waits for none.
+func TestBatchStaysOpenForItsAnswers(t *testing.T) {
+	t.Parallel()
+	const whole = batchEntries
+	for name, c := range map[string]struct {
+		made, answered, before int // calls
+		results                int // that the batch has taken in
+		slow, closing          bool
+		queued                 int
+		waiting                int // results that wait
+		room                   int // for events
+		ends, waits            bool
+		wakeAt                 int
+	}{
+		"nothing is due":                        {room: 16, waits: true, wakeAt: resultsMost},
+		"nothing is due, an event waits":        {queued: 1, room: 16, wakeAt: resultsMost},
+		"some calls are due, an event waits":    {made: 5, answered: 1, before: 2, queued: 1, room: 10, wakeAt: resultsMost},
+		"some are due, no event waits":          {made: 5, waits: true, room: 11, wakeAt: resultsMost},
+		"enough are due, an event waits":        {made: 10, before: 6, queued: 1, waits: true, wakeAt: 8},
+		"enough are due, results wait":          {made: 10, before: 6, queued: 1, waiting: 8},
+		"enough are due, calls are slow":        {made: 10, before: 6, queued: 1, slow: true, room: whole, wakeAt: resultsMost},
+		"the batch has made its share":          {made: 32, answered: 30, queued: 1, waits: true, room: 14, wakeAt: 2},
+		"the batch has its share of results":    {made: 4, answered: 3, results: 32, waits: true, room: 15, wakeAt: 1},
+		"all of its share are answered":         {made: 32, answered: 32, before: 3, queued: 1, room: 13, ends: true},
+		"its time is up, one is not answered":   {made: 3, answered: 2, closing: true, queued: 1, waits: true, wakeAt: 1},
+		"its time is up, all are answered":      {made: 3, answered: 3, before: 9, closing: true, ends: true},
+		"its time is up, calls are slow":        {made: 3, closing: true, slow: true, ends: true},
+		"its time is up, many are not answered": {made: 31, closing: true, waits: true, wakeAt: resultsMost},
+	} {
+		s, b := openShard(c.made, c.answered, c.before)
+		b.closing, b.results, s.pace.slow = c.closing, c.results, c.slow
+		b.work.events = 1
+		s.queue = make([]*turn.Entry, c.queued)
+		s.results = make([]request, c.waiting)
+		if got := b.room(); got != c.room {
+			t.Errorf("%s: there is room for %d events, want %d", name, got, c.room)
+		}
+		waits, stays := s.openMore(b)
+		if stays == c.ends || waits != c.waits {
+			t.Errorf("%s: it stays open: %t, and waits: %t; want %t, %t", name, stays, waits, !c.ends, c.waits)
+		}
+		if c.waits && s.resultsWake != c.wakeAt {
+			t.Errorf("%s: %d results wake the shard, want %d", name, s.resultsWake, c.wakeAt)
+		}
+	}
+}
+
+// However many calls are not answered, a batch handles an event: calls may hang.
+func TestBatchAlwaysHasRoomForOneEvent(t *testing.T) {
+	t.Parallel()
+	_, b := openShard(0, 0, 100)
+	if got := b.room(); got != 1 {
+		t.Errorf("there is room for %d events", got)
+	}
+}
+
+// Calls are slow if few are answered and more are due, over a time. Then events don't wait
+// for them any more, until enough are answered.
+func TestSlowCallsDelayNoEvents(t *testing.T) {
+	t.Parallel()
+	type spell struct {
+		took          time.Duration
+		made, results int
+		slow          bool
+	}
+	for name, spells := range map[string][]spell{
+		"few events, all calls answered":      {{time.Second, 2, 2, false}},
+		"no events":                           {{time.Hour, 0, 0, false}},
+		"many events, all calls answered":     {{slowFor, 100, 100, false}},
+		"the last calls are not answered yet": {{slowFor, 8, 0, false}},
+		"no call is answered":                 {{slowFor, 9, 0, true}},
+		"few of many are answered":            {{slowFor, 100, 6, true}},
+		"enough of more are answered":         {{slowFor, 100, 7, false}},
+		"too short to say":                    {{slowFor - 1, 100, 0, false}, {1, 100, 0, true}},
+		"they are answered again":             {{slowFor, 100, 0, true}, {slowFor, 100, 7, false}},
+		"nothing more is due":                 {{slowFor, 100, 0, true}, {time.Second, 0, 3, false}},
+	} {
+		s := &shard{chats: newChatCache(1, 1)}
+		now := time.Unix(100, 0)
+		s.e = &Engine{c: Config{Now: func() time.Time { return now }}}
+		s.pace.since = now
+		for i, x := range spells {
+			now = now.Add(x.took)
+			b := newBatch(s, &work{})
+			for range x.made {
+				s.chats.calls.due()
+			}
+			b.results = x.results
+			s.notePace(b)
+			if s.pace.slow != x.slow {
+				t.Errorf("%s: after spell %d calls count as slow: %t, want %t", name, i, s.pace.slow, x.slow)
+			}
+		}
+	}
+}
+
+// Calls are counted by the batch that made them due, and forgotten some batches later.
+func TestOpenCallsCountsTheLastBatches(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		o := newOpenCalls()
+		var open []int64 // the batches of calls
+		made := 0
+		for range rapid.IntRange(0, 60).Draw(t, "steps") {
+			switch rapid.IntRange(0, 3).Draw(t, "step") {
+			case 0:
+				o.next()
+				made = 0
+			case 1:
+				open = append(open, o.due())
+				made++
+			case 2:
+				o.answered(0)
+			default:
+				if len(open) > 0 {
+					i := rapid.IntRange(0, len(open)-1).Draw(t, "call")
+					o.answered(open[i])
+					open = append(open[:i:i], open[i+1:]...)
+				}
+			}
+			own, recent := 0, 0
+			for _, batch := range open {
+				if batch == o.batch {
+					own++
+				}
+				if batch > o.batch-callBatches {
+					recent++
+				}
+			}
+			if o.made() != made || o.own() != own || o.recent() != recent {
+				t.Fatalf("made %d, own %d, recent %d; want %d, %d, %d", o.made(), o.own(), o.recent(), made, own, recent)
+			}
+		}
+	})
+}
