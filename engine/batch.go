@@ -32,7 +32,9 @@ type batch struct {
 	reran     func()                    // notes the shard's progress in its plan; nil: no plan is carried out
 
 	urgent  bool             // it must be committed before its chats are published
-	closing bool             // it takes in no more events
+	timeUp  bool             // it has been open for openFor
+	closing bool             // it takes in no more events, and waits for answers
+	atClose int              // how many it waits for
 	ends    bool             // it takes in no more
 	timer   <-chan time.Time // closes or ends it; nil: it has not been open yet
 	results int              // of calls, in it

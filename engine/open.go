@@ -19,9 +19,12 @@ const (
 	// openFor is how long a batch takes in events at most. The result of a read whose batch
 	// has ended waits as long for others: see resultsMost.
 	openFor = resultsWait
-	// closeFor is how long it waits for answers after that. Without processors to spare, a
-	// call takes some milliseconds.
-	closeFor = 5 * time.Millisecond
+	// closeFor is how long it waits for answers after that at most. Without processors to
+	// spare, its last calls take some milliseconds.
+	closeFor = 10 * time.Millisecond
+	// wontWait is how many batches do not wait after one that has waited for nothing. With
+	// 50 ms a call, each would delay the events that come in meanwhile.
+	wontWait = 16
 	// callsMost is how many calls a batch makes due, or results it takes in, until it takes in
 	// no more events: the batches of all shards fill dispatch.MaxUndurable.
 	callsMost = dispatch.MaxUndurable / defaultShards
@@ -58,11 +61,7 @@ func (s *shard) stayOpen(ctx context.Context, b *batch) bool {
 			s.waiting = append(s.waiting, r)
 		case <-s.wake:
 		case <-b.timer:
-			if b.closing {
-				b.ends = true
-			} else {
-				b.closing, b.timer = true, s.openTimer(closeFor)
-			}
+			b.timeUp, b.ends = true, b.closing
 		case <-ctx.Done():
 			b.ends = true
 		}
@@ -76,9 +75,12 @@ func (s *shard) openMore(b *batch) (wait, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	calls := &s.chats.calls
-	b.closing = b.closing || max(b.results, calls.made()) >= callsMost
 	own := calls.own()
-	if b.closing && (own == 0 || s.pace.slow) {
+	if !b.closing && (b.timeUp || max(b.results, calls.made()) >= callsMost) {
+		b.closing, b.atClose = true, own
+		b.timer = s.openTimer(closeFor)
+	}
+	if b.closing && (own == 0 || s.pace.slow || s.pace.wontWait > 0) {
 		return false, false
 	}
 	events := false // that it may take in now
@@ -122,16 +124,23 @@ func (b *batch) room() int {
 	return max(aheadMost-b.s.chats.calls.recent(), least)
 }
 
-// notePace notes after a batch whether calls are answered slowly.
+// notePace notes after a batch how fast calls are answered.
 func (s *shard) notePace(b *batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pace.made += s.chats.calls.made()
 	s.pace.results += b.results
+	switch {
+	case b.ends && b.atClose > 0 && s.chats.calls.own() == b.atClose:
+		s.pace.wontWait = wontWait
+	case s.pace.wontWait > 0:
+		s.pace.wontWait--
+	}
 	now := s.e.c.Now()
 	if took := now.Sub(s.pace.since); took >= slowFor {
-		p := s.pace
-		s.pace = pace{since: now, slow: p.made > p.results+aheadMost/2 && float64(p.results) < slowBelow*took.Seconds()}
+		p := &s.pace
+		p.slow = p.made > p.results+aheadMost/2 && float64(p.results) < slowBelow*took.Seconds()
+		p.since, p.made, p.results = now, 0, 0
 	}
 }
 
@@ -140,6 +149,7 @@ type pace struct {
 	since         time.Time
 	made, results int  // since then
 	slow          bool // before
+	wontWait      int  // so many batches do not wait for answers
 }
 
 // openCalls counts the calls of a shard that are due or in flight, by the batch that made them

@@ -41,7 +41,8 @@ func TestBatchStaysOpenForItsAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		made, answered, before int // calls
 		results                int // that the batch has taken in
-		slow, closing          bool
+		slow, closing, timeUp  bool
+		wontWait               int
 		queued                 int
 		waiting                int // results that wait
 		room                   int // for events
@@ -60,11 +61,13 @@ func TestBatchStaysOpenForItsAnswers(t *testing.T) {
 		"all of its share are answered":         {made: 32, answered: 32, before: 3, queued: 1, room: 13, ends: true},
 		"its time is up, one is not answered":   {made: 3, answered: 2, closing: true, queued: 1, waits: true, wakeAt: 1},
 		"its time is up, all are answered":      {made: 3, answered: 3, before: 9, closing: true, ends: true},
-		"its time is up, calls are slow":        {made: 3, closing: true, slow: true, ends: true},
+		"its time is up, calls are slow":        {made: 3, timeUp: true, slow: true, ends: true, room: whole},
+		"its time is up, the last waited long":  {made: 3, timeUp: true, wontWait: 1, ends: true, room: 13},
+		"its time is up":                        {made: 3, timeUp: true, waits: true, room: 13, wakeAt: 3},
 		"its time is up, many are not answered": {made: 31, closing: true, waits: true, wakeAt: resultsMost},
 	} {
 		s, b := openShard(c.made, c.answered, c.before)
-		b.closing, b.results, s.pace.slow = c.closing, c.results, c.slow
+		b.closing, b.timeUp, b.results, s.pace.slow, s.pace.wontWait = c.closing, c.timeUp, c.results, c.slow, c.wontWait
 		b.work.events = 1
 		s.queue = make([]*turn.Entry, c.queued)
 		s.results = make([]request, c.waiting)
@@ -74,6 +77,9 @@ func TestBatchStaysOpenForItsAnswers(t *testing.T) {
 		waits, stays := s.openMore(b)
 		if stays == c.ends || waits != c.waits {
 			t.Errorf("%s: it stays open: %t, and waits: %t; want %t, %t", name, stays, waits, !c.ends, c.waits)
+		}
+		if c.timeUp && (!b.closing || b.atClose != c.made-c.answered || b.timer == nil) {
+			t.Errorf("%s: it is closing: %t, for %d calls", name, b.closing, b.atClose)
 		}
 		if c.waits && s.resultsWake != c.wakeAt {
 			t.Errorf("%s: %d results wake the shard, want %d", name, s.resultsWake, c.wakeAt)
@@ -126,6 +132,32 @@ func TestSlowCallsDelayNoEvents(t *testing.T) {
 			if s.pace.slow != x.slow {
 				t.Errorf("%s: after spell %d calls count as slow: %t, want %t", name, i, s.pace.slow, x.slow)
 			}
+		}
+	}
+}
+
+// After a batch that has waited for nothing, others do not wait: answers take longer.
+func TestBatchesDoNotWaitForSlowAnswers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		made, answered, atClose int
+		ends                    bool
+		was, want               int
+	}{
+		"none was answered":              {made: 5, answered: 2, atClose: 3, ends: true, want: wontWait},
+		"none was answered again":        {made: 5, answered: 2, atClose: 3, ends: true, was: 1, want: wontWait},
+		"one of them was answered":       {made: 5, answered: 3, atClose: 3, ends: true},
+		"all were answered before":       {made: 5, answered: 5, ends: true},
+		"it did not wait":                {made: 5, answered: 2, atClose: 3, was: 7, want: 6},
+		"it had nothing to wait for":     {was: 1, want: 0},
+		"it did not wait, and need not":  {made: 1, answered: 1},
+		"it was open, and has not ended": {made: 5, answered: 2, atClose: 3},
+	} {
+		s, b := openShard(c.made, c.answered, 4)
+		b.atClose, b.ends, s.pace.wontWait = c.atClose, c.ends, c.was
+		s.notePace(b)
+		if got := s.pace.wontWait; got != c.want {
+			t.Errorf("%s: %d batches will not wait, want %d", name, got, c.want)
 		}
 	}
 }
