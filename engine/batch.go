@@ -18,7 +18,6 @@ type batch struct {
 	s      *shard
 	work   *work
 	chats  map[string]*chat.Chat // those it has claimed, changed or not
-	loaded map[string]*chat.Chat // read before, of events that may be handled
 	memory turn.Memory
 	again  bool // its inputs ran before, and the commit failed
 	log    []turn.Transition
@@ -60,7 +59,6 @@ func newBatch(s *shard, w *work) *batch {
 // run takes in the results of calls, handles events and serves requests. If there is a
 // plan it carries that out instead of events. It notes its inputs in the batch's work.
 func (b *batch) run(ctx context.Context, results, requests []request) {
-	began := b.s.e.c.Now()
 	// What came before an event counts before it: what was read before a veto came is not too
 	// late for it.
 	results, later := b.s.splitResults(results)
@@ -69,7 +67,7 @@ func (b *batch) run(ctx context.Context, results, requests []request) {
 	b.work.inputs = append(b.work.inputs, input{})
 	if plan := b.s.plan(); plan == nil {
 		b.later = later
-		b.takeEvents(ctx, began)
+		b.takeEvents(ctx)
 		results, later = b.s.splitResults(b.later)
 		b.results += len(results)
 		b.serveAll(ctx, results)
@@ -111,9 +109,10 @@ func (b *batch) runPlan(ctx context.Context, p *plan) {
 }
 
 // takeEvents handles events from the shard's queue.
-func (b *batch) takeEvents(ctx context.Context, began time.Time) {
+func (b *batch) takeEvents(ctx context.Context) {
 	room := b.room()
 	b.preload(ctx, room)
+	began := b.s.e.c.Now() // however long the store took, some events are handled
 	for (room > 0 || b.urgent) && b.work.events < batchEntries && b.s.e.c.Now().Sub(began) <= batchTime && b.memory.Bytes() < batchBytes {
 		if b.s.e.draining.Load() || b.s.e.rules.Load() == nil {
 			return
@@ -266,8 +265,9 @@ func (b *batch) chat(ctx context.Context, id string) *chat.Chat {
 	}
 	c := b.s.claim(id)
 	if c == nil {
-		c = b.loaded[id]
+		c = b.s.loaded[id]
 	}
+	delete(b.s.loaded, id)
 	if c == nil {
 		loaded, err := b.s.e.c.Store.Chats(ctx, []string{id})
 		if err != nil {
@@ -281,7 +281,7 @@ func (b *batch) chat(ctx context.Context, id string) *chat.Chat {
 }
 
 // preload reads the chats of the next events that are in the store only, all together. Only
-// the shard changes them, so that they stay as they are.
+// the shard changes them, so that they stay as they are until a batch uses them.
 func (b *batch) preload(ctx context.Context, most int) {
 	ids := b.s.uncached(most)
 	if len(ids) < 2 {
@@ -291,9 +291,11 @@ func (b *batch) preload(ctx context.Context, most int) {
 	if err != nil {
 		return // the event that needs one reports it
 	}
-	b.loaded = make(map[string]*chat.Chat, len(list))
+	if b.s.loaded == nil || len(b.s.loaded)+len(list) > 2*batchEntries {
+		b.s.loaded = make(map[string]*chat.Chat, len(list)) // they are read again if they are needed
+	}
 	for i := range list {
-		b.loaded[ids[i]] = &list[i]
+		b.s.loaded[ids[i]] = &list[i]
 	}
 }
 

@@ -147,14 +147,14 @@ func (s *shard) own(id string) {
 	s.claimed[id] = true
 }
 
-// uncached returns the chats of the next events in the queue that are not in the cache, at
-// most those of a number of events.
+// uncached returns the chats of the next events in the queue that are not in memory, at most
+// those of a number of events.
 func (s *shard) uncached(most int) (ids []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, entry := range s.queue[:min(len(s.queue), most)] {
 		id := entry.Event.ChatID()
-		if id != "" && s.chats.byID[id] == nil && !slices.Contains(ids[max(0, len(ids)-8):], id) {
+		if id != "" && s.chats.byID[id] == nil && s.loaded[id] == nil && !slices.Contains(ids[max(0, len(ids)-8):], id) {
 			ids = append(ids, id)
 		}
 	}

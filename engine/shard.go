@@ -80,6 +80,8 @@ type shard struct {
 	yielded  time.Time // when it last let other goroutines run
 	progress progress
 	waiting  []request // taken from the inbox, not done yet
+	// loaded are chats of events that wait, as they are in the store.
+	loaded map[string]*chat.Chat
 	// places are what calls in flight, by chat, have in the meters of packs.
 	places  map[string][]turn.Place
 	log     []turn.Transition // empty: room for those of the next batch
