@@ -67,17 +67,23 @@ func (h *heapBound) serve() {
 func (h *heapBound) afterNextCollection() {
 	type sentinel struct{ _ *byte } // a pointer in it keeps it out of the tiny allocator
 	runtime.AddCleanup(&sentinel{}, func(h *heapBound) {
-		h.collected()
+		h.collected(liveHeap())
 		h.afterNextCollection()
 	}, h)
 }
 
-func (h *heapBound) collected() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// liveHeap returns the live heap that the last collection has found, in bytes.
+func liveHeap() int64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
-	h.live = int64(sample[0].Value.Uint64())
+	return int64(sample[0].Value.Uint64())
+}
+
+// collected notes that a collection has ended, and the live heap that it has found.
+func (h *heapBound) collected(live int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.live = live
 	h.heavy = max(0, h.heavy-1)
 	h.adjust()
 }

@@ -29,7 +29,7 @@ func TestHeapLimitIsLowWhileRulesNeedMuch(t *testing.T) {
 		if h.wanted() == ownHeap {
 			t.Fatalf("the limit is high again after %d collections", n)
 		}
-		h.collected()
+		h.collected(25 * mb)
 	}
 	if h.wanted() != ownHeap {
 		t.Errorf("the limit is still low after %d collections", calmAfter)
