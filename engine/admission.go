@@ -89,8 +89,8 @@ func (a *admission) refused() error {
 	return source.ErrFull
 }
 
-// slowHint is what helps against rules that are slower than events arrive.
-const slowHint = stepsHint + "; chertd mode PACK off turns off the pack of the slowest one"
+// slowHint is what helps if events arrive faster than they are handled.
+const slowHint = stepsHint + "; chertd mode PACK off turns off the pack of the slowest one; if all rules are fast, the machine needs more cores"
 
 // pace delays the sender of events that are journaled, by the shards of their chats,
 // until the events' share is handled, the time is up, ctx ends, or the engine drains.
@@ -141,9 +141,9 @@ func (a *admission) add(shard int, n int64) {
 	total := a.total.Add(n)
 	switch {
 	case changed > 0 && slow == 1:
-		a.log.Warn("events arrive faster than rules handle them; acknowledgements are slowed down", "waiting", total, "hint", slowHint)
+		a.log.Warn("events arrive faster than they are handled; acknowledgements are slowed down", "waiting", total, "hint", slowHint)
 	case changed < 0 && slow == 0:
-		a.log.Info("rules keep up with events again", "waiting", total)
+		a.log.Info("rules and calls keep up with events again", "waiting", total)
 	}
 	if total < openAfter && a.full.Load() && a.full.CompareAndSwap(true, false) {
 		a.log.Info("deliveries are accepted again", "waiting", total)

@@ -184,7 +184,7 @@ chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00Z
 	slowed := fine
 	slowed.Intake = control.IntakeSlowed
 	if got := printed(t, func(b *strings.Builder) error { return printStatus(b, slowed, at(12, 34)) }); !strings.Contains(got, "acknowledgements are slowed down") {
-		t.Errorf("events arrive faster than rules handle them, and it printed\n%s", got)
+		t.Errorf("events arrive faster than they are handled, and it printed\n%s", got)
 	}
 	broken := control.Status{
 		Version: "v1.2.0", Since: at(12, 34), NotReady: []string{"the store fails: disk full"}, NoCalls: []string{"calls are paused"}, Paused: true,

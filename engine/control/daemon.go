@@ -142,7 +142,7 @@ type Ignored struct {
 // Values of Status.Intake.
 const (
 	IntakeOpen   = "open"
-	IntakeSlowed = "slowed" // acknowledgements are delayed: events arrive faster than rules handle them
+	IntakeSlowed = "slowed" // acknowledgements are delayed: events arrive faster than they are handled
 	IntakeFull   = "full"   // too many events wait: deliveries are answered 503
 )
 
