@@ -38,6 +38,7 @@ type batch struct {
 	timer   <-chan time.Time // closes or ends it; nil: it has not been open yet
 	results int              // of calls, in it
 	later   []request        // results that wait for events in the queue
+	putBack int              // how many of them its last run has put back
 	lent    map[string]loan
 	newest  map[string]int        // places in log of the newest change of each chat
 	rows    map[chat.ActionID]int // the same of each action
@@ -74,6 +75,7 @@ func (b *batch) run(ctx context.Context, results, requests []request) {
 	} else {
 		b.runPlan(ctx, plan)
 	}
+	b.putBack = len(later)
 	b.s.putBackResults(later)
 	b.urgent = b.urgent || len(requests) > 0
 	b.serveAll(ctx, requests)

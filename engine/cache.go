@@ -36,7 +36,8 @@ type cached struct {
 	chat       *chat.Chat
 	in         *recentChats
 	next, prev *cached
-	batch      int64 // of openCalls, while a call is due or in flight; else 0
+	batch      int64 // of openCalls, while a call is due or in flight and not answered; else 0
+	answered   bool  // the call in flight is, and the chat does not have the answer yet
 }
 
 func newChatCache(idle, busy int) *chatCache {
@@ -96,11 +97,12 @@ func (c *chatCache) put(id string, ch *chat.Chat, now time.Time) {
 	if ch.Flight != nil || !next.IsZero() {
 		l = &c.busy
 	}
+	x.answered = x.answered && ch.Flight != nil
 	switch {
 	case l == &c.idle || ch.Flight == nil && next.After(now):
 		c.calls.answered(x.batch)
 		x.batch = 0
-	case x.batch == 0:
+	case x.batch == 0 && !x.answered:
 		x.batch = c.calls.due()
 	}
 	l.add(x)
@@ -110,6 +112,14 @@ func (c *chatCache) put(id string, ch *chat.Chat, now time.Time) {
 			c.drop(old)
 		}
 		old = before
+	}
+}
+
+// answer notes that the call in flight of a chat is answered.
+func (c *chatCache) answer(id string) {
+	if x := c.byID[id]; x != nil && x.chat.Flight != nil {
+		c.calls.answered(x.batch)
+		x.batch, x.answered = 0, true
 	}
 }
 

@@ -80,20 +80,23 @@ func (s *shard) openMore(b *batch) (wait, ok bool) {
 		b.closing, b.atClose = true, own
 		b.timer = s.openTimer(closeFor)
 	}
-	if b.closing && (own == 0 || s.pace.slow || s.pace.wontWait > 0) {
+	// Answers that wait for events of their chats are of no use to this batch.
+	results := len(s.results) - b.putBack
+	if b.closing && (own == 0 && results == 0 || s.pace.slow || s.pace.wontWait > 0) {
 		return false, false
 	}
 	events := false // that it may take in now
+	enough := resultsMost
 	switch {
 	case b.closing:
-		s.resultsWake = min(own, resultsMost)
+		enough = min(results+own, resultsMost)
 	case !s.pace.slow && calls.recent() >= aheadMost:
-		s.resultsWake = aheadMost / 2
+		enough = aheadMost / 2
 	default:
-		s.resultsWake = resultsMost
 		events = len(s.queue) > 0 || s.behind
 	}
-	return !events && len(s.results) < s.resultsWake, true
+	s.resultsWake = b.putBack + enough
+	return !events && results < enough, true
 }
 
 // openTimer returns a channel that receives after a time.

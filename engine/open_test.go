@@ -44,7 +44,7 @@ func TestBatchStaysOpenForItsAnswers(t *testing.T) {
 		slow, closing, timeUp  bool
 		wontWait               int
 		queued                 int
-		waiting                int // results that wait
+		waiting, putBack       int // results that wait, and those of them that wait for events
 		room                   int // for events
 		ends, waits            bool
 		wakeAt                 int
@@ -61,6 +61,10 @@ func TestBatchStaysOpenForItsAnswers(t *testing.T) {
 		"all of its share are answered":         {made: 32, answered: 32, before: 3, queued: 1, room: 13, ends: true},
 		"its time is up, one is not answered":   {made: 3, answered: 2, closing: true, queued: 1, waits: true, wakeAt: 1},
 		"its time is up, all are answered":      {made: 3, answered: 3, before: 9, closing: true, ends: true},
+		"its last answers have come":            {made: 3, answered: 3, closing: true, waiting: 2},
+		"its answers wait for events":           {made: 3, answered: 3, closing: true, waiting: 2, putBack: 2, ends: true},
+		"one answer is missing, two wait":       {made: 3, answered: 2, closing: true, waiting: 2, putBack: 2, waits: true, wakeAt: 3},
+		"enough are due, answers wait":          {made: 10, before: 6, queued: 1, waiting: 9, putBack: 2, waits: true, wakeAt: 10},
 		"its time is up, calls are slow":        {made: 3, timeUp: true, slow: true, ends: true, room: whole},
 		"its time is up, the last waited long":  {made: 3, timeUp: true, wontWait: 1, ends: true, room: 13},
 		"its time is up":                        {made: 3, timeUp: true, waits: true, room: 13, wakeAt: 3},
@@ -70,7 +74,7 @@ func TestBatchStaysOpenForItsAnswers(t *testing.T) {
 		b.closing, b.timeUp, b.results, s.pace.slow, s.pace.wontWait = c.closing, c.timeUp, c.results, c.slow, c.wontWait
 		b.work.events = 1
 		s.queue = make([]*turn.Entry, c.queued)
-		s.results = make([]request, c.waiting)
+		s.results, b.putBack = make([]request, c.waiting), c.putBack
 		if got := b.room(); got != c.room {
 			t.Errorf("%s: there is room for %d events, want %d", name, got, c.room)
 		}
@@ -83,6 +87,39 @@ func TestBatchStaysOpenForItsAnswers(t *testing.T) {
 		}
 		if c.waits && s.resultsWake != c.wakeAt {
 			t.Errorf("%s: %d results wake the shard, want %d", name, s.resultsWake, c.wakeAt)
+		}
+	}
+}
+
+// A call counts until it is answered, though its chat gets the answer later: events of the chat
+// may come first.
+func TestAnsweredCallDoesNotCount(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(100, 0)
+	s, _ := openShard(0, 0, 0)
+	put := func(inFlight bool, due time.Time) {
+		c := &chat.Chat{ID: "c", Waiting: []chat.Action{{Kind: chat.Read, Due: due}}}
+		if inFlight {
+			c.Flight = &chat.Flight{}
+		}
+		s.chats.put("c", c, now)
+	}
+	for i, step := range []struct {
+		do   func()
+		want int
+	}{
+		{func() { s.chats.answer("unknown") }, 0},
+		{func() { put(false, now) }, 1},
+		{func() { s.chats.answer("c") }, 1}, // of an older call
+		{func() { put(true, now) }, 1},
+		{func() { s.chats.answer("c") }, 0},
+		{func() { put(true, now) }, 0}, // by an event that comes before the answer
+		{func() { put(false, now) }, 1},
+		{func() { put(false, now.Add(time.Second)) }, 0},
+	} {
+		step.do()
+		if got := s.chats.calls.recent(); got != step.want {
+			t.Errorf("after step %d %d calls count as due, want %d", i, got, step.want)
 		}
 	}
 }

@@ -29,6 +29,7 @@ func (e *Engine) Answer(a chat.Answer, durable func()) {
 	s, r := e.shardOf(a.Call.Chat), request{chat: a.Call.Chat, input: a, durable: durable, came: e.c.Now()}
 	s.mu.Lock()
 	r.after = s.newest
+	s.chats.answer(r.chat)
 	s.mu.Unlock()
 	if e.awaited(&a) {
 		// The shards outlive the dispatcher, so this can't fail.
