@@ -124,7 +124,8 @@ func (b *batch) room() int {
 	if b.work.events == 0 {
 		least = 1
 	}
-	return max(aheadMost-b.s.chats.calls.recent(), least)
+	calls := &b.s.chats.calls
+	return max(min(aheadMost-calls.recent(), callsMost-calls.made()), least)
 }
 
 // notePace notes after a batch how fast calls are answered.
