@@ -81,18 +81,24 @@ func (b *batch) run(ctx context.Context, results, requests []request) {
 	b.serveAll(ctx, requests)
 }
 
-// runAgain runs the inputs of a batch that could not be committed.
+// runAgain runs the inputs of a batch that could not be committed. Those of a chat that led to
+// a call have the time that they had before: with another, a delay or the end of a hold could
+// decide otherwise, and the call has gone out.
 func (b *batch) runAgain(ctx context.Context) {
 	b.again = true
-	inputs := b.work.inputs
+	inputs, called := b.work.inputs, b.work.lastCalls()
 	for i := range inputs {
-		switch in := &inputs[i]; {
+		in, now := &inputs[i], b.s.e.c.Now()
+		if last, ok := called[in.chatID()]; ok && i <= last {
+			now = in.at
+		}
+		switch {
 		case in.entry != nil:
-			b.handle(ctx, b.s.e.rules.Load(), in.entry)
+			b.handle(ctx, b.s.e.rules.Load(), in.entry, now)
 		case in.flight != nil:
-			b.handOutAgain(ctx, in.flight)
+			b.handOutAgain(ctx, in.flight, now)
 		case in.request != nil:
-			b.serve(ctx, in.request)
+			b.serve(ctx, in.request, now)
 		default:
 			if plan := b.s.plan(); plan != nil && b.work.events == 0 {
 				b.runPlan(ctx, plan)
@@ -132,10 +138,11 @@ func (b *batch) takeEvents(ctx context.Context) {
 		}
 		b.serveBefore(ctx, entry)
 		b.noteHandedOut(entry.Event.ChatID())
-		b.work.inputs = append(b.work.inputs, input{entry: entry})
+		now := b.s.e.c.Now()
+		b.work.inputs = append(b.work.inputs, input{entry: entry, at: now})
 		b.work.events++
 		room--
-		b.handle(ctx, set, entry)
+		b.handle(ctx, set, entry, now)
 	}
 }
 
@@ -160,15 +167,16 @@ func (b *batch) serveBefore(ctx context.Context, entry *turn.Entry) {
 func (b *batch) serveAll(ctx context.Context, requests []request) {
 	for i := range requests {
 		b.noteHandedOut(requests[i].chat)
-		b.work.inputs = append(b.work.inputs, input{request: &requests[i]})
-		b.serve(ctx, &requests[i])
+		now := b.s.e.c.Now()
+		b.work.inputs = append(b.work.inputs, input{request: &requests[i], at: now})
+		b.serve(ctx, &requests[i], now)
 	}
 }
 
-// turn returns the turn of a chat ("": of none) with a set; ok is false if the chat could
-// not be read.
-func (b *batch) turn(ctx context.Context, set *rules.Set, chatID string) (t turn.Turn, ok bool) {
-	t = turn.Turn{Set: set, Shard: b.s.part.Index, Now: b.s.e.c.Now(), Again: b.again, Memory: &b.memory, Suspensions: &b.s.e.suspensions, Blocks: b}
+// turn returns the turn of a chat ("": of none) with a set at a time; ok is false if the chat
+// could not be read.
+func (b *batch) turn(ctx context.Context, set *rules.Set, chatID string, now time.Time) (t turn.Turn, ok bool) {
+	t = turn.Turn{Set: set, Shard: b.s.part.Index, Now: now, Again: b.again, Memory: &b.memory, Suspensions: &b.s.e.suspensions, Blocks: b}
 	if b.err == nil && chatID != "" {
 		t.Chat = b.chat(ctx, chatID)
 	}
@@ -176,8 +184,8 @@ func (b *batch) turn(ctx context.Context, set *rules.Set, chatID string) (t turn
 }
 
 // handle runs an entry through its turn.
-func (b *batch) handle(ctx context.Context, set *rules.Set, entry *turn.Entry) {
-	t, ok := b.turn(ctx, set, entry.Event.ChatID())
+func (b *batch) handle(ctx context.Context, set *rules.Set, entry *turn.Entry, now time.Time) {
+	t, ok := b.turn(ctx, set, entry.Event.ChatID(), now)
 	if !ok {
 		return
 	}

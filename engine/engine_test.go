@@ -38,6 +38,7 @@ type rig struct {
 	now     func() time.Time
 	shards  int
 	wrap    func(store.Store) store.Store // wraps the store that the engine uses; nil: no wrapper
+	log     slog.Handler                  // nil: discards all
 }
 
 // newRig starts an engine with rule files given as name, source, name, source …
@@ -75,8 +76,12 @@ func (r *rig) start() {
 	if r.wrap != nil {
 		kept = r.wrap(st)
 	}
+	log := r.log
+	if log == nil {
+		log = slog.DiscardHandler
+	}
 	r.eng = New(Config{
-		Store: kept, Caller: r, Now: func() time.Time { return r.now() }, Log: slog.New(slog.DiscardHandler),
+		Store: kept, Caller: r, Now: func() time.Time { return r.now() }, Log: slog.New(log),
 		Shards: r.shards, Observe: r.observe,
 	})
 	r.load()

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"slices"
+	"time"
 
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -107,13 +108,13 @@ func (b *batch) noteHandedOut(id string) {
 // noteHandedOut notes the call that a chat now has in flight and had not before.
 func (w *work) noteHandedOut(now, before *chat.Chat) {
 	if now != nil && now.Flight != nil && before.Flight == nil {
-		w.inputs = append(w.inputs, input{flight: now.Flight})
+		w.inputs = append(w.inputs, input{flight: now.Flight, at: now.Flight.HandedOut})
 	}
 }
 
 // handOutAgain puts a call in flight as it was before the batch had to run again.
-func (b *batch) handOutAgain(ctx context.Context, f *chat.Flight) {
-	t, ok := b.turn(ctx, b.s.e.rules.Load(), f.Chat)
+func (b *batch) handOutAgain(ctx context.Context, f *chat.Flight, at time.Time) {
+	t, ok := b.turn(ctx, b.s.e.rules.Load(), f.Chat, at)
 	if !ok {
 		return
 	}

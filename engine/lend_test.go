@@ -63,15 +63,16 @@ func TestReadGoesOutBeforeItsCommit(t *testing.T) {
 func TestVoidBatchKeepsItsCallInFlight(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name           string
+		name, text     string
 		before, vetoed bool
 	}{
-		{"the answer comes before the failure", true, false},
-		{"the answer comes after it", false, false},
-		{"a veto comes between call and answer", false, true},
+		{"the answer comes before the failure", "read", true, false},
+		{"the answer comes after it", "read", false, false},
+		{"a veto comes between call and answer", "read", false, true},
+		{"the read waited until it was due", "soon", true, false}, // as it does not when the batch runs again
 	} {
 		r, commits, release := lendRig(t, errors.New("disk I/O error"), "p.lua", words)
-		r.message("c1", "e1", "read")
+		r.message("c1", "e1", c.text)
 		call := r.handedOut("c1")
 		durable := make(chan struct{})
 		answer := func() { r.eng.Answer(chat.Answer{Call: *call, OK: true}, func() { close(durable) }) }

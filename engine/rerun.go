@@ -168,7 +168,7 @@ func (b *batch) carryOut(ctx context.Context, p *plan, began time.Time) {
 // run any more.
 func (b *batch) rerun(ctx context.Context, p *plan, rec *store.Record, rows []turn.Missed) {
 	entry := &rec.Entry
-	t, ok := b.turn(ctx, p.set, entry.Event.ChatID())
+	t, ok := b.turn(ctx, p.set, entry.Event.ChatID(), b.s.e.c.Now())
 	if !ok {
 		return
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // serve carries out one request. Its answer is sent once its effect is durable.
-func (b *batch) serve(ctx context.Context, r *request) {
+func (b *batch) serve(ctx context.Context, r *request, now time.Time) {
 	if b.err != nil {
 		return
 	}
@@ -20,7 +20,7 @@ func (b *batch) serve(ctx context.Context, r *request) {
 		b.done = append(b.done, func() { r.done <- nil })
 		return
 	}
-	t, ok := b.turn(ctx, b.s.e.rules.Load(), r.chat)
+	t, ok := b.turn(ctx, b.s.e.rules.Load(), r.chat, now)
 	if !ok {
 		return
 	}
@@ -40,7 +40,7 @@ func (b *batch) serve(ctx context.Context, r *request) {
 		*r.dropped = droppedBy(t.Chat, &d, t.Now)
 	}
 	b.add(&d)
-	before, after, actions, now := t.Chat, d.Chat, d.Actions, t.Now
+	before, after, actions := t.Chat, d.Chat, d.Actions
 	b.done = append(b.done, func() {
 		b.actionsEnded(actions)
 		if r.operated != nil {

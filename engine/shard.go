@@ -101,6 +101,20 @@ type input struct {
 	entry   *turn.Entry
 	request *request
 	flight  *chat.Flight
+	at      time.Time // when it was taken in, or the call was handed out
+}
+
+// chatID returns the chat of an input; "": it has none.
+func (in *input) chatID() string {
+	switch {
+	case in.entry != nil:
+		return in.entry.Event.ChatID()
+	case in.flight != nil:
+		return in.flight.Chat
+	case in.request != nil:
+		return in.request.chat
+	}
+	return ""
 }
 
 // request is work other than an event: the answer to a call, a command, a timer that is
@@ -320,7 +334,7 @@ func (s *shard) takeRequests() []request {
 
 // empty reports whether there is nothing that must run again.
 func (w *work) empty() bool {
-	return !slices.ContainsFunc(w.inputs, func(in input) bool { return in != input{} })
+	return !slices.ContainsFunc(w.inputs, func(in input) bool { return in.entry != nil || in.request != nil || in.flight != nil })
 }
 
 // fail answers the requests that which selects, and removes them.
@@ -332,6 +346,17 @@ func (w *work) fail(err error, which func(*request) bool) {
 		}
 		return fails
 	})
+}
+
+// lastCalls returns the place in inputs of the last call that was handed out, by chat.
+func (w *work) lastCalls() map[string]int {
+	last := map[string]int{}
+	for i := range w.inputs {
+		if f := w.inputs[i].flight; f != nil {
+			last[f.Chat] = i
+		}
+	}
+	return last
 }
 
 // first returns the first event; nil: there is none.

@@ -51,7 +51,7 @@ func (s *step) ready(in Ready) {
 			}
 		}
 	}
-	s.c.Flight = &Flight{Call: call}
+	s.c.Flight = &Flight{Call: call, HandedOut: s.now}
 	s.out.Call = &s.c.Flight.Call
 }
 

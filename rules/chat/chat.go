@@ -117,6 +117,7 @@ type Retry struct {
 // Flight is a call in flight.
 type Flight struct {
 	Call
+	HandedOut time.Time
 	// Recalled are the actions of the call that were dropped while it was in flight.
 	// If it succeeds, they were carried out all the same, which their records show.
 	Recalled []Action
