@@ -261,13 +261,14 @@ func (s *shard) takeInbox() {
 }
 
 // work runs one batch of events and requests, commits and publishes it. It repeats that
-// until it succeeds or the engine drains.
+// until it succeeds, or fails after the engine began to drain.
 func (s *shard) work(ctx context.Context) {
 	w := &work{}
 	s.sinceKV = min(s.sinceKV+1, kvBatches)
 	wait := storeRetry
 	var packs []string // to lock: their kv had repeated conflicts
 	for conflicts, again := 0, false; ; again = true {
+		last := s.e.draining.Load() // then nothing is retried
 		unlock := s.e.lockPacks(packs)
 		b := newBatch(s, w)
 		if again {
@@ -296,7 +297,7 @@ func (s *shard) work(ctx context.Context) {
 				packs = b.packs()
 			}
 			b.end()
-		case !s.storeFailed(ctx, err, wait):
+		case !s.storeFailed(ctx, err, wait) && last:
 			w.fail(err, func(*request) bool { return true })
 			s.mu.Lock()
 			s.behind = true // the events of the batch wait in the store
