@@ -92,9 +92,9 @@ func ping(n int) string { return fmt.Sprintf(`{"event":"ping","event_id":"e%d"}`
 
 func TestLines(t *testing.T) {
 	t.Parallel()
-	long := `{"event":"ping","event_id":"long","x":"` + strings.Repeat("x", maxLine) + `"}`
+	long := `{"event":"ping","event_id":"long","x":"` + strings.Repeat("x", maxDelivery) + `"}`
 	exact := `{"event":"ping","event_id":"exact","x":"`
-	exact += strings.Repeat("x", maxLine-len(exact)-2) + `"}`
+	exact += strings.Repeat("x", maxDelivery-len(exact)-2) + `"}`
 	for name, test := range map[string]struct {
 		text    string
 		ids     string
@@ -145,7 +145,7 @@ func TestLines(t *testing.T) {
 					if !strings.HasPrefix(reasons[i], want) {
 						t.Errorf("quarantined for %q, want %q", reasons[i], want)
 					}
-					if q := l.quarantined[i]; len(q.Body) == 0 || len(q.Body) > maxLine+1 || q.Source != event.SourceFile || !q.Received.Equal(testNow) {
+					if q := l.quarantined[i]; len(q.Body) == 0 || len(q.Body) > maxDelivery+1 || q.Source != event.SourceFile || !q.Received.Equal(testNow) {
 						t.Errorf("kept %d bytes of %s at %v", len(q.Body), q.Source, q.Received)
 					}
 				}
@@ -261,7 +261,7 @@ func TestLinesWaitForTheStore(t *testing.T) {
 				if err := Lines(ctx, strings.NewReader(text), l.intake(&log)); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("ended with %v", err)
 				}
-				if strings.Contains(log.String(), "line quarantined") || strings.Contains(log.String(), "taken in") {
+				if strings.Contains(log.String(), "delivery quarantined") || strings.Contains(log.String(), "taken in") {
 					t.Errorf("what was not kept is logged as kept:\n%s", log.String())
 				}
 				if l.calls < 80 || l.calls > 100 {

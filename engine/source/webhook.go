@@ -59,6 +59,7 @@ type Webhook struct {
 	cfg  WebhookConfig
 	path string // of deliveries, as cleanPath returns it
 
+	intake   Intake
 	settings atomic.Pointer[settings]
 	storing  chan struct{} // holds one element per delivery that is being stored
 	patience patience
@@ -118,6 +119,7 @@ func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 	w := &Webhook{
 		cfg:      cfg,
 		path:     path,
+		intake:   Intake{Tenant: cfg.Tenant, Ingest: cfg.Ingest, Quarantine: cfg.Quarantine, Now: cfg.Now, Log: cfg.Log},
 		storing:  make(chan struct{}, cfg.InFlight),
 		patience: patience{limit: cfg.StoreTime},
 		stats:    WebhookStats{Refused: map[Refusal]int64{}},
@@ -219,16 +221,21 @@ func (w *Webhook) Stats() WebhookStats {
 
 // take stores a verified delivery and answers it.
 func (w *Webhook) take(rw http.ResponseWriter, r *http.Request, body []byte, now time.Time) {
-	e, err := event.Decode(body, event.Hints{ID: r.Header.Get(headerEventID), Type: r.Header.Get(headerEvent)})
-	switch {
-	case err != nil:
-		w.quarantine(rw, r, body, now, err.Error(), "")
-		return
-	case OtherTenant(&e, w.cfg.Tenant) != "":
-		w.quarantine(rw, r, body, now, OtherTenant(&e, w.cfg.Tenant), e.ID)
+	d := Delivery{
+		Body: body, Source: event.SourceWebhook, Received: now,
+		Hints: event.Hints{ID: r.Header.Get(headerEventID), Type: r.Header.Get(headerEvent)},
+	}
+	e, reason := w.intake.decode(&d)
+	if reason != "" {
+		d.Header = keptHeaders(r.Header)
+		if err := w.intake.quarantine(w.patience.context(), &d, reason); err != nil {
+			w.fail(rw, err, now)
+			return
+		}
+		w.count(func(s *WebhookStats) { s.Quarantined++ })
+		answer(rw, "quarantined", e.ID)
 		return
 	}
-	e.Source = event.SourceWebhook
 	receipts, err := w.cfg.Ingest(w.patience.context(), []turn.Arrival{{Event: e, Received: now}})
 	if err == nil && len(receipts) != 1 {
 		err = fmt.Errorf("%d receipts for one event", len(receipts))
