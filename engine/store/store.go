@@ -104,6 +104,7 @@ type Store interface {
 	Daemon
 	Packs
 	Misses
+	CatchUp
 	Retention
 	Reader
 

@@ -41,6 +41,9 @@ func (w *writer) tryIntake() error {
 		_, err = w.conn.exec(insertQuarantine, int64(0), trial.Event.Type, "", nil, []byte{}, []byte(trial.Event.ID))
 	}
 	if err == nil {
+		_, err = w.conn.exec(insertEarly, trial.Event.ID, trial.Event.Type, trial.Event.Source, int64(0), []byte{})
+	}
+	if err == nil {
 		err = w.keepCounts()
 	}
 	if _, end := w.settle(); err == nil {

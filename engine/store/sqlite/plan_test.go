@@ -103,6 +103,8 @@ var samples = map[*statement][]driver.Value{
 	setVersionPendingKept: {int64(1), "pack", "v"},
 	selectIgnoreFile:      {}, upsertIgnoreFile: {[]byte("x")}, deleteIgnoreFile: {},
 	deletePack:      {"pack"},
+	selectLogCursor: {"log"}, upsertLogCursor: {"log", int64(1)},
+	insertEarly: {"early 5", "x", "webhook", int64(1), []byte("{}")}, selectEarly: {int64(10)}, deleteEarly: {int64(1)},
 	upsertCallPause: {"credential", int64(1), int64(2), nil},
 	selectCallPause: {"credential"},
 	upsertSchedule:  {"pack", "rule 5", "1h", int64(5), nil},

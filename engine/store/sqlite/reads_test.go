@@ -51,6 +51,8 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 		return s.ScheduleDone(ctx, rules.ScheduleID{Pack: "p", Rule: "r", Every: "1h"}, someTime)
 	},
 	"ClockOffset": func(s *Store, ctx context.Context) (any, error) { return s.ClockOffset(ctx) },
+	"LogCursor":   func(s *Store, ctx context.Context) (any, error) { return s.LogCursor(ctx, "log") },
+	"Early":       func(s *Store, ctx context.Context) (any, error) { return s.Early(ctx, 9) },
 	"CallPause":   func(s *Store, ctx context.Context) (any, error) { return s.CallPause(ctx, "acme") },
 	"MissedPacks": func(s *Store, ctx context.Context) (any, error) { return s.MissedPacks(ctx) },
 	"Missed": func(s *Store, ctx context.Context) (any, error) {
@@ -102,6 +104,8 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 		s.SetPaused(ctx, true),
 		s.SetIgnoreFile(ctx, []byte("*.tmp")),
 		s.SetClockOffset(ctx, time.Second),
+		s.SetLogCursor(ctx, "log", someTime),
+		early(s.AppendEarly(ctx, []turn.Arrival{simple("early")})),
 		s.SetCallPause(ctx, "acme", store.CallPause{Asked: someTime, Until: someTime, Why: "x"}),
 	} {
 		if err != nil {
@@ -116,6 +120,8 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 	}
 	return s, sab
 }
+
+func early(_ []store.Receipt, err error) error { return err }
 
 var errInjected = errors.New("injected")
 

@@ -43,6 +43,7 @@ type step struct {
 	actions  []chat.Action // of events that were handled before
 	chat     *chatRow      // nil: it changes none
 	arrivals []arrival
+	early    []earlyRow
 }
 
 // change is one statement to run.
@@ -56,7 +57,7 @@ func newRequest(doing string, steps ...step) *request {
 	r := &request{doing: doing, steps: steps, answer: make(chan error, 1)}
 	for i := range steps {
 		s := &steps[i]
-		r.weight += len(s.changes) + len(s.actions) + len(s.writes) + 2*len(s.arrivals)
+		r.weight += len(s.changes) + len(s.actions) + len(s.writes) + 2*len(s.arrivals) + len(s.early)
 		if s.decision != nil {
 			r.weight++
 			r.bytes += bytesIn(s.decision.args)
@@ -70,6 +71,9 @@ func newRequest(doing string, steps ...step) *request {
 		}
 		for j := range s.writes {
 			r.bytes += len(s.writes[j].Key) + len(s.writes[j].Value)
+		}
+		for j := range s.early {
+			r.bytes += bytesIn(s.early[j].row)
 		}
 		for j := range s.arrivals {
 			r.bytes += bytesIn(s.arrivals[j].row)
@@ -94,7 +98,7 @@ func bytesIn(args []driver.Value) (n int) {
 // takesIn reports whether a request stores a delivery.
 func (r *request) takesIn() bool {
 	return slices.ContainsFunc(r.steps, func(s step) bool {
-		return len(s.arrivals) > 0 || slices.ContainsFunc(s.changes, func(c change) bool { return c.what == insertQuarantine })
+		return len(s.arrivals)+len(s.early) > 0 || slices.ContainsFunc(s.changes, func(c change) bool { return c.what == insertQuarantine })
 	})
 }
 

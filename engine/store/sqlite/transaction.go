@@ -159,6 +159,13 @@ func (w *writer) apply(r *request) (refused, err error) {
 			}
 			r.receipts = append(r.receipts, receipt)
 		}
+		for j := range s.early {
+			receipt, err := w.keepEarly(&s.early[j])
+			if err != nil {
+				return nil, err
+			}
+			r.receipts = append(r.receipts, receipt)
+		}
 	}
 	return nil, nil
 }
