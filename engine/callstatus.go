@@ -21,6 +21,9 @@ func (m *manager) callsStatus() control.Calls {
 		c.State, c.Since, c.HTTP, c.Code, c.Answer = control.CallsStopped, st.Stopped.Since, st.Stopped.HTTP, st.Stopped.Code, st.Stopped.Message
 		c.TraceID = st.Stopped.TraceID
 		c.Cause, c.Fix = m.eng.callHealth.explain(st.Stopped)
+	case !st.CatchUp.IsZero():
+		c.State, c.Since, c.Until = control.CallsCatchUp, st.CatchUp, st.CatchUpEnds
+		c.Cause = "events that may have been missed are read from the events log"
 	case !st.Pause.Until.IsZero():
 		c.State, c.Since, c.Until, c.Answer = control.CallsWait, st.Pause.Asked, st.Pause.Until, st.Pause.Why
 	case !st.Outage.IsZero():
@@ -41,6 +44,9 @@ func (m *manager) noCalls(st *Status) (why []string) {
 	}
 	if st.Paused {
 		why = append(why, "calls are paused: chertd resume ends the pause")
+	}
+	if !st.CatchUp.IsZero() {
+		why = append(why, fmt.Sprintf("calls wait until missed events are caught up from the events log, until %s at most", stamp(st.CatchUpEnds)))
 	}
 	if !st.Pause.Until.IsZero() {
 		why = append(why, fmt.Sprintf("calls wait until %s because of a rate limit (429): %s", stamp(st.Pause.Until), st.Pause.Why))

@@ -34,6 +34,7 @@ type Daemon struct {
 	Retention   Retention
 
 	Webhook Webhook
+	CatchUp CatchUp
 	Lines   io.Reader // JSON lines with further events; nil: none
 
 	RulesDir string
@@ -132,7 +133,7 @@ func (d Daemon) Run(ctx context.Context) error {
 	}
 	d.Rules.Shards = d.Shards
 	clock := newClock(d.Now)
-	d.API.Now, d.API.MaxConns = clock.Now, d.Concurrency
+	d.API.Now, d.API.MaxConns = clock.Now, d.Concurrency+1 // one reads the events log
 	offset, err := st.ClockOffset(ctx)
 	if err != nil {
 		return err
@@ -142,9 +143,10 @@ func (d Daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	caller := dispatch.NewClient(client, keepOffset(clock, st, d.Log), d.Log)
 	m, err := newManager(&d, Config{
 		Store:  st,
-		Caller: dispatch.NewClient(client, keepOffset(clock, st, d.Log), d.Log),
+		Caller: caller,
 		Now:    d.Now, Jitter: rand.Float64, Log: d.Log,
 		Shards: d.Shards, Rate: d.Rate, Burst: d.Burst,
 		Concurrency: d.Concurrency, Timeout: d.API.Timeout, Retention: d.Retention,
@@ -153,6 +155,10 @@ func (d Daemon) Run(ctx context.Context) error {
 	}, st, client, clock)
 	if err != nil {
 		return err
+	}
+	if d.CatchUp.Every > 0 {
+		m.catchUp.Store(d.newCatchUp(m.eng, caller))
+		m.eng.BeginGap(d.CatchUp.Wait)
 	}
 	paused, err := st.Paused(ctx)
 	if err != nil {
@@ -188,6 +194,12 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 		stopSources(err)
 	} else {
 		eng.Pause(paused)
+	}
+	if log := m.catchUp.Load(); log != nil {
+		taking.Go(func() { log.Run(sources) })
+	} else {
+		// What an earlier run kept for later.
+		taking.Go(func() { _ = eng.flushEarly(sources) })
 	}
 	taking.Go(func() { m.run(sources) })
 	taking.Go(func() { m.watchBlocking(sources) })

@@ -81,6 +81,7 @@ type Engine struct {
 	misses      *misses
 	retention   atomic.Pointer[Retention]
 	admission   *admission
+	gaps        gaps
 }
 
 // New returns an Engine. Before Run it only journals the events that are ingested.
@@ -102,6 +103,7 @@ func New(c Config) *Engine {
 		timersDue: dispatch.NewAgenda(c.Store.TimersDue, 0),
 		swapped:   make(chan struct{}, 1),
 		drained:   make(chan struct{}),
+		gaps:      gaps{began: make(chan struct{}, 1)},
 	}
 	e.callsDue = dispatch.NewQueue(c.Store, func(id string) int { return e.shardOf(id).part.Index }, 0)
 	e.callHealth = newCallHealth(c.Log, e.gov, c.BaseURL)
@@ -141,6 +143,7 @@ func (e *Engine) Run(ctx context.Context) {
 		shards.Go(func() { s.run(stop) })
 	}
 	others.Go(func() { e.calls.Run(working) })
+	others.Go(func() { e.runGaps(working) })
 	others.Go(func() { e.runTimers(working) })
 	others.Go(func() { e.runSchedules(working) })
 	others.Go(func() { e.misses.run(working) })
@@ -231,6 +234,9 @@ type Status struct {
 	Slowed    bool           // acknowledgements are delayed, as too many events wait
 	Full      bool           // events are refused, as far too many wait
 	Missed    []MissedBy     // what packs have missed, by name
+	// CatchUp is since when calls wait for missed events, and CatchUpEnds when they do no
+	// longer; zero: they don't.
+	CatchUp, CatchUpEnds time.Time
 }
 
 // Status returns the state of the engine.
@@ -252,6 +258,7 @@ func (e *Engine) Status() Status {
 	if err := e.c.Store.Healthy(); err != nil {
 		st.Failing = err.Error()
 	}
+	st.CatchUp, st.CatchUpEnds = e.Gap()
 	st.Outage, st.LastCall = e.callHealth.outage()
 	st.Confirmed = e.callHealth.lastConfirmed()
 	if p := e.gov.Pause(); p.Until.After(e.c.Now()) {
@@ -276,7 +283,7 @@ func (e *Engine) shardOf(key string) *shard {
 
 // runTimers wakes the chats whose timers are due, until ctx ends.
 func (e *Engine) runTimers(ctx context.Context) {
-	for {
+	for e.waitGap(ctx) {
 		next, ok, err := e.timersDue.Next(ctx)
 		due := next.At // zero: there is none
 		if ctx.Err() != nil {

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"chertd/engine/control"
@@ -19,6 +20,7 @@ type intake struct {
 	server  *source.Server
 	conns   *source.Connections
 	renewal *renewal
+	catchUp *atomic.Pointer[source.CatchUp] // has nil if the events log is not read
 }
 
 // senders is how many connections the webhook has open, and how many deliveries it takes
@@ -28,7 +30,7 @@ const senders = 512
 
 // newIntake returns the webhook of a daemon and its certificate. It does not listen yet.
 func newIntake(d *Daemon, eng *Engine, clock *chertClock) (in intake, err error) {
-	in.clock = clock
+	in.clock, in.catchUp = clock, &atomic.Pointer[source.CatchUp]{}
 	if in.renewal, err = d.newRenewal(); err != nil || d.Webhook.Listen == "" {
 		return in, err
 	}
@@ -36,7 +38,7 @@ func newIntake(d *Daemon, eng *Engine, clock *chertClock) (in intake, err error)
 		Secrets: d.Webhook.Secrets, SigningSecret: d.API.SigningSecret,
 		Tolerance: d.Webhook.Tolerance, MaxBody: d.Webhook.MaxBody,
 		Tenant: d.API.Tenant, Path: d.Webhook.Path, Now: d.Now, ChertNow: clock.Now, Log: d.Log,
-		Ingest: eng.Ingest, Quarantine: eng.Quarantine, InFlight: senders,
+		Ingest: eng.Deliver, Quarantine: eng.Quarantine, InFlight: senders, Missed: in.missed,
 	})
 	if err != nil {
 		return in, fmt.Errorf("sources.webhook: %w", err)
@@ -45,6 +47,13 @@ func newIntake(d *Daemon, eng *Engine, clock *chertClock) (in intake, err error)
 		Handler: in.hook, MaxConns: senders, MaxHeader: d.Webhook.MaxHeader, Refused: in.hook.RefusedStatus, Log: d.Log,
 	})
 	return in, nil
+}
+
+// missed notes that a delivery was answered 503.
+func (in intake) missed() {
+	if log := in.catchUp.Load(); log != nil {
+		log.Gap()
+	}
 }
 
 // change applies changed settings of the webhook.
@@ -106,6 +115,37 @@ func (m *manager) webhook() *control.Webhook {
 	return w
 }
 
+// catchup returns how far the events log is read; nil if it is not.
+func (m *manager) catchup() *control.Catchup {
+	log := m.catchUp.Load()
+	if log == nil {
+		return nil
+	}
+	s := log.Stats()
+	c := &control.Catchup{
+		State: control.CatchupDone, Passed: s.Passed, Read: s.Read, Ahead: s.Ahead,
+		Rows: s.Rows, Found: s.Found, Quarantined: s.Quarantined, Error: s.Failed,
+	}
+	switch {
+	case s.NoLog:
+		c.State = control.CatchupNoLog
+	case s.Failed != "":
+		c.State = control.CatchupFailing
+	case s.Passing || s.Passed.IsZero():
+		c.State = control.CatchupReading
+	}
+	return c
+}
+
+// noSource returns, for people, why no events come in though they are accepted; "" if they
+// may.
+func (m *manager) noSource() string {
+	if c := m.catchup(); m.hook == nil && c != nil && c.Error != "" {
+		return "no events come in: the events log can't be read: " + c.Error
+	}
+	return ""
+}
+
 // intakeNotes returns what needs attention in the way events come in, but does not
 // affect readiness.
 func (m *manager) intakeNotes() (notes []string) {
@@ -113,6 +153,9 @@ func (m *manager) intakeNotes() (notes []string) {
 		if note := m.renewal.note(); note != "" {
 			notes = append(notes, note)
 		}
+	}
+	if c := m.catchup(); c != nil && c.Error != "" {
+		notes = append(notes, "the events log can't be read, so events that other sources miss are not caught up: "+c.Error)
 	}
 	if m.conns != nil {
 		if at := m.conns.NoFiles(); !at.IsZero() && m.eng.c.Now().Sub(at) < noFilesNoted {

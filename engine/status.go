@@ -46,7 +46,7 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	for _, by := range m.eng.misses.counts() {
 		st.Missed += by.Events
 	}
-	st.Webhook = m.webhook()
+	st.Webhook, st.Catchup = m.webhook(), m.catchup()
 	for _, i := range m.gens.Ignored() {
 		st.Ignored = append(st.Ignored, control.Ignored{File: i.Path, Why: i.Why, Hint: i.Hint})
 	}
@@ -198,6 +198,9 @@ func (m *manager) health() control.Health {
 	}
 	if st.Full {
 		h.NotReady = append(h.NotReady, tooManyWait(st.Waiting))
+	}
+	if why := m.noSource(); why != "" {
+		h.NotReady = append(h.NotReady, why)
 	}
 	problems, live := m.gens.Problems()
 	if !live {

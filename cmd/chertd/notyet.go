@@ -11,17 +11,13 @@ var notYetKeys = map[string]string{
 // checkBuild warns about features that the file turns on but this build does not have.
 // Defaults cause no warning.
 func (c *Config) checkBuild(d *decoder) {
-	stream, catchup := c.Sources.Stream.Enabled, c.Sources.Catchup.Enabled
-	if c.Sources.Webhook.Listen == "" && (stream || catchup) && !d.use.events {
-		d.fail("sources", codeNotYet, "set sources.webhook.listen", "this build takes events by the webhook only: stream and catchup are not in it yet")
-	}
+	stream := c.Sources.Stream.Enabled
 	for _, f := range []struct {
 		path string
 		on   bool
 		what string
 	}{
 		{"sources.stream.enabled", stream, "no events come by the stream"},
-		{"sources.catchup.enabled", catchup, "events that the webhook misses are not caught up"},
 		{"chert.rate.adaptive", c.Chert.Rate.Adaptive, "calls keep to chert.rate.limit"},
 	} {
 		if f.on && d.given(f.path) {

@@ -120,6 +120,7 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 			Listen: hook.Listen, Path: hook.Path, Secrets: reveal(hook.Secrets),
 			Tolerance: hook.Tolerance, MaxBody: int64(hook.MaxBody), MaxHeader: int64(hook.MaxHeader),
 		},
+		CatchUp:  c.catchUp(),
 		RulesDir: string(c.Rules.Dir), Rules: c.ruleOptions(), Watch: c.Rules.Watch, Gate: c.gate(log),
 		Control: engine.Control{
 			Socket: string(c.Control.Socket), Listen: c.Control.Listen, Token: c.Control.Token.Reveal(), Hosts: c.Control.Hosts,
@@ -137,6 +138,15 @@ func (c *Config) changes(log *slog.Logger) engine.Changes {
 		Tolerance: c.Sources.Webhook.Tolerance, MaxBody: int64(c.Sources.Webhook.MaxBody), MaxHeader: int64(c.Sources.Webhook.MaxHeader),
 		Token: c.Control.Token.Reveal(), Hosts: c.Control.Hosts,
 	}
+}
+
+// catchUp returns how the events log is read.
+func (c *Config) catchUp() engine.CatchUp {
+	log := c.Sources.Catchup
+	if !log.Enabled {
+		return engine.CatchUp{}
+	}
+	return engine.CatchUp{Every: log.Every, Lookback: log.Lookback, Wait: log.Wait}
 }
 
 // retention returns how long the store keeps events and texts.

@@ -75,6 +75,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	for i, trouble := range webhookTrouble(s.Webhook) {
 		line(choose(i == 0, "webhook", ""), "%s", trouble)
 	}
+	if c := s.Catchup; c != nil {
+		line("log", "%s", caughtUp(c, now))
+	}
 	line("calls", "%s; %s", choose(s.Paused, "PAUSED", choose(len(s.NoCalls) > 0, "NOT MADE", "going out")), lastConfirmed(s.Calls.LastConfirmed, now))
 	for _, why := range s.NoCalls {
 		line("", "%s", why)
@@ -102,6 +105,29 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// caughtUp returns, in words, how far the events log is read.
+func caughtUp(c *control.Catchup, now time.Time) string {
+	state := map[string]string{
+		control.CatchupDone:    "read",
+		control.CatchupReading: "being read",
+		control.CatchupFailing: "CAN'T BE READ",
+		control.CatchupNoLog:   "CAN'T BE READ: there is none at chert.base_url",
+	}[c.State]
+	if c.Ahead > 0 {
+		state += fmt.Sprintf(" (%s to go)", many(int64(c.Ahead), "row"))
+	}
+	last := "not read to its end since chertd started"
+	if !c.Passed.IsZero() {
+		last = "read to its end " + roughly(now.Sub(c.Passed)) + " ago"
+	}
+	if c.State == control.CatchupDone {
+		state, last = last, ""
+	} else {
+		last = "; " + last
+	}
+	return state + last + "; " + many(c.Found, "event") + " came by it alone"
 }
 
 // lastConfirmed returns, in words, when Chert last confirmed a call.

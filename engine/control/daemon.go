@@ -76,6 +76,7 @@ type Status struct {
 	Postponed *Postponed `json:"postponed,omitempty"` // chats with postponed reads; nil: none
 	Packs     int        `json:"packs"`
 	Webhook   *Webhook   `json:"webhook,omitempty"` // nil: there is no webhook
+	Catchup   *Catchup   `json:"catchup,omitempty"` // nil: the events log is not read
 	NotLive   int        `json:"not_live"`          // packs with an edit that is not live
 	// Ignored has the files and folders that are not loaded because of their names.
 	Ignored []Ignored `json:"ignored,omitempty"`
@@ -132,6 +133,29 @@ type Webhook struct {
 	Refused map[string]int64 `json:"refused,omitempty"`
 }
 
+// Catchup is how far Chert's events log is read.
+type Catchup struct {
+	State string `json:"state"` // CatchupDone …
+	// Passed is when the log was last read to its end; zero: not since the start.
+	Passed time.Time `json:"passed,omitzero"`
+	Read   time.Time `json:"read,omitzero"`  // created_at of the newest row that was read since the start
+	Ahead  int       `json:"ahead,omitzero"` // rows that were read and are not journaled yet
+	// Of the rows read since the start: all, those that no other source had brought, and
+	// those in quarantine.
+	Rows        int64  `json:"rows"`
+	Found       int64  `json:"found"`
+	Quarantined int64  `json:"quarantined"`
+	Error       string `json:"error,omitempty"` // of the last pass
+}
+
+// Values of Catchup.State.
+const (
+	CatchupDone    = "done"    // the last pass was complete
+	CatchupReading = "reading" // a pass is under way
+	CatchupFailing = "failing" // the log can't be read; retried
+	CatchupNoLog   = "no_log"  // there is no events log at chert.base_url; retried
+)
+
 // Ignored is a file or folder that is not loaded because of its name.
 type Ignored struct {
 	File string `json:"file"`
@@ -149,11 +173,12 @@ const (
 // Values of Calls.State.
 const (
 	CallsGoOut   = "going_out"
-	CallsPaused  = "paused"   // by command
-	CallsWait    = "waiting"  // until Calls.Until, after a 429
-	CallsStopped = "stopped"  // every call would fail; one probe at a time goes out
-	CallsFail    = "failing"  // and are retried
-	CallsDrain   = "draining" // chertd is stopping: only calls in flight end
+	CallsPaused  = "paused"      // by command
+	CallsWait    = "waiting"     // until Calls.Until, after a 429
+	CallsStopped = "stopped"     // every call would fail; one probe at a time goes out
+	CallsFail    = "failing"     // and are retried
+	CallsDrain   = "draining"    // chertd is stopping: only calls in flight end
+	CallsCatchUp = "catching_up" // until Calls.Until at most, for events that may have been missed
 )
 
 // Calls is the state of the calls to Chert.

@@ -30,21 +30,36 @@ func NewClient(api *chert.Client, learn func(date time.Time, refused bool) bool,
 // Call makes one attempt. If Chert refuses it for clock skew, and its Date corrects
 // the clock, Call signs the request again and repeats it once.
 func (c *Client) Call(ctx context.Context, call chat.Call) (traceID string, err error) {
-	reply, err := c.do(ctx, &call)
+	reply, err := c.signed(func() (chert.Reply, error) { return c.do(ctx, &call) })
+	return reply.TraceID, err
+}
+
+// Events reads a page of the events log, in the way of Call.
+func (c *Client) Events(ctx context.Context, q chert.EventQuery) (page chert.EventPage, reply chert.Reply, err error) {
+	reply, err = c.signed(func() (reply chert.Reply, err error) {
+		page, reply, err = c.api.Events(ctx, q)
+		return reply, err
+	})
+	return page, reply, err
+}
+
+// signed makes a request, and once more if the clock that signed it was wrong.
+func (c *Client) signed(do func() (chert.Reply, error)) (chert.Reply, error) {
+	reply, err := do()
 	if e := asError(err); e != nil {
 		// An answer without the envelope is from a proxy, and so is its Date.
 		if skew := e.Code == chert.CodeClockSkew; e.Code != 0 && c.learn(e.Date, skew) && skew {
-			c.log.Warn("local clock differs from Chert's; adjusted to its Date header and signed the call again", "chat", call.Chat)
-			reply, err = c.do(ctx, &call)
+			c.log.Warn("local clock differs from Chert's; adjusted to its Date header and signed the request again", "request", e.Call)
+			reply, err = do()
 		}
 		if e := asError(err); e != nil && e.Code == chert.CodeClockSkew {
 			// The clock is still wrong, which is not about this chat.
 			e.Retryable = true
 		}
-		return reply.TraceID, err
+		return reply, err
 	}
 	c.learn(reply.Date, false)
-	return reply.TraceID, nil
+	return reply, nil
 }
 
 func (c *Client) do(ctx context.Context, call *chat.Call) (chert.Reply, error) {

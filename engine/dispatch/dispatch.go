@@ -77,6 +77,7 @@ type Attempt struct {
 type Dispatcher struct {
 	c        Config
 	paused   atomic.Bool
+	held     atomic.Bool // missed events are caught up
 	nudge    chan struct{}
 	starved  atomic.Bool // next may wait for what a call gives back
 	wire     *places
@@ -97,6 +98,13 @@ func New(c Config) *Dispatcher {
 // are not affected.
 func (d *Dispatcher) Pause(on bool) {
 	d.paused.Store(on)
+	d.wakeUp()
+}
+
+// HoldBack keeps calls from going out while missed events are caught up, or with false
+// lets them resume. Calls in flight are not affected.
+func (d *Dispatcher) HoldBack(on bool) {
+	d.held.Store(on)
 	d.wakeUp()
 }
 
@@ -189,7 +197,7 @@ func (d *Dispatcher) tryNext(ctx context.Context, now time.Time) (*flight, rest)
 	if f := d.embark(now); f != nil {
 		return f, rest{}
 	}
-	if d.paused.Load() {
+	if d.paused.Load() || d.held.Load() {
 		return nil, rest{d: -1}
 	}
 	if d.c.Able != nil && d.c.Able() != nil {

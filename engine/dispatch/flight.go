@@ -54,7 +54,7 @@ func (d *Dispatcher) fly(ctx context.Context, f *flight) {
 // mayGo reports whether a call may go out: since it was admitted, calls may have been
 // paused or stopped.
 func (d *Dispatcher) mayGo(f *flight, now time.Time) bool {
-	return !d.paused.Load() && f.paced && d.c.Governor.Holds(f.permit, now)
+	return !d.paused.Load() && !d.held.Load() && f.paced && d.c.Governor.Holds(f.permit, now)
 }
 
 // send makes the request of a call, and passes its answer on.

@@ -83,6 +83,21 @@ func (g *Governor) wait(now time.Time) time.Duration {
 	return g.bucket.wait(now)
 }
 
+// Spend takes a place under the rate for a request that is not a call of a chat, and
+// returns how long the request must wait for it. It waits for a pause, and for no stop: a
+// stop is about calls. With retry it has taken none, and is to be called again after that
+// time. Calls that are due can't delay it for longer than one of them takes.
+func (g *Governor) Spend(now time.Time) (wait time.Duration, retry bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if wait := g.paused(now); wait > 0 {
+		return wait, true
+	}
+	wait = g.bucket.wait(now)
+	g.bucket.take()
+	return wait, false
+}
+
 // Holds reports whether a call may still go out with its permit: all calls may have
 // been paused or stopped since Admit.
 func (g *Governor) Holds(permit Permit, now time.Time) bool {

@@ -34,6 +34,18 @@ func (g *Governor) hold(now time.Time, err *chert.Error) {
 	}
 }
 
+// Limited notes a 429 of a request that is not a call of a chat, and reports whether the
+// error is one.
+func (g *Governor) Limited(now time.Time, err *chert.Error) bool {
+	if !limited(err) {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.hold(now, err)
+	return true
+}
+
 // paused returns how long the pause still lasts. If that is longer than its whole
 // length, the clock was set back. It is called with mu held.
 func (g *Governor) paused(now time.Time) time.Duration {

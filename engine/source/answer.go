@@ -13,6 +13,9 @@ import (
 // fail answers that the delivery could not be stored. The error goes to the log only, as
 // it may name files, and at most once in failureEvery.
 func (w *Webhook) fail(rw http.ResponseWriter, err error, now time.Time) {
+	if w.cfg.Missed != nil && !errors.Is(err, ErrDraining) {
+		defer w.cfg.Missed()
+	}
 	if errors.Is(err, ErrFull) {
 		w.count(func(s *WebhookStats) { s.Unavailable++ })
 		rw.Header().Set("Retry-After", strconv.Itoa(retryFull))

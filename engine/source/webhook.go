@@ -48,6 +48,9 @@ type WebhookConfig struct {
 	Ingest func(context.Context, []turn.Arrival) ([]store.Receipt, error)
 	// Quarantine stores a signed delivery that can't be decoded.
 	Quarantine func(context.Context, store.Quarantined) error
+	// Missed, if set, is called after a signed delivery was answered 503: Chert repeats it a few
+	// times within seconds, and then it is in the events log only. It must not block.
+	Missed func()
 
 	Log *slog.Logger // default slog.Default
 }
@@ -187,6 +190,9 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	default:
 		// Waiting would only build a backlog; the sender retries.
 		w.count(func(s *WebhookStats) { s.Busy++ })
+		if w.cfg.Missed != nil {
+			defer w.cfg.Missed()
+		}
 		unavailable(rw, "too many deliveries at a time")
 		return
 	}

@@ -1,0 +1,54 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"chertd/engine/chert"
+	"chertd/engine/dispatch"
+	"chertd/engine/source"
+	"chertd/engine/wait"
+)
+
+// CatchUp has the settings of reading Chert's events log.
+type CatchUp struct {
+	Every    time.Duration // between two passes; 0: the log is not read
+	Lookback time.Duration // before now, of a log that was never read
+	Wait     time.Duration // how long calls wait at most for what was missed
+}
+
+// newCatchUp returns the source that reads the events log.
+func (d *Daemon) newCatchUp(eng *Engine, client *dispatch.Client) *source.CatchUp {
+	in := d.takeIn(eng)
+	log := eng.c.Credential + " events"
+	return source.NewCatchUp(source.CatchUpConfig{
+		Page: func(ctx context.Context, q chert.EventQuery) (chert.EventPage, chert.Reply, error) {
+			page, reply, err := client.Events(ctx, q)
+			var e *chert.Error
+			if errors.As(err, &e) && eng.gov.Limited(eng.c.Now(), e) {
+				eng.keepPause(eng.gov.Pause())
+			}
+			return page, reply, err
+		},
+		Pace:      eng.paceRequest,
+		Cursor:    func(ctx context.Context) (time.Time, error) { return eng.c.Store.LogCursor(ctx, log) },
+		SetCursor: func(ctx context.Context, t time.Time) error { return eng.c.Store.SetLogCursor(ctx, log, t) },
+		Take:      in.Take,
+		BeginGap:  func() { eng.BeginGap(d.CatchUp.Wait) },
+		EndGap:    eng.EndGap,
+		Every:     d.CatchUp.Every, Lookback: d.CatchUp.Lookback,
+		Now: d.Now, Jitter: eng.c.Jitter, Log: d.Log,
+	})
+}
+
+// paceRequest waits until a request that is not a call of a chat may be made. It returns
+// false if ctx ends first.
+func (e *Engine) paceRequest(ctx context.Context) bool {
+	for {
+		d, retry := e.gov.Spend(e.c.Now())
+		if !wait.For(ctx, d) || !retry {
+			return ctx.Err() == nil
+		}
+	}
+}

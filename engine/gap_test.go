@@ -1,0 +1,180 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/rules/turn"
+)
+
+// deliver takes in an event as a webhook does.
+func (r *rig) deliver(chatID, id, text string) {
+	r.t.Helper()
+	if _, err := r.eng.Deliver(ctx, []turn.Arrival{{Event: message(chatID, id, text), Received: time.Now()}}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// order returns the events that were handled, in their order.
+func (r *rig) order(chatID string) (ids []string) {
+	defer r.lock()()
+	for _, o := range r.seen {
+		if h := o.Handled; h != nil && h.Entry.Event.ChatID() == chatID && h.Entry.Event.Source != event.SourceEngine {
+			ids = append(ids, h.Entry.Event.ID)
+		}
+	}
+	return ids
+}
+
+// During a gap, what is delivered is handled after what the log brings, and calls and timers
+// wait, for a missed event may veto them.
+func TestGapHoldsBackCallsTimersAndDeliveries(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "p.lua", words)
+	r.eng.BeginGap(time.Hour)
+	r.message("c1", "before", "read")
+	r.message("c2", "other", "read")
+	r.message("c3", "alarm", "timer")
+	r.handledAll("before", "other", "alarm")
+	r.deliver("c1", "new", "nothing")
+	r.message("c1", "missed", "veto")
+	r.deliver("c1", "newer", "read")
+	r.deliver("c1", "new", "nothing") // again
+	r.handledAll("missed")
+	if err := r.eng.waitDurable(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if since, until := r.eng.Gap(); since.IsZero() || until.Sub(since) != time.Hour {
+		t.Errorf("a gap from %v to %v", since, until)
+	}
+	if ids := r.order("c1"); !slices.Equal(ids, []string{"before", "missed"}) {
+		t.Errorf("handled during the gap: %q", ids)
+	}
+	if n := r.called("c1") + r.called("c2"); n > 0 {
+		t.Errorf("%d calls during the gap", n)
+	}
+	if r.handledTimer() {
+		t.Error("a timer fires during the gap")
+	}
+	r.eng.EndGap(ctx)
+	if ids := r.order("c1"); !slices.Equal(ids, []string{"before", "missed", "new", "newer"}) {
+		t.Errorf("handled at the end of the gap: %q", ids)
+	}
+	if since, _ := r.eng.Gap(); !since.IsZero() {
+		t.Error("the gap has not ended")
+	}
+	r.wait("the calls and the timer", func() bool { return r.called("c1") == 1 && r.called("c2") == 1 && r.handledTimerLocked() })
+	if call := r.callOf("c1"); call != "newer" {
+		t.Errorf("c1 is read for %q, want the read that came after the veto", call)
+	}
+	r.deliver("c1", "after", "nothing")
+	r.handledAll("after")
+}
+
+func (r *rig) handledTimer() bool {
+	defer r.lock()()
+	return r.handledTimerLocked()
+}
+
+func (r *rig) handledTimerLocked() bool {
+	return slices.ContainsFunc(r.seen, func(o Observation) bool { return o.Handled != nil && o.Handled.Entry.Event.Timer() == "t" })
+}
+
+// callOf returns the event of the read that the last call of a chat was for.
+func (r *rig) callOf(chatID string) (id string) {
+	defer r.lock()()
+	for _, call := range r.calls {
+		for _, o := range r.seen {
+			if call.Chat == chatID && o.Handled != nil && o.Handled.Entry.Seq == call.Actions[0].ID.Seq {
+				id = o.Handled.Entry.Event.ID
+			}
+		}
+	}
+	return id
+}
+
+// A gap ends in time, whatever became of the log.
+func TestGapEndsInTime(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "p.lua", words)
+	r.eng.BeginGap(20 * time.Millisecond)
+	r.deliver("c1", "e1", "read")
+	r.wait("the call", func() bool { return r.called("c1") == 1 })
+	r.eng.BeginGap(0)
+	if since, _ := r.eng.Gap(); !since.IsZero() {
+		t.Error("a gap of no time")
+	}
+}
+
+// What was acknowledged during a gap is handled after a crash, with a gap and without.
+func TestEarlyEventsOutliveTheProcess(t *testing.T) {
+	t.Parallel()
+	for _, again := range []bool{true, false} {
+		r := newRig(t, "p.lua", words)
+		r.eng.BeginGap(time.Hour)
+		var want []string
+		for i := range 3 * earlyBatch / 2 {
+			want = append(want, fmt.Sprintf("e%03d", i))
+			r.deliver("c1", want[i], "nothing")
+		}
+		r.stop()
+		r.start()
+		if again {
+			r.eng.BeginGap(time.Hour)
+			r.message("c1", "missed", "nothing")
+			want = append([]string{"missed"}, want...)
+			r.eng.EndGap(ctx)
+		} else if err := r.eng.flushEarly(ctx); err != nil {
+			t.Fatal(err)
+		}
+		r.handledAll(want...)
+		if ids := r.order("c1"); !slices.Equal(ids, want) {
+			t.Errorf("again: %t: handled %q", again, ids)
+		}
+	}
+}
+
+// While gaps begin and end at any time, each delivery is handled once, those of a sender in
+// their order, whether the log has brought it before or brings it again.
+func TestDeliveriesInAnyGapAreHandledOnceAndInOrder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "p.lua", words)
+	const senders, each = 4, 150
+	var sending, changing sync.WaitGroup
+	var done atomic.Bool
+	for n := range senders {
+		sending.Go(func() {
+			dice := rand.New(rand.NewPCG(1, uint64(n)))
+			for i := range each {
+				id := fmt.Sprintf("e%d-%03d", n, i)
+				r.deliver(fmt.Sprint("c", n), id, "read")
+				if dice.IntN(4) == 0 { // the log has it, too
+					r.message(fmt.Sprint("c", n), id, "read")
+				}
+			}
+		})
+	}
+	changing.Go(func() {
+		for !done.Load() {
+			r.eng.BeginGap(time.Hour)
+			r.eng.EndGap(ctx)
+		}
+	})
+	sending.Wait()
+	done.Store(true)
+	changing.Wait()
+	for n := range senders {
+		r.handledAll(fmt.Sprintf("e%d-%03d", n, each-1))
+		ids := r.order(fmt.Sprint("c", n))
+		if len(ids) != each || len(slices.Compact(slices.Clone(ids))) != each {
+			t.Errorf("%d of %d events were handled: %s", len(ids), each, strings.Join(ids, " "))
+		}
+	}
+}

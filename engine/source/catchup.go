@@ -1,0 +1,357 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"sync"
+	"time"
+
+	"chertd/engine/chert"
+	"chertd/engine/event"
+	"chertd/engine/wait"
+	"chertd/rules/chat"
+)
+
+// CatchUpConfig has the settings of a CatchUp. All fields are needed but Lookback and Jitter.
+type CatchUpConfig struct {
+	// Page reads a page of the events log.
+	Page func(context.Context, chert.EventQuery) (chert.EventPage, chert.Reply, error)
+	// Pace waits until a request may be made under the rate of all calls. It returns false
+	// if ctx ends first.
+	Pace func(context.Context) bool
+	// Cursor returns the time up to which the log is journaled; zero: it was never read.
+	Cursor    func(context.Context) (time.Time, error)
+	SetCursor func(context.Context, time.Time) error
+	// Take stores deliveries in their order. Its error is that of the context.
+	Take func(context.Context, []Delivery) (Taken, error)
+
+	// BeginGap is called when events may have been missed, and EndGap when all of them are
+	// journaled. EndGap returns once what waited for that goes on.
+	BeginGap func()
+	EndGap   func(context.Context)
+
+	Every    time.Duration // between two passes
+	Lookback time.Duration // before now, of a log that was never read
+	Now      func() time.Time
+	Jitter   func() float64 // in [0, 1); default 0.5
+	Log      *slog.Logger
+}
+
+// CatchUp reads Chert's events log, which has every event, whether its delivery succeeded
+// or not. It passes through the log at the start, after each gap, and at intervals: back
+// from the newest row to the cursor, and then applies the rows oldest first.
+type CatchUp struct {
+	cfg  CatchUpConfig
+	wake chan struct{}
+
+	applied map[string]time.Time // created_at of rows that the next pass will read again, by id
+
+	mu    sync.Mutex
+	gap   bool // events may have been missed since the last pass began
+	stats CatchUpStats
+}
+
+// CatchUpStats tells how far the events log is read.
+type CatchUpStats struct {
+	Passed  time.Time // end of the last complete pass; zero: there was none since the start
+	Read    time.Time // created_at of the newest row that is journaled; zero: none
+	Passing bool
+	Ahead   int // rows that were read in this pass and are not journaled yet
+
+	Rows        int64 // journaled, of those that were read
+	Found       int64 // of them, events that had not come in by another source
+	Quarantined int64
+
+	Failed    string // why the last pass failed; "": it did not
+	FailedFor int    // passes in a row that failed
+	// NoLog is set if what answers at base_url has no events log. Calls don't wait for it.
+	NoLog bool
+}
+
+const (
+	// logOverlap is how much older than the cursor the rows are that a pass reads again.
+	// Their times have whole seconds, and rows that several servers write may become
+	// visible in another order. Rows that are known are recognized by their event_id.
+	logOverlap = 30 * time.Second
+	// logPage is how many rows are read at a time: the most that Chert allows.
+	logPage = 200
+	// maxApplied is how many rows are remembered as applied. Further ones are taken in
+	// again, as duplicates.
+	maxApplied = 100_000
+	// passGap is the shortest time between two passes. While deliveries are answered 503,
+	// each of them asks for one.
+	passGap = time.Second
+	// catchUpRetryMax is the longest wait after a pass that failed.
+	catchUpRetryMax = 30 * time.Second
+	// noLogAfter is how many answers in a row must say that there is no such route.
+	noLogAfter = 3
+)
+
+// NewCatchUp returns a CatchUp. It does nothing before Run.
+func NewCatchUp(cfg CatchUpConfig) *CatchUp {
+	if cfg.Jitter == nil {
+		cfg.Jitter = func() float64 { return 0.5 }
+	}
+	return &CatchUp{cfg: cfg, wake: make(chan struct{}, 1), applied: map[string]time.Time{}, gap: true}
+}
+
+// Gap notes that events may have been missed, and lets a pass begin now.
+func (c *CatchUp) Gap() {
+	c.mu.Lock()
+	c.gap = true
+	c.mu.Unlock()
+	c.cfg.BeginGap()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Stats returns how far the log is read.
+func (c *CatchUp) Stats() CatchUpStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stats
+}
+
+func (c *CatchUp) note(change func(*CatchUpStats)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(&c.stats)
+}
+
+// takeGap reports whether events may have been missed, and forgets that.
+func (c *CatchUp) takeGap() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	gap := c.gap
+	c.gap = false
+	return gap
+}
+
+// gapAgain reports whether events may have been missed since the last pass began.
+func (c *CatchUp) gapAgain() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gap
+}
+
+// Run passes through the log until ctx ends. It begins in a gap.
+func (c *CatchUp) Run(ctx context.Context) {
+	gap, failures, none := false, 0, 0
+	last := c.cfg.Now() // when a pass was complete
+	for {
+		gap = c.takeGap() || gap
+		before := c.Stats()
+		err := c.pass(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if noRoute(err) {
+			none++
+		} else {
+			none = 0
+		}
+		rest := c.cfg.Every
+		if err != nil {
+			failures++
+			rest = c.failed(err, failures, none)
+		} else {
+			c.passed(failures, before)
+			failures, last = 0, c.cfg.Now()
+		}
+		if gap && (err == nil || none >= noLogAfter) && !c.gapAgain() {
+			c.cfg.EndGap(ctx)
+			gap = false
+		}
+		began := c.cfg.Now()
+		if !wait.For(ctx, rest, c.wake) {
+			return
+		}
+		if early := passGap - c.cfg.Now().Sub(began); early > 0 && !wait.For(ctx, min(early, passGap)) {
+			return
+		}
+		// A machine that was suspended, or an outage of the log: what was delivered meanwhile
+		// may have been missed.
+		if c.cfg.Now().Sub(last) > 2*c.cfg.Every+catchUpRetryMax && !gap && none < noLogAfter {
+			c.cfg.BeginGap()
+			gap = true
+		}
+	}
+}
+
+// passed notes a complete pass, after passes that failed. before is how it was.
+func (c *CatchUp) passed(failures int, before CatchUpStats) {
+	now, s := c.cfg.Now(), c.Stats()
+	switch found := s.Found - before.Found; {
+	case found > 0:
+		c.cfg.Log.Info("missed events caught up from the events log", "events", found, "rows", s.Rows-before.Rows, "failures", failures)
+	case failures > 0:
+		c.cfg.Log.Info("events log read again", "failures", failures)
+	}
+	c.note(func(s *CatchUpStats) { s.Passed, s.Failed, s.FailedFor, s.NoLog = now, "", 0, false })
+}
+
+// failed notes a pass that failed, and returns how long to wait.
+func (c *CatchUp) failed(err error, failures, none int) time.Duration {
+	c.note(func(s *CatchUpStats) { s.Failed, s.FailedFor, s.NoLog = err.Error(), failures, none >= noLogAfter })
+	switch {
+	case none == noLogAfter:
+		c.cfg.Log.Error("there is no events log at chert.base_url; calls go out without it, and events that the webhook misses are lost",
+			"error", err, "hint", "check chert.base_url; or turn the log off: sources.catchup.enabled: false")
+	case failures == 1 && none == 0:
+		c.cfg.Log.Warn("could not read the events log; retrying", "error", err)
+	}
+	rest := min(chat.Backoff(failures, c.cfg.Jitter()), catchUpRetryMax, c.cfg.Every)
+	var e *chert.Error
+	if errors.As(err, &e) {
+		rest = max(rest, min(e.RetryAfter, time.Hour))
+	}
+	return rest
+}
+
+// noRoute reports whether an error says that what answers has no events log. Chert itself
+// would answer with its envelope.
+func noRoute(err error) bool {
+	var e *chert.Error
+	return errors.As(err, &e) && e.Foreign &&
+		(e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotImplemented)
+}
+
+// pass reads the log back to the cursor, and applies what it has found.
+func (c *CatchUp) pass(ctx context.Context) error {
+	c.note(func(s *CatchUpStats) { s.Passing, s.Ahead = true, 0 })
+	defer c.note(func(s *CatchUpStats) { s.Passing, s.Ahead = false, 0 })
+	cursor, err := c.cfg.Cursor(ctx)
+	if err == nil && cursor.IsZero() {
+		cursor, err = c.begin(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	w := walk{since: cursor.Add(-logOverlap)}
+	if err := c.back(ctx, &w); err != nil {
+		return err
+	}
+	return c.forward(ctx, &w, cursor)
+}
+
+// begin returns the cursor of a log that was never read, and stores it. It is by Chert's
+// clock, and so that a pass begins at the lookback.
+func (c *CatchUp) begin(ctx context.Context) (time.Time, error) {
+	page, reply, err := c.page(ctx, chert.EventQuery{Limit: 1})
+	if err != nil {
+		return time.Time{}, err
+	}
+	now := reply.Date
+	if now.IsZero() {
+		now = c.cfg.Now()
+		for i := range page.Rows {
+			if created := page.Rows[i].CreatedAt; created.After(now) {
+				now = created
+			}
+		}
+	}
+	// Rows created within the second of Date may be older or newer.
+	cursor := now.Add(-c.cfg.Lookback - time.Second + logOverlap)
+	return cursor, c.cfg.SetCursor(ctx, cursor)
+}
+
+func (c *CatchUp) page(ctx context.Context, q chert.EventQuery) (chert.EventPage, chert.Reply, error) {
+	if !c.cfg.Pace(ctx) {
+		return chert.EventPage{}, chert.Reply{}, ctx.Err()
+	}
+	return c.cfg.Page(ctx, q)
+}
+
+// back reads the log from its newest row back to where w begins.
+func (c *CatchUp) back(ctx context.Context, w *walk) error {
+	q := chert.EventQuery{Since: w.since, Limit: logPage}
+	for {
+		page, reply, err := c.page(ctx, q)
+		if err != nil {
+			return err
+		}
+		if w.until.IsZero() {
+			if w.until = reply.Date; w.until.IsZero() {
+				w.until = c.cfg.Now()
+			}
+		}
+		if err := w.add(q.Cursor, page); err != nil {
+			return err
+		}
+		c.note(func(s *CatchUpStats) { s.Ahead = w.rows })
+		if w.complete {
+			return nil
+		}
+		q.Cursor = page.Next
+	}
+}
+
+// forward applies the rows of a walk, oldest first. The cursor follows.
+func (c *CatchUp) forward(ctx context.Context, w *walk, cursor time.Time) error {
+	for {
+		p, ok := w.oldest()
+		if !ok {
+			maps.DeleteFunc(c.applied, func(_ string, created time.Time) bool { return !created.After(cursor.Add(-logOverlap)) })
+			return nil
+		}
+		if p.rows == nil && p.n > 0 {
+			page, _, err := c.page(ctx, chert.EventQuery{Since: w.since, Limit: logPage, Cursor: p.cursor})
+			if err != nil {
+				return err
+			}
+			p.rows = page.Rows
+		}
+		newest, err := c.apply(ctx, p.rows)
+		if err != nil {
+			return err
+		}
+		if newest.After(w.until) { // no row that comes later may be older than the cursor
+			newest = w.until
+		}
+		if newest.After(cursor) {
+			cursor = newest
+			if err := c.cfg.SetCursor(ctx, cursor); err != nil {
+				return fmt.Errorf("store how far the events log is read: %w", err)
+			}
+		}
+		c.note(func(s *CatchUpStats) {
+			s.Ahead -= min(p.n, s.Ahead)
+			if newest.After(s.Read) {
+				s.Read = newest
+			}
+		})
+	}
+}
+
+// apply takes in the rows of a page, oldest first, and returns when the newest was created.
+func (c *CatchUp) apply(ctx context.Context, rows []chert.Row) (newest time.Time, err error) {
+	deliveries := make([]Delivery, 0, len(rows))
+	for i := len(rows) - 1; i >= 0; i-- {
+		r := &rows[i]
+		if r.CreatedAt.After(newest) {
+			newest = r.CreatedAt
+		}
+		if _, known := c.applied[r.ID]; known {
+			continue
+		}
+		deliveries = append(deliveries, Delivery{Body: r.Raw, Source: event.SourceCatchup, Received: c.cfg.Now(), Place: fmt.Sprintf("row %q", clip(r.ID))})
+	}
+	taken, err := c.cfg.Take(ctx, deliveries)
+	for i := range rows {
+		if r := &rows[i]; err == nil && r.ID != "" && len(c.applied) < maxApplied {
+			c.applied[r.ID] = r.CreatedAt
+		}
+	}
+	c.note(func(s *CatchUpStats) {
+		s.Rows += int64(taken.Events + taken.Known + taken.Quarantined)
+		s.Found += int64(taken.Events)
+		s.Quarantined += int64(taken.Quarantined)
+	})
+	return newest, err
+}
