@@ -141,7 +141,7 @@ func (m *manager) catchup() *control.Catchup {
 // may.
 func (m *manager) noSource() string {
 	if c := m.catchup(); m.hook == nil && c != nil && c.Error != "" {
-		return "no events come in: the events log can't be read: " + c.Error
+		return "no events come in: " + c.Error
 	}
 	return ""
 }
@@ -155,7 +155,7 @@ func (m *manager) intakeNotes() (notes []string) {
 		}
 	}
 	if c := m.catchup(); c != nil && c.Error != "" {
-		notes = append(notes, "the events log can't be read, so events that other sources miss are not caught up: "+c.Error)
+		notes = append(notes, "events that other sources miss are not caught up: "+c.Error)
 	}
 	if m.conns != nil {
 		if at := m.conns.NoFiles(); !at.IsZero() && m.eng.c.Now().Sub(at) < noFilesNoted {

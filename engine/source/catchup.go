@@ -30,7 +30,7 @@ type CatchUpConfig struct {
 	Take func(context.Context, []Delivery) (Taken, error)
 
 	// BeginGap is called when events may have been missed, and EndGap when all of them are
-	// journaled. EndGap returns once what waited for that goes on.
+	// journaled. EndGap returns once what waited for that may continue.
 	BeginGap func()
 	EndGap   func(context.Context)
 

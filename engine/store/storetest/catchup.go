@@ -12,7 +12,7 @@ import (
 var catchUpTests = map[string]func(*testing.T, *bench){
 	"each log has a cursor":                           logCursors,
 	"early arrivals come back in their order":         earlyInOrder,
-	"an arrival that is known is no early one":        earlyOnce,
+	"an arrival that is known is not kept early":      earlyOnce,
 	"an early arrival that is journaled is journaled": earlyJournaled,
 }
 
