@@ -52,6 +52,7 @@ type CatchUp struct {
 
 	mu    sync.Mutex
 	gap   bool // events may have been missed since the last pass began
+	open  bool // BeginGap was called, and EndGap was not since
 	stats CatchUpStats
 }
 
@@ -96,15 +97,21 @@ func NewCatchUp(cfg CatchUpConfig) *CatchUp {
 	if cfg.Jitter == nil {
 		cfg.Jitter = func() float64 { return 0.5 }
 	}
-	return &CatchUp{cfg: cfg, wake: make(chan struct{}, 1), applied: map[string]time.Time{}, gap: true}
+	return &CatchUp{cfg: cfg, wake: make(chan struct{}, 1), applied: map[string]time.Time{}, gap: true, open: true}
 }
 
-// Gap notes that events may have been missed, and lets a pass begin now.
+// Gap notes that events may have been missed, and lets a pass begin now. What waits for a
+// pass does not wait longer because of a further gap: while the store is full for hours, calls
+// go out after the first wait.
 func (c *CatchUp) Gap() {
 	c.mu.Lock()
 	c.gap = true
+	begins := !c.open
+	c.open = true
 	c.mu.Unlock()
-	c.cfg.BeginGap()
+	if begins {
+		c.cfg.BeginGap()
+	}
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -124,28 +131,38 @@ func (c *CatchUp) note(change func(*CatchUpStats)) {
 	change(&c.stats)
 }
 
-// takeGap reports whether events may have been missed, and forgets that.
-func (c *CatchUp) takeGap() bool {
+// beginPass notes that what was missed before is in this pass.
+func (c *CatchUp) beginPass() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	gap := c.gap
 	c.gap = false
-	return gap
 }
 
-// gapAgain reports whether events may have been missed since the last pass began.
-func (c *CatchUp) gapAgain() bool {
+// endGap ends the gap, if there is one, unless events may have been missed since the pass
+// began.
+func (c *CatchUp) endGap(ctx context.Context) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.gap
+	ends := c.open && !c.gap
+	c.mu.Unlock()
+	if !ends {
+		return
+	}
+	c.cfg.EndGap(ctx)
+	c.mu.Lock()
+	c.open = c.gap // another one may have begun meanwhile
+	begins := c.open
+	c.mu.Unlock()
+	if begins {
+		c.cfg.BeginGap()
+	}
 }
 
 // Run passes through the log until ctx ends. It begins in a gap.
 func (c *CatchUp) Run(ctx context.Context) {
-	gap, failures, none := false, 0, 0
+	failures, none := 0, 0
 	last := c.cfg.Now() // when a pass was complete
 	for {
-		gap = c.takeGap() || gap
+		c.beginPass()
 		before := c.Stats()
 		err := c.pass(ctx)
 		if ctx.Err() != nil {
@@ -164,9 +181,8 @@ func (c *CatchUp) Run(ctx context.Context) {
 			c.passed(failures, before)
 			failures, last = 0, c.cfg.Now()
 		}
-		if gap && (err == nil || none >= noLogAfter) && !c.gapAgain() {
-			c.cfg.EndGap(ctx)
-			gap = false
+		if err == nil || none >= noLogAfter {
+			c.endGap(ctx)
 		}
 		began := c.cfg.Now()
 		if !wait.For(ctx, rest, c.wake) {
@@ -177,9 +193,8 @@ func (c *CatchUp) Run(ctx context.Context) {
 		}
 		// A machine that was suspended, or an outage of the log: what was delivered meanwhile
 		// may have been missed.
-		if c.cfg.Now().Sub(last) > 2*c.cfg.Every+catchUpRetryMax && !gap && none < noLogAfter {
-			c.cfg.BeginGap()
-			gap = true
+		if c.cfg.Now().Sub(last) > 2*c.cfg.Every+catchUpRetryMax && none < noLogAfter {
+			c.Gap()
 		}
 	}
 }

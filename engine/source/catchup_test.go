@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,6 +97,7 @@ type caught struct {
 	cursor time.Time
 	ids    []string // events, in the order of the journal
 	seen   map[string]bool
+	mu     sync.Mutex
 	gaps   []string // "begin" and "end n": with so many events
 	text   bytes.Buffer
 	take   func() error // of a batch
@@ -138,11 +140,17 @@ func newCaught(l *fakeLog) *caught {
 			}
 			return in.Take(ctx, d)
 		},
-		BeginGap: func() { c.gaps = append(c.gaps, "begin") },
-		EndGap:   func(context.Context) { c.gaps = append(c.gaps, fmt.Sprint("end ", len(c.ids))) },
+		BeginGap: func() { c.noteGap("begin") },
+		EndGap:   func(context.Context) { c.noteGap(fmt.Sprint("end ", len(c.ids))) },
 		Every:    time.Minute, Now: time.Now, Log: logger,
 	})
 	return c
+}
+
+func (c *caught) noteGap(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gaps = append(c.gaps, what)
 }
 
 // run runs a CatchUp for a time.
@@ -284,14 +292,48 @@ func TestGapDuringAPassNeedsAnother(t *testing.T) {
 	})
 }
 
+// While the log can't be read, further gaps begin nothing: calls have waited as long as they
+// may. One that begins while the last one ends is not lost.
+func TestFurtherGapsDoNotProlongTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		l := &fakeLog{now: time.Now, fail: func(int) error {
+			if time.Since(began) < 5*time.Minute {
+				return errors.New("connection refused")
+			}
+			return nil
+		}}
+		c := newCaught(l)
+		for i := range 20 {
+			time.AfterFunc(time.Duration(i)*10*time.Second, c.Gap)
+		}
+		end := c.cfg.EndGap
+		ends := 0
+		c.cfg.EndGap = func(ctx context.Context) {
+			end(ctx)
+			if ends++; ends == 1 {
+				c.Gap()
+			}
+		}
+		c.run(t, 7*time.Minute)
+		if want := []string{"end 0", "begin", "end 0"}; !slices.Equal(c.gaps, want) {
+			t.Errorf("gaps: %q, want %q", c.gaps, want)
+		}
+	})
+}
+
 // After hours without a pass, such as on a machine that was suspended, calls wait for one.
 func TestLongTimeWithoutAPassIsAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &fakeLog{now: time.Now}
 		c := newCaught(l)
-		ahead := time.Duration(0)
-		c.cfg.Now = func() time.Time { return time.Now().Add(ahead) }
-		time.AfterFunc(90*time.Second, func() { ahead = 3 * time.Hour })
+		began := time.Now()
+		c.cfg.Now = func() time.Time {
+			if now := time.Now(); now.Sub(began) < 90*time.Second {
+				return now
+			}
+			return time.Now().Add(3 * time.Hour)
+		}
 		c.run(t, 5*time.Minute)
 		if want := []string{"end 0", "begin", "end 0"}; !slices.Equal(c.gaps, want) {
 			t.Errorf("gaps: %q, want %q", c.gaps, want)
