@@ -32,6 +32,7 @@ type manager struct {
 
 	intake
 
+	tenant  string // chert.tenant
 	version string // of the program
 	since   time.Time
 
@@ -71,7 +72,7 @@ const parallelCancels = 256
 // other. c configures the engine; the manager observes it in addition to c.Observe.
 func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock *chertClock) (*manager, error) {
 	m := &manager{
-		client: client, store: st, log: d.Log,
+		client: client, store: st, log: d.Log, tenant: d.API.Tenant,
 		version: d.Version, since: d.Now(),
 		demotions: map[string]demotion{}, signal: make(chan struct{}, 1),
 		blocking: blocking{check: make(chan struct{}, 1)},

@@ -217,6 +217,13 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.asks("release", hostile)
 		w.run("release", "refused", "--socket", w.socket)
 	},
+	"chertd quarantine":       func(w *hostileWorld) { w.asks("quarantine", "--bodies"); w.run("quarantine", "--limit", hostile) },
+	"chertd quarantine list":  func(w *hostileWorld) { w.asks("quarantine", "list") },
+	"chertd quarantine retry": func(w *hostileWorld) { w.asks("quarantine", "retry", "7"); w.run("quarantine", "retry", hostile) },
+	"chertd quarantine drop": func(w *hostileWorld) {
+		w.run("quarantine", "drop", "7", "--socket", w.socket)
+		w.run("quarantine", "drop", hostile)
+	},
 	"chertd reload":                func(w *hostileWorld) { w.asks("reload") },
 	"chertd rollback":              func(w *hostileWorld) { w.asks("rollback", hostile); w.run("rollback", "refused", "--socket", w.socket) },
 	"chertd mode":                  func(w *hostileWorld) { w.asks("mode", hostile, "live"); w.run("mode", "x", hostile) },
@@ -388,6 +395,18 @@ func (d hostileDaemon) Hold(_ context.Context, in control.HoldRequest) (control.
 
 func (d hostileDaemon) Release(_ context.Context, in control.ReleaseRequest) (control.Released, error) {
 	return hostileOf[control.Released](d.bools), unwilling(in.Chat)
+}
+
+func (d hostileDaemon) Quarantined(context.Context, int, bool) (control.Quarantine, error) {
+	return hostileOf[control.Quarantine](d.bools), nil
+}
+
+func (d hostileDaemon) RetryQuarantined(context.Context, control.QuarantineRequest) (control.QuarantineRetried, error) {
+	return hostileOf[control.QuarantineRetried](d.bools), nil
+}
+
+func (d hostileDaemon) DropQuarantined(context.Context, control.QuarantineRequest) (control.QuarantineDropped, error) {
+	return hostileOf[control.QuarantineDropped](d.bools), unwilling("refused")
 }
 
 // unwilling returns the error of a command about what is named so.

@@ -54,6 +54,9 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"resume", tables{"chertd pause": ""}},
 		{"hold c1", tables{"chertd hold": ""}},
 		{"release c1", tables{"chertd release": ""}},
+		{"quarantine --bodies", tables{"chertd quarantine": ""}},
+		{"quarantine retry --all", tables{"chertd quarantine retry": ""}},
+		{"quarantine drop 7", tables{"chertd quarantine drop": ""}},
 	} {
 		var out, errs bytes.Buffer
 		execute(append(strings.Fields(test.args), "--json", "--socket", socket), strings.NewReader(""), &out, &errs)
@@ -133,7 +136,7 @@ type full struct{}
 
 // documentedKeys are how the manual writes keys that are names of something, by the
 // field that has them.
-var documentedKeys = map[string]string{"Actions": "STATUS", "Refused": "REASON"}
+var documentedKeys = map[string]string{"Actions": "STATUS", "Refused": "REASON", "Header": "HEADER"}
 
 // everything is a value that has something to say in every field.
 func everything[T any]() T { return filled[T](filling{text: "x", bools: true, keys: documentedKeys}) }
@@ -162,4 +165,13 @@ func (full) Hold(context.Context, control.HoldRequest) (control.Held, error) {
 }
 func (full) Release(context.Context, control.ReleaseRequest) (control.Released, error) {
 	return everything[control.Released](), nil
+}
+func (full) Quarantined(context.Context, int, bool) (control.Quarantine, error) {
+	return everything[control.Quarantine](), nil
+}
+func (full) RetryQuarantined(context.Context, control.QuarantineRequest) (control.QuarantineRetried, error) {
+	return everything[control.QuarantineRetried](), nil
+}
+func (full) DropQuarantined(context.Context, control.QuarantineRequest) (control.QuarantineDropped, error) {
+	return everything[control.QuarantineDropped](), nil
 }

@@ -56,7 +56,7 @@ To see it at work, run: chertd demo`,
 		newDemoCommand(), newRunCommand(), newCheckCommand(), newTestCommand(), newEvalCommand(), newNewCommand(),
 		newSimCommand(), newVersionCommand(),
 		newStatusCommand(), newPacksCommand(), newReloadCommand(), newRollbackCommand(),
-		newModeCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(),
+		newModeCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newQuarantineCommand(),
 	)
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.InitDefaultCompletionCmd()

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"strings"
 	"time"
 
 	"chertd/luabind/diag"
@@ -53,6 +54,9 @@ func (a *api) routes(mux *http.ServeMux) {
 		"POST " + apiPath + "/resume":                func(r *http.Request) (any, error) { return a.pause(r, false) },
 		"POST " + apiPath + "/hold":                  a.hold,
 		"POST " + apiPath + "/release":               a.release,
+		"GET " + apiPath + "/quarantine":             a.quarantine,
+		"POST " + apiPath + "/quarantine/retry":      a.retryQuarantined,
+		"POST " + apiPath + "/quarantine/drop":       a.dropQuarantined,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			body, err := a.bounded(w, r, do)
@@ -199,7 +203,7 @@ func command(r *http.Request) string {
 	pack := r.PathValue("pack")
 	switch verb := path.Base(r.URL.Path); {
 	case pack == "":
-		return "chertd " + verb
+		return "chertd " + strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, apiPath+"/"), "/-/"), "/", " ")
 	case r.Method == http.MethodDelete:
 		return diag.PackCommand("packs remove", pack)
 	default:

@@ -88,6 +88,18 @@ func (f *fake) Release(_ context.Context, in ReleaseRequest) (Released, error) {
 	return Released{Chat: in.Chat}, f.tell("release %+v", in)
 }
 
+func (f *fake) Quarantined(_ context.Context, limit int, bodies bool) (Quarantine, error) {
+	return Quarantine{Total: 1, Quarantine: []QuarantinedDelivery{{ID: 7, Received: noon, Reason: "not JSON"}}}, f.tell("quarantine %d %t", limit, bodies)
+}
+
+func (f *fake) RetryQuarantined(_ context.Context, in QuarantineRequest) (QuarantineRetried, error) {
+	return QuarantineRetried{Events: 1}, f.tell("retry %+v", in)
+}
+
+func (f *fake) DropQuarantined(_ context.Context, in QuarantineRequest) (QuarantineDropped, error) {
+	return QuarantineDropped{len(in.IDs)}, f.tell("drop %+v", in)
+}
+
 func (f *fake) Pause(_ context.Context, on bool) error { return f.tell("pause %t", on) }
 
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)

@@ -32,6 +32,11 @@ type Daemon interface {
 	Hold(ctx context.Context, in HoldRequest) (Held, error)
 	// Release ends the hold of a chat, whoever set it. Dropped reads do not return.
 	Release(ctx context.Context, in ReleaseRequest) (Released, error)
+	// Quarantined returns the newest deliveries in quarantine, at most limit.
+	Quarantined(ctx context.Context, limit int, bodies bool) (Quarantine, error)
+	// RetryQuarantined takes deliveries in again, oldest first.
+	RetryQuarantined(ctx context.Context, in QuarantineRequest) (QuarantineRetried, error)
+	DropQuarantined(ctx context.Context, in QuarantineRequest) (QuarantineDropped, error)
 }
 
 // UserError is the error of a request that can't be carried out as it is.

@@ -40,6 +40,14 @@ func (h *held) Release(context.Context, ReleaseRequest) (Released, error) {
 	<-h.release
 	return Released{}, nil
 }
+func (h *held) RetryQuarantined(context.Context, QuarantineRequest) (QuarantineRetried, error) {
+	<-h.release
+	return QuarantineRetried{}, nil
+}
+func (h *held) DropQuarantined(context.Context, QuarantineRequest) (QuarantineDropped, error) {
+	<-h.release
+	return QuarantineDropped{}, nil
+}
 func (h *held) Pause(context.Context, bool) error { <-h.release; return nil }
 
 // changing are the requests that change something, and how their answers name them.
@@ -50,6 +58,8 @@ var changing = []struct{ method, path, body, names string }{
 	{"POST", "/api/v1/resume", "", "chertd resume "},
 	{"POST", "/api/v1/hold", `{"chat": "c1"}`, "chertd hold "},
 	{"POST", "/api/v1/release", `{"chat": "c1"}`, "chertd release "},
+	{"POST", "/api/v1/quarantine/retry", `{"all": true}`, "chertd quarantine retry "},
+	{"POST", "/api/v1/quarantine/drop", `{"ids": [7]}`, "chertd quarantine drop "},
 	{"POST", "/api/v1/packs/vip/rollback", `{"version": "3f78"}`, "chertd rollback vip "},
 	{"POST", "/api/v1/packs/vip/mode", `{"mode": "off"}`, "chertd mode vip "},
 	{"DELETE", "/api/v1/packs/vip", "", "chertd packs remove vip "},
@@ -122,6 +132,12 @@ func (f *failing) SetMode(context.Context, string, string, bool) (Changed, error
 func (f *failing) Hold(context.Context, HoldRequest) (Held, error) { return Held{}, f.err }
 func (f *failing) Release(context.Context, ReleaseRequest) (Released, error) {
 	return Released{}, f.err
+}
+func (f *failing) RetryQuarantined(context.Context, QuarantineRequest) (QuarantineRetried, error) {
+	return QuarantineRetried{}, f.err
+}
+func (f *failing) DropQuarantined(context.Context, QuarantineRequest) (QuarantineDropped, error) {
+	return QuarantineDropped{}, f.err
 }
 func (f *failing) Pause(context.Context, bool) error { return f.err }
 

@@ -1,6 +1,15 @@
 package source
 
-import "net/http"
+import (
+	"net/http"
+
+	"chertd/engine/event"
+)
+
+// HintsOf returns what the headers say of a delivery that is in quarantine.
+func HintsOf(kept map[string]string) event.Hints {
+	return event.Hints{ID: kept[headerEventID], Type: kept[headerEvent]}
+}
 
 // keptHeaders returns the headers that are kept of a quarantined delivery: those that
 // describe it, without signatures, cookies and tokens.

@@ -48,6 +48,8 @@ type Store interface {
 	// understood. A body that is quarantined already is not kept twice. An end of
 	// ctx has the same effect as with Append.
 	Quarantine(ctx context.Context, q Quarantined) error
+	// DropQuarantined removes deliveries from the quarantine. It ignores unknown IDs.
+	DropQuarantined(ctx context.Context, ids []int64) error
 
 	// Pending returns the entries of a shard that are not handled and have a
 	// sequence above after, in the order of the journal: at most limit, and fewer
@@ -135,6 +137,9 @@ type Reader interface {
 	Postponed(ctx context.Context, now time.Time, limit int) (list []Postponement, total int64, err error)
 	// Quarantined returns quarantined deliveries, the newest first: at most limit.
 	Quarantined(ctx context.Context, limit int) ([]Quarantined, error)
+	// QuarantinedAfter returns quarantined deliveries with a higher ID than after, the
+	// oldest first: at most limit, and fewer if their bodies reach PendingBytes.
+	QuarantinedAfter(ctx context.Context, after int64, limit int) ([]Quarantined, error)
 }
 
 // Hold is a chat that is held.

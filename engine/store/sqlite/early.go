@@ -65,7 +65,7 @@ func (w *writer) keepEarly(e *earlyRow) (store.Receipt, error) {
 
 // Early implements store.CatchUp.
 func (s *Store) Early(ctx context.Context, limit int) (all []store.Early, err error) {
-	size, enough := 0, errors.New("enough")
+	size := 0
 	err = s.read(ctx, "read early events", func(c *conn) error {
 		all = nil
 		err := c.query(ctx, selectEarly, func(row []driver.Value) error {
@@ -73,11 +73,11 @@ func (s *Store) Early(ctx context.Context, limit int) (all []store.Early, err er
 				N: intOf(row[0]), ID: stringOf(row[1]), Type: stringOf(row[2]), Source: stringOf(row[3]), Received: timeOf(row[4]), Body: bytesOf(row[5]),
 			})
 			if size += len(all[len(all)-1].Body); size >= store.PendingBytes {
-				return enough
+				return errEnough
 			}
 			return nil
 		}, int64(max(limit, 0)))
-		if errors.Is(err, enough) {
+		if errors.Is(err, errEnough) {
 			return nil
 		}
 		return err

@@ -48,7 +48,6 @@ func (s *Store) Append(ctx context.Context, arrivals []turn.Arrival) ([]store.Re
 // Pending implements store.Store.
 func (s *Store) Pending(ctx context.Context, shard store.Shard, after int64, limit int) (all []turn.Entry, err error) {
 	size := 0
-	enough := errors.New("enough")
 	err = s.snapshot(ctx, "read pending events", func(c *conn) error {
 		for _, what := range [...]*statement{selectPending, selectNewPending} {
 			if len(all) >= limit {
@@ -58,11 +57,11 @@ func (s *Store) Pending(ctx context.Context, shard store.Shard, after int64, lim
 				e, err := entryOf(row)
 				all = append(all, e)
 				if size += len(e.Event.Raw); err == nil && size >= store.PendingBytes {
-					return enough
+					return errEnough
 				}
 				return err
 			}, after, int64(max(shard.Of, 1)), int64(shard.Index), int64(limit-len(all)))
-			if errors.Is(err, enough) {
+			if errors.Is(err, errEnough) {
 				return nil
 			}
 			if err != nil {

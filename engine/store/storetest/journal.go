@@ -22,6 +22,7 @@ var journalTests = map[string]func(*testing.T, *bench){
 	"an empty batch appends nothing":                         emptyBatch,
 	"an event is decoded from its envelope again":            decodedAgain,
 	"a body is quarantined once":                             quarantineOnce,
+	"dropped from the quarantine":                            quarantineDropped,
 }
 
 func journaledOnce(t *testing.T, b *bench) {
@@ -294,4 +295,34 @@ func quarantineOnce(t *testing.T, b *bench) {
 	if list, err := b.s.Quarantined(t.Context(), 1); err != nil || len(list) != 1 || list[0].Reason != "empty" {
 		t.Errorf("the newest is %s, %v; want the empty one", show(list), err)
 	}
+}
+
+func quarantineDropped(t *testing.T, b *bench) {
+	for i := range 5 {
+		b.must(b.s.Quarantine(t.Context(), store.Quarantined{Received: noon, Reason: fmt.Sprint(i), Body: []byte(fmt.Sprint("body ", i))}))
+	}
+	list := func(after int64, limit int) (reasons []string, ids []int64) {
+		t.Helper()
+		all, err := b.s.QuarantinedAfter(t.Context(), after, limit)
+		b.must(err)
+		for _, q := range all {
+			reasons, ids = append(reasons, q.Reason), append(ids, q.ID)
+		}
+		return reasons, ids
+	}
+	reasons, ids := list(0, 3)
+	b.equal("the oldest", reasons, []string{"0", "1", "2"})
+	b.must(b.s.DropQuarantined(t.Context(), []int64{ids[0], ids[2], ids[2], 1 << 40}))
+	b.must(b.s.DropQuarantined(t.Context(), nil))
+	b.reopen()
+	reasons, _ = list(0, 10)
+	b.equal("those that stay", reasons, []string{"1", "3", "4"})
+	reasons, _ = list(ids[1], 10)
+	b.equal("those after the second", reasons, []string{"3", "4"})
+	if st, err := b.s.Stats(t.Context()); err != nil || st.Quarantined != 3 {
+		t.Errorf("%d are counted, %v; want 3", st.Quarantined, err)
+	}
+	b.must(b.s.Quarantine(t.Context(), store.Quarantined{Received: noon, Reason: "again", Body: []byte("body 0")}))
+	reasons, _ = list(0, 10)
+	b.equal("after one came again", reasons, []string{"1", "3", "4", "again"})
 }

@@ -44,6 +44,8 @@ func closed(t *testing.T, b *bench) {
 		"Events":      func() error { _, err := b.s.Events(ctx, "", 0, 1); return err },
 		"Actions":     func() error { _, err := b.s.Actions(ctx, store.ActionFilter{}); return err },
 		"Quarantined": func() error { _, err := b.s.Quarantined(ctx, 1); return err },
+		"QuarantAft":  func() error { _, err := b.s.QuarantinedAfter(ctx, 0, 1); return err },
+		"DropQuarant": func() error { return b.s.DropQuarantined(ctx, []int64{1}) },
 		"SaveVersion": func() error { return b.s.SaveVersion(ctx, version("aa", 0)) },
 		"Version":     func() error { _, _, err := b.s.Version(ctx, "codes", "aa"); return err },
 		"Versions":    func() error { _, err := b.s.Versions(ctx, "codes", 1); return err },
