@@ -46,14 +46,11 @@ func (c *Client) examine(resp *http.Response, k *call, into any, e *Error) bool 
 	if readErr == nil && len(body) <= limit {
 		fields = object(body)
 	}
-	if text := resp.Header.Get("Date"); text != "" {
-		e.Date, _ = http.ParseTime(text)
+	answered(resp, e)
+	if e.TraceID == "" {
+		trace, _ := fields.text("trace_id")
+		e.TraceID = printable(trace)
 	}
-	trace := resp.Header.Get("X-Trace-Id")
-	if trace == "" {
-		trace, _ = fields.text("trace_id")
-	}
-	e.TraceID = printable(trace)
 
 	if env := envelopeOf(fields); env != nil {
 		e.Code, e.Message, e.Retryable = env.code, env.message, env.retryable
@@ -76,6 +73,8 @@ func (c *Client) examine(resp *http.Response, k *call, into any, e *Error) bool 
 	}
 	e.Unknown = true
 	switch noContent := resp.StatusCode == http.StatusNoContent && k.success == nil; {
+	case k.stream:
+		e.Message = notStream(resp, body)
 	case readErr != nil:
 		e.Message, e.cause = "the response was truncated: "+readErr.Error(), readErr
 	case len(body) > limit:
@@ -95,6 +94,14 @@ func (c *Client) examine(resp *http.Response, k *call, into any, e *Error) bool 
 		}
 	}
 	return e.Message == ""
+}
+
+// answered sets what the header of an answer tells: Date and TraceID.
+func answered(resp *http.Response, e *Error) {
+	if text := resp.Header.Get("Date"); text != "" {
+		e.Date, _ = http.ParseTime(text)
+	}
+	e.TraceID = printable(resp.Header.Get("X-Trace-Id"))
 }
 
 // readBody reads the body of an answer, and a byte more if it is longer than limit.

@@ -31,6 +31,7 @@ type Client struct {
 	template *http.Request          // each call has a copy of it
 	header   http.Header            // of every call; each call has a copy, but shares the values
 	slots    chan *slot             // those that no call has
+	streams  http.RoundTripper      // opens streams
 	traced   bool                   // the transport reports when it has a connection
 }
 
@@ -84,8 +85,9 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	streams := cfg.Transport
 	if cfg.Transport == nil {
-		cfg.Transport = newTransport(cfg.MaxConns)
+		cfg.Transport, streams = newTransport(cfg.MaxConns), newStreamTransport()
 	}
 	_, traced := cfg.Transport.(*http.Transport)
 	base, err := url.Parse(strings.TrimRight(cfg.BaseURL, "/"))
@@ -93,11 +95,12 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("read chert base_url: %w", err)
 	}
 	c := &Client{
-		base:   *base,
-		cfg:    cfg,
-		header: http.Header{"Accept": {"application/json"}, "User-Agent": {"chertd"}},
-		slots:  make(chan *slot, cfg.MaxConns),
-		traced: traced,
+		base:    *base,
+		cfg:     cfg,
+		header:  http.Header{"Accept": {"application/json"}, "User-Agent": {"chertd"}},
+		slots:   make(chan *slot, cfg.MaxConns),
+		streams: streams,
+		traced:  traced,
 	}
 	if c.template, err = http.NewRequest(http.MethodGet, "/", nil); err != nil {
 		return nil, fmt.Errorf("make the requests of chert: %w", err)
@@ -141,17 +144,24 @@ func (c *Client) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 // LogValue logs the client without its secret.
 func (c *Client) LogValue() slog.Value { return c.cfg.LogValue() }
 
+// Bounds of a connection to Chert.
+const (
+	dialTime      = 5 * time.Second // for the connection, and again for its TLS handshake
+	dialKeepAlive = 30 * time.Second
+	maxHeader     = 64 << 10 // of an answer, in bytes
+)
+
 func newTransport(conns int) *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialing(&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}),
+		DialContext:            dialing(&net.Dialer{Timeout: dialTime, KeepAlive: dialKeepAlive}),
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    5 * time.Second,
+		TLSHandshakeTimeout:    dialTime,
 		ForceAttemptHTTP2:      true,
 		MaxConnsPerHost:        conns,
 		MaxIdleConnsPerHost:    conns,
 		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
+		MaxResponseHeaderBytes: maxHeader,
 	}
 }
 
@@ -168,6 +178,7 @@ type call struct {
 	// a JSON object that reports no error, or a 204.
 	success success
 	list    bool // its answer may be as long as maxList
+	stream  bool // it is answered by a stream
 }
 
 func (k *call) String() string {
@@ -257,6 +268,7 @@ func (c *Client) address(k call) (url.URL, error) {
 // Values of headers, which requests share and nothing changes.
 var (
 	jsonType = []string{"application/json"}
+	sseType  = []string{"text/event-stream"}
 	identity = []string{"identity"}
 )
 
@@ -277,6 +289,9 @@ func (c *Client) request(ctx context.Context, k *call, address *url.URL, body []
 		req.Body, req.GetBody = io.NopCloser(eof{}), nil
 	}
 	maps.Copy(req.Header, c.header)
+	if k.stream {
+		req.Header["Accept"] = sseType
+	}
 	if !k.list {
 		// The answer is a few bytes. For gzip, the transport adds a map of headers.
 		req.Header["Accept-Encoding"] = identity

@@ -43,8 +43,12 @@ type FailRule struct {
 	Probability float64       `json:"probability"` // share of the calls; 0: all
 	Delay       time.Duration `json:"-"`           // "delay": "2s" over the control route
 	// With Applied the call takes effect and only its answer fails, which a caller
-	// can't distinguish from a call without effect.
+	// can't distinguish from a call without effect. The stream opens, and then hangs or
+	// is reset.
 	Applied bool `json:"applied"`
+	// After is how many events the stream sends before it hangs, is reset or is truncated,
+	// which is in the middle of the next event. Above 0 it implies Applied.
+	After int `json:"after"`
 }
 
 // fault is a rule, and how often it still applies.
@@ -75,8 +79,11 @@ func (s *Sim) Fail(rule FailRule) error {
 	if rule.Probability < 0 || rule.Probability > 1 {
 		return fmt.Errorf("fail rule: probability is %v, and must be between 0 and 1", rule.Probability)
 	}
-	if rule.Times < 0 || rule.Delay < 0 || rule.RetryAfter < 0 {
-		return fmt.Errorf("fail rule: times, delay and retry_after must not be negative")
+	if rule.Times < 0 || rule.Delay < 0 || rule.RetryAfter < 0 || rule.After < 0 {
+		return fmt.Errorf("fail rule: times, delay, retry_after and after must not be negative")
+	}
+	if rule.After > 0 && rule.Route != "stream" {
+		return fmt.Errorf("fail rule: after counts the events of a stream, so the route must be stream, not %q", rule.Route)
 	}
 	if rule.Status != 0 && (rule.Status < 200 || rule.Status > 599) {
 		return fmt.Errorf("fail rule: status %d is not an HTTP status of an answer", rule.Status)
@@ -130,6 +137,10 @@ func (s *Sim) failCall(c *call, rt route, f FailRule) {
 		s.proceed(c, rt)
 		return
 	}
+	if rt.do == nil && f.breaksStream() {
+		s.stream(c, &f)
+		return
+	}
 	var value any
 	var refused *apiError
 	if (f.Applied || f.Mode == FailTruncated) && rt.do != nil {
@@ -174,6 +185,17 @@ func (s *Sim) failCall(c *call, rt route, f FailRule) {
 	default:
 		s.answer(c, nil, f.problem())
 	}
+}
+
+// breaksStream reports whether a rule breaks a stream that has opened.
+func (f FailRule) breaksStream() bool {
+	switch f.Mode {
+	case FailTruncated:
+		return true
+	case FailHang, FailReset:
+		return f.Applied || f.After > 0
+	}
+	return false
 }
 
 func (f FailRule) problem() *apiError {

@@ -103,7 +103,7 @@ func (s *Sim) serve(rt route, w http.ResponseWriter, r *http.Request) {
 // proceed answers a call by its route.
 func (s *Sim) proceed(c *call, rt route) {
 	if rt.do == nil {
-		s.stream(c)
+		s.stream(c, nil)
 		return
 	}
 	value, refused := rt.do(s, c)

@@ -1,6 +1,7 @@
 package chertsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"sort"
@@ -25,8 +26,8 @@ const (
 
 // stream answers GET /events/stream: with the events recorded strictly after since, and
 // then with further events until its 60 s are over. Without since it begins with the
-// next event.
-func (s *Sim) stream(c *call) {
+// next event. A fault breaks it after some events.
+func (s *Sim) stream(c *call, fault *FailRule) {
 	var since time.Time
 	if text := c.r.URL.Query().Get("since"); text != "" {
 		at, err := time.Parse(time.RFC3339, text)
@@ -52,6 +53,10 @@ func (s *Sim) stream(c *call) {
 	defer heartbeat.Stop()
 	end := time.NewTimer(streamLife)
 	defer end.Stop()
+	left := -1 // events until the fault; negative: there is none
+	if fault != nil {
+		left = fault.After
+	}
 	for {
 		s.mu.Lock()
 		lines, last := s.streamLines(position)
@@ -59,9 +64,16 @@ func (s *Sim) stream(c *call) {
 		s.mu.Unlock()
 		position = last
 		for _, line := range lines {
+			if left == 0 {
+				s.breakStream(c, fault, line)
+			}
 			if _, err := w.Write(line); err != nil {
 				return
 			}
+			left--
+		}
+		if left == 0 && fault.Mode != FailTruncated {
+			s.breakStream(c, fault, nil)
 		}
 		if flush.Flush() != nil {
 			return
@@ -81,6 +93,21 @@ func (s *Sim) stream(c *call) {
 			return
 		}
 	}
+}
+
+// breakStream breaks a stream before its next line. It does not return.
+func (s *Sim) breakStream(c *call, fault *FailRule, next []byte) {
+	switch fault.Mode {
+	case FailTruncated:
+		c.w.Write(next[:len(next)/2])
+	case FailReset:
+		reset(c.w)
+	}
+	http.NewResponseController(c.w).Flush()
+	if fault.Mode == FailHang {
+		s.pause(c, cmp.Or(fault.Delay, time.Hour))
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // streamLines returns the data lines of the rows after a position, and the position after

@@ -102,6 +102,56 @@ func TestStreamSinceIsStrictlyAfter(t *testing.T) {
 	})
 }
 
+func TestStreamBreaksAfterEvents(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		rule   chertsim.FailRule
+		events int           // complete ones
+		half   bool          // and half of another
+		after  time.Duration // when the client has noticed
+	}{
+		{"truncated", chertsim.FailRule{Mode: chertsim.FailTruncated, After: 2}, 2, true, 0},
+		{"truncated at the first", chertsim.FailRule{Mode: chertsim.FailTruncated}, 0, true, 0},
+		{"reset", chertsim.FailRule{Mode: chertsim.FailReset, After: 1}, 1, false, 0},
+		{"silent", chertsim.FailRule{Mode: chertsim.FailHang, Applied: true, Delay: time.Minute}, 0, false, time.Minute},
+		{"silent after events", chertsim.FailRule{Mode: chertsim.FailHang, After: 3, Delay: time.Minute}, 3, false, time.Minute},
+		{"too few events for it", chertsim.FailRule{Mode: chertsim.FailReset, After: 5}, 4, false, time.Minute},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, chertsim.Config{Now: time.Now})
+				first := b.sim.Receive(chertsim.Incoming{Chat: "c1", Text: "hello"})
+				for range 4 {
+					time.Sleep(time.Second)
+					b.sim.Receive(chertsim.Incoming{Chat: "c1", Text: "hello"})
+				}
+				test.rule.Route, test.rule.Times = "stream", 1
+				b.fail(test.rule)
+				began := time.Now()
+				lines := b.readStream(first.CreatedAt.Format(time.RFC3339))
+				events, half := 0, false
+				for _, l := range lines {
+					data, ok := strings.CutPrefix(l.line, "data: {")
+					switch {
+					case ok && strings.HasSuffix(data, "}") && data != "}":
+						events++
+					case ok && data != "}":
+						half = true
+					}
+				}
+				if events != test.events || half != test.half || time.Since(began) != test.after {
+					t.Errorf("%d events, half of another: %t, after %v; want %d, %t, %v", events, half, time.Since(began), test.events, test.half, test.after)
+				}
+			})
+		})
+	}
+	b := newBench(t, chertsim.Config{})
+	if err := b.sim.Fail(chertsim.FailRule{Route: "events", Mode: chertsim.FailReset, After: 1}); err == nil {
+		t.Error("after is accepted for another route")
+	}
+}
+
 func TestStreamRefusesAndCloses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
