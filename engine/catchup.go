@@ -42,6 +42,17 @@ func (d *Daemon) newCatchUp(eng *Engine, client *dispatch.Client) *source.CatchU
 	})
 }
 
+// newStream returns the source that takes events from Chert's stream. What it misses between
+// two connections is in the events log.
+func (d *Daemon) newStream(eng *Engine, client *dispatch.Client, clock *chertClock, gap func()) *source.Stream {
+	in := d.takeIn(eng)
+	in.Ingest = eng.Deliver
+	return source.NewStream(source.StreamConfig{
+		Open: client.Stream, Take: in.Take, Gap: gap,
+		Now: d.Now, ChertNow: clock.Now, Jitter: eng.c.Jitter, Log: d.Log,
+	})
+}
+
 // paceRequest waits until a request that is not a call of a chat may be made. It returns
 // false if ctx ends first.
 func (e *Engine) paceRequest(ctx context.Context) bool {

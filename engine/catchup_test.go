@@ -91,6 +91,9 @@ func (l *logged) start() {
 	case err := <-ended:
 		l.t.Fatalf("the daemon does not run: %v", err)
 	}
+	if l.hook == "" {
+		return
+	}
 	if _, err := l.sim.Subscribe(l.hook, chertsim.DefaultWebhookSecret); err != nil {
 		l.t.Fatal(err)
 	}
@@ -146,7 +149,23 @@ func handledIn(events map[string][]string) (n int) {
 // call goes out before.
 func TestStoppedDaemonMissesNothing(t *testing.T) {
 	t.Parallel()
-	l := newLogged(t, `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`)
+	for _, stream := range []bool{false, true} {
+		t.Run(fmt.Sprintf("stream %t", stream), func(t *testing.T) {
+			t.Parallel()
+			l := newLogged(t, `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`)
+			if l.d.Stream = stream; stream {
+				l.d.Webhook = Webhook{}
+			}
+			l.stopsAndStarts()
+			if (l.sources[event.SourceStream] > 0) != stream {
+				t.Errorf("events came from %v", l.sources)
+			}
+		})
+	}
+}
+
+func (l *logged) stopsAndStarts() {
+	t := l.t
 	want := map[string][]string{}
 	l.start()
 	l.receive(30, want)
@@ -156,6 +175,8 @@ func TestStoppedDaemonMissesNothing(t *testing.T) {
 		l.receive(500, want) // what the webhook is tried with fails
 		l.start()
 		l.receive(60, want)
+		l.wait(len(want["all"]))
+		l.receive(10, want)
 		l.wait(len(want["all"]))
 	}
 	l.mu.Lock()

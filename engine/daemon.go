@@ -35,6 +35,7 @@ type Daemon struct {
 
 	Webhook Webhook
 	CatchUp CatchUp
+	Stream  bool      // take events from Chert's stream
 	Lines   io.Reader // JSON lines with further events; nil: none
 
 	RulesDir string
@@ -160,6 +161,9 @@ func (d Daemon) Run(ctx context.Context) error {
 		m.catchUp.Store(d.newCatchUp(m.eng, caller))
 		m.eng.BeginGap(d.CatchUp.Wait)
 	}
+	if d.Stream {
+		m.stream = d.newStream(m.eng, caller, clock, m.missed)
+	}
 	paused, err := st.Paused(ctx)
 	if err != nil {
 		return err
@@ -200,6 +204,9 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 	} else {
 		// What an earlier run kept for later.
 		taking.Go(func() { _ = eng.flushEarly(sources) })
+	}
+	if m.stream != nil {
+		taking.Go(func() { m.stream.Run(sources) })
 	}
 	taking.Go(func() { m.run(sources) })
 	taking.Go(func() { m.watchBlocking(sources) })

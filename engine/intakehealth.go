@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,7 @@ type intake struct {
 	conns   *source.Connections
 	renewal *renewal
 	catchUp *atomic.Pointer[source.CatchUp] // has nil if the events log is not read
+	stream  *source.Stream                  // nil: events are not taken from the stream
 }
 
 // senders is how many connections the webhook has open, and how many deliveries it takes
@@ -49,7 +51,7 @@ func newIntake(d *Daemon, eng *Engine, clock *chertClock) (in intake, err error)
 	return in, nil
 }
 
-// missed notes that a delivery was answered 503.
+// missed notes that a delivery was answered 503, or that the stream was interrupted.
 func (in intake) missed() {
 	if log := in.catchUp.Load(); log != nil {
 		log.Gap()
@@ -137,13 +139,43 @@ func (m *manager) catchup() *control.Catchup {
 	return c
 }
 
+// streamDown is how long the stream may be down until it counts as failing: a connection
+// ends each minute, and the next one may need a few attempts.
+const streamDown = time.Minute
+
+// streamStatus returns the state of the stream; nil if there is none.
+func (m *manager) streamStatus() *control.Stream {
+	if m.stream == nil {
+		return nil
+	}
+	s := m.stream.Stats()
+	c := &control.Stream{
+		Connected: s.Connected, LastEvent: s.LastEvent, LastByte: s.LastByte, LagSeconds: s.Lag.Seconds(),
+		Events: int64(s.Taken.Events), Known: int64(s.Taken.Known), Quarantined: int64(s.Taken.Quarantined),
+		Reconnects: s.Reconnects, Failures: s.Failures,
+	}
+	if !s.Down.IsZero() && s.LastError != "" {
+		c.Down, c.Error = s.Down, s.LastError
+	}
+	return c
+}
+
 // noSource returns, for people, why no events come in though they are accepted; "" if they
 // may.
 func (m *manager) noSource() string {
-	if c := m.catchup(); m.hook == nil && c != nil && c.Error != "" {
-		return "no events come in: " + c.Error
+	var why []string
+	c, s := m.catchup(), m.streamStatus()
+	switch {
+	case m.hook != nil, c == nil && s == nil, c != nil && c.Error == "", s != nil && (s.Down.IsZero() || m.eng.c.Now().Sub(s.Down) < streamDown):
+		return ""
 	}
-	return ""
+	if s != nil {
+		why = append(why, s.Error)
+	}
+	if c != nil {
+		why = append(why, c.Error)
+	}
+	return "no events come in: " + strings.Join(why, "; ")
 }
 
 // intakeNotes returns what needs attention in the way events come in, but does not
@@ -153,6 +185,9 @@ func (m *manager) intakeNotes() (notes []string) {
 		if note := m.renewal.note(); note != "" {
 			notes = append(notes, note)
 		}
+	}
+	if s := m.streamStatus(); s != nil && !s.Down.IsZero() && m.eng.c.Now().Sub(s.Down) >= streamDown {
+		notes = append(notes, fmt.Sprintf("the stream of events is interrupted since %s: %s", s.Down.UTC().Format(time.RFC3339), s.Error))
 	}
 	if c := m.catchup(); c != nil && c.Error != "" {
 		notes = append(notes, "events that other sources miss are not caught up: "+c.Error)

@@ -47,6 +47,7 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 		st.Missed += by.Events
 	}
 	st.Webhook, st.Catchup = m.webhook(), m.catchup()
+	st.Stream = m.streamStatus()
 	for _, i := range m.gens.Ignored() {
 		st.Ignored = append(st.Ignored, control.Ignored{File: i.Path, Why: i.Why, Hint: i.Hint})
 	}

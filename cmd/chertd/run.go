@@ -120,7 +120,7 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 			Listen: hook.Listen, Path: hook.Path, Secrets: reveal(hook.Secrets),
 			Tolerance: hook.Tolerance, MaxBody: int64(hook.MaxBody), MaxHeader: int64(hook.MaxHeader),
 		},
-		CatchUp:  c.catchUp(),
+		CatchUp: c.catchUp(), Stream: c.Sources.Stream.Enabled,
 		RulesDir: string(c.Rules.Dir), Rules: c.ruleOptions(), Watch: c.Rules.Watch, Gate: c.gate(log),
 		Control: engine.Control{
 			Socket: string(c.Control.Socket), Listen: c.Control.Listen, Token: c.Control.Token.Reveal(), Hosts: c.Control.Hosts,

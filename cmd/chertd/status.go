@@ -78,6 +78,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	if c := s.Catchup; c != nil {
 		line("log", "%s", caughtUp(c, now))
 	}
+	if t := s.Stream; t != nil {
+		line("stream", "%s; %s, %s known already", streamState(t, now), many(t.Events, "event"), thousands(t.Known))
+	}
 	line("calls", "%s; %s", choose(s.Paused, "PAUSED", choose(len(s.NoCalls) > 0, "NOT MADE", "going out")), lastConfirmed(s.Calls.LastConfirmed, now))
 	for _, why := range s.NoCalls {
 		line("", "%s", why)
@@ -128,6 +131,19 @@ func caughtUp(c *control.Catchup, now time.Time) string {
 		last = "; " + last
 	}
 	return state + last + "; " + many(c.Found, "event") + " came by it alone"
+}
+
+// streamState returns, in words, whether the stream is connected.
+func streamState(s *control.Stream, now time.Time) string {
+	switch {
+	case !s.Down.IsZero():
+		return "INTERRUPTED for " + roughly(now.Sub(s.Down)) + ": " + s.Error
+	case s.Connected.IsZero():
+		return "connecting"
+	case s.LastEvent.IsZero():
+		return "connected; no event yet"
+	}
+	return fmt.Sprintf("connected; last event %s ago, after %.1f s", roughly(now.Sub(s.LastEvent)), s.LagSeconds)
 }
 
 // lastConfirmed returns, in words, when Chert last confirmed a call.

@@ -82,6 +82,7 @@ type Status struct {
 	Packs     int        `json:"packs"`
 	Webhook   *Webhook   `json:"webhook,omitempty"` // nil: there is no webhook
 	Catchup   *Catchup   `json:"catchup,omitempty"` // nil: the events log is not read
+	Stream    *Stream    `json:"stream,omitempty"`  // nil: events are not taken from the stream
 	NotLive   int        `json:"not_live"`          // packs with an edit that is not live
 	// Ignored has the files and folders that are not loaded because of their names.
 	Ignored []Ignored `json:"ignored,omitempty"`
@@ -160,6 +161,21 @@ const (
 	CatchupFailing = "failing" // the log can't be read; retried
 	CatchupNoLog   = "no_log"  // there is no events log at chert.base_url; retried
 )
+
+// Stream is the state of Chert's stream of events.
+type Stream struct {
+	Connected   time.Time `json:"connected,omitzero"`  // since when; zero: not connected
+	Down        time.Time `json:"down,omitzero"`       // since when it fails to connect; zero: it does not
+	LastEvent   time.Time `json:"last_event,omitzero"` // zero: none since the start
+	LastByte    time.Time `json:"last_byte,omitzero"`  // of an event or a heartbeat
+	LagSeconds  float64   `json:"lag_seconds"`         // of the last event: from its creation to its arrival
+	Events      int64     `json:"events"`              // new ones since the start
+	Known       int64     `json:"known"`               // that another source had brought
+	Quarantined int64     `json:"quarantined"`
+	Reconnects  int64     `json:"reconnects"`
+	Failures    int64     `json:"failures"` // of attempts and connections
+	Error       string    `json:"error,omitempty"`
+}
 
 // Ignored is a file or folder that is not loaded because of its name.
 type Ignored struct {

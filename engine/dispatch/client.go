@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -41,6 +42,15 @@ func (c *Client) Events(ctx context.Context, q chert.EventQuery) (page chert.Eve
 		return reply, err
 	})
 	return page, reply, err
+}
+
+// Stream opens the stream of events, in the way of Call.
+func (c *Client) Stream(ctx context.Context, since time.Time) (body io.ReadCloser, reply chert.Reply, err error) {
+	reply, err = c.signed(func() (reply chert.Reply, err error) {
+		body, reply, err = c.api.Stream(ctx, since)
+		return reply, err
+	})
+	return body, reply, err
 }
 
 // signed makes a request, and once more if the clock that signed it was wrong.
