@@ -168,6 +168,7 @@ type call struct {
 	// a JSON object that reports no error, or a 204.
 	success success
 	list    bool // its answer may be as long as maxList
+	private bool // its answer has a secret, and errors quote nothing of it
 }
 
 func (k *call) String() string {
