@@ -217,7 +217,11 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.asks("release", hostile)
 		w.run("release", "refused", "--socket", w.socket)
 	},
-	"chertd reload":                func(w *hostileWorld) { w.asks("reload"); w.asks("reload", "--settings") },
+	"chertd reload": func(w *hostileWorld) { w.asks("reload"); w.asks("reload", "--settings") },
+	"chertd subscribe": func(w *hostileWorld) {
+		w.run("subscribe", "--url", hostile)
+		w.run("subscribe", "--list", "-c", hostileName)
+	},
 	"chertd rollback":              func(w *hostileWorld) { w.asks("rollback", hostile); w.run("rollback", "refused", "--socket", w.socket) },
 	"chertd mode":                  func(w *hostileWorld) { w.asks("mode", hostile, "live"); w.run("mode", "x", hostile) },
 	"chertd pause":                 func(w *hostileWorld) { w.run("pause", "--socket", w.socket); w.run("pause", hostile) },

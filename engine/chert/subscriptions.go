@@ -9,6 +9,9 @@ import (
 	"net/http"
 )
 
+// WebhookVersion is the version of the webhook envelope that chertd understands.
+const WebhookVersion = "2026-05-04"
+
 // Subscription is a webhook to which Chert delivers events. It prints and logs without
 // its secret.
 type Subscription struct {
