@@ -168,25 +168,41 @@ func (h *callHealth) lastConfirmed() time.Time {
 // explain returns why all calls have stopped, and the fix.
 func (h *callHealth) explain(s *dispatch.Stop) (cause, fix string) {
 	if s.Foreign {
-		cause = "what answers at " + h.baseURL + " is not Chert"
-		if !s.Answered.IsZero() {
-			cause += "; Chert itself answered last at " + s.Answered.UTC().Format(time.RFC3339)
-		}
-		switch {
-		case s.HTTP == 407:
-			return cause, "set the credentials of the proxy in HTTPS_PROXY"
-		case s.HTTP >= 300 && s.HTTP < 400:
-			return cause, "set chert.base_url to the address that answers: redirects are not followed, and then restart chertd; or check the proxy on the way"
-		}
-		if !s.Answered.IsZero() {
-			return cause, "check the proxy or gateway on the way to Chert, and its filters"
-		}
-		return cause, "check chert.base_url, and the proxy or gateway on the way to Chert; a changed base_url needs a restart"
+		return explainForeign(h.baseURL, s.HTTP, s.Answered)
 	}
 	if c, ok := stopCauses[s.Code]; ok {
 		return c.cause, c.fix
 	}
 	return fmt.Sprintf("Chert refuses every call (code %d)", s.Code), "contact Chert's support"
+}
+
+// Explain returns the cause and the fix of an error after which every other call would
+// fail as well; "" for other errors. baseURL is chert.base_url.
+func Explain(e *chert.Error, baseURL string) (cause, fix string) {
+	if e.Foreign {
+		return explainForeign(baseURL, e.Status, time.Time{})
+	}
+	c := stopCauses[e.Code]
+	return c.cause, c.fix
+}
+
+// explainForeign explains an answer that is not Chert's. answered is when Chert itself
+// answered last; zero: not since the start.
+func explainForeign(baseURL string, status int, answered time.Time) (cause, fix string) {
+	cause = "what answers at " + baseURL + " is not Chert"
+	if !answered.IsZero() {
+		cause += "; Chert itself answered last at " + answered.UTC().Format(time.RFC3339)
+	}
+	switch {
+	case status == 407:
+		return cause, "set the credentials of the proxy in HTTPS_PROXY"
+	case status >= 300 && status < 400:
+		return cause, "set chert.base_url to the address that answers: redirects are not followed, and then restart chertd; or check the proxy on the way"
+	}
+	if !answered.IsZero() {
+		return cause, "check the proxy or gateway on the way to Chert, and its filters"
+	}
+	return cause, "check chert.base_url, and the proxy or gateway on the way to Chert; a changed base_url needs a restart"
 }
 
 // stopCauses has the cause and the fix of each error after which every other call would

@@ -75,9 +75,11 @@ func TestSecretsAreRotated(t *testing.T) {
 	if code := post("e1", benchHook); code != http.StatusOK || <-signedBy != benchSecret {
 		t.Fatalf("before the change the webhook answers %d", code)
 	}
-	change := Changes{Rules: rules.Options{}, WebhookSecrets: []string{nextHook}, SigningSecret: next}
-	changes <- change
-	changes <- change // taken once the first has been carried out
+	applied := make(chan error, 1)
+	changes <- Changes{Rules: rules.Options{}, WebhookSecrets: []string{nextHook}, SigningSecret: next, Applied: func(err error) { applied <- err }}
+	if err := <-applied; err != nil {
+		t.Errorf("the secrets are rejected: %v", err)
+	}
 	if code := post("e2", benchHook); code != http.StatusUnauthorized {
 		t.Errorf("the old secret is answered %d, want 401", code)
 	}
@@ -87,8 +89,10 @@ func TestSecretsAreRotated(t *testing.T) {
 		t.Error("the call is signed with the old secret")
 	}
 	// An invalid change is rejected: the last good secrets stay in use.
-	changes <- Changes{Rules: rules.Options{}}
-	changes <- Changes{Rules: rules.Options{}}
+	changes <- Changes{Rules: rules.Options{}, Applied: func(err error) { applied <- err }}
+	if err := <-applied; err == nil || !strings.Contains(err.Error(), "no secrets") {
+		t.Errorf("a change without secrets: %v", err)
+	}
 	if code := post("e4", nextHook); code != http.StatusOK {
 		t.Errorf("after a change without secrets the good one is answered %d", code)
 	}

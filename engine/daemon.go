@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chertd/engine/chert"
+	"chertd/engine/control"
 	"chertd/engine/dispatch"
 	"chertd/engine/live"
 	"chertd/engine/source"
@@ -57,6 +58,9 @@ type Daemon struct {
 	Started func(Addresses)
 	// Reload, if set, delivers changed settings.
 	Reload <-chan Changes
+	// Settings, if set, reads the settings again and delivers them by Reload. It returns
+	// once they are in force. Several goroutines call it.
+	Settings func(context.Context) (control.Settings, error)
 }
 
 // Changes are the settings that can change while a daemon runs.
@@ -76,6 +80,10 @@ type Changes struct {
 
 	Token string // of control.listen
 	Hosts []string
+
+	// Applied, if set, is called once the settings are in force, or with the error for
+	// which one of them was rejected. Rules may still be loading.
+	Applied func(error)
 }
 
 // Webhook has the settings of the webhook.

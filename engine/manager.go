@@ -32,9 +32,10 @@ type manager struct {
 
 	intake
 
-	tenant  string // chert.tenant
-	version string // of the program
-	since   time.Time
+	tenant   string // chert.tenant
+	version  string // of the program
+	since    time.Time
+	settings func(context.Context) (control.Settings, error) // reads them again; nil: nothing to read
 
 	// demotions are requested by goroutines that handle events and must not wait. run
 	// carries them out.
@@ -73,7 +74,7 @@ const parallelCancels = 256
 func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock *chertClock) (*manager, error) {
 	m := &manager{
 		client: client, store: st, log: d.Log, tenant: d.API.Tenant,
-		version: d.Version, since: d.Now(),
+		version: d.Version, since: d.Now(), settings: d.Settings,
 		demotions: map[string]demotion{}, signal: make(chan struct{}, 1),
 		blocking: blocking{check: make(chan struct{}, 1)},
 	}
@@ -181,8 +182,12 @@ func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 			errs = append(errs, s.change(c))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
+	err := errors.Join(errs...)
+	if err != nil {
 		m.log.Error("setting change rejected; the previous value stays", keyError, err)
+	}
+	if c.Applied != nil {
+		c.Applied(err)
 	}
 	c.Rules.Print = m.printed
 	if err := m.gens.Reconfigure(ctx, c.Rules, c.Gate); err != nil && ctx.Err() == nil {

@@ -26,6 +26,14 @@ func (m *manager) Reload(ctx context.Context) (control.Reload, error) {
 	return r, err
 }
 
+// ReloadSettings implements control.Daemon.
+func (m *manager) ReloadSettings(ctx context.Context) (control.Settings, error) {
+	if m.settings == nil {
+		return control.Settings{}, &control.UserError{Status: http.StatusConflict, Message: "this daemon was not started from a configuration file", Hint: "restart it with other settings"}
+	}
+	return m.settings(ctx)
+}
+
 // Remove implements control.Daemon.
 func (m *manager) Remove(ctx context.Context, pack string, keepPending bool) (live.Dropped, error) {
 	dropped, err := m.gens.Remove(ctx, pack, keepPending)

@@ -57,6 +57,9 @@ type WebhookConfig struct {
 	Tolerance time.Duration `yaml:"tolerance"` // how far a signature's time may be off
 	MaxBody   Size          `yaml:"max_body"`
 	MaxHeader Size          `yaml:"max_header"` // of a request, all its headers together
+
+	// SecretsFile is the file of secrets_file, relative to the working directory; "": none.
+	SecretsFile string `yaml:"-"`
 }
 
 // StreamConfig is the events stream.

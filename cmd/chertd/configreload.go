@@ -1,15 +1,21 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"chertd/engine"
+	"chertd/engine/control"
+	"chertd/luabind/diag"
 )
 
 // reloadable are the settings that SIGHUP applies, and restartOnly those that need a
@@ -38,49 +44,126 @@ func under(keys []string, path string) bool {
 	return slices.ContainsFunc(keys, func(key string) bool { return path == key || strings.HasPrefix(path, key+".") })
 }
 
-// reloader reloads the configuration while the daemon runs.
+// Reasons to reload the configuration, as they are logged.
+const (
+	bySIGHUP  = "SIGHUP"
+	byCommand = "chertd reload --settings"
+)
+
+// reloader reloads the configuration while the daemon runs, for signals and for commands.
 type reloader struct {
-	file    string
-	use     use
-	log     *slog.Logger
-	levels  *logSettings
+	file   string
+	use    use
+	log    *slog.Logger
+	levels *logSettings
+
+	mu      sync.Mutex
 	running *Config // what the daemon runs by
 }
 
-// reload reads the configuration and returns the changes for the engine, or false if
-// there are none. It logs which settings changed, and which of them are applied.
-func (r *reloader) reload() (engine.Changes, bool) {
+// deliver reloads the configuration and gives the changes to the daemon. to has a buffer
+// of one and no other sender, so this does not wait. applied, if set, is called once these
+// changes, or newer ones, are in force; not after an error.
+func (r *reloader) deliver(by string, to chan engine.Changes, applied func(error)) (control.Settings, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, changes, err := r.reload(by)
+	if err != nil {
+		return s, err
+	}
+	changes.Applied = applied
+	select {
+	case older := <-to: // not begun yet
+		changes.Applied = func(err error) {
+			for _, applied := range []func(error){older.Applied, applied} {
+				if applied != nil {
+					applied(err)
+				}
+			}
+		}
+	default:
+	}
+	to <- changes
+	return s, nil
+}
+
+// apply is deliver for a command: it waits until the settings are in force.
+func (r *reloader) apply(ctx context.Context, to chan engine.Changes) (control.Settings, error) {
+	applied := make(chan error, 1)
+	s, err := r.deliver(byCommand, to, func(err error) { applied <- err })
+	if err != nil {
+		return s, unappliedError(r.file, err)
+	}
+	select {
+	case err = <-applied:
+	case <-ctx.Done():
+		return s, ctx.Err()
+	}
+	if err != nil {
+		return s, unappliedError(r.file, err)
+	}
+	return s, nil
+}
+
+// unappliedError returns the answer to a command whose settings are not in force. Of
+// several errors it has the first.
+func unappliedError(file string, err error) error {
+	e := &control.UserError{Status: http.StatusUnprocessableEntity, Message: "the settings are not reloaded, the previous ones stay in use: " + err.Error(), Hint: "run: chertd check -c " + diag.ShellWord(file)}
+	var diags diag.List
+	if !errors.As(err, &diags) {
+		return e
+	}
+	for _, d := range diags {
+		if d.Severity == diag.SeverityError {
+			first := d
+			first.Hint = ""
+			e.Message = "the settings are not reloaded, the previous ones stay in use: " + first.String()
+			e.Hint = d.Hint
+			break
+		}
+	}
+	return e
+}
+
+// reload reads the configuration and returns the changes for the engine. It logs which
+// settings changed, and which of them are applied; by is why. r.mu is held.
+func (r *reloader) reload(by string) (control.Settings, engine.Changes, error) {
 	c, warnings, err := loadConfig(r.file, r.use)
 	if err == nil {
 		err = r.refuses(c)
 	}
 	if err != nil {
-		r.log.Error("SIGHUP: the configuration has errors; the previous one stays in use", "err", err)
-		return engine.Changes{}, false
+		r.log.Error(by+": the configuration has errors; the previous one stays in use", "err", err)
+		return control.Settings{}, engine.Changes{}, err
 	}
 	logWarnings(r.log, warnings)
 	if err := c.checkCertificate(); err != nil {
-		r.log.Error("SIGHUP: the files of control.tls can't be used; the previous certificate stays in use, but chertd would not start with these files", "err", err)
+		r.log.Error(by+": the files of control.tls can't be used; the previous certificate stays in use, but chertd would not start with these files", "err", err)
 	}
-	var taken, not []string
+	s := control.Settings{File: r.file}
+	if abs, err := filepath.Abs(r.file); err == nil {
+		s.File = abs
+	}
+	var not []string
 	for _, path := range changedKeys(r.running, c) {
 		if under(reloadable, path) {
-			taken = append(taken, path)
+			s.Applied = append(s.Applied, path)
 		} else {
+			s.NeedsRestart = append(s.NeedsRestart, path)
 			not = append(not, fmt.Sprintf("%s (%s)", path, c.where(path)))
 		}
 	}
 	r.running = c.over(r.running)
 	r.levels.set(r.running.Log)
-	if len(taken) > 0 {
-		r.log.Info("SIGHUP: changed settings applied", "settings", strings.Join(taken, ", "))
+	if len(s.Applied) > 0 {
+		r.log.Info(by+": changed settings applied", "settings", strings.Join(s.Applied, ", "))
 	} else {
-		r.log.Info("SIGHUP: rules reloaded; no setting has changed that can be applied without a restart")
+		r.log.Info(by + ": rules reloaded; no setting has changed that can be applied without a restart")
 	}
 	if len(not) > 0 {
-		r.log.Warn("SIGHUP: changed settings not applied; they need a restart", "settings", strings.Join(not, ", "))
+		r.log.Warn(by+": changed settings not applied; they need a restart", "settings", strings.Join(not, ", "))
 	}
-	return r.running.changes(r.log), true
+	return s, r.running.changes(r.log), nil
 }
 
 // refuses returns why a valid configuration can't be applied now, because a part of it

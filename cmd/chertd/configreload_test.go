@@ -99,7 +99,8 @@ log: {format: json}
 			log, levels := newLogger(&out, LogConfig{Format: "text"})
 			r := &reloader{file: file, log: log, levels: levels, running: running}
 			write(test.text)
-			changes, ok := r.reload()
+			_, changes, err := r.reload(bySIGHUP)
+			ok := err == nil
 			said := strings.ReplaceAll(out.String(), file, "FILE")
 			want := func(text string, value bool) {
 				if strings.Contains(said, text) != value {
@@ -134,7 +135,7 @@ log: {format: json}
 			}
 			// What takes a restart is named until it is made.
 			out.Reset()
-			r.reload()
+			_, _, _ = r.reload(bySIGHUP)
 			said = strings.ReplaceAll(out.String(), file, "FILE")
 			want(test.not, true)
 			want("changed settings applied", false)
@@ -164,11 +165,11 @@ func TestReloadReportsBrokenCertificate(t *testing.T) {
 	log, levels := newLogger(&out, LogConfig{Format: "text"})
 	r := &reloader{file: file, log: log, levels: levels, running: running}
 	const tells = "the files of control.tls can't be used; the previous certificate stays in use"
-	if _, ok := r.reload(); !ok || strings.Contains(out.String(), tells) {
-		t.Errorf("with a good one: %t\n%s", ok, out.String())
+	if _, _, err := r.reload(bySIGHUP); err != nil || strings.Contains(out.String(), tells) {
+		t.Errorf("with a good one: %v\n%s", err, out.String())
 	}
 	write("cert.pem", "garbage")
-	if _, ok := r.reload(); !ok || !strings.Contains(out.String(), tells) || !strings.Contains(out.String(), "[CF014]") {
-		t.Errorf("with a broken one: %t\n%s", ok, out.String())
+	if _, _, err := r.reload(bySIGHUP); err != nil || !strings.Contains(out.String(), tells) || !strings.Contains(out.String(), "[CF014]") {
+		t.Errorf("with a broken one: %v\n%s", err, out.String())
 	}
 }

@@ -205,6 +205,7 @@ func (d *decoder) secretFile(key, n *yaml.Node, v reflect.Value, path string) {
 		return
 	}
 	file := relativeTo(d.dir, name)
+	d.files[path] = file
 	wrong := func(hint, format string, args ...any) {
 		d.failAt(n, codeSecret, hint, "%s_file: "+format, append([]any{path}, args...)...)
 	}

@@ -36,13 +36,14 @@ type decoder struct {
 	keys     map[string]*yaml.Node // dotted path → its key
 	unknown  map[string]bool       // dotted paths whose values are not looked at (use.offline)
 	places   map[string]*yaml.Node // dotted path → its value
+	files    map[string]string     // dotted path of a secret → the file that it is read from
 	settings int                   // values of packs' settings read so far
 	diags    diag.List
 }
 
 // newDecoder returns a decoder for the named file.
 func newDecoder(file string) *decoder {
-	return &decoder{file: file, begins: "begin as docs/configuration.md shows, with chert:", dir: filepath.Dir(file), keys: map[string]*yaml.Node{}, places: map[string]*yaml.Node{}, unknown: map[string]bool{}}
+	return &decoder{file: file, begins: "begin as docs/configuration.md shows, with chert:", dir: filepath.Dir(file), keys: map[string]*yaml.Node{}, places: map[string]*yaml.Node{}, unknown: map[string]bool{}, files: map[string]string{}}
 }
 
 // decode reads n into v, which is the field at path ("" is the whole file). An invalid

@@ -224,7 +224,11 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.run("quarantine", "drop", "7", "--socket", w.socket)
 		w.run("quarantine", "drop", hostile)
 	},
-	"chertd reload":                func(w *hostileWorld) { w.asks("reload") },
+	"chertd reload": func(w *hostileWorld) { w.asks("reload"); w.asks("reload", "--settings") },
+	"chertd subscribe": func(w *hostileWorld) {
+		w.run("subscribe", "--url", hostile)
+		w.run("subscribe", "--list", "-c", hostileName)
+	},
 	"chertd rollback":              func(w *hostileWorld) { w.asks("rollback", hostile); w.run("rollback", "refused", "--socket", w.socket) },
 	"chertd mode":                  func(w *hostileWorld) { w.asks("mode", hostile, "live"); w.run("mode", "x", hostile) },
 	"chertd pause":                 func(w *hostileWorld) { w.run("pause", "--socket", w.socket); w.run("pause", hostile) },
@@ -373,6 +377,10 @@ func (d hostileDaemon) Packs(context.Context) ([]control.Pack, error) {
 
 func (d hostileDaemon) Reload(context.Context) (control.Reload, error) {
 	return hostileOf[control.Reload](d.bools), nil
+}
+
+func (d hostileDaemon) ReloadSettings(context.Context) (control.Settings, error) {
+	return hostileOf[control.Settings](d.bools), nil
 }
 
 func (d hostileDaemon) Remove(_ context.Context, pack string, _ bool) (live.Dropped, error) {

@@ -47,6 +47,7 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"packs", tables{"chertd packs PACK": "packs[]."}},
 		{"packs x", pack},
 		{"reload", tables{"chertd packs PACK": "packs[].", "chertd reload": ""}},
+		{"reload --settings", tables{"chertd packs PACK": "packs[].", "chertd reload": "", "chertd reload --settings": ""}},
 		{"rollback x", changed},
 		{"mode x off", changed},
 		{"packs remove x", tables{"chertd packs remove PACK": ""}},
@@ -115,7 +116,7 @@ func documentedFields(t *testing.T) map[string]map[string]bool {
 		t.Fatal("there is no section on JSON")
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
-	command, field := regexp.MustCompile("(?m)^`(chertd [a-zA-Z ]+?) --json`"), regexp.MustCompile("`([^`]+)`")
+	command, field := regexp.MustCompile("(?m)^`(chertd [a-zA-Z -]+?) --json`"), regexp.MustCompile("`([^`]+)`")
 	all, under := map[string]map[string]bool{}, ""
 	for line := range strings.Lines(section) {
 		if m := command.FindStringSubmatch(line); m != nil {
@@ -149,6 +150,9 @@ func (full) Packs(context.Context) ([]control.Pack, error) {
 }
 func (full) Reload(context.Context) (control.Reload, error) {
 	return everything[control.Reload](), nil
+}
+func (full) ReloadSettings(context.Context) (control.Settings, error) {
+	return everything[control.Settings](), nil
 }
 func (full) Remove(context.Context, string, bool) (live.Dropped, error) {
 	return everything[live.Dropped](), nil

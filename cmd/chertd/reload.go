@@ -15,25 +15,43 @@ import (
 
 func newReloadCommand() *cobra.Command {
 	var f daemonFlags
+	var settings bool
 	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Reload the rules directory now",
 		Long: `Reloads the rules directory now, as the daemon does when a file changes
 (rules.watch). Prints which versions went live, which packs were removed, and the
 resulting list of packs. If a pack's files were just deleted, the command waits up
-to two seconds until the pack is removed. To reload chertd.yaml as well, send
-SIGHUP to the daemon.
+to two seconds until the pack is removed.
 
-Exits with 1 if anything in the rules directory is not live.`,
-		Args: cobra.NoArgs,
+With --settings, it first reloads chertd.yaml and the files of secrets that it
+names, as SIGHUP does, and prints which settings have changed. Environment
+variables are those with which the daemon was started: a changed one needs a
+restart.
+
+Exits with 1 if anything in the rules directory is not live, or if the settings
+have an error; then the previous ones stay in use.`,
+		Example: "  chertd reload\n  chertd reload --settings",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
+				var all reloaded
+				if settings {
+					s, err := c.ReloadSettings(ctx)
+					if err != nil {
+						return err
+					}
+					all.Settings = &s
+				}
 				done, err := c.Reload(ctx)
 				if err != nil {
 					return err
 				}
+				all.Reload = done
 				if f.json {
-					err = printJSON(cmd.OutOrStdout(), done)
+					err = printJSON(cmd.OutOrStdout(), all)
+				} else if err = tell(cmd, false, nil, settingsWords(all.Settings)...); err != nil {
+					return err
 				} else if err = printReload(cmd.OutOrStdout(), &done); err == nil {
 					err = showPacks(ctx, cmd, c, done.Packs)
 				}
@@ -45,7 +63,26 @@ Exits with 1 if anything in the rules directory is not live.`,
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().BoolVar(&settings, "settings", false, "also reload chertd.yaml and its files of secrets")
 	return cmd
+}
+
+// reloaded is what a reload did.
+type reloaded struct {
+	Settings *control.Settings `json:"settings,omitempty"` // with --settings
+	control.Reload
+}
+
+// settingsWords returns the lines that describe reloaded settings; nil: none were.
+func settingsWords(s *control.Settings) (lines []string) {
+	if s == nil {
+		return nil
+	}
+	lines = append(lines, s.File+": "+choose(len(s.Applied) > 0, "applied "+strings.Join(s.Applied, ", "), "no setting has changed that can be applied without a restart"))
+	if len(s.NeedsRestart) > 0 {
+		lines = append(lines, "warning: not applied, they need a restart: "+strings.Join(s.NeedsRestart, ", "))
+	}
+	return lines
 }
 
 // printReload prints what became live, what was removed, and what is wrong with

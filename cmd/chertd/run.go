@@ -16,6 +16,7 @@ import (
 
 	"chertd/engine"
 	"chertd/engine/chert"
+	"chertd/engine/control"
 	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/lint"
@@ -76,6 +77,7 @@ func run(cmd *cobra.Command, file, events string) error {
 	ended := make(chan struct{})
 	defer close(ended)
 	again := &reloader{file: c.File, use: use{events: events != ""}, log: log, levels: levels, running: c}
+	d.Settings = func(ctx context.Context) (control.Settings, error) { return again.apply(ctx, reload) }
 	drain := func() {
 		stop()
 		go endOverdue(ended, c.Chert.Timeout+stopSlack, log, os.Exit)
@@ -186,15 +188,7 @@ func handleSignals(stops, reloads <-chan os.Signal, ended <-chan struct{}, drain
 			if draining {
 				continue
 			}
-			changes, ok := again.reload()
-			if !ok {
-				continue
-			}
-			select {
-			case <-reload: // not begun yet, and this is newer
-			default:
-			}
-			reload <- changes // the only sender finds room
+			_, _ = again.deliver(bySIGHUP, reload, nil) // an error is logged
 		case s := <-stops:
 			if draining {
 				log.Warn("chertd stopped immediately at a second signal; pending work resumes at the next start", "signal", s.String())

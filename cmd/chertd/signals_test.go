@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"chertd/engine"
+	"chertd/engine/control"
 )
 
 // A reload that nobody takes up yet, because one is under way or the daemon is
@@ -48,5 +52,78 @@ func TestReloadKeepsNoSignalWaiting(t *testing.T) {
 	}
 	if len(reload) != 1 {
 		t.Error("SIGHUP asked for no reload")
+	}
+}
+
+// A command whose changes are displaced by newer ones before the daemon takes them is
+// answered once those are in force.
+func TestDisplacedReloadIsAnswered(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "chertd.yaml")
+	config := "chert: {tenant: acme, signing_secret: 0123456789abcdef0123456789abcdef}\nsources: {webhook: {secrets: [s]}}\n"
+	writeFile(t, file, config)
+	running, _, err := loadConfig(file, use{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	r := &reloader{file: file, log: log, levels: &logSettings{}, running: running}
+	to := make(chan engine.Changes, 1)
+	var answered []string
+	for _, name := range []string{"first", "second"} {
+		if _, err := r.deliver(byCommand, to, func(error) { answered = append(answered, name) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.deliver(bySIGHUP, to, nil); err != nil {
+		t.Fatal(err)
+	}
+	changes := <-to
+	if len(to) != 0 || len(answered) != 0 {
+		t.Fatalf("%d more changes; %v answered before the daemon took any", len(to), answered)
+	}
+	changes.Applied(nil)
+	if len(answered) != 2 {
+		t.Errorf("answered: %v, want both", answered)
+	}
+}
+
+// A command gets the reason for which settings are not in force, of the file or of the
+// daemon, and ends with its context.
+func TestReloadByCommandReturnsErrors(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "chertd.yaml")
+	good := "chert: {tenant: acme, signing_secret: 0123456789abcdef0123456789abcdef}\nsources: {webhook: {secrets: [s]}}\n"
+	writeFile(t, file, good)
+	running, _, err := loadConfig(file, use{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &reloader{file: file, log: slog.New(slog.DiscardHandler), levels: &logSettings{}, running: running}
+	to := make(chan engine.Changes, 1)
+	apply := func(daemon error) error {
+		go func() {
+			c := <-to
+			c.Applied(daemon)
+		}()
+		_, err := r.apply(t.Context(), to)
+		return err
+	}
+	if err := apply(nil); err != nil {
+		t.Error(err)
+	}
+	if err := apply(errors.New("rejected")); err == nil || !strings.Contains(err.Error(), "stay in use: rejected") {
+		t.Errorf("a rejected setting: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.apply(ctx, to); !errors.Is(err, context.Canceled) {
+		t.Errorf("a daemon that takes nothing: %v", err)
+	}
+	writeFile(t, file, good+"log: {level: loud}\n")
+	_, err = r.apply(t.Context(), to)
+	var user *control.UserError
+	if !errors.As(err, &user) || !strings.Contains(user.Message, "chertd.yaml:3:14: error: log.level: expected debug") || strings.Contains(user.Message, "hint:") || user.Hint == "" {
+		t.Errorf("a file with an error: %v", err)
 	}
 }

@@ -54,7 +54,11 @@ func (f *daemonFlags) ask(cmd *cobra.Command, do func(context.Context, *control.
 	if err != nil {
 		return err
 	}
-	err = do(cmd.Context(), control.Dial(socket))
+	return explained(do(cmd.Context(), control.Dial(socket)))
+}
+
+// explained adds hints to an error of the daemon's client.
+func explained(err error) error {
 	var unreachable *control.UnreachableError
 	var user *control.UserError
 	switch {

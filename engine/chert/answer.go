@@ -72,6 +72,10 @@ func (c *Client) examine(resp *http.Response, k *call, into any, e *Error) bool 
 		return false
 	}
 	e.Unknown = true
+	quoted := body
+	if k.private {
+		quoted = nil
+	}
 	switch noContent := resp.StatusCode == http.StatusNoContent && k.success == nil; {
 	case k.stream:
 		e.Message = notStream(resp, body)
@@ -80,12 +84,12 @@ func (c *Client) examine(resp *http.Response, k *call, into any, e *Error) bool 
 	case len(body) > limit:
 		e.Message = fmt.Sprintf("the response is longer than %d KiB", limit>>10)
 	case fields == nil && !noContent:
-		e.Message = "the response is not a JSON object" + describe(resp, body)
+		e.Message = "the response is not a JSON object" + describe(resp, quoted)
 	case fields.reportsFailure():
-		e.Message = "the response reports an error, but not in Chert's format" + describe(resp, body)
+		e.Message = "the response reports an error, but not in Chert's format" + describe(resp, quoted)
 	case k.success != nil:
 		if missing := k.success(fields); missing != "" {
-			e.Message = "the response " + missing + describe(resp, body)
+			e.Message = "the response " + missing + describe(resp, quoted)
 		}
 	}
 	if e.Message == "" && into != nil {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,6 +93,16 @@ func TestCalls(t *testing.T) {
 			"GET /api/v1/webhook-subscriptions", ``, `{"subscriptions":[{"id":"s1"}]}`, `"s1"`,
 		},
 		{
+			"change a subscription",
+			func(c *Client) (any, error) {
+				off, all := false, []string{}
+				s, _, err := c.UpdateSubscription(t.Context(), "s/1", SubscriptionChange{Events: &all, Active: &off})
+				return s.Active, err
+			},
+			"PATCH /api/v1/webhook-subscriptions/s%2F1", `{"events":[],"is_active":false}`,
+			`{"subscription":{"id":"s/1","is_active":false}}`, `false`,
+		},
+		{
 			"delete a subscription",
 			func(c *Client) (any, error) { r, err := c.DeleteSubscription(t.Context(), "s1"); return r.Status, err },
 			"DELETE /api/v1/webhook-subscriptions/s1", ``, `{}`, `200`,
@@ -124,6 +135,41 @@ func TestCalls(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", text, tt.want)
 			}
 		})
+	}
+}
+
+// The secret of a new subscription is found in each form that Chert answers.
+func TestSecretOfSubscriptionIsFoundInEachForm(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]string{
+		`{"subscription": {"id": "s1", "secret": "whsec"}}`:                                       "whsec",
+		`{"subscription": {"id": "s1", "webhook_secret": "whsec"}}`:                               "whsec",
+		`{"subscription": {"id": "s1"}, "secret": "whsec"}`:                                       "whsec",
+		`{"subscription": {"id": "s1"}, "webhook_secret": "whsec"}`:                               "whsec",
+		`{"subscription": {"id": "s1", "secret": null}, "webhook_secret": "whsec"}`:               "whsec",
+		`{"subscription": {"id": "s1", "secret": "whsec"}, "secret": "other"}`:                    "whsec",
+		`{"subscription": {"id": "s1", "secret": "", "webhook_secret": "whsec"}, "secret": "no"}`: "whsec",
+		`{"id": "s1", "secret": "whsec"}`:                                                         "whsec",
+		`{"id": "s1", "webhook_secret": "whsec"}`:                                                 "whsec",
+		`{"subscription": {"id": "s1"}}`:                                                          "",
+	} {
+		s := newServer(t, answering(200, nil, answer))
+		got, _, err := newClient(t, s.URL, nil).Subscribe(t.Context(), NewSubscription{URL: "https://example.com"})
+		if err != nil || got.ID != "s1" || got.Secret != want {
+			t.Errorf("%s: %v with the secret %q, want %q (%v)", answer, got, got.Secret, want, err)
+		}
+	}
+}
+
+// An answer that is not understood may hold the secret, so that its error quotes nothing.
+func TestErrorsOfSubscribeQuoteNoSecret(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{`{"webhook": {"secret": "whsec_hidden"}}`, `["whsec_hidden"]`, `{"subscription": {"id": 7, "secret": "whsec_hidden"}}`, `{"error": "no", "secret": "whsec_hidden"}`} {
+		s := newServer(t, answering(200, nil, answer))
+		_, _, err := newClient(t, s.URL, nil).Subscribe(t.Context(), NewSubscription{URL: "https://example.com"})
+		if err == nil || strings.Contains(err.Error(), "whsec_hidden") {
+			t.Errorf("%s: %v", answer, err)
+		}
 	}
 }
 

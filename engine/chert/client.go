@@ -179,6 +179,7 @@ type call struct {
 	success success
 	list    bool // its answer may be as long as maxList
 	stream  bool // it is answered by a stream
+	private bool // its answer has a secret, and errors quote nothing of it
 }
 
 func (k *call) String() string {

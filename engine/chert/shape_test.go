@@ -24,6 +24,10 @@ var everyCall = map[string]func(*testing.T, *Client) error{
 		_, _, err := c.Subscribe(t.Context(), NewSubscription{URL: "https://example.com"})
 		return err
 	},
+	"change subscription": func(t *testing.T, c *Client) error {
+		_, _, err := c.UpdateSubscription(t.Context(), "s1", SubscriptionChange{})
+		return err
+	},
 	"subscriptions":       func(t *testing.T, c *Client) error { _, _, err := c.Subscriptions(t.Context()); return err },
 	"delete subscription": func(t *testing.T, c *Client) error { _, err := c.DeleteSubscription(t.Context(), "s1"); return err },
 }
@@ -43,8 +47,8 @@ func TestEachCallHasItsOwnSuccess(t *testing.T) {
 		`{"phone_numbers":[]}`:                              "phone-numbers",
 		`{"events":[],"next_cursor":null}`:                  "events",
 		`{"subscriptions":[]}`:                              "subscriptions",
-		`{"subscription":{"id":"s1"}}`:                      "subscribe",
-		`{"id":"x1"}`:                                       "subscribe",
+		`{"subscription":{"id":"s1"}}`:                      "subscribe change_subscription",
+		`{"id":"x1"}`:                                       "subscribe change_subscription",
 		`{"event_id":"x1"}`:                                 "",
 		`{}`:                                                "",
 		`{"success":true}`:                                  "",

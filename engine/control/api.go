@@ -49,6 +49,7 @@ func (a *api) routes(mux *http.ServeMux) {
 		"POST " + apiPath + "/packs/{pack}/mode":     a.mode,
 		"DELETE " + apiPath + "/packs/{pack}":        a.remove,
 		"POST " + apiPath + "/reload":                a.reload,
+		"POST " + apiPath + "/reload/settings":       a.reloadSettings,
 		"POST /-/reload":                             a.reloadAll,
 		"POST " + apiPath + "/pause":                 func(r *http.Request) (any, error) { return a.pause(r, true) },
 		"POST " + apiPath + "/resume":                func(r *http.Request) (any, error) { return a.pause(r, false) },
@@ -202,6 +203,8 @@ func worksAnyway(r *http.Request) bool { return r.URL.Path == apiPath+"/pause" }
 func command(r *http.Request) string {
 	pack := r.PathValue("pack")
 	switch verb := path.Base(r.URL.Path); {
+	case pack == "" && verb == "settings":
+		return "chertd reload --settings"
 	case pack == "":
 		return "chertd " + strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, apiPath+"/"), "/-/"), "/", " ")
 	case r.Method == http.MethodDelete:

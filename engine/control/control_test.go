@@ -65,6 +65,10 @@ func (f *fake) Reload(context.Context) (Reload, error) {
 	return Reload{Packs: f.packs, Folder: f.folder}, f.tell("reload")
 }
 
+func (f *fake) ReloadSettings(context.Context) (Settings, error) {
+	return Settings{File: "/etc/chertd/chertd.yaml", Applied: []string{"log.level"}}, f.tell("reload settings")
+}
+
 // fakeDropped is what commands of a fake say they dropped.
 var fakeDropped = live.Dropped{Reads: 2, Timers: 1}
 
@@ -170,6 +174,10 @@ func TestClientAsksDaemon(t *testing.T) {
 			r, err := c.Reload(ctx)
 			return fmt.Sprintf("%v", r.Packs), err
 		},
+		"reload settings": func() (string, error) {
+			s, err := c.ReloadSettings(ctx)
+			return fmt.Sprint(s), err
+		},
 		`rollback codes "" pin=false undo=false keep=false`: func() (string, error) {
 			p, err := c.Rollback(ctx, "codes", RollbackRequest{})
 			return fmt.Sprint(p.Name, p.Version, p.Pinned, p.Dropped), err
@@ -211,6 +219,7 @@ func TestClientAsksDaemon(t *testing.T) {
 		}
 		wantAnswer := map[string]string{
 			"status": fmt.Sprint("v1", noon, true, 7, 3), "packs": fmt.Sprintf("%v", f.packs), "reload": fmt.Sprintf("%v", f.packs),
+			"reload settings": fmt.Sprint(Settings{File: "/etc/chertd/chertd.yaml", Applied: []string{"log.level"}}),
 			`rollback codes "" pin=false undo=false keep=false`:   fmt.Sprint("codes", "", true, fakeDropped),
 			`rollback codes "" pin=false undo=true keep=false`:    fmt.Sprint("codes", "", true, fakeDropped),
 			`rollback codes "3f78" pin=true undo=false keep=true`: fmt.Sprint("codes", "3f78", true, fakeDropped),

@@ -19,6 +19,9 @@ type Daemon interface {
 	Packs(ctx context.Context) ([]Pack, error)
 	// Reload reads the rules folder now and returns what became of it.
 	Reload(ctx context.Context) (Reload, error)
+	// ReloadSettings reads the configuration and its secret files again, and returns once
+	// the changed settings are in force.
+	ReloadSettings(ctx context.Context) (Settings, error)
 	// Remove removes a pack whose files are gone.
 	Remove(ctx context.Context, pack string, keepPending bool) (live.Dropped, error)
 	// Rollback makes an earlier version live, or undoes that.

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -42,6 +43,25 @@ func (a *api) reloadAll(r *http.Request) (any, error) {
 		err = done.AllLive()
 	}
 	return done, err
+}
+
+// Settings is the result of reading the configuration and its secret files again.
+type Settings struct {
+	File string `json:"file"` // of the configuration, an absolute path
+	// Applied has the changed settings that are in force now, and NeedsRestart those that
+	// a restart applies, by their keys.
+	Applied      []string `json:"applied,omitempty"`
+	NeedsRestart []string `json:"needs_restart,omitempty"`
+}
+
+func (a *api) reloadSettings(r *http.Request) (any, error) {
+	return a.daemon.ReloadSettings(r.Context())
+}
+
+// ReloadSettings reads the configuration and its secret files again. Once it returns, the
+// changed settings are in force.
+func (c *Client) ReloadSettings(ctx context.Context) (s Settings, err error) {
+	return s, c.ask(ctx, http.MethodPost, "/reload/settings", nil, &s)
 }
 
 // AllLive returns an error with diagnostics unless everything in the rules folder is
