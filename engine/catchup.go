@@ -34,12 +34,23 @@ func (d *Daemon) newCatchUp(eng *Engine, client *dispatch.Client) *source.CatchU
 		Pace:      eng.paceRequest,
 		Cursor:    func(ctx context.Context) (time.Time, error) { return eng.c.Store.LogCursor(ctx, log) },
 		SetCursor: func(ctx context.Context, t time.Time) error { return eng.c.Store.SetLogCursor(ctx, log, t) },
+		Started:   func(ctx context.Context) (time.Time, error) { return eng.firstStart(ctx, log+" start") },
 		Take:      in.Take,
 		BeginGap:  func() { eng.BeginGap(d.CatchUp.Wait) },
 		EndGap:    eng.EndGap,
 		Every:     d.CatchUp.Every, Lookback: d.CatchUp.Lookback,
 		Now: d.Now, Jitter: eng.c.Jitter, Log: d.Log,
 	})
+}
+
+// firstStart returns when it was first called, by what the store keeps.
+func (e *Engine) firstStart(ctx context.Context, name string) (time.Time, error) {
+	at, err := e.c.Store.LogCursor(ctx, name)
+	if err != nil || !at.IsZero() {
+		return at, err
+	}
+	at = e.c.Now()
+	return at, e.c.Store.SetLogCursor(ctx, name, at)
 }
 
 // newStream returns the source that takes events from Chert's stream. What it misses between
@@ -53,11 +64,12 @@ func (d *Daemon) newStream(eng *Engine, client *dispatch.Client, clock *chertClo
 	})
 }
 
-// paceRequest waits until a request that is not a call of a chat may be made. It returns
+// paceRequest waits until a request that is not a call of a chat may be made. Calls don't wait
+// longer for such requests than these for calls, unless all calls wait for them. It returns
 // false if ctx ends first.
 func (e *Engine) paceRequest(ctx context.Context) bool {
 	for {
-		d, retry := e.gov.Spend(e.c.Now())
+		d, retry := e.gov.Spend(e.c.Now(), e.gaps.now() == nil)
 		if !wait.For(ctx, d) || !retry {
 			return ctx.Err() == nil
 		}

@@ -167,6 +167,7 @@ func (d Daemon) Run(ctx context.Context) error {
 	}
 	if d.CatchUp.Every > 0 {
 		m.catchUp.Store(d.newCatchUp(m.eng, caller))
+		m.eng.freezes.gap = m.missed
 		m.eng.BeginGap(d.CatchUp.Wait)
 	}
 	if d.Stream {

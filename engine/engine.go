@@ -82,6 +82,7 @@ type Engine struct {
 	retention   atomic.Pointer[Retention]
 	admission   *admission
 	gaps        gaps
+	freezes     freezes
 }
 
 // New returns an Engine. Before Run it only journals the events that are ingested.
@@ -118,7 +119,8 @@ func New(c Config) *Engine {
 		Concurrency: c.Concurrency, Timeout: c.Timeout,
 		Now: c.Now, Jitter: c.Jitter, Log: c.Log, Keep: e.keepPause,
 		// A call that can't be recorded would be repeated without end.
-		Able: c.Store.Healthy,
+		Able:  c.Store.Healthy,
+		Awake: e.awake,
 		Observe: func(a dispatch.Attempt) {
 			e.callHealth.ended(&a)
 			e.observe(Observation{Attempt: &a})
@@ -144,6 +146,7 @@ func (e *Engine) Run(ctx context.Context) {
 	}
 	others.Go(func() { e.calls.Run(working) })
 	others.Go(func() { e.runGaps(working) })
+	others.Go(func() { e.watchFreezes(working) })
 	others.Go(func() { e.runTimers(working) })
 	others.Go(func() { e.runSchedules(working) })
 	others.Go(func() { e.misses.run(working) })
@@ -294,6 +297,9 @@ func (e *Engine) runTimers(ctx context.Context) {
 			due = e.c.Now().Add(time.Second)
 		}
 		if ok && !due.After(e.c.Now()) {
+			if !e.awake() {
+				continue
+			}
 			if e.timersDue.Take(next.Chat) {
 				if err := e.shardOf(next.Chat).post(ctx, request{chat: next.Chat, input: chat.Wake{}}); err != nil {
 					return

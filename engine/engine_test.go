@@ -39,6 +39,7 @@ type rig struct {
 	shards  int
 	wrap    func(store.Store) store.Store // wraps the store that the engine uses; nil: no wrapper
 	log     slog.Handler                  // nil: discards all
+	frozen  func()                        // called after the process did not run; nil: nobody looks
 }
 
 // newRig starts an engine with rule files given as name, source, name, source …
@@ -84,6 +85,7 @@ func (r *rig) start() {
 		Store: kept, Caller: r, Now: func() time.Time { return r.now() }, Log: slog.New(log),
 		Shards: r.shards, Observe: r.observe,
 	})
+	r.eng.freezes.gap = r.frozen
 	r.load()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

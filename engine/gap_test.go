@@ -100,6 +100,39 @@ func (r *rig) callOf(chatID string) (id string) {
 	return id
 }
 
+// What comes due while the process does not run waits for the events that were missed
+// meanwhile: neither a call nor a timer is faster than the gap.
+func TestWhatComesDueInAFreezeWaits(t *testing.T) {
+	t.Parallel()
+	for range 10 {
+		r := &rig{t: t, dir: t.TempDir(), now: time.Now}
+		r.changed.L = &r.mu
+		r.write("p.lua", `
+chert.rule({ name = "later", on = "message.received", run = function(ev)
+  chert.mark_read(ev.chat.id, { after = 0.1 })
+  chert.set_timer("t", 0.1)
+end })
+chert.on("timer:t", function(ev) end)`)
+		var gaps atomic.Int64
+		r.frozen = func() { gaps.Add(1); r.eng.BeginGap(time.Hour) }
+		r.start()
+		r.wait("the first beat", func() bool { return r.eng.freezes.beat.Load() > 0 })
+		r.message("c1", "e1", "x")
+		r.eng.freezes.beat.Store(time.Now().Add(-time.Minute).UnixMilli())
+		r.handledAll("e1")
+		r.wait("the gap", func() bool { return gaps.Load() > 0 })
+		if err := r.eng.waitDurable(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if r.called("c1") > 0 || r.handledTimer() {
+			t.Fatal("a call or a timer goes out after the freeze, before the gap has ended")
+		}
+		r.eng.EndGap(ctx)
+		r.wait("the call and the timer", func() bool { return r.called("c1") == 1 && r.handledTimerLocked() })
+		r.stop()
+	}
+}
+
 // A gap ends in time, whatever became of the log.
 func TestGapEndsInTime(t *testing.T) {
 	t.Parallel()

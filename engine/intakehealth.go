@@ -51,7 +51,8 @@ func newIntake(d *Daemon, eng *Engine, clock *chertClock) (in intake, err error)
 	return in, nil
 }
 
-// missed notes that a delivery was answered 503, or that the stream was interrupted.
+// missed notes that a delivery was answered 503, that the stream was interrupted, or that the
+// process did not run for a while.
 func (in intake) missed() {
 	if log := in.catchUp.Load(); log != nil {
 		log.Gap()

@@ -61,6 +61,9 @@ type Config struct {
 	// Able, if set, returns why no call can be made now, or nil. It is called before
 	// each call, and every second while it returns an error.
 	Able func() error
+	// Awake, if set, is called before each call, and right before a read is on the wire. If
+	// it returns false, the process did not run for a while, and the call waits.
+	Awake func() bool
 	// Observe, if set, is called with each attempt that has ended.
 	Observe func(Attempt)
 }
@@ -196,6 +199,9 @@ type rest struct {
 func (d *Dispatcher) tryNext(ctx context.Context, now time.Time) (*flight, rest) {
 	if f := d.embark(now); f != nil {
 		return f, rest{}
+	}
+	if !d.awake() {
+		return nil, rest{d: retryReady}
 	}
 	if d.paused.Load() || d.held.Load() {
 		return nil, rest{d: -1}

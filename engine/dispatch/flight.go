@@ -54,8 +54,10 @@ func (d *Dispatcher) fly(ctx context.Context, f *flight) {
 // mayGo reports whether a call may go out: since it was admitted, calls may have been
 // paused or stopped.
 func (d *Dispatcher) mayGo(f *flight, now time.Time) bool {
-	return !d.paused.Load() && !d.held.Load() && f.paced && d.c.Governor.Holds(f.permit, now)
+	return d.awake() && !d.paused.Load() && !d.held.Load() && f.paced && d.c.Governor.Holds(f.permit, now)
 }
+
+func (d *Dispatcher) awake() bool { return d.c.Awake == nil || d.c.Awake() }
 
 // send makes the request of a call, and passes its answer on.
 func (d *Dispatcher) send(ctx context.Context, f *flight) {
@@ -68,7 +70,7 @@ func (d *Dispatcher) send(ctx context.Context, f *flight) {
 	call := *f.call
 	if call.Kind == chat.Read {
 		// A connection may take longer to make than a veto to come in.
-		wire = chert.WithLastLook(wire, func() bool { return d.c.Chats.Recalled(f.call) })
+		wire = chert.WithLastLook(wire, func() bool { return !d.awake() || d.c.Chats.Recalled(f.call) })
 	}
 	began := d.c.Now()
 	traceID, failure := d.attempt(wire, call)

@@ -20,6 +20,7 @@ type Governor struct {
 	stop     *Stop     // nil: calls go out
 	strays   Culprits  // chats that received a foreign answer
 	answered time.Time // when Chert last answered, with success or an error
+	spent    time.Time // when Spend last took a place
 }
 
 // Permit is the permission for one call. It ends with Return or with Answered.
@@ -86,13 +87,21 @@ func (g *Governor) wait(now time.Time) time.Duration {
 // Spend takes a place under the rate for a request that is not a call of a chat, and
 // returns how long the request must wait for it. It waits for a pause, and for no stop: a
 // stop is about calls. With retry it has taken none, and is to be called again after that
-// time. Calls that are due can't delay it for longer than one of them takes.
-func (g *Governor) Spend(now time.Time) (wait time.Duration, retry bool) {
+// time. Calls that are due can't delay it for longer than one of them takes. With half, such
+// requests take at most half of the rate, so that they delay no call for long.
+func (g *Governor) Spend(now time.Time, half bool) (wait time.Duration, retry bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if wait := g.paused(now); wait > 0 {
 		return wait, true
 	}
+	if rate := g.bucket.rate; half && rate > 0 {
+		rest := time.Duration(2 / rate * float64(time.Second))
+		if wait := rest - now.Sub(g.spent); wait > 0 && wait <= rest {
+			return wait, true
+		}
+	}
+	g.spent = now
 	wait = g.bucket.wait(now)
 	g.bucket.take()
 	return wait, false

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,9 @@ type CatchUpConfig struct {
 	// Cursor returns the time up to which the log is journaled; zero: it was never read.
 	Cursor    func(context.Context) (time.Time, error)
 	SetCursor func(context.Context, time.Time) error
+	// Started returns when the log was to be read for the first time, by Now. It stays the
+	// same across restarts.
+	Started func(context.Context) (time.Time, error)
 	// Take stores deliveries in their order. Its error is that of the context.
 	Take func(context.Context, []Delivery) (Taken, error)
 
@@ -255,9 +259,13 @@ func (c *CatchUp) pass(ctx context.Context) error {
 	return c.forward(ctx, &w, cursor)
 }
 
-// begin returns the cursor of a log that was never read, and stores it. It is by Chert's
-// clock, and so that a pass begins at the lookback.
+// begin returns the cursor of a log that was never read, and stores it: the first start, by
+// Chert's clock, and so that a pass begins at the lookback.
 func (c *CatchUp) begin(ctx context.Context) (time.Time, error) {
+	started, err := c.cfg.Started(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
 	page, reply, err := c.page(ctx, chert.EventQuery{Limit: 1})
 	if err != nil {
 		return time.Time{}, err
@@ -270,6 +278,9 @@ func (c *CatchUp) begin(ctx context.Context) (time.Time, error) {
 				now = created
 			}
 		}
+	}
+	if since := c.cfg.Now().Sub(started); since > 0 {
+		now = now.Add(-since)
 	}
 	// Rows created within the second of Date may be older or newer.
 	cursor := now.Add(-c.cfg.Lookback - time.Second + logOverlap)
@@ -312,7 +323,9 @@ func (c *CatchUp) forward(ctx context.Context, w *walk, cursor time.Time) error 
 	for {
 		p, ok := w.oldest()
 		if !ok {
-			maps.DeleteFunc(c.applied, func(_ string, created time.Time) bool { return !created.After(cursor.Add(-logOverlap)) })
+			maps.DeleteFunc(c.applied, func(_ string, created time.Time) bool {
+				return !created.IsZero() && !created.After(cursor.Add(-logOverlap))
+			})
 			return nil
 		}
 		if p.rows == nil && p.n > 0 {
@@ -344,6 +357,26 @@ func (c *CatchUp) forward(ctx context.Context, w *walk, cursor time.Time) error 
 	}
 }
 
+// keyOf returns what a row is recognized by: its id, or a hash of it.
+func keyOf(r *chert.Row) string {
+	if r.ID != "" {
+		return r.ID
+	}
+	sum := sha256.Sum256(r.Raw)
+	return string(sum[:])
+}
+
+// placeOf returns what people find a row by.
+func placeOf(r *chert.Row) string {
+	switch {
+	case r.ID != "":
+		return fmt.Sprintf("row %q", clip(r.ID))
+	case r.EventID != "":
+		return fmt.Sprintf("row of event %q", clip(r.EventID))
+	}
+	return "a row without id"
+}
+
 // apply takes in the rows of a page, oldest first, and returns when the newest was created.
 func (c *CatchUp) apply(ctx context.Context, rows []chert.Row) (newest time.Time, err error) {
 	deliveries := make([]Delivery, 0, len(rows))
@@ -352,15 +385,15 @@ func (c *CatchUp) apply(ctx context.Context, rows []chert.Row) (newest time.Time
 		if r.CreatedAt.After(newest) {
 			newest = r.CreatedAt
 		}
-		if _, known := c.applied[r.ID]; known {
+		if _, known := c.applied[keyOf(r)]; known {
 			continue
 		}
-		deliveries = append(deliveries, Delivery{Body: r.Raw, Source: event.SourceCatchup, Received: c.cfg.Now(), Place: fmt.Sprintf("row %q", clip(r.ID))})
+		deliveries = append(deliveries, Delivery{Body: r.Raw, Source: event.SourceCatchup, Received: c.cfg.Now(), Place: placeOf(r)})
 	}
 	taken, err := c.cfg.Take(ctx, deliveries)
 	for i := range rows {
-		if r := &rows[i]; err == nil && r.ID != "" && len(c.applied) < maxApplied {
-			c.applied[r.ID] = r.CreatedAt
+		if r := &rows[i]; err == nil && len(c.applied) < maxApplied {
+			c.applied[keyOf(r)] = r.CreatedAt
 		}
 	}
 	c.note(func(s *CatchUpStats) {

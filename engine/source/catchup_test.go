@@ -127,10 +127,12 @@ func newCaught(l *fakeLog) *caught {
 			return nil
 		},
 	}
+	started := time.Now()
 	c.CatchUp = NewCatchUp(CatchUpConfig{
 		Page:      l.read,
 		Pace:      func(ctx context.Context) bool { return ctx.Err() == nil },
 		Cursor:    func(context.Context) (time.Time, error) { return c.cursor, nil },
+		Started:   func(context.Context) (time.Time, error) { return started, nil },
 		SetCursor: func(_ context.Context, t time.Time) error { c.cursor = t; return nil },
 		Take: func(ctx context.Context, d []Delivery) (Taken, error) {
 			if c.take != nil {
@@ -226,6 +228,27 @@ func TestCatchUpTakesEachRowOnce(t *testing.T) {
 			!strings.HasPrefix(c.ids[8], `quarantined row "s": `) || !strings.Contains(c.ids[9], "of tenant") {
 			t.Errorf("journaled %q", c.ids)
 		}
+	})
+}
+
+// A log that can't be read at the first start is read from that start on, not from when it
+// can be read first.
+func TestCatchUpBeginsAtTheFirstStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		l := &fakeLog{now: time.Now, fail: func(int) error {
+			if time.Since(began) < 10*time.Minute {
+				return &chert.Error{Status: 401, Code: 2004}
+			}
+			return nil
+		}}
+		l.add("a", began.Add(-time.Minute), pinged("before"))
+		l.add("b", began.Add(2*time.Second), pinged("e1"))
+		l.add("c", began.Add(5*time.Minute), pinged("e2"))
+		c := newCaught(l)
+		c.run(t, time.Minute)
+		c.run(t, 12*time.Minute) // after a restart
+		c.want(t, "after the log could be read", "e1", "e2")
 	})
 }
 
@@ -363,6 +386,24 @@ func TestCatchUpOfAStrangeLog(t *testing.T) {
 		c.want(t, "a row of the future", "new", "future")
 		if c.cursor.After(time.Now().Add(logOverlap)) {
 			t.Errorf("the cursor is %v, it is %v", c.cursor, time.Now())
+		}
+		for name, page := range map[string]func(n int) chert.EventPage{
+			"empty": func(n int) chert.EventPage { return chert.EventPage{Next: fmt.Sprint(n)} },
+			"the same rows": func(n int) chert.EventPage {
+				return chert.EventPage{Next: fmt.Sprint(n), Rows: []chert.Row{{ID: fmt.Sprint(n % 7), CreatedAt: time.Now(), Raw: json.RawMessage("{}")}}}
+			},
+		} {
+			endless := newCaught(l)
+			endless.cursor = time.Now().Add(-time.Hour)
+			n := 0
+			endless.cfg.Page = func(context.Context, chert.EventQuery) (chert.EventPage, chert.Reply, error) {
+				n++
+				return page(n), chert.Reply{}, nil
+			}
+			endless.run(t, 500*time.Millisecond)
+			if s := endless.Stats(); !strings.Contains(s.Failed, "have no end") || n > 30 {
+				t.Errorf("%s: %d pages: %+v", name, n, s)
+			}
 		}
 		same := newCaught(l)
 		same.cursor = time.Now()

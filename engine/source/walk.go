@@ -22,6 +22,8 @@ type walk struct {
 	cursors  map[string]bool // of the pages
 	rows     int             // of all pages
 	bytes    int             // of the rows in memory
+	empty    int             // pages in a row without a row
+	firsts   map[string]bool // first rows of pages
 	dropped  int             // pages whose rows are not in memory, from the newest
 	complete bool
 }
@@ -34,7 +36,14 @@ type walkPage struct {
 	bytes  int
 }
 
-var errSameCursor = errors.New("read the events log: its next_cursor repeats, so its pages have no end")
+// Errors of a log whose pages have no end.
+var (
+	errSameCursor = errors.New("read the events log: its next_cursor repeats, so its pages have no end")
+	errNoEnd      = errors.New("read the events log: its pages are empty or repeat, so they have no end")
+)
+
+// maxEmpty is how many pages in a row may be empty and have a next one.
+const maxEmpty = 10
 
 // add adds the page that was read with a cursor.
 func (w *walk) add(cursor string, page chert.EventPage) error {
@@ -49,6 +58,22 @@ func (w *walk) add(cursor string, page chert.EventPage) error {
 	}
 	if page.Next == "" {
 		w.complete = true
+	}
+	if w.empty++; len(page.Rows) > 0 {
+		w.empty = 0
+	}
+	if w.empty > maxEmpty {
+		return errNoEnd
+	}
+	if len(page.Rows) > 0 {
+		if w.firsts == nil {
+			w.firsts = map[string]bool{}
+		}
+		first := keyOf(&page.Rows[0])
+		if w.firsts[first] {
+			return errNoEnd
+		}
+		w.firsts[first] = true
 	}
 	if w.cursors == nil {
 		w.cursors = map[string]bool{}

@@ -18,3 +18,19 @@ CREATE TABLE early_events (
   received_at INTEGER,                  -- microseconds
   raw         BLOB NOT NULL             -- the envelope as it came
 ) STRICT;
+
+-- An id of the quarantine is not given again, so that a command never means another
+-- delivery.
+ALTER TABLE quarantine RENAME TO old_quarantine;
+CREATE TABLE quarantine (
+  -- Deliveries with a valid signature that could not be understood.
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  received_at INTEGER,
+  source      TEXT NOT NULL,
+  reason      TEXT NOT NULL,
+  header      TEXT,                -- JSON: of the delivery, signatures left out
+  body        BLOB NOT NULL,
+  body_sha256 BLOB NOT NULL UNIQUE -- the same body is kept once
+) STRICT;
+INSERT INTO quarantine SELECT id, received_at, source, reason, header, body, body_sha256 FROM old_quarantine ORDER BY id;
+DROP TABLE old_quarantine;

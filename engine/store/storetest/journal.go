@@ -325,4 +325,13 @@ func quarantineDropped(t *testing.T, b *bench) {
 	b.must(b.s.Quarantine(t.Context(), store.Quarantined{Received: noon, Reason: "again", Body: []byte("body 0")}))
 	reasons, _ = list(0, 10)
 	b.equal("after one came again", reasons, []string{"1", "3", "4", "again"})
+
+	_, ids = list(0, 10)
+	newest := ids[len(ids)-1]
+	b.must(b.s.DropQuarantined(t.Context(), ids))
+	b.reopen()
+	b.must(b.s.Quarantine(t.Context(), store.Quarantined{Received: noon, Reason: "another", Body: []byte("body 9")}))
+	if _, ids = list(0, 10); len(ids) != 1 || ids[0] <= newest {
+		t.Errorf("after all were dropped, up to %d, the next one has the id %d: a command that names an old one would mean it", newest, ids)
+	}
 }
