@@ -222,7 +222,9 @@ func (e *Engine) pace(ctx context.Context, longest time.Duration, arrivals []tur
 
 // countBacklog counts what an earlier run has left, as if each shard had an equal part.
 // Each shard corrects its count once it has read all of it.
-func (e *Engine) countBacklog(ctx context.Context) {
+func (e *Engine) countBacklog() {
+	ctx, cancel := withStoreTimeout(context.Background())
+	defer cancel()
 	stats, err := e.c.Store.Stats(ctx)
 	if err != nil {
 		return // what waits is then counted from now on; the store logs why it fails

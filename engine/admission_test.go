@@ -332,7 +332,7 @@ func TestEarlierBacklogCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	(&Engine{c: Config{Store: st}, shards: make([]*shard, 2), admission: a}).countBacklog(t.Context())
+	(&Engine{c: Config{Store: st}, shards: make([]*shard, 2), admission: a}).countBacklog()
 	if err := st.Close(); err != nil || a.total.Load() != 10 {
 		t.Errorf("%d events are counted at the start, want 10; %v", a.total.Load(), err)
 	}

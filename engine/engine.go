@@ -126,6 +126,7 @@ func New(c Config) *Engine {
 			e.observe(Observation{Attempt: &a})
 		},
 	})
+	e.countBacklog() // before further events are announced, which are counted then
 	c.Store.Journaled(e.journaled)
 	return e
 }
@@ -139,7 +140,6 @@ func (e *Engine) Run(ctx context.Context) {
 	stop, stopShards := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopShards()
 	e.misses.load(ctx) // missed events run before newer ones
-	e.countBacklog(ctx)
 	var shards, others sync.WaitGroup
 	for _, s := range e.shards {
 		shards.Go(func() { s.run(stop) })
