@@ -218,7 +218,7 @@ func (r *rotation) stopped(err error, steps ...string) error {
 	}
 	exists := fmt.Sprintf("subscription %s exists and its secret is line %d of %s", r.new.ID, r.result.Line, r.result.SecretsFile)
 	if !r.result.Deleted {
-		exists += fmt.Sprintf("; subscription %s exists as well, so that no event is lost", r.old.ID)
+		exists += fmt.Sprintf("; subscription %s still exists: no event is lost", r.old.ID)
 	}
 	if f, ok := errors.AsType[*failure](err); ok && f.hint != "" {
 		exists = f.hint + "\n" + exists

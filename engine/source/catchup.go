@@ -71,8 +71,7 @@ type CatchUpStats struct {
 	Found       int64 // of them, events that had not come in by another source
 	Quarantined int64
 
-	Failed    string // why the last pass failed; "": it did not
-	FailedFor int    // passes in a row that failed
+	Failed string // why the last pass failed; "": it did not
 	// NoLog is set if what answers at base_url has no events log. Calls don't wait for it.
 	NoLog bool
 }
@@ -212,12 +211,12 @@ func (c *CatchUp) passed(failures int, before CatchUpStats) {
 	case failures > 0:
 		c.cfg.Log.Info("events log read again", "failures", failures)
 	}
-	c.note(func(s *CatchUpStats) { s.Passed, s.Failed, s.FailedFor, s.NoLog = now, "", 0, false })
+	c.note(func(s *CatchUpStats) { s.Passed, s.Failed, s.NoLog = now, "", false })
 }
 
 // failed notes a pass that failed, and returns how long to wait.
 func (c *CatchUp) failed(err error, failures, none int) time.Duration {
-	c.note(func(s *CatchUpStats) { s.Failed, s.FailedFor, s.NoLog = err.Error(), failures, none >= noLogAfter })
+	c.note(func(s *CatchUpStats) { s.Failed, s.NoLog = err.Error(), none >= noLogAfter })
 	switch {
 	case none == noLogAfter:
 		c.cfg.Log.Error("there is no events log at chert.base_url; calls go out without it, and events that the webhook misses are lost",
