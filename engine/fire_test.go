@@ -398,11 +398,15 @@ func (f *fire) expect(p *edited, n int) {
 	f.history[p.name] = append(f.history[p.name], n)
 }
 
-// running returns the number of the version that ran last.
+// running returns the number of the version that runs once the last burst has ended. What
+// was seen last may be an event of another shard, observed late, that ran before it.
 func (f *fire) running(p *edited) int {
 	f.l.book.mu.Lock()
 	defer f.l.book.mu.Unlock()
-	return max(1, f.seen[p.name])
+	if h := f.history[p.name]; len(h) > 0 {
+		return h[len(h)-1]
+	}
+	return 1
 }
 
 // runs waits until a version has run.
