@@ -55,8 +55,20 @@ func (r *callsRig) run(t *testing.T, chats ...string) Addresses {
 	for _, c := range chats {
 		fmt.Fprintf(&lines, `{"event_type": "message.received", "event_id": "%[1]s of %[2]s", "data": {"chat": {"id": %[1]q}, "message": {"id": "%[1]s of %[2]s", "direction": "inbound"}}}`+"\n", c, t.Name())
 	}
+	a := r.runLines(t, lines.String())
+	for range chats {
+		<-r.handled
+	}
+	return a
+}
+
+// runLines runs the daemon until the end of the test, on events as JSON lines.
+func (r *callsRig) runLines(t *testing.T, lines string) Addresses {
+	t.Helper()
 	d := r.Daemon
-	d.Lines = strings.NewReader(lines.String())
+	if lines != "" {
+		d.Lines = strings.NewReader(lines)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
@@ -71,9 +83,6 @@ func (r *callsRig) run(t *testing.T, chats ...string) Addresses {
 		ended <- err
 		t.Fatalf("the daemon does not run: %v", err)
 	case a := <-r.started:
-		for range chats {
-			<-r.handled
-		}
 		return a
 	}
 	return Addresses{}

@@ -92,8 +92,9 @@ func (h *callHealth) lineAlone(a *dispatch.Attempt) bool {
 	return alone
 }
 
-// notes returns, in words for people, what fails while other calls go through.
-func (h *callHealth) notes(now time.Time) (notes []string) {
+// notes returns, in words for people, what fails while other calls go through. stopped are
+// lines whose calls have stopped, which have a note of their own.
+func (h *callHealth) notes(now time.Time, stopped ...string) (notes []string) {
 	switch n, one := h.gov.Strays(now); {
 	case n == 1:
 		notes = append(notes, fmt.Sprintf("calls for chat %s receive an answer that is not from Chert and are retried, while Chert answers calls for others: check the filters of the proxy or gateway on the way", one))
@@ -102,7 +103,7 @@ func (h *callHealth) notes(now time.Time) (notes []string) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch n, one := h.lines.Alone(now); {
+	switch n, one := h.lines.Alone(now, stopped...); {
 	case n == 1:
 		notes = append(notes, fmt.Sprintf("calls of the line %q fail and are retried; calls of other lines go through", one))
 	case n > 1:

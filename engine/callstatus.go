@@ -12,6 +12,9 @@ import (
 func (m *manager) callsStatus() control.Calls {
 	st := m.eng.Status()
 	c := control.Calls{State: control.CallsGoOut, LastConfirmed: st.Confirmed}
+	for _, s := range st.Lines {
+		c.Lines = append(c.Lines, control.LineStop{Line: s.Line, Since: s.Since, HTTP: s.HTTP, Code: s.Code, Error: s.Error, TraceID: s.TraceID})
+	}
 	switch {
 	case st.Draining:
 		c.State = control.CallsDrain

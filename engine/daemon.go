@@ -183,6 +183,9 @@ func (d Daemon) Run(ctx context.Context) error {
 	if err := m.eng.restorePause(ctx); err != nil {
 		return err
 	}
+	if err := m.eng.restoreLines(ctx); err != nil {
+		return err
+	}
 	// Actions of packs that are off or gone are dropped before any call goes out.
 	m.eng.Pause(true)
 	servers, addresses, err := d.listen(m)

@@ -66,6 +66,7 @@ type Engine struct {
 	calls      *dispatch.Dispatcher
 	gov        *dispatch.Governor
 	callHealth *callHealth
+	lineStops  lineStops
 	reads      readMeters
 
 	callsDue  *dispatch.Queue
@@ -117,7 +118,7 @@ func New(c Config) *Engine {
 	e.calls = dispatch.New(dispatch.Config{
 		Chats: e, Caller: c.Caller, Queue: e.callsDue, Governor: e.gov,
 		Concurrency: c.Concurrency, Timeout: c.Timeout,
-		Now: c.Now, Jitter: c.Jitter, Log: c.Log, Keep: e.keepPause,
+		Now: c.Now, Jitter: c.Jitter, Log: c.Log, Keep: e.keepPause, KeepLine: e.lineChanged,
 		// A call that can't be recorded would be repeated without end.
 		Able:  c.Store.Healthy,
 		Awake: e.awake,
@@ -227,16 +228,17 @@ type Status struct {
 	Rules     bool   // there is a rule set to run events by
 	Failing   string // the last error of the store; "": it works
 	Paused    bool
-	Stopped   *dispatch.Stop // why all calls have stopped; nil: they have not
-	Pause     dispatch.Pause // because of a 429, while it lasts; zero: none
-	Outage    time.Time      // since when calls have failed, for any chat; zero: they succeed
-	LastCall  string         // the last error, in an outage
-	Confirmed time.Time      // when Chert last confirmed a call; zero: not since the start
-	Backlog   []int          // events in memory, by shard
-	Waiting   int64          // events that are not handled yet, about
-	Slowed    bool           // acknowledgements are delayed, as too many events wait
-	Full      bool           // events are refused, as far too many wait
-	Missed    []MissedBy     // what packs have missed, by name
+	Stopped   *dispatch.Stop      // why all calls have stopped; nil: they have not
+	Lines     []dispatch.LineStop // phone lines whose calls have stopped
+	Pause     dispatch.Pause      // because of a 429, while it lasts; zero: none
+	Outage    time.Time           // since when calls have failed, for any chat; zero: they succeed
+	LastCall  string              // the last error, in an outage
+	Confirmed time.Time           // when Chert last confirmed a call; zero: not since the start
+	Backlog   []int               // events in memory, by shard
+	Waiting   int64               // events that are not handled yet, about
+	Slowed    bool                // acknowledgements are delayed, as too many events wait
+	Full      bool                // events are refused, as far too many wait
+	Missed    []MissedBy          // what packs have missed, by name
 	// CatchUp is since when calls wait for missed events, and CatchUpEnds when they do no
 	// longer; zero: they don't.
 	CatchUp, CatchUpEnds time.Time
@@ -250,6 +252,7 @@ func (e *Engine) Status() Status {
 		Rules:    e.rules.Load() != nil,
 		Paused:   e.calls.Paused(),
 		Stopped:  e.gov.Stopped(),
+		Lines:    e.calls.LineStops(),
 		Missed:   e.misses.counts(),
 		Waiting:  e.admission.total.Load(),
 		Slowed:   e.admission.slow.Load() > 0,

@@ -24,6 +24,7 @@ const (
 	keyStatus  = "status"
 	keyWhy     = "why"
 	keyReason  = "reason"
+	keyLine    = "line"
 	keyTrace   = "trace_id"
 	keyError   = "err"
 )

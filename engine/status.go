@@ -209,7 +209,8 @@ func (m *manager) health() control.Health {
 	}
 	h.NoCalls = m.noCalls(&st)
 	h.Notes = append(h.Notes, m.intakeNotes()...)
-	h.Notes = append(h.Notes, m.eng.callHealth.notes(m.eng.c.Now())...)
+	h.Notes = append(h.Notes, lineNotes(st.Lines)...)
+	h.Notes = append(h.Notes, m.eng.callHealth.notes(m.eng.c.Now(), lineNames(st.Lines)...)...)
 	standings := m.gens.Standings()
 	h.Blocked = m.allBlocked(standings)
 	h.Notes = append(h.Notes, m.missedNotes()...)

@@ -218,6 +218,19 @@ type Calls struct {
 	Fix     string    `json:"fix,omitempty"`
 	// LastConfirmed is when Chert last confirmed a call; zero: not since the start.
 	LastConfirmed time.Time `json:"last_confirmed,omitzero"`
+	// Lines has the phone lines whose calls have stopped because they fail.
+	Lines []LineStop `json:"lines,omitempty"`
+}
+
+// LineStop is a phone line whose calls wait, apart from one probe at a time, because they
+// fail.
+type LineStop struct {
+	Line    string    `json:"line"` // "": chats whose line is not known
+	Since   time.Time `json:"since"`
+	HTTP    int       `json:"http,omitempty"` // status of the last answer; 0: there was none
+	Code    int       `json:"code,omitempty"` // Chert's error code
+	Error   string    `json:"error"`
+	TraceID string    `json:"trace_id,omitempty"`
 }
 
 // Blocked is a pack that blocks reads: it can veto, and it does not run on events, or

@@ -1,6 +1,9 @@
 package dispatch
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Culprits distinguishes failures of one chat or phone line from failures of all.
 // Whoever fails, and then stays unanswered while others are answered, fails alone.
@@ -56,10 +59,10 @@ func (c *Culprits) Answered(now time.Time, who string) {
 }
 
 // Alone returns how many fail while others are answered, and the first of them by
-// name.
-func (c *Culprits) Alone(now time.Time) (n int, first string) {
+// name, except for some.
+func (c *Culprits) Alone(now time.Time, except ...string) (n int, first string) {
 	for who, k := range c.alone {
-		if !k.again || now.Sub(k.failed) >= culpritFor {
+		if !k.again || now.Sub(k.failed) >= culpritFor || slices.Contains(except, who) {
 			continue
 		}
 		if n == 0 || who < first {

@@ -58,6 +58,10 @@ type Config struct {
 	// Keep, if set, stores a pause so that it outlives a restart. It is called after
 	// each 429 with the pause in force, and may take as long as a write to the store.
 	Keep func(Pause)
+	// KeepLine, if set, stores whether the breaker of a phone line is open (Dispatcher.LineStop),
+	// so that it outlives a restart. It is called after each change, on any goroutine, and may
+	// take as long as a write to the store.
+	KeepLine func(line string)
 	// Able, if set, returns why no call can be made now, or nil. It is called before
 	// each call, and every second while it returns an error.
 	Able func() error
@@ -120,6 +124,12 @@ func (d *Dispatcher) ProbeNow() {
 
 // Paused reports whether calls are paused.
 func (d *Dispatcher) Paused() bool { return d.paused.Load() }
+
+// LineStops returns the phone lines whose calls wait because they fail, by name.
+func (d *Dispatcher) LineStops() []LineStop { return d.wire.stops() }
+
+// RestoreLines stops the calls of lines as an earlier process has kept it. Call it before Run.
+func (d *Dispatcher) RestoreLines(stops []LineStop) { d.wire.restore(stops) }
 
 // InFlight returns how many calls are in flight: each from when it is picked until its
 // answer is durable. A crash repeats no others.
@@ -212,9 +222,12 @@ func (d *Dispatcher) tryNext(ctx context.Context, now time.Time) (*flight, rest)
 	if d.wire.full() {
 		return nil, rest{d: -1, regardless: true}
 	}
-	barred := false
+	barred, probe := false, time.Duration(-1)
 	may := func(line string) bool {
 		ok := d.wire.may(line, now)
+		if wait := d.wire.mayProbe(line, now); wait > 0 {
+			probe = sooner(probe, wait)
+		}
 		barred = barred || !ok
 		return ok
 	}
@@ -226,6 +239,9 @@ func (d *Dispatcher) tryNext(ctx context.Context, now time.Time) (*flight, rest)
 		d.c.Log.Error("could not read from the store which calls are due; retrying", "err", err)
 		return nil, rest{d: retryReady}
 	case !ok:
+		if probe > 0 {
+			until = sooner(until, probe)
+		}
 		return nil, rest{d: until, idle: !barred && !d.boarding.waits()}
 	}
 	// A chat whose call can't go out immediately would be asked again and again.

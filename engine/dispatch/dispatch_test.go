@@ -37,6 +37,7 @@ type desk struct {
 	calls     []string      // "chat@seconds"
 	// lines, if set, says how a line answers: after how long, and with what.
 	lines   func(line string) (time.Duration, *chert.Error)
+	stopped []LineStop                 // before the start
 	flights map[string]int             // calls in flight, by line
 	highest map[string]int             // the most calls of each in flight together
 	waits   map[string][]time.Duration // by line, from due to the first call
@@ -211,6 +212,7 @@ func (d *desk) run(c Config) (*Dispatcher, func()) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	dispatcher, ended := New(c), make(chan struct{})
+	dispatcher.RestoreLines(d.stopped)
 	go func() { dispatcher.Run(ctx); close(ended) }()
 	return dispatcher, func() { cancel(); <-ended }
 }

@@ -20,7 +20,8 @@ const healthy = 100 * time.Millisecond
 
 // trouble is how a line that is not well answers.
 var trouble = map[string]func() (time.Duration, *chert.Error){
-	"hangs": func() (time.Duration, *chert.Error) { return time.Hour, nil },
+	"is slow": func() (time.Duration, *chert.Error) { return 5 * time.Second, nil },
+	"hangs":   func() (time.Duration, *chert.Error) { return time.Hour, nil },
 	"fails": func() (time.Duration, *chert.Error) {
 		return healthy, &chert.Error{Status: 502, Code: 4001, Retryable: true}
 	},

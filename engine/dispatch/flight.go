@@ -83,12 +83,17 @@ func (d *Dispatcher) send(ctx context.Context, f *flight) {
 	if failure != nil {
 		d.failed(&answer, failure)
 	}
-	d.wire.leave(f.pick.Line, f.began, true, lineFailed(&answer))
+	failed := lineFailed(&answer)
+	lineChanged := d.wire.answered(now, f.pick.Line, f.pick.Chat, failure, failed)
+	d.wire.leave(f.pick.Line, f.began, true, failed)
 	d.c.Governor.Answered(now, f.permit, f.pick.Chat, failure)
 	d.freed()
 	d.answer(f, answer)
 	if d.c.Keep != nil && limited(failure) {
 		d.c.Keep(d.c.Governor.Pause())
+	}
+	if d.c.KeepLine != nil && lineChanged {
+		d.c.KeepLine(f.pick.Line)
 	}
 	if d.c.Observe != nil {
 		d.c.Observe(Attempt{Call: call, Began: began, Ended: now, Err: failure})

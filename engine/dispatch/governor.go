@@ -74,10 +74,7 @@ func (g *Governor) wait(now time.Time) time.Duration {
 		if s.probing {
 			return probeFirst
 		}
-		if wait := s.next.Sub(now); wait > 0 {
-			if wait > s.pause { // the clock was set back
-				s.next, wait = now.Add(s.pause), s.pause
-			}
+		if wait := s.next.left(now); wait > 0 {
 			return wait
 		}
 	}
@@ -140,7 +137,7 @@ func (g *Governor) Answered(now time.Time, permit Permit, chat string, err *cher
 		// Chert's own answer disproves a foreign stop, whenever the call went out.
 		g.stop = nil
 	case probe:
-		g.stop.probeIn(now, 0) // no answer: nothing is known
+		g.stop.next.after(now, 0) // no answer: nothing is known
 	}
 	if answered {
 		g.strays.Answered(now, chat)

@@ -46,7 +46,7 @@ func boundedWait(retryAfter time.Duration) time.Duration {
 	return min(max(retryAfter, minPause), maxPause)
 }
 
-// Probes of a stop begin after probeFirst, and their intervals double up to
+// Probes of a stop, of all calls or of those of one line, begin after probeFirst, and their intervals double up to
 // probeMax: once an operator has fixed the credentials or the proxy, calls resume
 // within half a minute, and until then Chert receives one call per half minute.
 const (
@@ -68,6 +68,10 @@ const (
 	// longer than the backoff between two attempts.
 	culpritFor = time.Hour
 )
+
+// lineChats is how many chats of a phone line must fail, with no success of the line in
+// between, before its breaker opens. One chat may fail because of its recipient.
+const lineChats = 5
 
 // Limits of one phone line on the wire: places.
 const (

@@ -11,19 +11,22 @@ import (
 // calls succeed. While there are other lines, a line whose calls hang or fail takes
 // another place only while it holds fewer than are free. So one such line leaves
 // half of the places to the others, and two leave a third.
+//
+// While the breaker of a line is open, the line takes one place at a time, for a probe.
 type places struct {
 	total int
 
 	mu     sync.Mutex
 	taken  int
-	lines  map[string]*lineCalls // with a call in flight, or whose last one failed
+	lines  map[string]*lineCalls // with a call in flight, or whose last one failed, or an open breaker
 	recent [2]sighting           // the two lines seen last
 }
 
 type lineCalls struct {
-	began  []time.Time // of the calls in flight
-	works  bool        // the last call that ended was answered
-	failed bool        // the last call that ended failed
+	began   []time.Time // of the calls in flight
+	works   bool        // the last call that ended was answered
+	failed  bool        // the last call that ended failed
+	breaker breaker
 }
 
 // sighting is when a line was last seen to have calls.
@@ -41,6 +44,9 @@ func (p *places) may(line string, now time.Time) bool {
 	p.see(line, now)
 	free := p.total - p.taken
 	l := p.lines[line]
+	if l != nil && l.breaker.stop != nil {
+		return free > 0 && len(l.began) == 0 && l.breaker.mayProbe(now) == 0
+	}
 	if free <= 0 || l == nil || len(l.began) == 0 {
 		return free > 0
 	}
@@ -104,7 +110,7 @@ func (p *places) leave(line string, began time.Time, made, failed bool) {
 	if made {
 		l.works, l.failed = !failed, failed
 	}
-	if len(l.began) == 0 && (!l.failed || len(p.lines) > maxLines) {
+	if len(l.began) == 0 && (!l.failed && len(l.breaker.failing) == 0 && l.breaker.stop == nil || len(p.lines) > maxLines) {
 		delete(p.lines, line)
 	}
 }

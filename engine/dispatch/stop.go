@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"time"
 
 	"chertd/engine/chert"
@@ -20,11 +21,17 @@ type Stop struct {
 	// Answered is when Chert itself last answered; zero: not since the start.
 	Answered time.Time
 
-	next    time.Time     // when the next probe may go out
-	wait    time.Duration // between that probe and the one after it
-	pause   time.Duration // how far off next was when it was set
-	probing bool          // a probe is in flight
-	probes  int           // probes admitted so far
+	next    probeTimes
+	probing bool // a probe is in flight
+	probes  int  // probes admitted so far
+}
+
+// probeTimes is when the next probe of a stop may go out: after probeFirst, and then after
+// intervals that double up to probeMax.
+type probeTimes struct {
+	at    time.Time
+	wait  time.Duration // between that probe and the one after it; 0: probeFirst
+	pause time.Duration // how far off at was when it was set
 }
 
 // stopsAll reports whether every other call would fail as well after an error: it
@@ -35,12 +42,22 @@ func stopsAll(code int) bool {
 	return d.Scope == chert.ScopeAccount || d.Scope == chert.ScopeClock
 }
 
-// probeIn sets when the next probe may go out: after the stop's own wait, or after
-// the answer's if that is longer.
-func (s *Stop) probeIn(now time.Time, retryAfter time.Duration) {
-	s.pause = max(s.wait, retryAfter)
-	s.next = now.Add(s.pause)
-	s.wait = min(s.wait*2, probeMax)
+// after sets when the next probe may go out after one that failed: after the usual wait,
+// or after the answer's retry_after if that is longer.
+func (p *probeTimes) after(now time.Time, retryAfter time.Duration) {
+	wait := cmp.Or(p.wait, probeFirst)
+	p.pause = max(wait, retryAfter)
+	p.at = now.Add(p.pause)
+	p.wait = min(wait*2, probeMax)
+}
+
+// left returns how long it is until the next probe may go out; 0: it may now.
+func (p *probeTimes) left(now time.Time) time.Duration {
+	left := p.at.Sub(now)
+	if left > p.pause { // the clock was set back
+		p.at, left = now.Add(p.pause), p.pause
+	}
+	return max(left, 0)
 }
 
 // foreign notes a foreign answer. It is called with mu held.
@@ -50,7 +67,7 @@ func (g *Governor) foreign(now time.Time, chat string, probe bool, err *chert.Er
 	case alone && !probe:
 		return
 	case alone && !g.stop.Foreign: // it is not about the account
-		g.stop.probeIn(now, boundedWait(err.RetryAfter))
+		g.stop.next.after(now, boundedWait(err.RetryAfter))
 		return
 	case g.stop == nil && failed < foreignChats:
 		return
@@ -63,12 +80,12 @@ func (g *Governor) foreign(now time.Time, chat string, probe bool, err *chert.Er
 func (g *Governor) halt(now time.Time, probe bool, err *chert.Error) {
 	begins := g.stop == nil
 	if begins {
-		g.stop = &Stop{Since: now, wait: probeFirst}
+		g.stop = &Stop{Since: now}
 	}
 	s := g.stop
 	s.Foreign, s.Code, s.HTTP, s.Message, s.TraceID = err.Foreign, err.Code, err.Status, err.Message, err.TraceID
 	if begins || probe {
-		s.probeIn(now, boundedWait(err.RetryAfter))
+		s.next.after(now, boundedWait(err.RetryAfter))
 	}
 }
 
@@ -78,7 +95,7 @@ func (g *Governor) ProbeNow() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if s := g.stop; s != nil {
-		s.next, s.wait = time.Time{}, probeFirst
+		s.next = probeTimes{}
 	}
 }
 

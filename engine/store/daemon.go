@@ -28,6 +28,12 @@ type Daemon interface {
 	// SetCallPause sets the pause of a credential.
 	SetCallPause(ctx context.Context, credential string, p CallPause) error
 
+	// LineStops returns the phone lines of a credential whose calls had stopped, by name.
+	LineStops(ctx context.Context, credential string) ([]LineStop, error)
+	// SetLineStop keeps that the calls of a line have stopped, or with a zero Since that
+	// they have not.
+	SetLineStop(ctx context.Context, credential string, s LineStop) error
+
 	// ScheduleDone returns the time until which the runs of a schedule are done. It
 	// is zero if none is kept, or the one that is kept has expired by now.
 	ScheduleDone(ctx context.Context, s rules.ScheduleID, now time.Time) (time.Time, error)
@@ -43,4 +49,14 @@ type CallPause struct {
 	Asked time.Time // when the answer came in
 	Until time.Time // no call before it
 	Why   string    // the answer, for people
+}
+
+// LineStop is a phone line whose calls wait, apart from probes, because they fail.
+type LineStop struct {
+	Line    string // "": chats whose line is not known
+	Since   time.Time
+	Code    int // of the last failure: Chert's error code; 0: none
+	HTTP    int // status of its answer; 0: there was none
+	Error   string
+	TraceID string
 }

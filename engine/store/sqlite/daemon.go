@@ -20,6 +20,11 @@ var (
 		ON CONFLICT DO UPDATE SET asked_at = excluded.asked_at, until_at = excluded.until_at, why = excluded.why`)
 	selectCallPause = declare(`SELECT asked_at, until_at, why FROM call_pauses WHERE credential = ?`)
 
+	upsertLineStop = declare(`INSERT INTO line_stops (credential, line, since, code, http, error, trace_id) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET since = excluded.since, code = excluded.code, http = excluded.http, error = excluded.error, trace_id = excluded.trace_id`)
+	deleteLineStop  = declare(`DELETE FROM line_stops WHERE credential = ? AND line = ?`)
+	selectLineStops = declare(`SELECT line, since, code, http, error, trace_id FROM line_stops WHERE credential = ? ORDER BY line`)
+
 	upsertSchedule = declare(`INSERT INTO schedules (pack, rule, every, done_until, expires_at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET done_until = excluded.done_until, expires_at = excluded.expires_at`)
 	deleteSchedule = declare(`DELETE FROM schedules WHERE pack = ? AND rule = ? AND every = ?`)
@@ -70,6 +75,29 @@ func (s *Store) CallPause(ctx context.Context, credential string) (p store.CallP
 // SetCallPause implements store.Daemon.
 func (s *Store) SetCallPause(ctx context.Context, credential string, p store.CallPause) error {
 	return s.write(ctx, "store the pause that Chert requested", upsertCallPause, credential, micros(p.Asked), micros(p.Until), optional(p.Why))
+}
+
+// LineStops implements store.Daemon.
+func (s *Store) LineStops(ctx context.Context, credential string) (all []store.LineStop, err error) {
+	err = s.read(ctx, "read which phone lines have stopped", func(c *conn) error {
+		return c.query(ctx, selectLineStops, func(row []driver.Value) error {
+			all = append(all, store.LineStop{
+				Line: stringOf(row[0]), Since: timeOf(row[1]), Code: int(intOf(row[2])), HTTP: int(intOf(row[3])),
+				Error: stringOf(row[4]), TraceID: stringOf(row[5]),
+			})
+			return nil
+		}, credential)
+	})
+	return all, err
+}
+
+// SetLineStop implements store.Daemon.
+func (s *Store) SetLineStop(ctx context.Context, credential string, stop store.LineStop) error {
+	const what = "store whether a phone line has stopped"
+	if stop.Since.IsZero() {
+		return s.write(ctx, what, deleteLineStop, credential, stop.Line)
+	}
+	return s.write(ctx, what, upsertLineStop, credential, stop.Line, micros(stop.Since), int64(stop.Code), int64(stop.HTTP), optional(stop.Error), optional(stop.TraceID))
 }
 
 // ScheduleDone implements store.Daemon.

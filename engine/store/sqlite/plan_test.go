@@ -108,6 +108,7 @@ var samples = map[*statement][]driver.Value{
 	insertEarly: {"early 5", "x", "webhook", int64(1), []byte("{}")}, selectEarly: {int64(10)}, deleteEarly: {int64(1)},
 	upsertCallPause: {"credential", int64(1), int64(2), nil},
 	selectCallPause: {"credential"},
+	upsertLineStop:  {"credential", "line", int64(1), int64(4001), int64(502), nil, nil}, deleteLineStop: {"credential", "line"}, selectLineStops: {"credential"},
 	upsertSchedule:  {"pack", "rule 5", "1h", int64(5), nil},
 	deleteSchedule:  {"pack", "rule 5", "1h"},
 	selectSchedule:  {"pack", "rule 5", "1h", int64(5)},

@@ -54,6 +54,7 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 	"ClockOffset": func(s *Store, ctx context.Context) (any, error) { return s.ClockOffset(ctx) },
 	"LogCursor":   func(s *Store, ctx context.Context) (any, error) { return s.LogCursor(ctx, "log") },
 	"Early":       func(s *Store, ctx context.Context) (any, error) { return s.Early(ctx, 9) },
+	"LineStops":   func(s *Store, ctx context.Context) (any, error) { return s.LineStops(ctx, "acme") },
 	"CallPause":   func(s *Store, ctx context.Context) (any, error) { return s.CallPause(ctx, "acme") },
 	"MissedPacks": func(s *Store, ctx context.Context) (any, error) { return s.MissedPacks(ctx) },
 	"Missed": func(s *Store, ctx context.Context) (any, error) {
@@ -107,6 +108,7 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 		s.SetClockOffset(ctx, time.Second),
 		s.SetLogCursor(ctx, "log", someTime),
 		early(s.AppendEarly(ctx, []turn.Arrival{simple("early")})),
+		s.SetLineStop(ctx, "acme", store.LineStop{Line: "+14155550100", Since: someTime, Code: 4001, HTTP: 502, Error: "x", TraceID: "t"}),
 		s.SetCallPause(ctx, "acme", store.CallPause{Asked: someTime, Until: someTime, Why: "x"}),
 	} {
 		if err != nil {

@@ -12,12 +12,13 @@ import (
 )
 
 var daemonTests = map[string]func(*testing.T, *bench){
-	"a pause stays until it is lifted":             paused,
-	"pauses of calls are kept by credential":       callPauses,
-	"the clock's offset is kept":                   clockOffset,
-	"the progress of schedules is kept":            schedules,
-	"any schedule and count of reads is read back": anySchedule,
-	"counted reads are kept by place":              readCounts,
+	"a pause stays until it is lifted":               paused,
+	"pauses of calls are kept by credential":         callPauses,
+	"lines that have stopped are kept by credential": lineStops,
+	"the clock's offset is kept":                     clockOffset,
+	"the progress of schedules is kept":              schedules,
+	"any schedule and count of reads is read back":   anySchedule,
+	"counted reads are kept by place":                readCounts,
 }
 
 func paused(t *testing.T, b *bench) {
@@ -53,6 +54,33 @@ func callPauses(t *testing.T, b *bench) {
 	b.must(b.s.SetCallPause(t.Context(), "a", second))
 	check("a", second)
 	check("c", store.CallPause{})
+}
+
+func lineStops(t *testing.T, b *bench) {
+	check := func(credential string, want ...store.LineStop) {
+		t.Helper()
+		got, err := b.s.LineStops(t.Context(), credential)
+		b.must(err)
+		b.equal("lines of "+credential, got, want)
+	}
+	check("a")
+	one := store.LineStop{Line: "+14155550100", Since: noon, Code: 4001, HTTP: 502, Error: "delivery failed", TraceID: "t1"}
+	unknown := store.LineStop{Since: noon.Add(time.Second), Error: "no answer"}
+	b.must(b.s.SetLineStop(t.Context(), "a", one))
+	b.must(b.s.SetLineStop(t.Context(), "a", unknown))
+	b.must(b.s.SetLineStop(t.Context(), "b", one))
+	b.reopen()
+	check("a", unknown, one)
+	again := one
+	again.Since, again.Code, again.HTTP, again.TraceID = noon.Add(time.Hour), 0, 0, ""
+	b.must(b.s.SetLineStop(t.Context(), "a", again))
+	check("a", unknown, again)
+	for range 2 {
+		b.must(b.s.SetLineStop(t.Context(), "a", store.LineStop{Line: one.Line}))
+	}
+	b.reopen()
+	check("a", unknown)
+	check("b", one)
 }
 
 func clockOffset(t *testing.T, b *bench) {
