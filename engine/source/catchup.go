@@ -356,10 +356,10 @@ func (c *CatchUp) forward(ctx context.Context, w *walk, cursor time.Time) error 
 	}
 }
 
-// keyOf returns what a row is recognized by: its id, or a hash of it.
+// keyOf returns what a row is recognized by: its ids, or a hash of it.
 func keyOf(r *chert.Row) string {
 	if r.ID != "" {
-		return r.ID
+		return r.ID + "\x00" + r.EventID
 	}
 	sum := sha256.Sum256(r.Raw)
 	return string(sum[:])
