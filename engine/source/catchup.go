@@ -293,11 +293,16 @@ func (c *CatchUp) page(ctx context.Context, q chert.EventQuery) (chert.EventPage
 	return c.cfg.Page(ctx, q)
 }
 
-// back reads the log from its newest row back to where w begins.
+// back reads the log from its newest row back to where w begins. A page of long events may be
+// longer than an answer may be; then it is read in parts.
 func (c *CatchUp) back(ctx context.Context, w *walk) error {
 	q := chert.EventQuery{Since: w.since, Limit: logPage}
 	for {
 		page, reply, err := c.page(ctx, q)
+		if errors.Is(err, chert.ErrTooLong) && q.Limit > 1 {
+			q.Limit = max(1, q.Limit/8)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -306,14 +311,14 @@ func (c *CatchUp) back(ctx context.Context, w *walk) error {
 				w.until = c.cfg.Now()
 			}
 		}
-		if err := w.add(q.Cursor, page); err != nil {
+		if err := w.add(q.Cursor, q.Limit, page); err != nil {
 			return err
 		}
 		c.note(func(s *CatchUpStats) { s.Ahead = w.rows })
 		if w.complete {
 			return nil
 		}
-		q.Cursor = page.Next
+		q.Cursor, q.Limit = page.Next, min(2*q.Limit, logPage)
 	}
 }
 
@@ -328,7 +333,7 @@ func (c *CatchUp) forward(ctx context.Context, w *walk, cursor time.Time) error 
 			return nil
 		}
 		if p.rows == nil && p.n > 0 {
-			page, _, err := c.page(ctx, chert.EventQuery{Since: w.since, Limit: logPage, Cursor: p.cursor})
+			page, _, err := c.page(ctx, chert.EventQuery{Since: w.since, Limit: p.limit, Cursor: p.cursor})
 			if err != nil {
 				return err
 			}

@@ -454,6 +454,39 @@ func TestWalkKeepsBoundedMemory(t *testing.T) {
 	})
 }
 
+// A page of events that are too long together is read in parts, also when it is read again.
+func TestCatchUpReadsLongPagesInParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &fakeLog{now: time.Now}
+		c := newCaught(l)
+		c.run(t, time.Second)
+		var want []string
+		for i := range 60 { // of 1 MiB
+			id := fmt.Sprintf("e%03d", i)
+			l.add("r"+id, time.Now().Add(time.Second), fmt.Sprintf(`{"event":"ping","event_id":%q,"x":%q}`, id, strings.Repeat("x", 1<<20-64)))
+			want = append(want, id)
+		}
+		c.cfg.Page = func(ctx context.Context, q chert.EventQuery) (page chert.EventPage, reply chert.Reply, err error) {
+			page, reply, err = l.read(ctx, q)
+			size := 0
+			for i := range page.Rows {
+				size += len(page.Rows[i].Raw)
+			}
+			if size > 16<<20 {
+				return chert.EventPage{}, reply, chert.ErrTooLong
+			}
+			return page, reply, err
+		}
+		time.Sleep(10 * time.Second)
+		before := len(l.requests)
+		c.run(t, time.Second)
+		c.want(t, "long pages", want...)
+		if n := len(l.requests) - before; n > 40 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}
+
 // Whatever fails or ends a pass, and whenever the process is killed: each event that is in
 // the log is journaled once, and those of different seconds in their order.
 func TestCatchUpLosesNothing(t *testing.T) {

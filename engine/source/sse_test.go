@@ -12,10 +12,14 @@ import (
 type sseEvent struct{ name, data string }
 
 // specified returns the events of a stream that has ended, by the algorithm of the
-// specification. Events without data are left out: they carry nothing.
+// specification. Events without data are left out: they carry nothing. A byte order mark is
+// also ignored behind blank lines and comments, which are gone when go-sse looks for it.
 func specified(text string) (events []sseEvent) {
-	text = strings.TrimPrefix(text, "\ufeff")
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+	for strings.HasPrefix(text, "\n") || strings.HasPrefix(text, ":") {
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	text = strings.TrimPrefix(text, "\ufeff")
 	var e sseEvent
 	lines := strings.Split(text, "\n")
 	for _, line := range lines[:len(lines)-1] { // the last one has no end
