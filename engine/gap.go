@@ -81,7 +81,7 @@ func (e *Engine) runGaps(ctx context.Context) {
 		if e.gaps.now() != g {
 			continue
 		}
-		e.c.Log.Warn("missed events are not caught up in time; calls go out without them",
+		e.c.Log.Warn("missed events are not caught up in time; calls wait for them no longer",
 			"waited", g.until.Sub(g.since).String(), "hint", "chertd status shows what fails; sources.catchup.wait is how long calls wait")
 		e.endGap(ctx, g, false)
 	}

@@ -17,7 +17,7 @@ import (
 	"chertd/rules/chat"
 )
 
-// CatchUpConfig has the settings of a CatchUp. All fields are needed but Lookback and Jitter.
+// CatchUpConfig has the settings of a CatchUp. All fields are needed but Lags, Lookback and Jitter.
 type CatchUpConfig struct {
 	// Page reads a page of the events log.
 	Page func(context.Context, chert.EventQuery) (chert.EventPage, chert.Reply, error)
@@ -32,6 +32,7 @@ type CatchUpConfig struct {
 	Started func(context.Context) (time.Time, error)
 	// Take stores deliveries in their order. Its error is that of the context.
 	Take func(context.Context, []Delivery) (Taken, error)
+	Lags *Lags // of Take; nil: the lag is not measured
 
 	// BeginGap is called when events may have been missed, and EndGap when all of them are
 	// journaled. EndGap returns once what waited for that may continue.
@@ -70,6 +71,8 @@ type CatchUpStats struct {
 	Rows        int64 // journaled, of those that were read
 	Found       int64 // of them, events that had not come in by another source
 	Quarantined int64
+
+	Lag Lag // of the events that had not come in by another source
 
 	Failed string // why the last pass failed; "": it did not
 	// NoLog is set if what answers at base_url has no events log. Calls don't wait for it.
@@ -125,7 +128,11 @@ func (c *CatchUp) Gap() {
 func (c *CatchUp) Stats() CatchUpStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.stats
+	s := c.stats
+	if c.cfg.Lags != nil {
+		s.Lag = c.cfg.Lags.Stats()
+	}
+	return s
 }
 
 func (c *CatchUp) note(change func(*CatchUpStats)) {
@@ -219,7 +226,7 @@ func (c *CatchUp) failed(err error, failures, none int) time.Duration {
 	c.note(func(s *CatchUpStats) { s.Failed, s.NoLog = err.Error(), none >= noLogAfter })
 	switch {
 	case none == noLogAfter:
-		c.cfg.Log.Error("there is no events log at chert.base_url; calls go out without it, and events that the webhook misses are lost",
+		c.cfg.Log.Error("there is no events log at chert.base_url; calls do not wait for it, and events that the webhook misses are lost",
 			"error", err, "hint", "check chert.base_url; or turn the log off: sources.catchup.enabled: false")
 	case failures == 1 && none == 0:
 		c.cfg.Log.Warn("could not read the events log; retrying", "error", err)

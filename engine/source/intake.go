@@ -35,6 +35,7 @@ type Intake struct {
 	Quarantine func(context.Context, store.Quarantined) error
 	Now        func() time.Time
 	Log        *slog.Logger
+	Lags       *Lags // measures how long new events were under way; nil: it is not measured
 }
 
 const (
@@ -127,11 +128,12 @@ func (in *Intake) takeBatch(ctx context.Context, deliveries []Delivery) (taken T
 	}
 	err = in.insist(ctx, func() error {
 		receipts, err := in.Ingest(ctx, arrivals)
-		for _, r := range receipts {
+		for i, r := range receipts {
 			if r.Duplicate {
 				taken.Known++
 			} else {
 				taken.Events++
+				in.Lags.note(arrivals[i].Event.At)
 			}
 		}
 		return err

@@ -16,7 +16,7 @@ import (
 	"chertd/rules/chat"
 )
 
-// StreamConfig has the parts of a Stream. All but Since and Gap are required.
+// StreamConfig has the parts of a Stream. All but Lags, Since and Gap are required.
 type StreamConfig struct {
 	// Open opens the stream of events created after since.
 	Open func(ctx context.Context, since time.Time) (io.ReadCloser, chert.Reply, error)
@@ -25,6 +25,7 @@ type StreamConfig struct {
 
 	Now      func() time.Time // the local clock
 	ChertNow func() time.Time // Chert's clock, as far as it is known
+	Lags     *Lags            // of Take
 	Jitter   func() float64   // in [0, 1), for the time between attempts
 	Log      *slog.Logger
 
@@ -86,7 +87,7 @@ type StreamStats struct {
 	Down      time.Time     // since when it has failed to connect; zero: it has not
 	LastEvent time.Time     // when the last event arrived
 	LastByte  time.Time     // when anything arrived last, such as a heartbeat
-	Lag       time.Duration // of the last event: from its creation to its arrival
+	Lag       Lag           // of the new events; At and Last are of the last one, new or not
 
 	Taken      Taken
 	Reconnects int64 // after the first connection
@@ -103,7 +104,12 @@ func NewStream(cfg StreamConfig) *Stream {
 func (s *Stream) Stats() StreamStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stats
+	st := s.stats
+	if s.cfg.Lags != nil {
+		lag := s.cfg.Lags.Stats()
+		st.Lag.Median, st.Lag.Max = lag.Median, lag.Max
+	}
+	return st
 }
 
 func (s *Stream) update(f func(*StreamStats)) {
@@ -345,7 +351,7 @@ func (c *connection) take(ctx context.Context, data string) bool {
 	s.update(func(st *StreamStats) {
 		st.LastEvent = now
 		if known {
-			st.Lag = chertNow.Sub(created)
+			st.Lag.At, st.Lag.Last = chertNow, chertNow.Sub(created)
 		}
 	})
 	return true

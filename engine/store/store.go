@@ -220,6 +220,7 @@ type ActionFilter struct {
 type Stats struct {
 	Events      int64
 	Pending     int64
+	Early       int64 // arrivals of AppendEarly that were not dropped
 	Quarantined int64
 	Actions     map[chat.Status]int64
 	Chats       int64
