@@ -35,11 +35,13 @@ func (d *Daemon) newCatchUp(eng *Engine, client *dispatch.Client, clock *chertCl
 		Pace:      eng.paceRequest,
 		Cursor:    func(ctx context.Context) (time.Time, error) { return eng.c.Store.LogCursor(ctx, log) },
 		SetCursor: func(ctx context.Context, t time.Time) error { return eng.c.Store.SetLogCursor(ctx, log, t) },
+		Least:     func(ctx context.Context) (time.Time, error) { return eng.c.Store.LogCursor(ctx, log+" least") },
+		SetLeast:  func(ctx context.Context, t time.Time) error { return eng.c.Store.SetLogCursor(ctx, log+" least", t) },
 		Started:   func(ctx context.Context) (time.Time, error) { return eng.firstStart(ctx, log+" start") },
 		Take:      in.Take, Lags: in.Lags,
-		BeginGap:  func() { eng.BeginGap(d.CatchUp.Wait) },
-		EndGap:    eng.EndGap,
-		Every:     d.CatchUp.Every, Lookback: d.CatchUp.Lookback,
+		BeginGap: func() { eng.BeginGap(d.CatchUp.Wait) },
+		EndGap:   eng.EndGap,
+		Every:    d.CatchUp.Every, Lookback: d.CatchUp.Lookback,
 		Now: d.Now, Jitter: eng.c.Jitter, Log: d.Log,
 	})
 }

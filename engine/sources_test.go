@@ -49,7 +49,9 @@ func TestStatusShowsEachSource(t *testing.T) {
 	}
 	l.start()
 	l.receive(3, map[string][]string{})
-	st := l.status("the pause and early events", func(s *control.Status) bool { return s.Catchup.State == control.CatchupWaiting && s.Early == 3 })
+	st := l.status("the pause and early events", func(s *control.Status) bool {
+		return s.Catchup.State == control.CatchupWaiting && s.Early == 3 && s.Webhook.Accepted == 3
+	})
 	if left := time.Until(st.Catchup.Until); left < 900*time.Second || left > 1000*time.Second || st.Pending != 0 {
 		t.Errorf("the log waits for %v, %d events are pending", left, st.Pending)
 	}

@@ -27,6 +27,10 @@ type CatchUpConfig struct {
 	// Cursor returns the time up to which the log is journaled; zero: it was never read.
 	Cursor    func(context.Context) (time.Time, error)
 	SetCursor func(context.Context, time.Time) error
+	// Least returns the time up to which rows are never wanted, by Chert's clock: before the
+	// first start and the lookback. Zero: it was not stored.
+	Least    func(context.Context) (time.Time, error)
+	SetLeast func(context.Context, time.Time) error
 	// Started returns when the log was to be read for the first time, by Now. It stays the
 	// same across restarts.
 	Started func(context.Context) (time.Time, error)
@@ -54,6 +58,7 @@ type CatchUp struct {
 	wake chan struct{}
 
 	applied map[string]time.Time // created_at of rows that the next pass will read again, by id
+	wide    time.Time            // when the last wide pass was complete; zero: none since the start
 
 	mu    sync.Mutex
 	gap   bool // events may have been missed since the last pass began
@@ -84,6 +89,12 @@ const (
 	// Their times have whole seconds, and rows that several servers write may become
 	// visible in another order. Rows that are known are recognized by their event_id.
 	logOverlap = 30 * time.Second
+	// wideOverlap is how much older the rows are that a pass reads again once in wideEvery,
+	// and soon after the start: a row may become visible that late if Chert has trouble.
+	wideOverlap = time.Hour
+	wideEvery   = time.Hour
+	// widePages is how many pages of them are read at most, from the newest: 10,000 rows.
+	widePages = 50
 	// logPage is how many rows are read at a time: the most that Chert allows.
 	logPage = 200
 	// maxApplied is how many rows are remembered as applied. Further ones are taken in
@@ -259,10 +270,40 @@ func (c *CatchUp) pass(ctx context.Context) error {
 		return err
 	}
 	w := walk{since: cursor.Add(-logOverlap)}
+	wide, err := c.widen(ctx, &w)
+	if err != nil {
+		return err
+	}
 	if err := c.back(ctx, &w); err != nil {
 		return err
 	}
-	return c.forward(ctx, &w, cursor)
+	if err := c.forward(ctx, &w, cursor); err != nil {
+		return err
+	}
+	if wide {
+		c.wide = c.cfg.Now()
+	}
+	return nil
+}
+
+// widen makes a walk a wide one, if it is time for that. Nothing waits for what a wide walk
+// finds, so none is made while calls wait for the pass.
+func (c *CatchUp) widen(ctx context.Context, w *walk) (bool, error) {
+	c.mu.Lock()
+	open := c.open
+	c.mu.Unlock()
+	if since := c.cfg.Now().Sub(c.wide); open || since >= 0 && since < wideEvery {
+		return false, nil
+	}
+	least, err := c.cfg.Least(ctx)
+	if err != nil {
+		return false, err
+	}
+	w.needed = w.since
+	if w.since = w.since.Add(logOverlap - wideOverlap); w.since.Before(least) {
+		w.since = least
+	}
+	return true, nil
 }
 
 // begin returns the cursor of a log that was never read, and stores it: the first start, by
@@ -289,7 +330,11 @@ func (c *CatchUp) begin(ctx context.Context) (time.Time, error) {
 		now = now.Add(-since)
 	}
 	// Rows created within the second of Date may be older or newer.
-	cursor := now.Add(-c.cfg.Lookback - time.Second + logOverlap)
+	least := now.Add(-c.cfg.Lookback - time.Second)
+	if err := c.cfg.SetLeast(ctx, least); err != nil {
+		return time.Time{}, err
+	}
+	cursor := least.Add(logOverlap)
 	return cursor, c.cfg.SetCursor(ctx, cursor)
 }
 

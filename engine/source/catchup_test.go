@@ -95,6 +95,7 @@ type caught struct {
 	*CatchUp
 	log    *fakeLog
 	cursor time.Time
+	least  time.Time
 	ids    []string // events, in the order of the journal
 	seen   map[string]bool
 	mu     sync.Mutex
@@ -134,6 +135,8 @@ func newCaught(l *fakeLog) *caught {
 		Cursor:    func(context.Context) (time.Time, error) { return c.cursor, nil },
 		Started:   func(context.Context) (time.Time, error) { return started, nil },
 		SetCursor: func(_ context.Context, t time.Time) error { c.cursor = t; return nil },
+		Least:     func(context.Context) (time.Time, error) { return c.least, nil },
+		SetLeast:  func(_ context.Context, t time.Time) error { c.least = t; return nil },
 		Take: func(ctx context.Context, d []Delivery) (Taken, error) {
 			if c.take != nil {
 				if err := c.take(); err != nil {
@@ -229,6 +232,60 @@ func TestCatchUpTakesEachRowOnce(t *testing.T) {
 			t.Errorf("journaled %q", c.ids)
 		}
 	})
+}
+
+// A row that becomes visible long after newer ones is read within the hour, also after a
+// restart; one from before the first start never is, however often the log is read again. A
+// quiet log costs a request each minute.
+func TestCatchUpReadsRowsThatAppearLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &fakeLog{now: time.Now}
+		for i := range 20 {
+			l.add(fmt.Sprint("a", i), time.Now().Add(-time.Duration(i+2)*time.Minute), pinged(fmt.Sprint("old", i)))
+		}
+		c := newCaught(l)
+		c.run(t, time.Minute)
+		now := time.Now()
+		for i := range 5 {
+			l.add(fmt.Sprint("r", i), now.Add(time.Duration(i)*time.Minute), pinged(fmt.Sprint("e", i)))
+		}
+		late := func(id string, created, shown time.Duration) {
+			l.rows = slices.Insert(l.rows, 0, logRow{id, now.Add(created).Truncate(time.Second), now.Add(shown), json.RawMessage(pinged(id))})
+			slices.SortStableFunc(l.rows, func(a, b logRow) int { return a.created.Compare(b.created) })
+		}
+		late("late", 2*time.Minute, 20*time.Minute)
+		late("later", 110*time.Minute, 160*time.Minute)
+		before := len(l.requests)
+		c.run(t, 100*time.Minute)
+		c.want(t, "after a late row", "e0", "e1", "e2", "e3", "e4", "late")
+		if n := len(l.requests) - before; n < 95 || n > 102 {
+			t.Errorf("%d requests in 100 minutes", n)
+		}
+		time.Sleep(70 * time.Minute)
+		again := newCaught(l)
+		again.cursor, again.least, again.seen = c.cursor, c.least, c.seen
+		again.run(t, 90*time.Second)
+		again.want(t, "after a restart", "later")
+	})
+}
+
+// Of rows that were read before, a wide pass reads no more than widePages; all that are new
+// are read.
+func TestWidePassIsBounded(t *testing.T) {
+	t.Parallel()
+	now := testNow
+	w := walk{since: now.Add(-time.Hour), needed: now.Add(-time.Minute)}
+	n := 0
+	for ; !w.complete; n++ {
+		at := now.Add(-time.Duration(n) * time.Second)
+		err := w.add(fmt.Sprint(n), logPage, chert.EventPage{Next: fmt.Sprint(n + 1), Rows: []chert.Row{{ID: fmt.Sprint(n), CreatedAt: at}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != 60+widePages {
+		t.Errorf("%d pages, want 60 and %d", n, widePages)
+	}
 }
 
 // A log that can't be read at the first start is read from that start on, not from when it

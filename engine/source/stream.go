@@ -83,11 +83,11 @@ type Stream struct {
 // StreamStats is the state of a Stream, and what it has counted since the start. Times are by
 // the local clock; zero: never.
 type StreamStats struct {
-	Connected time.Time     // since when; zero: not connected
-	Down      time.Time     // since when it has failed to connect; zero: it has not
-	LastEvent time.Time     // when the last event arrived
-	LastByte  time.Time     // when anything arrived last, such as a heartbeat
-	Lag       Lag           // of the new events; At and Last are of the last one, new or not
+	Connected time.Time // since when; zero: not connected
+	Down      time.Time // since when it has failed to connect; zero: it has not
+	LastEvent time.Time // when the last event arrived
+	LastByte  time.Time // when anything arrived last, such as a heartbeat
+	Lag       Lag       // of the new events; At and Last are of the last one, new or not
 
 	Taken      Taken
 	Reconnects int64 // after the first connection

@@ -17,6 +17,8 @@ const walkBytes = 32 << 20
 // than one of them, so a page stays the same while the log grows.
 type walk struct {
 	since    time.Time // rows that are not newer than this are not wanted
+	needed   time.Time // rows that are newer must be read; of older ones, at most widePages
+	older    int       // pages of rows that need not be read
 	until    time.Time // Chert's time when the walk began
 	pages    []walkPage
 	cursors  map[string]bool // of the pages
@@ -59,6 +61,10 @@ func (w *walk) add(cursor string, limit int, page chert.EventPage) error {
 	}
 	if page.Next == "" {
 		w.complete = true
+	}
+	if n := len(rows); n > 0 && !rows[0].CreatedAt.IsZero() && !rows[0].CreatedAt.After(w.needed) {
+		w.older++
+		w.complete = w.complete || w.older >= widePages
 	}
 	if w.empty++; len(page.Rows) > 0 {
 		w.empty = 0
