@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -210,7 +211,7 @@ func (e *Engine) journalSomeEarly(ctx context.Context) (int, error) {
 		ev, err := event.Decode(r.Body, event.Hints{ID: r.ID, Type: r.Type})
 		if err != nil { // an older chertd could decode it
 			q := store.Quarantined{Received: r.Received, Source: r.Source, Reason: err.Error(), Body: r.Body}
-			if err := e.c.Store.Quarantine(ctx, q); err != nil {
+			if err := e.c.Store.Quarantine(ctx, q); err != nil && !errors.Is(err, store.ErrInQuarantine) {
 				return 0, err
 			}
 			continue

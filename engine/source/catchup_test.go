@@ -96,16 +96,18 @@ type caught struct {
 	log    *fakeLog
 	cursor time.Time
 	least  time.Time
-	ids    []string // events, in the order of the journal
-	seen   map[string]bool
-	mu     sync.Mutex
-	gaps   []string // "begin" and "end n": with so many events
-	text   bytes.Buffer
-	take   func() error // of a batch
+
+	quarantined map[string]bool // bodies
+	ids         []string        // events, in the order of the journal
+	seen        map[string]bool
+	mu          sync.Mutex
+	gaps        []string // "begin" and "end n": with so many events
+	text        bytes.Buffer
+	take        func() error // of a batch
 }
 
 func newCaught(l *fakeLog) *caught {
-	c := &caught{log: l, seen: map[string]bool{}}
+	c := &caught{log: l, seen: map[string]bool{}, quarantined: map[string]bool{}}
 	logger := slog.New(slog.NewTextHandler(&c.text, nil))
 	in := Intake{
 		Tenant: "acme-7a3f", Now: time.Now, Log: logger,
@@ -124,6 +126,10 @@ func newCaught(l *fakeLog) *caught {
 			return receipts, nil
 		},
 		Quarantine: func(_ context.Context, q store.Quarantined) error {
+			if c.quarantined[string(q.Body)] {
+				return store.ErrInQuarantine
+			}
+			c.quarantined[string(q.Body)] = true
 			c.ids = append(c.ids, "quarantined "+q.Reason)
 			return nil
 		},
@@ -507,6 +513,27 @@ func TestWalkKeepsBoundedMemory(t *testing.T) {
 		c.run(t, 2*time.Minute)
 		if len(c.ids) != len(want)+grown || grown < 5 {
 			t.Errorf("%d events, want %d and %d that came meanwhile", len(c.ids), len(want), grown)
+		}
+	})
+}
+
+// After a restart, rows that are in quarantine are read again: they are neither logged nor
+// counted again.
+func TestQuarantinedRowsAreLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &fakeLog{now: time.Now}
+		c := newCaught(l)
+		c.run(t, time.Second)
+		l.add("bad", time.Now().Add(time.Second), `{"event":`)
+		time.Sleep(5 * time.Second)
+		c.run(t, time.Second)
+		again := newCaught(l)
+		again.cursor, again.quarantined = c.cursor, c.quarantined
+		again.run(t, time.Second)
+		for of, n := range map[*caught]int{c: 1, again: 0} {
+			if s := of.Stats(); strings.Count(of.text.String(), "delivery quarantined") != n || s.Quarantined != int64(n) || s.Rows != 1 {
+				t.Errorf("want %d: %+v\n%s", n, s, of.text.String())
+			}
 		}
 	})
 }

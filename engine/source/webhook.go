@@ -236,7 +236,7 @@ func (w *Webhook) take(rw http.ResponseWriter, r *http.Request, body []byte, now
 	e, reason := w.intake.decode(&d)
 	if reason != "" {
 		d.Header = keptHeaders(r.Header)
-		if err := w.intake.quarantine(w.patience.context(), &d, reason); err != nil {
+		if _, err := w.intake.quarantine(w.patience.context(), &d, reason); err != nil {
 			w.fail(rw, err, now)
 			return
 		}
