@@ -32,7 +32,7 @@ type Delivery struct {
 type Intake struct {
 	Tenant string // events of other tenants are quarantined; empty: none are
 	// Ingest makes arrivals durable, and returns a receipt for each.
-	Ingest     func(context.Context, []turn.Arrival) ([]store.Receipt, error)
+	Ingest func(context.Context, []turn.Arrival) ([]store.Receipt, error)
 	// Quarantine makes a delivery durable that can't be understood. Its error is
 	// store.ErrInQuarantine if that is known already.
 	Quarantine func(context.Context, store.Quarantined) error
