@@ -19,8 +19,9 @@ type CatchUp struct {
 }
 
 // newCatchUp returns the source that reads the events log.
-func (d *Daemon) newCatchUp(eng *Engine, client *dispatch.Client) *source.CatchUp {
+func (d *Daemon) newCatchUp(eng *Engine, client *dispatch.Client, clock *chertClock) *source.CatchUp {
 	in := d.takeIn(eng)
+	in.Lags = source.NewLags(clock.Now)
 	log := eng.c.Credential + " events"
 	return source.NewCatchUp(source.CatchUpConfig{
 		Page: func(ctx context.Context, q chert.EventQuery) (chert.EventPage, chert.Reply, error) {
@@ -34,11 +35,13 @@ func (d *Daemon) newCatchUp(eng *Engine, client *dispatch.Client) *source.CatchU
 		Pace:      eng.paceRequest,
 		Cursor:    func(ctx context.Context) (time.Time, error) { return eng.c.Store.LogCursor(ctx, log) },
 		SetCursor: func(ctx context.Context, t time.Time) error { return eng.c.Store.SetLogCursor(ctx, log, t) },
+		Least:     func(ctx context.Context) (time.Time, error) { return eng.c.Store.LogCursor(ctx, log+" least") },
+		SetLeast:  func(ctx context.Context, t time.Time) error { return eng.c.Store.SetLogCursor(ctx, log+" least", t) },
 		Started:   func(ctx context.Context) (time.Time, error) { return eng.firstStart(ctx, log+" start") },
-		Take:      in.Take,
-		BeginGap:  func() { eng.BeginGap(d.CatchUp.Wait) },
-		EndGap:    eng.EndGap,
-		Every:     d.CatchUp.Every, Lookback: d.CatchUp.Lookback,
+		Take:      in.Take, Lags: in.Lags,
+		BeginGap: func() { eng.BeginGap(d.CatchUp.Wait) },
+		EndGap:   eng.EndGap,
+		Every:    d.CatchUp.Every, Lookback: d.CatchUp.Lookback,
 		Now: d.Now, Jitter: eng.c.Jitter, Log: d.Log,
 	})
 }
@@ -57,9 +60,9 @@ func (e *Engine) firstStart(ctx context.Context, name string) (time.Time, error)
 // two connections is in the events log.
 func (d *Daemon) newStream(eng *Engine, client *dispatch.Client, clock *chertClock, gap func()) *source.Stream {
 	in := d.takeIn(eng)
-	in.Ingest = eng.Deliver
+	in.Ingest, in.Lags = eng.Deliver, source.NewLags(clock.Now)
 	return source.NewStream(source.StreamConfig{
-		Open: client.Stream, Take: in.Take, Gap: gap,
+		Open: client.Stream, Take: in.Take, Lags: in.Lags, Gap: gap,
 		Now: d.Now, ChertNow: clock.Now, Jitter: eng.c.Jitter, Log: d.Log,
 	})
 }

@@ -166,7 +166,7 @@ func (d Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	if d.CatchUp.Every > 0 {
-		m.catchUp.Store(d.newCatchUp(m.eng, caller))
+		m.catchUp.Store(d.newCatchUp(m.eng, caller, m.clock))
 		m.eng.freezes.gap = m.missed
 		m.eng.BeginGap(d.CatchUp.Wait)
 	}

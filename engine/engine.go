@@ -278,8 +278,13 @@ func (e *Engine) Status() Status {
 
 // journaled passes new entries to their shards. The store's writer calls it in order.
 func (e *Engine) journaled(entries []turn.Entry) {
+	watch := e.gaps.watch.Load()
 	for i := range entries {
-		e.shardOf(entries[i].ShardKey()).offer(&entries[i])
+		s := e.shardOf(entries[i].ShardKey())
+		if watch != nil {
+			watch.note(&entries[i], s.part.Index)
+		}
+		s.offer(&entries[i])
 	}
 }
 

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chertd/engine/event"
@@ -35,13 +37,13 @@ type gaps struct {
 	keeping  bool // deliveries are kept for later
 	flushing sync.Mutex
 	began    chan struct{} // signalled when a gap begins
+
+	watching sync.Mutex                   // held by the one who waits with watch
+	watch    atomic.Pointer[handledWatch] // nil: nobody waits for events to be handled
 }
 
 // earlyBatch is how many early events are journaled together.
 const earlyBatch = 256
-
-// handledEvery is how often the end of a gap looks whether its events are handled.
-const handledEvery = 10 * time.Millisecond
 
 // BeginGap notes that events may have been missed. The gap ends with EndGap, or after a
 // time at the latest; with 0 there is none. If there is one already, it continues.
@@ -80,14 +82,15 @@ func (e *Engine) runGaps(ctx context.Context) {
 		if e.gaps.now() != g {
 			continue
 		}
-		e.c.Log.Warn("missed events are not caught up in time; calls go out without them",
+		e.c.Log.Warn("missed events are not caught up in time; calls wait for them no longer",
 			"waited", g.until.Sub(g.since).String(), "hint", "chertd status shows what fails; sources.catchup.wait is how long calls wait")
 		e.endGap(ctx, g, false)
 	}
 }
 
 // EndGap ends the gap, if there is one, once all events that are in the journal now and
-// those that were delivered meanwhile are handled, so that their vetoes count.
+// those that were delivered meanwhile are handled, and what they have caused, so that their
+// vetoes count.
 func (e *Engine) EndGap(ctx context.Context) {
 	if g := e.gaps.now(); g != nil {
 		e.endGap(ctx, g, true)
@@ -98,11 +101,8 @@ func (e *Engine) endGap(ctx context.Context, g *gap, handled bool) {
 	if err := e.flushEarly(ctx); err != nil {
 		return
 	}
-	// Requests for other chats are events of their own, journaled with the outcome.
-	for range 2 {
-		if handled && !e.waitHandled(ctx, e.c.Store.LastSeq(), g.ended) {
-			return
-		}
+	if handled && !e.awaitHandled(ctx, g.ended) {
+		return
 	}
 	e.gaps.mu.Lock()
 	defer e.gaps.mu.Unlock()
@@ -211,7 +211,7 @@ func (e *Engine) journalSomeEarly(ctx context.Context) (int, error) {
 		ev, err := event.Decode(r.Body, event.Hints{ID: r.ID, Type: r.Type})
 		if err != nil { // an older chertd could decode it
 			q := store.Quarantined{Received: r.Received, Source: r.Source, Reason: err.Error(), Body: r.Body}
-			if err := e.c.Store.Quarantine(ctx, q); err != nil {
+			if err := e.c.Store.Quarantine(ctx, q); err != nil && !errors.Is(err, store.ErrInQuarantine) {
 				return 0, err
 			}
 			continue
@@ -225,33 +225,4 @@ func (e *Engine) journalSomeEarly(ctx context.Context) (int, error) {
 		}
 	}
 	return len(list), e.c.Store.DropEarly(ctx, list[len(list)-1].N)
-}
-
-// waitHandled waits until the outcomes of all events up to a sequence are durable. It
-// returns false if ctx or the gap ends first, or the engine drains.
-func (e *Engine) waitHandled(ctx context.Context, seq int64, ended <-chan struct{}) bool {
-	for _, s := range e.shards {
-		for !s.tookAll(seq) {
-			if e.draining.Load() || !wait.For(ctx, handledEvery, ended) {
-				return false
-			}
-			select {
-			case <-ended:
-				return false
-			default:
-			}
-		}
-	}
-	return e.waitDurable(ctx) == nil
-}
-
-// tookAll reports whether a shard has taken all of its events up to a sequence from its
-// queue and from the store.
-func (s *shard) tookAll(seq int64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.queue) > 0 {
-		return s.queue[0].Seq > seq
-	}
-	return !s.behind
 }

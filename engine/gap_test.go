@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chertd/engine/event"
+	"chertd/rules"
 	"chertd/rules/turn"
 )
 
@@ -208,6 +209,86 @@ func TestDeliveriesInAnyGapAreHandledOnceAndInOrder(t *testing.T) {
 		ids := r.order(fmt.Sprint("c", n))
 		if len(ids) != each || len(slices.Compact(slices.Clone(ids))) != each {
 			t.Errorf("%d of %d events were handled: %s", len(ids), each, strings.Join(ids, " "))
+		}
+	}
+}
+
+// A schedule runs on time during a gap. The read that it requests waits, so that a missed veto
+// stops it.
+func TestScheduleRunsDuringAGapAndItsReadWaits(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64
+	r := &rig{t: t, dir: t.TempDir(), now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}
+	r.changed.L = &r.mu
+	r.write("p.lua", `
+chert.every("15m", { name = "sweep" }, function(ev)
+  chert.mark_read("c1")
+  chert.mark_read("c2")
+end)
+chert.on("message.received", { words = "stop" }, function(ev) chert.keep_unread(ev.chat.id) end)`)
+	r.start()
+	r.wait("the schedule", func() bool {
+		at, err := r.st.ScheduleDone(ctx, scheduleIn(r, "sweep"), r.now())
+		return err == nil && !at.IsZero()
+	})
+	ahead.Store(int64(16 * time.Minute))
+	r.eng.BeginGap(time.Hour)
+	r.eng.swapped <- struct{}{} // reads the clock again
+	requests := func() (n int) {
+		for _, o := range r.seen {
+			if h := o.Handled; h != nil && h.Entry.Forward != nil {
+				n++
+			}
+		}
+		return n
+	}
+	r.wait("the run and its requests", func() bool { return requests() == 2 })
+	r.message("c1", "missed", "stop")
+	r.handledAll("missed")
+	if n := r.called("c1") + r.called("c2"); n > 0 {
+		t.Errorf("%d calls during the gap", n)
+	}
+	r.eng.EndGap(ctx)
+	r.wait("the call that is not vetoed", func() bool { return r.called("c2") == 1 })
+	if r.called("c1") > 0 {
+		t.Error("the read went out although a missed message vetoes it")
+	}
+}
+
+// scheduleIn returns the id of a schedule of the pack p.
+func scheduleIn(r *rig, name string) (id rules.ScheduleID) {
+	for _, rule := range r.eng.Rules().Schedules() {
+		if rule.Name == name {
+			id = scheduleOf(rule)
+		}
+	}
+	return id
+}
+
+// The end of a gap waits for what its events cause in other chats, whatever shard has these.
+func TestGapEndsWithWhatItsEventsCause(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "p.lua", `
+chert.on("message.received", { words = "far" }, function(ev)
+  chert.keep_unread("x" .. ev.chat.id)
+end)`)
+	const chats = 64
+	for round := range 10 {
+		r.eng.BeginGap(time.Hour)
+		for i := range chats {
+			r.deliver(fmt.Sprint("c", i), fmt.Sprintf("e%d.%d", round, i), "far")
+		}
+		r.eng.EndGap(ctx)
+		n := 0
+		done := r.lock()
+		for _, o := range r.seen {
+			if h := o.Handled; h != nil && h.Entry.Forward != nil {
+				n++
+			}
+		}
+		done()
+		if n != (round+1)*chats {
+			t.Fatalf("round %d: %d requests are handled at the end of the gap, want %d", round, n, (round+1)*chats)
 		}
 	}
 }

@@ -109,6 +109,7 @@ func (m *manager) webhook() *control.Webhook {
 	}
 	s := m.hook.Stats()
 	w := &control.Webhook{
+		Lag:      m.lag(s.Lag),
 		Accepted: s.Accepted, Duplicates: s.Duplicates, Quarantined: s.Quarantined,
 		Unavailable: s.Unavailable + s.Broken + s.Busy, Refused: map[string]int64{},
 	}
@@ -116,6 +117,15 @@ func (m *manager) webhook() *control.Webhook {
 		w.Refused[string(why)] = n
 	}
 	return w
+}
+
+// lag returns a lag for the API, with the time of its last event by the local clock.
+func (m *manager) lag(l source.Lag) control.Lag {
+	out := control.Lag{Seconds: l.Last.Seconds(), MedianSeconds: l.Median.Seconds(), MaxSeconds: l.Max.Seconds()}
+	if !l.At.IsZero() {
+		out.LastEvent = l.At.Add(-m.clock.Offset())
+	}
+	return out
 }
 
 // catchup returns how far the events log is read; nil if it is not.
@@ -127,11 +137,14 @@ func (m *manager) catchup() *control.Catchup {
 	s := log.Stats()
 	c := &control.Catchup{
 		State: control.CatchupDone, Passed: s.Passed, Read: s.Read, Ahead: s.Ahead,
-		Rows: s.Rows, Found: s.Found, Quarantined: s.Quarantined, Error: s.Failed,
+		Rows: s.Rows, Found: s.Found, Quarantined: s.Quarantined, Error: s.Failed, Lag: m.lag(s.Lag),
 	}
+	pause := m.eng.Status().Pause.Until
 	switch {
 	case s.NoLog:
 		c.State = control.CatchupNoLog
+	case !pause.IsZero() && (s.Passing || s.Failed != ""):
+		c.State, c.Until = control.CatchupWaiting, pause
 	case s.Failed != "":
 		c.State = control.CatchupFailing
 	case s.Passing || s.Passed.IsZero():
@@ -151,10 +164,11 @@ func (m *manager) streamStatus() *control.Stream {
 	}
 	s := m.stream.Stats()
 	c := &control.Stream{
-		Connected: s.Connected, LastEvent: s.LastEvent, LastByte: s.LastByte, LagSeconds: s.Lag.Seconds(),
+		Connected: s.Connected, LastByte: s.LastByte, Lag: m.lag(s.Lag),
 		Events: int64(s.Taken.Events), Known: int64(s.Taken.Known), Quarantined: int64(s.Taken.Quarantined),
 		Reconnects: s.Reconnects, Failures: s.Failures,
 	}
+	c.LastEvent = s.LastEvent // of an unknown lag, too
 	if !s.Down.IsZero() && s.LastError != "" {
 		c.Down, c.Error = s.Down, s.LastError
 	}

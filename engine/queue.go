@@ -63,7 +63,6 @@ func (s *shard) fetch(ctx context.Context) {
 	}
 	s.storeWorks()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for i := range entries {
 		s.push(&entries[i])
 	}
@@ -73,6 +72,8 @@ func (s *shard) fetch(ctx context.Context) {
 		s.behind = false
 		s.count(0)
 	}
+	s.mu.Unlock()
+	s.e.gaps.signal()
 }
 
 // take removes the next event from the queue, claims its chat and returns it; nil: there is

@@ -62,6 +62,7 @@ type shard struct {
 	newest       int64           // highest sequence known: at New, or of an entry of this shard
 	last         int64           // highest sequence that was ever in queue
 	taken        int64           // highest sequence taken out of queue
+	handled      int64           // events up to it, if there are any, are handled and published
 	behind       bool            // the store has entries that are not in queue
 	chats        *chatCache      // published
 	claimed      map[string]bool // chats of the current batch
@@ -286,6 +287,7 @@ func (s *shard) work(ctx context.Context) {
 			s.storeWorks()
 			s.notePace(b)
 			b.publish()
+			s.noteHandled()
 			b.end()
 			return
 		}

@@ -36,7 +36,7 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	st := control.Status{
 		Version: m.version, Since: m.since, Draining: m.eng.draining.Load(), InFlight: m.eng.calls.InFlight(), Ready: len(h.NotReady) == 0,
 		NotReady: h.NotReady, NoCalls: h.NoCalls, Blocked: h.Blocked, Notes: h.Notes, Paused: m.eng.calls.Paused(), Calls: m.callsStatus(),
-		Events: stats.Events, Pending: stats.Pending, Intake: m.eng.intake(), Chats: stats.Chats,
+		Events: stats.Events, Pending: stats.Pending, Early: stats.Early, Intake: m.eng.intake(), Chats: stats.Chats,
 		Quarantined: stats.Quarantined, Bytes: stats.Bytes, Actions: map[string]int64{},
 		Unknown: unknown, Holds: held, Postponed: postponed,
 	}

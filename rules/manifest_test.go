@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,4 +97,40 @@ func TestSizes(t *testing.T) {
 			t.Errorf("%q is %v, %v; want %v", text, got, err, want)
 		}
 	}
+}
+
+// Whatever a pack.yaml has, it is a manifest, or has errors with their places; and it takes
+// no more memory than it may.
+func FuzzParseManifest(f *testing.F) {
+	for _, text := range []string{
+		"name: vip\nmode: off\nconfig: {a: 1, b: [x], c: {d: 2026-01-05}}\npermissions: [typing]\nlimits: {steps: 2_000_000, memory: 16MiB, kv: 1GiB, reads: 300/10m}\nfailure_policy: fail_open\n",
+		"config: &c {x: *c}", "? [a]\n: b\n? {x: y}\n: z", "name: x\nname: y", "<<: {mode: live}", "mode: !!binary AAAA", "a: &a [*a, *a]", "---\n---\n", "%YAML 9\n---\na",
+		"config: {x: .inf, y: 1e999, z: 0x_1, t: !!timestamp 1}", "\ufeffname: x", "limits: {reads: 1/0s, kv: -1}", "config:\n\tx: 1",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		m, diags := parseManifest(File{Path: "p", Bytes: in})
+		lines := 2 + strings.Count(string(in), "\n") + strings.Count(string(in), "\r") + strings.Count(string(in), "\u0085") + strings.Count(string(in), "\u2028") + strings.Count(string(in), "\u2029")
+		for _, d := range diags {
+			if d.Line < 0 || d.Line > lines || d.Col < 0 || d.Message == "" {
+				t.Errorf("%d:%d: %q", d.Line, d.Col, d.Message)
+			}
+		}
+		if diags.Errors() {
+			return
+		}
+		if !slices.Contains([]Mode{"", Live, Shadow, Off}, m.Mode) || !slices.Contains([]FailurePolicy{"", FailClosed, FailOpen}, m.FailurePolicy) ||
+			m.Limits.Steps < 0 || m.Limits.Memory < 0 || m.KV < 0 || m.Reads.N < 0 || m.Reads.N > 0 && m.Reads.Per <= 0 {
+			t.Errorf("no errors, and %+v", m)
+		}
+		for name, v := range m.Config {
+			if !identifier.MatchString(name) || v == nil {
+				t.Errorf("a setting %q of %v", name, v)
+			}
+		}
+		if again, _ := parseManifest(File{Path: "p", Bytes: in}); fmt.Sprint(again) != fmt.Sprint(m) {
+			t.Errorf("parsed again it is %+v, not %+v", again, m)
+		}
+	})
 }

@@ -59,6 +59,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 		}
 	}
 	counts := fmt.Sprintf("%s in all, %d pending, %d in quarantine", thousands(s.Events), s.Pending, s.Quarantined)
+	if s.Early > 0 {
+		counts += fmt.Sprintf("; %s until the events log is read", choose(s.Early == 1, "1 more waits", thousands(s.Early)+" more wait"))
+	}
 	line("events", "%s; %s", choose(s.Ready, "accepted", "NOT READY"), choose(s.Unknown == "", counts, "counts unknown"))
 	if s.Intake == control.IntakeSlowed {
 		line("", "acknowledgements are slowed down: rules are slower than events arrive")
@@ -72,14 +75,14 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	for _, why := range s.NotReady {
 		line("", "not ready: %s", why)
 	}
-	for i, trouble := range webhookTrouble(s.Webhook) {
-		line(choose(i == 0, "webhook", ""), "%s", trouble)
+	for i, text := range webhookState(s.Webhook, now) {
+		line(choose(i == 0, "webhook", ""), "%s", text)
 	}
 	if c := s.Catchup; c != nil {
 		line("log", "%s", caughtUp(c, now))
 	}
 	if t := s.Stream; t != nil {
-		line("stream", "%s; %s, %s known already", streamState(t, now), many(t.Events, "event"), thousands(t.Known))
+		line("stream", "%s; %s, %s known already%s", streamState(t, now), many(t.Events, "event"), thousands(t.Known), lagOf(&t.Lag, now))
 	}
 	line("calls", "%s; %s", choose(s.Paused, "PAUSED", choose(len(s.NoCalls) > 0, "NOT MADE", "going out")), lastConfirmed(s.Calls.LastConfirmed, now))
 	for _, why := range s.NoCalls {
@@ -115,6 +118,7 @@ func caughtUp(c *control.Catchup, now time.Time) string {
 	state := map[string]string{
 		control.CatchupDone:    "read",
 		control.CatchupReading: "being read",
+		control.CatchupWaiting: "waits until " + c.Until.Local().Format("15:04:05") + " because of a rate limit (429)",
 		control.CatchupFailing: "CAN'T BE READ",
 		control.CatchupNoLog:   "CAN'T BE READ: there is none at chert.base_url",
 	}[c.State]
@@ -130,7 +134,20 @@ func caughtUp(c *control.Catchup, now time.Time) string {
 	} else {
 		last = "; " + last
 	}
-	return state + last + "; " + many(c.Found, "event") + " came by it alone"
+	return state + last + "; " + many(c.Found, "event") + " came by it alone" + lagOf(&c.Lag, now)
+}
+
+// lagOf returns, in words that follow others, when the last event of a source came and how
+// long events were under way; "" if none has come.
+func lagOf(l *control.Lag, now time.Time) string {
+	if l.LastEvent.IsZero() {
+		return ""
+	}
+	text := fmt.Sprintf("; the last %s ago, after %.1f s", roughly(now.Sub(l.LastEvent)), l.Seconds)
+	if l.MaxSeconds > 0 {
+		text += fmt.Sprintf(" (median %.1f s, longest %.1f s in 5m)", l.MedianSeconds, l.MaxSeconds)
+	}
+	return text
 }
 
 // streamState returns, in words, whether the stream is connected.
@@ -143,7 +160,7 @@ func streamState(s *control.Stream, now time.Time) string {
 	case s.LastEvent.IsZero():
 		return "connected; no event yet"
 	}
-	return fmt.Sprintf("connected; last event %s ago, after %.1f s", roughly(now.Sub(s.LastEvent)), s.LagSeconds)
+	return "connected"
 }
 
 // lastConfirmed returns, in words, when Chert last confirmed a call.
@@ -194,10 +211,14 @@ func counted(list []string, total int64, others string) []string {
 	return list
 }
 
-// webhookTrouble lists the requests that were rejected since the start.
-func webhookTrouble(w *control.Webhook) (all []string) {
+// webhookState says what has come by the webhook, and lists the requests that were rejected
+// since the start.
+func webhookState(w *control.Webhook, now time.Time) (all []string) {
 	if w == nil {
 		return nil
+	}
+	if w.Accepted+w.Duplicates > 0 {
+		all = append(all, fmt.Sprintf("%s, %s known already%s", many(w.Accepted, "event"), thousands(w.Duplicates), lagOf(&w.Lag, now)))
 	}
 	for _, why := range slices.Sorted(maps.Keys(w.Refused)) {
 		all = append(all, fmt.Sprintf("REFUSED %s: %s (see the log)", thousands(w.Refused[why]), why))

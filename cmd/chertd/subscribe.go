@@ -45,7 +45,8 @@ account's credentials from chertd.yaml. Do exactly one of these:
 once, and where to put it. URL is the public https address that reaches
 sources.webhook.listen, with the path sources.webhook.path. If a subscription
 with this URL exists, every event would be delivered twice: that needs --again.
-` + devInbox + ` is the URL of Chert's dev inbox, which delivers nothing.
+` + devInbox + ` is the URL of Chert's dev inbox, which delivers nothing:
+its events come by the events log (sources.catchup) and the stream.
 
 --list lists the subscriptions. Those that are inactive, or whose path is not
 sources.webhook.path, have a line that says this.

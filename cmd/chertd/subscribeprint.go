@@ -111,7 +111,7 @@ func (s *subscriber) printCreated(what string, sub chert.Subscription, next []st
 // nextSteps returns what to do with a new subscription.
 func (s *subscriber) nextSteps(sub chert.Subscription) []string {
 	if sub.URL == devInbox {
-		return []string{"nothing in chertd: the dev inbox delivers no events, and GET /dev-inbox lists them"}
+		return []string{"nothing in chertd: its events come by the events log and the stream, and GET /dev-inbox lists them"}
 	}
 	if !s.hasSecrets() {
 		return append(s.secretSteps(), "start the daemon: chertd run"+s.configFlag())

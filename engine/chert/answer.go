@@ -19,6 +19,9 @@ const (
 	maxList   = 16 << 20 // of a list, such as a page of 200 rows of the events log
 )
 
+// ErrTooLong is the cause of the error of a good answer that is too long to be read.
+var ErrTooLong = errors.New("the response is too long")
+
 // read returns the reply or the error in an answer.
 //
 // Only the documented shapes are Chert's answers: the call's own success, and the
@@ -82,7 +85,7 @@ func (c *Client) examine(resp *http.Response, k *call, into any, e *Error) bool 
 	case readErr != nil:
 		e.Message, e.cause = "the response was truncated: "+readErr.Error(), readErr
 	case len(body) > limit:
-		e.Message = fmt.Sprintf("the response is longer than %d KiB", limit>>10)
+		e.Message, e.cause = fmt.Sprintf("the response is longer than %d KiB", limit>>10), ErrTooLong
 	case fields == nil && !noContent:
 		e.Message = "the response is not a JSON object" + describe(resp, quoted)
 	case fields.reportsFailure():

@@ -217,7 +217,7 @@ func TestEventsLog(t *testing.T) {
 		t.Errorf("got %+v, want %+v", row, want)
 	}
 	// Bad rows are there, for event.Decode to say what is wrong with them.
-	if bad := page.Rows[1]; bad.ID != "" || bad.Type != "ping" || !bad.CreatedAt.IsZero() || string(page.Rows[2].Raw) != `"nonsense"` {
+	if bad := page.Rows[1]; bad.ID != "7" || bad.Type != "ping" || !bad.CreatedAt.IsZero() || string(page.Rows[2].Raw) != `"nonsense"` {
 		t.Errorf("bad rows came as %+v and %s", bad, page.Rows[2].Raw)
 	}
 

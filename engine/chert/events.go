@@ -39,7 +39,8 @@ type Row struct {
 	Raw       json.RawMessage
 }
 
-// Events reads one page of the events log.
+// Events reads one page of the events log. If the page is too long to be read, its error is an
+// ErrTooLong: a page of fewer rows may not be.
 func (c *Client) Events(ctx context.Context, q EventQuery) (EventPage, Reply, error) {
 	var got struct {
 		Events []json.RawMessage `json:"events"`
@@ -81,7 +82,7 @@ func (q EventQuery) values() url.Values {
 
 func newRow(raw json.RawMessage) Row {
 	var w struct {
-		ID        string `json:"id"`
+		ID        loose  `json:"id"`
 		Type      string `json:"type"`
 		EventID   string `json:"event_id"`
 		CreatedAt string `json:"created_at"`
@@ -89,5 +90,21 @@ func newRow(raw json.RawMessage) Row {
 	// A malformed field stays empty; event.Decode reports what is wrong with Raw.
 	_ = json.Unmarshal(raw, &w)
 	created, _ := time.Parse(time.RFC3339, w.CreatedAt)
-	return Row{ID: w.ID, Type: w.Type, EventID: w.EventID, CreatedAt: created.UTC(), Raw: raw}
+	return Row{ID: string(w.ID), Type: w.Type, EventID: w.EventID, CreatedAt: created.UTC(), Raw: raw}
+}
+
+// loose is a string, or a number as it is written.
+type loose string
+
+// UnmarshalJSON implements json.Unmarshaler. A value of another kind stays empty.
+func (l *loose) UnmarshalJSON(raw []byte) error {
+	var number json.Number
+	if json.Unmarshal(raw, &number) == nil && raw[0] != '"' {
+		*l = loose(number)
+		return nil
+	}
+	var text string
+	_ = json.Unmarshal(raw, &text)
+	*l = loose(text)
+	return nil
 }

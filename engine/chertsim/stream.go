@@ -102,6 +102,7 @@ func (s *Sim) breakStream(c *call, fault *FailRule, next []byte) {
 		c.w.Write(next[:len(next)/2])
 	case FailReset:
 		reset(c.w)
+		panic(http.ErrAbortHandler)
 	}
 	http.NewResponseController(c.w).Flush()
 	if fault.Mode == FailHang {

@@ -68,7 +68,10 @@ type Status struct {
 	Calls    Calls     `json:"calls"`
 	Events   int64     `json:"events"`  // in the journal
 	Pending  int64     `json:"pending"` // not handled yet
-	Intake   string    `json:"intake"`  // whether events are taken in as fast as they come: IntakeOpen …
+	// Early counts events that were acknowledged while older ones are read from the events
+	// log. They are journaled after those; Events and Pending do not count them yet.
+	Early  int64  `json:"early"`
+	Intake string `json:"intake"` // whether events are taken in as fast as they come: IntakeOpen …
 	// Missed counts, over all packs, the events that a pack has missed because it was
 	// broken, failed or suspended, and that have not run through it since.
 	Missed int64 `json:"missed"`
@@ -132,8 +135,18 @@ type Postponement struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
+// Lag is how long the new events of a source were under way, from their creation to their
+// arrival, in seconds. Chert's times may be whole seconds.
+type Lag struct {
+	LastEvent     time.Time `json:"last_event,omitzero"` // when the last one arrived; zero: none since the start
+	Seconds       float64   `json:"lag_seconds"`         // of the last one
+	MedianSeconds float64   `json:"lag_median_seconds"`  // of those of the last five minutes
+	MaxSeconds    float64   `json:"lag_max_seconds"`     // of them
+}
+
 // Webhook counts the answers of the webhook since the start.
 type Webhook struct {
+	Lag
 	Accepted    int64 `json:"accepted"`   // new events
 	Duplicates  int64 `json:"duplicates"` // events taken in before
 	Quarantined int64 `json:"quarantined"`
@@ -144,7 +157,8 @@ type Webhook struct {
 
 // Catchup is how far Chert's events log is read.
 type Catchup struct {
-	State string `json:"state"` // CatchupDone …
+	State string    `json:"state"`          // CatchupDone …
+	Until time.Time `json:"until,omitzero"` // of CatchupWaiting
 	// Passed is when the log was last read to its end; zero: not since the start.
 	Passed time.Time `json:"passed,omitzero"`
 	Read   time.Time `json:"read,omitzero"`  // created_at of the newest row that was read since the start
@@ -155,25 +169,26 @@ type Catchup struct {
 	Found       int64  `json:"found"`
 	Quarantined int64  `json:"quarantined"`
 	Error       string `json:"error,omitempty"` // of the last pass
+	Lag                // of those that no other source had brought
 }
 
 // Values of Catchup.State.
 const (
 	CatchupDone    = "done"    // the last pass was complete
 	CatchupReading = "reading" // a pass is under way
+	CatchupWaiting = "waiting" // until Catchup.Until, after a 429: calls wait for the same
 	CatchupFailing = "failing" // the log can't be read; retried
 	CatchupNoLog   = "no_log"  // there is no events log at chert.base_url; retried
 )
 
 // Stream is the state of Chert's stream of events.
 type Stream struct {
-	Connected   time.Time `json:"connected,omitzero"`  // since when; zero: not connected
-	Down        time.Time `json:"down,omitzero"`       // since when it fails to connect; zero: it does not
-	LastEvent   time.Time `json:"last_event,omitzero"` // zero: none since the start
-	LastByte    time.Time `json:"last_byte,omitzero"`  // of an event or a heartbeat
-	LagSeconds  float64   `json:"lag_seconds"`         // of the last event: from its creation to its arrival
-	Events      int64     `json:"events"`              // new ones since the start
-	Known       int64     `json:"known"`               // that another source had brought
+	Connected   time.Time `json:"connected,omitzero"` // since when; zero: not connected
+	Down        time.Time `json:"down,omitzero"`      // since when it fails to connect; zero: it does not
+	Lag                   // its last event is the last one of all, new or known
+	LastByte    time.Time `json:"last_byte,omitzero"` // of an event or a heartbeat
+	Events      int64     `json:"events"`             // new ones since the start
+	Known       int64     `json:"known"`              // that another source had brought
 	Quarantined int64     `json:"quarantined"`
 	Reconnects  int64     `json:"reconnects"`
 	Failures    int64     `json:"failures"` // of attempts and connections

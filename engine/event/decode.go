@@ -29,7 +29,8 @@ type Hints struct{ ID, Type string }
 //     change afterwards. FromRaw tells whether it has all of the event.
 //
 // Undocumented deliveries are events, too: unknown fields are ignored, null and an empty
-// id count as missing, a malformed time is the zero time. The documented types must have
+// id count as missing, as does an id or type of a row that is not a string (an id may be a
+// number); a malformed time is the zero time. The documented types must have
 // their documented shape. For any other type, a chat, message or legacy field of another
 // shape counts as missing; Raw has it. An error is always a *MalformedError, and the
 // delivery belongs in quarantine.

@@ -95,12 +95,10 @@ func (env *envelope) row() (row, error) {
 	if !present(env.Payload) {
 		return row{}, &MalformedError{Field: "payload", Reason: "missing: a row of the events log without its envelope"}
 	}
-	r := row{eventID: env.EventID, payload: env.Payload}
-	r.leadID = first(stringIn(env.ChatID), stringIn(env.LeadID))
-	var s slow
-	s.text("id", env.ID, &r.id)
-	s.text("type", env.Type, &r.typ)
-	return r, s.failure()
+	return row{
+		id: textIn(env.ID), eventID: env.EventID, typ: stringIn(env.Type), payload: env.Payload,
+		leadID: first(stringIn(env.ChatID), stringIn(env.LeadID)),
+	}, nil
 }
 
 // documented reports whether the shape of a field is documented for a type of event, so
@@ -163,6 +161,15 @@ func stringIn(raw json.RawMessage) string {
 	var s string
 	_ = json.Unmarshal(raw, &s) // it was read before: it is JSON
 	return s
+}
+
+// textIn returns the value of a string or the digits of a number, and "" for any other kind of
+// value.
+func textIn(raw json.RawMessage) string {
+	if present(raw) && kindOf(raw) == "a number" {
+		return string(raw)
+	}
+	return stringIn(raw)
 }
 
 func present(raw json.RawMessage) bool {

@@ -17,7 +17,7 @@ import (
 	"chertd/rules/chat"
 )
 
-// CatchUpConfig has the settings of a CatchUp. All fields are needed but Lookback and Jitter.
+// CatchUpConfig has the settings of a CatchUp. All fields are needed but Lags, Lookback and Jitter.
 type CatchUpConfig struct {
 	// Page reads a page of the events log.
 	Page func(context.Context, chert.EventQuery) (chert.EventPage, chert.Reply, error)
@@ -27,11 +27,16 @@ type CatchUpConfig struct {
 	// Cursor returns the time up to which the log is journaled; zero: it was never read.
 	Cursor    func(context.Context) (time.Time, error)
 	SetCursor func(context.Context, time.Time) error
+	// Least returns the time up to which rows are never wanted, by Chert's clock: before the
+	// first start and the lookback. Zero: it was not stored.
+	Least    func(context.Context) (time.Time, error)
+	SetLeast func(context.Context, time.Time) error
 	// Started returns when the log was to be read for the first time, by Now. It stays the
 	// same across restarts.
 	Started func(context.Context) (time.Time, error)
 	// Take stores deliveries in their order. Its error is that of the context.
 	Take func(context.Context, []Delivery) (Taken, error)
+	Lags *Lags // of Take; nil: the lag is not measured
 
 	// BeginGap is called when events may have been missed, and EndGap when all of them are
 	// journaled. EndGap returns once what waited for that may continue.
@@ -53,6 +58,7 @@ type CatchUp struct {
 	wake chan struct{}
 
 	applied map[string]time.Time // created_at of rows that the next pass will read again, by id
+	wide    time.Time            // when the last wide pass was complete; zero: none since the start
 
 	mu    sync.Mutex
 	gap   bool // events may have been missed since the last pass began
@@ -71,6 +77,8 @@ type CatchUpStats struct {
 	Found       int64 // of them, events that had not come in by another source
 	Quarantined int64
 
+	Lag Lag // of the events that had not come in by another source
+
 	Failed string // why the last pass failed; "": it did not
 	// NoLog is set if what answers at base_url has no events log. Calls don't wait for it.
 	NoLog bool
@@ -81,6 +89,12 @@ const (
 	// Their times have whole seconds, and rows that several servers write may become
 	// visible in another order. Rows that are known are recognized by their event_id.
 	logOverlap = 30 * time.Second
+	// wideOverlap is how much older the rows are that a pass reads again once in wideEvery,
+	// and soon after the start: a row may become visible that late if Chert has trouble.
+	wideOverlap = time.Hour
+	wideEvery   = time.Hour
+	// widePages is how many pages of them are read at most, from the newest: 10,000 rows.
+	widePages = 50
 	// logPage is how many rows are read at a time: the most that Chert allows.
 	logPage = 200
 	// maxApplied is how many rows are remembered as applied. Further ones are taken in
@@ -125,7 +139,11 @@ func (c *CatchUp) Gap() {
 func (c *CatchUp) Stats() CatchUpStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.stats
+	s := c.stats
+	if c.cfg.Lags != nil {
+		s.Lag = c.cfg.Lags.Stats()
+	}
+	return s
 }
 
 func (c *CatchUp) note(change func(*CatchUpStats)) {
@@ -219,7 +237,7 @@ func (c *CatchUp) failed(err error, failures, none int) time.Duration {
 	c.note(func(s *CatchUpStats) { s.Failed, s.NoLog = err.Error(), none >= noLogAfter })
 	switch {
 	case none == noLogAfter:
-		c.cfg.Log.Error("there is no events log at chert.base_url; calls go out without it, and events that the webhook misses are lost",
+		c.cfg.Log.Error("there is no events log at chert.base_url; calls do not wait for it, and events that the webhook misses are lost",
 			"error", err, "hint", "check chert.base_url; or turn the log off: sources.catchup.enabled: false")
 	case failures == 1 && none == 0:
 		c.cfg.Log.Warn("could not read the events log; retrying", "error", err)
@@ -252,10 +270,40 @@ func (c *CatchUp) pass(ctx context.Context) error {
 		return err
 	}
 	w := walk{since: cursor.Add(-logOverlap)}
+	wide, err := c.widen(ctx, &w)
+	if err != nil {
+		return err
+	}
 	if err := c.back(ctx, &w); err != nil {
 		return err
 	}
-	return c.forward(ctx, &w, cursor)
+	if err := c.forward(ctx, &w, cursor); err != nil {
+		return err
+	}
+	if wide {
+		c.wide = c.cfg.Now()
+	}
+	return nil
+}
+
+// widen makes a walk a wide one, if it is time for that. Nothing waits for what a wide walk
+// finds, so none is made while calls wait for the pass.
+func (c *CatchUp) widen(ctx context.Context, w *walk) (bool, error) {
+	c.mu.Lock()
+	open := c.open
+	c.mu.Unlock()
+	if since := c.cfg.Now().Sub(c.wide); open || since >= 0 && since < wideEvery {
+		return false, nil
+	}
+	least, err := c.cfg.Least(ctx)
+	if err != nil {
+		return false, err
+	}
+	w.needed = w.since
+	if w.since = w.since.Add(logOverlap - wideOverlap); w.since.Before(least) {
+		w.since = least
+	}
+	return true, nil
 }
 
 // begin returns the cursor of a log that was never read, and stores it: the first start, by
@@ -282,7 +330,11 @@ func (c *CatchUp) begin(ctx context.Context) (time.Time, error) {
 		now = now.Add(-since)
 	}
 	// Rows created within the second of Date may be older or newer.
-	cursor := now.Add(-c.cfg.Lookback - time.Second + logOverlap)
+	least := now.Add(-c.cfg.Lookback - time.Second)
+	if err := c.cfg.SetLeast(ctx, least); err != nil {
+		return time.Time{}, err
+	}
+	cursor := least.Add(logOverlap)
 	return cursor, c.cfg.SetCursor(ctx, cursor)
 }
 
@@ -293,11 +345,16 @@ func (c *CatchUp) page(ctx context.Context, q chert.EventQuery) (chert.EventPage
 	return c.cfg.Page(ctx, q)
 }
 
-// back reads the log from its newest row back to where w begins.
+// back reads the log from its newest row back to where w begins. A page of long events may be
+// longer than an answer may be; then it is read in parts.
 func (c *CatchUp) back(ctx context.Context, w *walk) error {
 	q := chert.EventQuery{Since: w.since, Limit: logPage}
 	for {
 		page, reply, err := c.page(ctx, q)
+		if errors.Is(err, chert.ErrTooLong) && q.Limit > 1 {
+			q.Limit = max(1, q.Limit/8)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -306,14 +363,14 @@ func (c *CatchUp) back(ctx context.Context, w *walk) error {
 				w.until = c.cfg.Now()
 			}
 		}
-		if err := w.add(q.Cursor, page); err != nil {
+		if err := w.add(q.Cursor, q.Limit, page); err != nil {
 			return err
 		}
 		c.note(func(s *CatchUpStats) { s.Ahead = w.rows })
 		if w.complete {
 			return nil
 		}
-		q.Cursor = page.Next
+		q.Cursor, q.Limit = page.Next, min(2*q.Limit, logPage)
 	}
 }
 
@@ -328,7 +385,7 @@ func (c *CatchUp) forward(ctx context.Context, w *walk, cursor time.Time) error 
 			return nil
 		}
 		if p.rows == nil && p.n > 0 {
-			page, _, err := c.page(ctx, chert.EventQuery{Since: w.since, Limit: logPage, Cursor: p.cursor})
+			page, _, err := c.page(ctx, chert.EventQuery{Since: w.since, Limit: p.limit, Cursor: p.cursor})
 			if err != nil {
 				return err
 			}
@@ -356,10 +413,10 @@ func (c *CatchUp) forward(ctx context.Context, w *walk, cursor time.Time) error 
 	}
 }
 
-// keyOf returns what a row is recognized by: its id, or a hash of it.
+// keyOf returns what a row is recognized by: its ids, or a hash of it.
 func keyOf(r *chert.Row) string {
 	if r.ID != "" {
-		return r.ID
+		return r.ID + "\x00" + r.EventID
 	}
 	sum := sha256.Sum256(r.Raw)
 	return string(sum[:])

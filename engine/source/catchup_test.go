@@ -95,16 +95,19 @@ type caught struct {
 	*CatchUp
 	log    *fakeLog
 	cursor time.Time
-	ids    []string // events, in the order of the journal
-	seen   map[string]bool
-	mu     sync.Mutex
-	gaps   []string // "begin" and "end n": with so many events
-	text   bytes.Buffer
-	take   func() error // of a batch
+	least  time.Time
+
+	quarantined map[string]bool // bodies
+	ids         []string        // events, in the order of the journal
+	seen        map[string]bool
+	mu          sync.Mutex
+	gaps        []string // "begin" and "end n": with so many events
+	text        bytes.Buffer
+	take        func() error // of a batch
 }
 
 func newCaught(l *fakeLog) *caught {
-	c := &caught{log: l, seen: map[string]bool{}}
+	c := &caught{log: l, seen: map[string]bool{}, quarantined: map[string]bool{}}
 	logger := slog.New(slog.NewTextHandler(&c.text, nil))
 	in := Intake{
 		Tenant: "acme-7a3f", Now: time.Now, Log: logger,
@@ -123,6 +126,10 @@ func newCaught(l *fakeLog) *caught {
 			return receipts, nil
 		},
 		Quarantine: func(_ context.Context, q store.Quarantined) error {
+			if c.quarantined[string(q.Body)] {
+				return store.ErrInQuarantine
+			}
+			c.quarantined[string(q.Body)] = true
 			c.ids = append(c.ids, "quarantined "+q.Reason)
 			return nil
 		},
@@ -134,6 +141,8 @@ func newCaught(l *fakeLog) *caught {
 		Cursor:    func(context.Context) (time.Time, error) { return c.cursor, nil },
 		Started:   func(context.Context) (time.Time, error) { return started, nil },
 		SetCursor: func(_ context.Context, t time.Time) error { c.cursor = t; return nil },
+		Least:     func(context.Context) (time.Time, error) { return c.least, nil },
+		SetLeast:  func(_ context.Context, t time.Time) error { c.least = t; return nil },
 		Take: func(ctx context.Context, d []Delivery) (Taken, error) {
 			if c.take != nil {
 				if err := c.take(); err != nil {
@@ -229,6 +238,60 @@ func TestCatchUpTakesEachRowOnce(t *testing.T) {
 			t.Errorf("journaled %q", c.ids)
 		}
 	})
+}
+
+// A row that becomes visible long after newer ones is read within the hour, also after a
+// restart; one from before the first start never is, however often the log is read again. A
+// quiet log costs a request each minute.
+func TestCatchUpReadsRowsThatAppearLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &fakeLog{now: time.Now}
+		for i := range 20 {
+			l.add(fmt.Sprint("a", i), time.Now().Add(-time.Duration(i+2)*time.Minute), pinged(fmt.Sprint("old", i)))
+		}
+		c := newCaught(l)
+		c.run(t, time.Minute)
+		now := time.Now()
+		for i := range 5 {
+			l.add(fmt.Sprint("r", i), now.Add(time.Duration(i)*time.Minute), pinged(fmt.Sprint("e", i)))
+		}
+		late := func(id string, created, shown time.Duration) {
+			l.rows = slices.Insert(l.rows, 0, logRow{id, now.Add(created).Truncate(time.Second), now.Add(shown), json.RawMessage(pinged(id))})
+			slices.SortStableFunc(l.rows, func(a, b logRow) int { return a.created.Compare(b.created) })
+		}
+		late("late", 2*time.Minute, 20*time.Minute)
+		late("later", 110*time.Minute, 160*time.Minute)
+		before := len(l.requests)
+		c.run(t, 100*time.Minute)
+		c.want(t, "after a late row", "e0", "e1", "e2", "e3", "e4", "late")
+		if n := len(l.requests) - before; n < 95 || n > 102 {
+			t.Errorf("%d requests in 100 minutes", n)
+		}
+		time.Sleep(70 * time.Minute)
+		again := newCaught(l)
+		again.cursor, again.least, again.seen = c.cursor, c.least, c.seen
+		again.run(t, 90*time.Second)
+		again.want(t, "after a restart", "later")
+	})
+}
+
+// Of rows that were read before, a wide pass reads no more than widePages; all that are new
+// are read.
+func TestWidePassIsBounded(t *testing.T) {
+	t.Parallel()
+	now := testNow
+	w := walk{since: now.Add(-time.Hour), needed: now.Add(-time.Minute)}
+	n := 0
+	for ; !w.complete; n++ {
+		at := now.Add(-time.Duration(n) * time.Second)
+		err := w.add(fmt.Sprint(n), logPage, chert.EventPage{Next: fmt.Sprint(n + 1), Rows: []chert.Row{{ID: fmt.Sprint(n), CreatedAt: at}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != 60+widePages {
+		t.Errorf("%d pages, want 60 and %d", n, widePages)
+	}
 }
 
 // A log that can't be read at the first start is read from that start on, not from when it
@@ -450,6 +513,60 @@ func TestWalkKeepsBoundedMemory(t *testing.T) {
 		c.run(t, 2*time.Minute)
 		if len(c.ids) != len(want)+grown || grown < 5 {
 			t.Errorf("%d events, want %d and %d that came meanwhile", len(c.ids), len(want), grown)
+		}
+	})
+}
+
+// After a restart, rows that are in quarantine are read again: they are neither logged nor
+// counted again.
+func TestQuarantinedRowsAreLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &fakeLog{now: time.Now}
+		c := newCaught(l)
+		c.run(t, time.Second)
+		l.add("bad", time.Now().Add(time.Second), `{"event":`)
+		time.Sleep(5 * time.Second)
+		c.run(t, time.Second)
+		again := newCaught(l)
+		again.cursor, again.quarantined = c.cursor, c.quarantined
+		again.run(t, time.Second)
+		for of, n := range map[*caught]int{c: 1, again: 0} {
+			if s := of.Stats(); strings.Count(of.text.String(), "delivery quarantined") != n || s.Quarantined != int64(n) || s.Rows != 1 {
+				t.Errorf("want %d: %+v\n%s", n, s, of.text.String())
+			}
+		}
+	})
+}
+
+// A page of events that are too long together is read in parts, also when it is read again.
+func TestCatchUpReadsLongPagesInParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &fakeLog{now: time.Now}
+		c := newCaught(l)
+		c.run(t, time.Second)
+		var want []string
+		for i := range 60 { // of 1 MiB
+			id := fmt.Sprintf("e%03d", i)
+			l.add("r"+id, time.Now().Add(time.Second), fmt.Sprintf(`{"event":"ping","event_id":%q,"x":%q}`, id, strings.Repeat("x", 1<<20-64)))
+			want = append(want, id)
+		}
+		c.cfg.Page = func(ctx context.Context, q chert.EventQuery) (page chert.EventPage, reply chert.Reply, err error) {
+			page, reply, err = l.read(ctx, q)
+			size := 0
+			for i := range page.Rows {
+				size += len(page.Rows[i].Raw)
+			}
+			if size > 16<<20 {
+				return chert.EventPage{}, reply, chert.ErrTooLong
+			}
+			return page, reply, err
+		}
+		time.Sleep(10 * time.Second)
+		before := len(l.requests)
+		c.run(t, time.Second)
+		c.want(t, "long pages", want...)
+		if n := len(l.requests) - before; n > 40 {
+			t.Errorf("%d requests", n)
 		}
 	})
 }

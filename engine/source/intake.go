@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -31,10 +32,13 @@ type Delivery struct {
 type Intake struct {
 	Tenant string // events of other tenants are quarantined; empty: none are
 	// Ingest makes arrivals durable, and returns a receipt for each.
-	Ingest     func(context.Context, []turn.Arrival) ([]store.Receipt, error)
+	Ingest func(context.Context, []turn.Arrival) ([]store.Receipt, error)
+	// Quarantine makes a delivery durable that can't be understood. Its error is
+	// store.ErrInQuarantine if that is known already.
 	Quarantine func(context.Context, store.Quarantined) error
 	Now        func() time.Time
 	Log        *slog.Logger
+	Lags       *Lags // measures how long new events were under way; nil: it is not measured
 }
 
 const (
@@ -77,16 +81,19 @@ func OtherTenant(e *event.Event, tenant string) string {
 	return fmt.Sprintf("partner_id: of tenant %q, this is %q", clip(e.Tenant), tenant)
 }
 
-// quarantine stores a delivery that can't be understood.
-func (in *Intake) quarantine(ctx context.Context, d *Delivery, reason string) error {
+// quarantine stores a delivery that can't be understood. One that is stored already is known.
+func (in *Intake) quarantine(ctx context.Context, d *Delivery, reason string) (known bool, err error) {
 	if d.Place != "" {
 		reason = d.Place + ": " + reason
 	}
-	err := in.Quarantine(ctx, store.Quarantined{Received: d.Received, Source: d.Source, Reason: reason, Header: d.Header, Body: d.Body})
-	if err == nil {
+	err = in.Quarantine(ctx, store.Quarantined{Received: d.Received, Source: d.Source, Reason: reason, Header: d.Header, Body: d.Body})
+	switch {
+	case errors.Is(err, store.ErrInQuarantine):
+		return true, nil
+	case err == nil:
 		in.Log.Warn("delivery quarantined", "source", d.Source, "reason", reason)
 	}
-	return err
+	return false, err
 }
 
 // Take stores deliveries in their order. While the store fails it retries, so that none is
@@ -117,21 +124,31 @@ func (in *Intake) takeBatch(ctx context.Context, deliveries []Delivery) (taken T
 			arrivals = append(arrivals, turn.Arrival{Event: e, Received: d.Received})
 			continue
 		}
-		if err := in.insist(ctx, func() error { return in.quarantine(ctx, d, reason) }); err != nil {
+		known := false
+		err := in.insist(ctx, func() (err error) {
+			known, err = in.quarantine(ctx, d, reason)
+			return err
+		})
+		switch {
+		case err != nil:
 			return taken, err
+		case known:
+			taken.Known++
+		default:
+			taken.Quarantined++
 		}
-		taken.Quarantined++
 	}
 	if len(arrivals) == 0 {
 		return taken, nil
 	}
 	err = in.insist(ctx, func() error {
 		receipts, err := in.Ingest(ctx, arrivals)
-		for _, r := range receipts {
+		for i, r := range receipts {
 			if r.Duplicate {
 				taken.Known++
 			} else {
 				taken.Events++
+				in.Lags.note(arrivals[i].Event.At)
 			}
 		}
 		return err

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 	"chertd/rules/chat"
 )
 
-// StreamConfig has the parts of a Stream. All but Since and Gap are required.
+// StreamConfig has the parts of a Stream. All but Lags, Since and Gap are required.
 type StreamConfig struct {
 	// Open opens the stream of events created after since.
 	Open func(ctx context.Context, since time.Time) (io.ReadCloser, chert.Reply, error)
@@ -25,6 +26,7 @@ type StreamConfig struct {
 
 	Now      func() time.Time // the local clock
 	ChertNow func() time.Time // Chert's clock, as far as it is known
+	Lags     *Lags            // of Take
 	Jitter   func() float64   // in [0, 1), for the time between attempts
 	Log      *slog.Logger
 
@@ -38,6 +40,9 @@ type StreamConfig struct {
 const (
 	// streamIdle is how long a stream may be silent: twice Chert's heartbeat.
 	streamIdle = 30 * time.Second
+	// streamLine is how long a line may take to arrive whole: an event of 1 MiB at 9 kB a
+	// second. A server that never ends a line sends no events.
+	streamLine = 2 * time.Minute
 	// streamOverlap is how far a connection goes back behind what the last one has
 	// covered. Chert's times are whole seconds, and an event may appear after a newer one.
 	streamOverlap = 30 * time.Second
@@ -45,8 +50,11 @@ const (
 	// regular. Chert documents 60 s.
 	streamLife = 55 * time.Second
 	// streamLeast is the shortest life after which the next connection is made
-	// immediately.
-	streamLeast = time.Second
+	// immediately. After streamOften connections in a row that lived shorter than
+	// streamHealthy it is made later and later, and a failure ends no series of failures.
+	streamLeast   = time.Second
+	streamOften   = 5
+	streamHealthy = 10 * time.Second
 	// streamQuiet is how long a stream is silent when all that was created before has
 	// arrived. While Chert sends older events, it does not pause.
 	streamQuiet = 5 * time.Second
@@ -59,6 +67,7 @@ const (
 // Errors that end a connection.
 var (
 	errStreamIdle  = fmt.Errorf("nothing arrived for %v, not even a heartbeat", streamIdle)
+	errStreamStuck = fmt.Errorf("no line was complete within %v", streamLine)
 	errStreamEnded = errors.New("the connection ended early")
 	errStreamShort = errors.New("the stream was closed right after it opened")
 )
@@ -82,11 +91,11 @@ type Stream struct {
 // StreamStats is the state of a Stream, and what it has counted since the start. Times are by
 // the local clock; zero: never.
 type StreamStats struct {
-	Connected time.Time     // since when; zero: not connected
-	Down      time.Time     // since when it has failed to connect; zero: it has not
-	LastEvent time.Time     // when the last event arrived
-	LastByte  time.Time     // when anything arrived last, such as a heartbeat
-	Lag       time.Duration // of the last event: from its creation to its arrival
+	Connected time.Time // since when; zero: not connected
+	Down      time.Time // since when it has failed to connect; zero: it has not
+	LastEvent time.Time // when the last event arrived
+	LastByte  time.Time // when anything arrived last, such as a heartbeat
+	Lag       Lag       // of the new events; At and Last are of the last one, new or not
 
 	Taken      Taken
 	Reconnects int64 // after the first connection
@@ -103,7 +112,12 @@ func NewStream(cfg StreamConfig) *Stream {
 func (s *Stream) Stats() StreamStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stats
+	st := s.stats
+	if s.cfg.Lags != nil {
+		lag := s.cfg.Lags.Stats()
+		st.Lag.Median, st.Lag.Max = lag.Median, lag.Max
+	}
+	return st
 }
 
 func (s *Stream) update(f func(*StreamStats)) {
@@ -130,7 +144,7 @@ func (s *Stream) Run(ctx context.Context) {
 		since = least
 	}
 	s.covered = since
-	failures, opened := 0, false
+	failures, shorts, opened := 0, 0, false
 	for ctx.Err() == nil {
 		from := s.covered.Add(-streamOverlap)
 		if from.Before(least) {
@@ -144,11 +158,18 @@ func (s *Stream) Run(ctx context.Context) {
 		if s.covered.Before(least) {
 			least = s.covered // the local clock was ahead
 		}
+		healthy := c.lived >= streamHealthy
+		if shorts++; healthy {
+			shorts = 0
+		}
 		if err == nil {
 			failures = 0
+			if shorts > streamOften && !wait.For(ctx, min(chat.Backoff(shorts-streamOften, s.cfg.Jitter()), streamBackoff)) {
+				return
+			}
 			continue
 		}
-		if c.bytes > 0 && !errors.As(err, new(*streamError)) {
+		if healthy && !errors.As(err, new(*streamError)) {
 			failures = 0
 		}
 		failures++
@@ -212,10 +233,11 @@ type connection struct {
 	body   io.ReadCloser
 	cut    *time.Timer // closes body when it is silent
 	opened bool
-	began  time.Time // when it opened, by the local clock
-	date   time.Time // Chert's clock then
-	bytes  int64
-	idle   bool // guarded by Stream.mu
+	began  time.Time     // when it opened, by the local clock
+	date   time.Time     // Chert's clock then
+	line   time.Time     // when the line began that is arriving
+	lived  time.Duration // once it has ended
+	idle   bool          // guarded by Stream.mu
 }
 
 // chertNow returns the time of Chert's clock, by the answer that opened the stream: the local
@@ -223,10 +245,14 @@ type connection struct {
 func (c *connection) chertNow() time.Time { return c.date.Add(c.s.cfg.Now().Sub(c.began)) }
 
 // Read implements io.Reader. It limits how long the stream is silent; the time between two
-// Reads, in which the reader waits for the store, does not count.
+// Reads, in which the reader waits for the store, does not count. And it limits how long a
+// line takes.
 func (c *connection) Read(p []byte) (int, error) {
 	before := c.s.cfg.Now()
-	c.cut.Reset(streamIdle)
+	if c.line.IsZero() {
+		c.line = before
+	}
+	c.cut.Reset(min(streamIdle, max(0, c.line.Add(streamLine).Sub(before))))
 	n, err := c.body.Read(p)
 	c.cut.Stop()
 	if n > 0 {
@@ -236,7 +262,9 @@ func (c *connection) Read(p []byte) (int, error) {
 			// which there is the overlap.
 			c.s.cover(c.chertNow())
 		}
-		c.bytes += int64(n)
+		if bytes.ContainsAny(p[:n], "\r\n") {
+			c.line = now
+		}
 		c.s.update(func(st *StreamStats) { st.LastByte = now })
 	}
 	return n, err
@@ -311,7 +339,9 @@ func (s *Stream) connected(c *connection, again bool) {
 func (c *connection) ended(closed bool, err error) error {
 	idle := false
 	c.s.update(func(*StreamStats) { idle = c.idle })
-	lived := c.s.cfg.Now().Sub(c.began)
+	now := c.s.cfg.Now()
+	lived := now.Sub(c.began)
+	c.lived = lived
 	switch {
 	case errors.As(err, new(*streamError)):
 		return err
@@ -319,6 +349,8 @@ func (c *connection) ended(closed bool, err error) error {
 		return errStreamShort
 	case closed:
 		return nil
+	case idle && now.Sub(c.line) >= streamLine:
+		return errStreamStuck
 	case idle:
 		return errStreamIdle
 	case err != nil:
@@ -345,7 +377,7 @@ func (c *connection) take(ctx context.Context, data string) bool {
 	s.update(func(st *StreamStats) {
 		st.LastEvent = now
 		if known {
-			st.Lag = chertNow.Sub(created)
+			st.Lag.At, st.Lag.Last = chertNow, chertNow.Sub(created)
 		}
 	})
 	return true

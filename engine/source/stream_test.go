@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -60,8 +61,14 @@ type streamBench struct {
 
 func newStreamBench(t *testing.T) *streamBench {
 	b := &streamBench{sim: chertsim.New(chertsim.Config{Now: time.Now})}
+	b.start(t, b.sim)
+	return b
+}
+
+// start starts the stream of a server.
+func (b *streamBench) start(t *testing.T, handler http.Handler) {
 	p := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
-	server := &http.Server{Handler: b.sim}
+	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}
 	go server.Serve(p)
 	transport := &http.Transport{DialContext: p.dial, DisableKeepAlives: true}
 	client, err := chert.New(chert.Config{BaseURL: "http://127.0.0.1:1" + chertsim.BasePath, Tenant: chertsim.DefaultTenant,
@@ -70,8 +77,8 @@ func newStreamBench(t *testing.T) *streamBench {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	in := source.Intake{Tenant: chertsim.DefaultTenant, Now: time.Now, Log: log,
+	logger := slog.New(slog.DiscardHandler)
+	in := source.Intake{Tenant: chertsim.DefaultTenant, Now: time.Now, Log: logger,
 		Ingest: func(_ context.Context, arrivals []turn.Arrival) (receipts []store.Receipt, err error) {
 			for _, a := range arrivals {
 				receipts = append(receipts, store.Receipt{Duplicate: seen[a.Event.ID]})
@@ -93,7 +100,7 @@ func newStreamBench(t *testing.T) *streamBench {
 			b.opened = append(b.opened, time.Since(began))
 			return client.Stream(ctx, since)
 		},
-		Take: in.Take, Now: time.Now, ChertNow: time.Now, Jitter: func() float64 { return 1 }, Log: log,
+		Take: in.Take, Now: time.Now, ChertNow: time.Now, Jitter: func() float64 { return 1 }, Log: logger,
 		Gap: func() { b.gaps++ },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -102,13 +109,14 @@ func newStreamBench(t *testing.T) *streamBench {
 	t.Cleanup(func() {
 		cancel()
 		<-ended
-		b.sim.Close()
+		if b.sim != nil {
+			b.sim.Close()
+		}
 		server.Close()
 		transport.CloseIdleConnections()
 		synctest.Wait()
 	})
 	synctest.Wait()
-	return b
 }
 
 func (b *streamBench) fail(t *testing.T, f chertsim.FailRule) {
@@ -220,4 +228,146 @@ func TestStreamLosesNothing(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 	})
+}
+
+func choose(first bool, a, b int) int {
+	if first {
+		return a
+	}
+	return b
+}
+
+// hostile is a server whose streams are of a kind for five minutes, and good afterwards.
+type hostile struct {
+	began time.Time
+	do    func(w http.ResponseWriter, send func(text string) bool, sleep func(time.Duration) bool)
+}
+
+func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	send := func(text string) bool {
+		_, err := io.WriteString(w, text)
+		return err == nil && http.NewResponseController(w).Flush() == nil
+	}
+	sleep := func(d time.Duration) bool {
+		select {
+		case <-time.After(d):
+			return time.Since(h.began) < 5*time.Minute
+		case <-r.Context().Done():
+			return false
+		}
+	}
+	if time.Since(h.began) < 5*time.Minute {
+		h.do(w, send, sleep)
+		return
+	}
+	send(`data: {"event":"ping","event_id":"good"}` + "\n\n")
+	for range 4 {
+		select {
+		case <-time.After(15 * time.Second):
+			send(": heartbeat\n\n")
+		case <-r.Context().Done():
+			return
+		}
+	}
+	send("event: close\ndata: {}\n\n")
+}
+
+// Whatever a server sends instead of events, chertd keeps little of it, does not connect more
+// often than it backs off, and takes in the events that follow.
+func TestHostileStreamsAreLeft(t *testing.T) {
+	t.Parallel()
+	type (
+		send  = func(string) bool
+		sleep = func(time.Duration) bool
+	)
+	again := func(every time.Duration, text string) func(http.ResponseWriter, send, sleep) {
+		return func(_ http.ResponseWriter, send send, sleep sleep) {
+			for send(text) && sleep(every) {
+			}
+		}
+	}
+	once := func(text string) func(http.ResponseWriter, send, sleep) {
+		return func(_ http.ResponseWriter, send send, _ sleep) { send(text) }
+	}
+	answer := func(status int, header ...string) func(http.ResponseWriter, send, sleep) {
+		return func(w http.ResponseWriter, send send, _ sleep) {
+			for i := 0; i < len(header); i += 2 {
+				w.Header().Set(header[i], header[i+1])
+			}
+			w.WriteHeader(status)
+			if status != http.StatusNoContent {
+				send("<html>data: {}")
+			}
+		}
+	}
+	ping := func(n int) string { return fmt.Sprintf(`{"event":"ping","event_id":"e%d"}`, n) }
+	for name, test := range map[string]struct {
+		do   func(http.ResponseWriter, send, sleep)
+		most int // connections in five minutes
+		got  string
+	}{
+		"a line without end":      {again(500*time.Millisecond, strings.Repeat("x", 4<<10)), 4, "good"},
+		"a data line without end": {again(500*time.Millisecond, "data: "+strings.Repeat("x", 4<<10)), 4, "good"},
+		"a byte every 20 seconds": {again(20*time.Second, "d"), 4, "good"},
+		"comments without end":    {again(200*time.Millisecond, ": "+strings.Repeat("x", 1<<10)+"\n"), 2, "good"},
+		"blank lines without end": {again(200*time.Millisecond, "\r\n\n\r"), 2, "good"},
+		"zeros":                   {again(time.Second, "\x00\x00\n\n"), 2, "good"},
+		"fields without data":     {again(time.Second, "id: 1\nretry: 1\nevent: x\n\n"), 2, "good"},
+		"closed when it opens":    {once("event: close\ndata: {}\n\n"), 16, "good"},
+		"closed each second": {func(_ http.ResponseWriter, send send, sleep sleep) {
+			sleep(1100 * time.Millisecond)
+			send("event: close\n\n")
+		}, 22, "good"},
+		"an event, and the end":    {once("data: " + ping(1) + "\n\n"), 16, "e1 good"},
+		"half an event":            {once("data: " + ping(1) + "\n"), 16, "good"},
+		"error events":             {once("event: error\ndata: x\n\n"), 16, "good"},
+		"retry immediately":        {once("retry: 0\n\n"), 16, "good"},
+		"nothing":                  {once(""), 16, "good"},
+		"204":                      {answer(204), 16, "good"},
+		"a redirect":               {answer(302, "Location", "/elsewhere"), 16, "good"},
+		"a page":                   {answer(200, "Content-Type", "text/html"), 16, "good"},
+		"gzip that is none":        {answer(200, "Content-Encoding", "gzip"), 16, "good"},
+		"a 503 with a Retry-After": {answer(503, "Retry-After", "120", "Content-Type", "text/html"), 4, "good"},
+		"an event in pieces": {func(_ http.ResponseWriter, send send, sleep sleep) {
+			for _, c := range "data: " + ping(1) + "\r\n\r\n" {
+				send(string(c))
+				sleep(time.Second)
+			}
+			for sleep(15*time.Second) && send(":\n") {
+			}
+		}, 2, "e1 good"},
+		"long events": {func(_ http.ResponseWriter, send send, sleep sleep) {
+			for n := range 3 {
+				send("data: " + strings.Repeat("x", 5<<20) + "\n\ndata: " + ping(n) + "\n\n")
+			}
+			for sleep(15*time.Second) && send(":\n") {
+			}
+		}, 2, "e0 e1 e2 good"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := &streamBench{}
+				b.start(t, &hostile{time.Now(), test.do})
+				time.Sleep(5 * time.Minute)
+				synctest.Wait()
+				n := len(b.opened)
+				time.Sleep(3 * time.Minute)
+				synctest.Wait()
+				// A line that does not end is left before five minutes are over.
+				if least := choose(strings.HasPrefix(name, "a line") || strings.HasPrefix(name, "a data line") || strings.HasPrefix(name, "a byte"), 2, 1); n > test.most || n < least {
+					t.Errorf("%d connections in five minutes, want at most %d: %v", n, test.most, b.opened)
+				}
+				if got := strings.Join(b.got, " "); got != test.got {
+					t.Errorf("took in %q, want %q", got, test.got)
+				}
+				for _, reason := range b.quarantined {
+					if !strings.Contains(reason, "longer than") {
+						t.Errorf("quarantined: %s", reason)
+					}
+				}
+			})
+		})
+	}
 }

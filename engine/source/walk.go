@@ -17,6 +17,8 @@ const walkBytes = 32 << 20
 // than one of them, so a page stays the same while the log grows.
 type walk struct {
 	since    time.Time // rows that are not newer than this are not wanted
+	needed   time.Time // rows that are newer must be read; of older ones, at most widePages
+	older    int       // pages of rows that need not be read
 	until    time.Time // Chert's time when the walk began
 	pages    []walkPage
 	cursors  map[string]bool // of the pages
@@ -31,6 +33,7 @@ type walk struct {
 // walkPage is a page of the log.
 type walkPage struct {
 	cursor string // with which it was read; "": the newest
+	limit  int    // the rows that were asked for
 	rows   []chert.Row
 	n      int // rows; more than len(rows) if they are not in memory
 	bytes  int
@@ -45,8 +48,8 @@ var (
 // maxEmpty is how many pages in a row may be empty and have a next one.
 const maxEmpty = 10
 
-// add adds the page that was read with a cursor.
-func (w *walk) add(cursor string, page chert.EventPage) error {
+// add adds the page of at most limit rows that was read with a cursor.
+func (w *walk) add(cursor string, limit int, page chert.EventPage) error {
 	rows, size := page.Rows[:0:0], 0
 	for _, r := range page.Rows {
 		if !r.CreatedAt.IsZero() && !r.CreatedAt.After(w.since) {
@@ -58,6 +61,10 @@ func (w *walk) add(cursor string, page chert.EventPage) error {
 	}
 	if page.Next == "" {
 		w.complete = true
+	}
+	if n := len(rows); n > 0 && !rows[0].CreatedAt.IsZero() && !rows[0].CreatedAt.After(w.needed) {
+		w.older++
+		w.complete = w.complete || w.older >= widePages
 	}
 	if w.empty++; len(page.Rows) > 0 {
 		w.empty = 0
@@ -82,7 +89,7 @@ func (w *walk) add(cursor string, page chert.EventPage) error {
 	if w.cursors[page.Next] && page.Next != "" {
 		return fmt.Errorf("%w: %q", errSameCursor, clip(page.Next))
 	}
-	w.pages = append(w.pages, walkPage{cursor, rows, len(rows), size})
+	w.pages = append(w.pages, walkPage{cursor, limit, rows, len(rows), size})
 	w.rows += len(rows)
 	w.bytes += size
 	// The first page has no cursor, so it can't be read again as it was: its rows stay.

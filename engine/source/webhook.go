@@ -98,6 +98,7 @@ type WebhookStats struct {
 	Unavailable int64             // answered 503: Ingest or Quarantine failed
 	Broken      int64             // incomplete bodies, answered 503
 	Busy        int64             // too many at a time, answered 503
+	Lag         Lag               // of the new events
 }
 
 // NewWebhook checks a configuration and returns a Webhook.
@@ -122,7 +123,7 @@ func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 	w := &Webhook{
 		cfg:      cfg,
 		path:     path,
-		intake:   Intake{Tenant: cfg.Tenant, Ingest: cfg.Ingest, Quarantine: cfg.Quarantine, Now: cfg.Now, Log: cfg.Log},
+		intake:   Intake{Tenant: cfg.Tenant, Ingest: cfg.Ingest, Quarantine: cfg.Quarantine, Now: cfg.Now, Log: cfg.Log, Lags: NewLags(cfg.ChertNow)},
 		storing:  make(chan struct{}, cfg.InFlight),
 		patience: patience{limit: cfg.StoreTime},
 		stats:    WebhookStats{Refused: map[Refusal]int64{}},
@@ -218,6 +219,7 @@ func (w *Webhook) Stats() WebhookStats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.stats
+	s.Lag = w.intake.Lags.Stats()
 	s.Refused = make(map[Refusal]int64, len(w.stats.Refused))
 	for why, n := range w.stats.Refused {
 		s.Refused[why] = n
@@ -234,7 +236,7 @@ func (w *Webhook) take(rw http.ResponseWriter, r *http.Request, body []byte, now
 	e, reason := w.intake.decode(&d)
 	if reason != "" {
 		d.Header = keptHeaders(r.Header)
-		if err := w.intake.quarantine(w.patience.context(), &d, reason); err != nil {
+		if _, err := w.intake.quarantine(w.patience.context(), &d, reason); err != nil {
 			w.fail(rw, err, now)
 			return
 		}
@@ -255,6 +257,7 @@ func (w *Webhook) take(rw http.ResponseWriter, r *http.Request, body []byte, now
 		answer(rw, "duplicate", e.ID)
 		return
 	}
+	w.intake.Lags.note(e.At)
 	w.count(func(s *WebhookStats) { s.Accepted++ })
 	answer(rw, "accepted", e.ID)
 }

@@ -24,8 +24,11 @@ var ErrClosed = errors.New("store is closed")
 // Nothing of the batch is kept; the caller runs its handlers again.
 var ErrConflict = errors.New("kv changed since it was read")
 
+// ErrInQuarantine is returned by Quarantine for a delivery that is in quarantine already.
+var ErrInQuarantine = errors.New("the delivery is in quarantine already")
+
 // Store makes events and what becomes of them durable. Its methods may be called
-// from several goroutines. An error other than ErrClosed and ErrConflict means that
+// from several goroutines. An error other than ErrClosed, ErrConflict and ErrInQuarantine means that
 // nothing was kept and that the call may be repeated; each method says what holds
 // when ctx ends.
 //
@@ -45,8 +48,8 @@ type Store interface {
 	Append(ctx context.Context, arrivals []turn.Arrival) ([]Receipt, error)
 
 	// Quarantine keeps a delivery that has a valid signature and could not be
-	// understood. A body that is quarantined already is not kept twice. An end of
-	// ctx has the same effect as with Append.
+	// understood. A body that is quarantined already is not kept twice: the error is
+	// ErrInQuarantine then. An end of ctx has the same effect as with Append.
 	Quarantine(ctx context.Context, q Quarantined) error
 	// DropQuarantined removes deliveries from the quarantine. It ignores unknown IDs.
 	DropQuarantined(ctx context.Context, ids []int64) error
@@ -220,6 +223,7 @@ type ActionFilter struct {
 type Stats struct {
 	Events      int64
 	Pending     int64
+	Early       int64 // arrivals of AppendEarly that were not dropped
 	Quarantined int64
 	Actions     map[chat.Status]int64
 	Chats       int64

@@ -82,7 +82,7 @@ func (w *writer) keepCounts() error {
 }
 
 // Stats implements store.Reader. It counts nothing: the transactions that add and
-// remove rows keep the counts. It only looks up the chats that are late.
+// remove rows keep the counts, and the numbers of early events have no gaps. It only looks up the chats that are late.
 func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	late := s.writer.behind.chatIDs() // before the tables: what leaves the memory is in them then
 	return browse(ctx, s, "read the counts", func(c *conn) (st store.Stats, err error) {
@@ -97,6 +97,12 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 			}
 			return nil
 		})
+		if err == nil {
+			var early driver.Value
+			if early, err = c.one(ctx, countEarly); early != nil {
+				st.Early = intOf(early)
+			}
+		}
 		for i := 0; i < len(late) && err == nil; i++ {
 			var known driver.Value
 			if known, err = c.one(ctx, selectChatKnown, late[i]); known == nil {

@@ -16,6 +16,7 @@ var (
 
 	insertEarly = declare(`INSERT INTO early_events (id, type, source, received_at, raw) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
 	selectEarly = declare(`SELECT n, id, type, source, received_at, raw FROM early_events WHERE n > 0 ORDER BY n LIMIT ?`)
+	countEarly  = declare(`SELECT (SELECT max(n) FROM early_events) - (SELECT min(n) FROM early_events) + 1`) // the oldest are deleted first
 	deleteEarly = declare(`DELETE FROM early_events WHERE n <= ?`)
 )
 

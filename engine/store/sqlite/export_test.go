@@ -14,7 +14,7 @@ import (
 func Recount(ctx context.Context, s *Store) (string, error) {
 	want := store.Stats{Actions: map[chat.Status]int64{}}
 	err := s.snapshot(ctx, "count", func(c *conn) error {
-		for table, n := range map[string]*int64{"events": &want.Events, "pending": &want.Pending, "quarantine": &want.Quarantined, "chats": &want.Chats} {
+		for table, n := range map[string]*int64{"events": &want.Events, "pending": &want.Pending, "quarantine": &want.Quarantined, "chats": &want.Chats, "early_events": &want.Early} {
 			v, err := c.one(ctx, &statement{sql: "SELECT count(*) FROM " + table})
 			if err != nil {
 				return err

@@ -35,7 +35,14 @@ func (s *Store) Quarantine(ctx context.Context, q store.Quarantined) error {
 	var st step
 	st.add(insertQuarantine, micros(q.Received), q.Source, q.Reason, header, body, sum[:])
 	st.changes[0].counts = countQuarantine
-	return s.submit(ctx, newRequest("quarantine a delivery", st), false)
+	r := newRequest("quarantine a delivery", st)
+	if err := s.submit(ctx, r, false); err != nil {
+		return err
+	}
+	if r.receipts[0].Duplicate {
+		return store.ErrInQuarantine
+	}
+	return nil
 }
 
 // Quarantined implements store.Reader.

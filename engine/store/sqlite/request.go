@@ -24,7 +24,7 @@ type request struct {
 	late   bool         // it writes all that is late
 	ticks  bool         // it is made every second
 
-	receipts []store.Receipt // of the first step's arrivals, once answered
+	receipts []store.Receipt // of the first step's arrivals or its delivery for the quarantine, once answered
 }
 
 const (

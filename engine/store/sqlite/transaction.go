@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"chertd/engine/store"
 	"chertd/rules/turn"
 )
 
@@ -127,8 +128,12 @@ func (w *writer) apply(r *request) (refused, err error) {
 	for i := range r.steps {
 		s := &r.steps[i]
 		for j := range s.changes {
-			if err := w.change(&s.changes[j]); err != nil {
+			n, err := w.change(&s.changes[j])
+			if err != nil {
 				return nil, err
+			}
+			if s.changes[j].what == insertQuarantine {
+				r.receipts = append(r.receipts, store.Receipt{Duplicate: n == 0})
 			}
 		}
 		if s.decision != nil {
@@ -170,13 +175,14 @@ func (w *writer) apply(r *request) (refused, err error) {
 	return nil, nil
 }
 
-func (w *writer) change(c *change) error {
+// change runs a statement, and returns how many rows it has changed.
+func (w *writer) change(c *change) (int64, error) {
 	n, err := w.conn.exec(c.what, c.args...)
 	w.tx.rows[c.counts] += n
 	if c.what == clearActions {
 		w.tx.decided, w.tx.cleared = nil, true
 	}
-	return err
+	return n, err
 }
 
 // settle ends the transaction in doubt, if there is one, and reports whether it was

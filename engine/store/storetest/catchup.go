@@ -67,11 +67,14 @@ func earlyInOrder(t *testing.T, b *bench) {
 
 	ids, last := b.early(2)
 	b.equal("the first two", ids, []string{"e2", "e1"})
+	if n, err := b.s.Stats(t.Context()); err != nil || n.Early != 3 {
+		t.Errorf("three early arrivals are counted as %+v, %v", n, err)
+	}
 	b.must(b.s.DropEarly(t.Context(), last))
 	ids, _ = b.early(10)
 	b.equal("the rest", ids, []string{"e3"})
-	if n, err := b.s.Stats(t.Context()); err != nil || n.Events != 0 || n.Pending != 0 {
-		t.Errorf("early arrivals count as events: %+v, %v", n, err)
+	if n, err := b.s.Stats(t.Context()); err != nil || n.Events != 0 || n.Pending != 0 || n.Early != 1 {
+		t.Errorf("one early arrival is counted as %+v, %v", n, err)
 	}
 }
 
@@ -92,6 +95,11 @@ func earlyOnce(t *testing.T, b *bench) {
 
 // After a crash between the two, they are appended again.
 func earlyJournaled(t *testing.T, b *bench) {
+	count := func() int64 {
+		stats, err := b.s.Stats(t.Context())
+		b.must(err)
+		return stats.Early
+	}
 	for i := range 5 {
 		b.appendEarly(arrival(fmt.Sprint("e", i), "c1"))
 	}
@@ -109,6 +117,10 @@ func earlyJournaled(t *testing.T, b *bench) {
 		b.reopen()
 	}
 	b.must(b.s.DropEarly(t.Context(), last))
-	ids, _ = b.early(10)
-	b.equal("those that stay", ids, []string{"e3", "e4"})
+	b.appendEarly(arrival("e4", "c1"), arrival("e5", "c1"))
+	ids, last = b.early(10)
+	b.equal("those that stay", ids, []string{"e3", "e4", "e5"})
+	b.equal("how many", count(), int64(3))
+	b.must(b.s.DropEarly(t.Context(), last))
+	b.equal("how many at the end", count(), int64(0))
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -271,11 +272,15 @@ func emptyBatch(t *testing.T, b *bench) {
 func quarantineOnce(t *testing.T, b *bench) {
 	one := store.Quarantined{Received: noon, Source: event.SourceWebhook, Reason: "not JSON", Header: map[string]string{"Content-Type": "text/plain"}, Body: []byte("\x00nonsense\xff")}
 	other := store.Quarantined{Received: noon, Source: event.SourceStream, Reason: "empty"}
-	for range 2 {
-		b.must(b.s.Quarantine(t.Context(), one))
-		b.must(b.s.Quarantine(t.Context(), other))
-		b.reopen()
+	b.must(b.s.Quarantine(t.Context(), one))
+	b.must(b.s.Quarantine(t.Context(), other))
+	b.reopen()
+	for _, q := range []store.Quarantined{one, other} {
+		if err := b.s.Quarantine(t.Context(), q); !errors.Is(err, store.ErrInQuarantine) {
+			t.Errorf("in quarantine again: %v", err)
+		}
 	}
+	b.reopen()
 	list, err := b.s.Quarantined(t.Context(), 10)
 	b.must(err)
 	if len(list) != 2 {

@@ -241,8 +241,13 @@ func exactStats(t *testing.T, b *bench) {
 					want.Pending++
 				}
 			case 1:
-				if bodies[id] = true; b.s.Quarantine(background, store.Quarantined{Source: "webhook", Body: []byte(id)}) != nil {
-					rt.Fatal("quarantine fails")
+				var want error
+				if bodies[id] {
+					want = store.ErrInQuarantine
+				}
+				bodies[id] = true
+				if err := b.s.Quarantine(background, store.Quarantined{Source: "webhook", Body: []byte(id)}); !errors.Is(err, want) {
+					rt.Fatalf("quarantine: %v, want %v", err, want)
 				}
 			case 2: // handles an event, again too, and asks for actions
 				seq, known := ids[id]
