@@ -87,7 +87,7 @@ type check struct {
 // checks are all checks, in the order in which their problems are to be fixed.
 var checks = []check{
 	{name: "configuration", run: (*checkup).configuration},
-	{name: "secrets", needs: []string{"configuration"}, run: (*checkup).secrets},
+	{name: "secrets", run: (*checkup).secrets},
 	{name: "network", network: true, run: (*checkup).network},
 	{name: "credentials", network: true, needs: []string{"network"}, run: (*checkup).credentials},
 	{name: "clock", network: true, run: (*checkup).clock},
@@ -101,7 +101,7 @@ var checks = []check{
 	{name: "subscription", network: true, needs: []string{"credentials"}, run: (*checkup).subscription},
 	{name: "events log", network: true, needs: []string{"credentials"}, run: (*checkup).eventsLog},
 	{name: "stream", network: true, needs: []string{"credentials"}, run: (*checkup).stream},
-	{name: "delivery", network: true, needs: []string{"credentials", "control", "webhook"}, run: (*checkup).delivery},
+	{name: "delivery", network: true, needs: []string{"credentials", "control"}, run: (*checkup).delivery},
 	{name: "daemon", run: (*checkup).daemonStatus},
 }
 
@@ -121,6 +121,7 @@ type checkup struct {
 
 	db *sqlite.Examination // nil: there is no database, or it can't be read
 
+	deaf   bool                // the daemon's webhook does not answer as it should
 	target *chert.Subscription // to which the webhook's events are delivered; nil: none
 	rows   []chert.Row         // the newest of the events log
 	proved *result             // of delivery, if it was made already
@@ -179,7 +180,7 @@ func (k *checkup) perform(ctx context.Context, ch check, before []result) result
 				return skipped("fix %s first", need)
 			}
 			if r.Name == need && r.Status == statusSkipped {
-				return skipped("%s was skipped", need)
+				return skipped("%s", r.Summary)
 			}
 		}
 	}

@@ -35,6 +35,12 @@ const (
 // webhook sends a request with a bad signature to the daemon's webhook, which must refuse
 // it with 401. Without a daemon, it looks whether the address is free.
 func (k *checkup) webhook(ctx context.Context) result {
+	r := k.probed(ctx)
+	k.deaf = r.Status == statusProblem
+	return r
+}
+
+func (k *checkup) probed(ctx context.Context) result {
 	hook := k.c.Sources.Webhook
 	switch {
 	case k.faulty("sources.webhook.listen") || k.faulty("sources.webhook.path"):
@@ -242,6 +248,8 @@ func (k *checkup) replayed(ctx context.Context) result {
 	switch {
 	case k.daemon == nil:
 		return skipped("no daemon runs: start it (%s), and run chertd doctor again", k.command("run"))
+	case k.deaf:
+		return skipped("fix webhook first")
 	case k.target == nil:
 		return skipped("no subscription delivers to the webhook")
 	case k.db == nil:
