@@ -144,7 +144,7 @@ func (k *checkup) daemonStatus(context.Context) result {
 		r.warn(s.Unknown, status)
 	}
 	if s.Quarantined > 0 {
-		r.warn(many(s.Quarantined, "delivery is in quarantine"), k.daemonCommand("quarantine"))
+		r.warn(choose(s.Quarantined == 1, "1 delivery is", thousands(s.Quarantined)+" deliveries are")+" in quarantine", k.daemonCommand("quarantine"))
 	}
 	for _, note := range s.Notes {
 		r.warn(note, status+" and "+k.daemonCommand("packs")+" show more")
