@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/signal"
 	"syscall"
@@ -21,6 +22,7 @@ const (
 	doctorStep  = 10 * time.Second // of one question to the network or the daemon
 	doctorRead  = 10 * time.Second // of reading the database
 	doctorSpecs = 30 * time.Second // of checking the rules
+	doctorCheck = time.Minute      // of one check: what waits for a disk that hangs can't be interrupted
 	doctorAll   = 2 * time.Minute  // of all checks
 )
 
@@ -108,6 +110,7 @@ var checks = []check{
 // checkup is one run of chertd doctor, with what checks have found out for later ones.
 type checkup struct {
 	*doctorFlags
+	hangs  string    // the check that does not end; "": none
 	c      *Config   // nil: nothing of it can be understood
 	faults diag.List // of the configuration
 
@@ -156,19 +159,29 @@ func doctor(cmd *cobra.Command, f *doctorFlags) error {
 	if err := p.end(d); err != nil {
 		return err
 	}
-	if d.Problems > 0 {
+	switch {
+	case interrupted(ctx):
+		return fail(exitFailure, errors.New("interrupted before all checks were made"))
+	case d.Problems > 0:
 		return fail(exitFailure, errSilent)
 	}
 	return nil
 }
 
+// interrupted reports whether a signal, and not the time, has ended a checkup.
+func interrupted(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded)
+}
+
 // perform makes a check, unless an earlier result makes it meaningless.
 func (k *checkup) perform(ctx context.Context, ch check, before []result) result {
 	switch {
-	case context.Cause(ctx) == context.DeadlineExceeded:
-		return skipped("the checks before it took longer than %s", doctorAll)
-	case ctx.Err() != nil:
+	case interrupted(ctx):
 		return skipped("interrupted")
+	case ctx.Err() != nil:
+		return skipped("the checks before it took longer than %s", doctorAll)
+	case k.hangs != "":
+		return skipped("fix %s first", k.hangs)
 	case k.c == nil && ch.name != "configuration" && ch.name != "daemon":
 		return skipped("the configuration can't be read")
 	case ch.network && k.offline:
@@ -184,11 +197,23 @@ func (k *checkup) perform(ctx context.Context, ch check, before []result) result
 			}
 		}
 	}
-	r := ch.run(k, ctx)
-	if ctx.Err() != nil && context.Cause(ctx) != context.DeadlineExceeded {
-		return skipped("interrupted")
+	made := make(chan result, 1)
+	go func() { made <- ch.run(k, ctx) }()
+	limit := time.NewTimer(doctorCheck)
+	defer limit.Stop()
+	select {
+	case r := <-made:
+		if interrupted(ctx) {
+			return skipped("interrupted")
+		}
+		return r
+	case <-limit.C:
+		// The goroutine may wait for a disk forever, and still use k: no other check runs.
+		k.hangs = ch.name
+		r := fine("it does not end")
+		r.problem(fmt.Sprintf("no result within %s", doctorCheck), "look at the disks and network file systems that chertd uses: dmesg, df")
+		return r
 	}
-	return r
 }
 
 // command returns a command line of chertd with this configuration.

@@ -7,8 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"chertd/engine/control"
 	"chertd/luabind/diag"
@@ -46,6 +50,7 @@ func (k *checkup) controlSocket(context.Context) result {
 		r.Summary = "control.socket is \"\": commands can't ask a daemon"
 	case k.absent():
 		r.Summary = "no daemon listens on " + k.path
+		k.socketFolder(&r)
 		if other := k.db; other != nil && other.InUse {
 			r.problem(fmt.Sprintf("a process (pid %d) has the store open, and does not listen on this socket", other.PID), "name the socket of the daemon with --socket PATH, or the configuration of the daemon with -c FILE")
 		}
@@ -59,6 +64,17 @@ func (k *checkup) controlSocket(context.Context) result {
 	}
 	k.controlTCP(&r)
 	return r
+}
+
+// socketFolder reports a folder in which chertd can't create its socket.
+func (k *checkup) socketFolder(r *result) {
+	dir, err := existing(filepath.Dir(k.path))
+	if err == nil {
+		err = unix.Access(dir, unix.W_OK|unix.X_OK)
+	}
+	if err != nil {
+		r.problem(fmt.Sprintf("this user (uid %d) can't create the socket in %s: %v", os.Geteuid(), filepath.Dir(k.path), err), k.at("control.socket")+": set control.socket to a path in a folder that chertd can write to")
+	}
 }
 
 // controlTCP looks at control.listen and its certificate.

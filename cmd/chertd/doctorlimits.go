@@ -19,8 +19,6 @@ const (
 	webhookConns = 512
 	// otherFiles are for the store's connections, the rules, the control API and the log.
 	otherFiles = 128
-	// enoughFiles is the limit that docs/operations.md names.
-	enoughFiles = 4096
 	// leastMemory is what chertd needs for its budget of 150 MB, with what a busy moment
 	// takes beyond it (docs/speed.md).
 	leastMemory = 256 << 20

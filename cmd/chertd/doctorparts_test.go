@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"chertd/engine/control"
@@ -278,4 +279,50 @@ Then look at these:
 
 2 problems, 2 warnings, 1 of 3 checks skipped
 `)
+}
+
+// A check that hangs ends the checkup in time.
+func TestDoctorEndsWhateverHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k, began, hangs := &checkup{doctorFlags: &doctorFlags{}, c: &Config{}}, time.Now(), make(chan struct{})
+		r := k.perform(t.Context(), check{name: "disk", run: func(*checkup, context.Context) result { <-hangs; return fine("") }}, nil)
+		if r.Status != statusProblem || time.Since(began) != doctorCheck {
+			t.Errorf("after %s: %+v", time.Since(began), r)
+		}
+		r = k.perform(t.Context(), check{name: "limits", run: (*checkup).limits}, []result{r})
+		if r.Status != statusSkipped || r.Summary != "fix disk first" {
+			t.Errorf("the next check: %+v", r)
+		}
+		close(hangs)
+	})
+}
+
+func TestDoctorSkipsWhatAnEarlierProblemHides(t *testing.T) {
+	t.Parallel()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	never := func(*checkup, context.Context) result { t.Error("it was run"); return fine("") }
+	for _, test := range []struct {
+		ctx    context.Context
+		k      checkup
+		check  check
+		before []result
+		want   string
+	}{
+		{ended, checkup{c: &Config{}}, check{}, nil, "interrupted"},
+		{t.Context(), checkup{}, check{name: "rules"}, nil, "the configuration can't be read"},
+		{t.Context(), checkup{c: &Config{}, doctorFlags: &doctorFlags{offline: true}}, check{network: true}, nil, "--offline"},
+		{t.Context(), checkup{c: &Config{}}, check{needs: []string{"a", "b"}}, []result{{Name: "a", Status: statusOK}, {Name: "b", Status: statusProblem}}, "fix b first"},
+		{t.Context(), checkup{c: &Config{}}, check{needs: []string{"a"}}, []result{{Name: "a", Status: statusSkipped, Summary: "fix b first"}}, "fix b first"},
+	} {
+		test.check.run = never
+		if r := test.k.perform(test.ctx, test.check, test.before); r.Status != statusSkipped || r.Summary != test.want {
+			t.Errorf("%+v, want %q", r, test.want)
+		}
+	}
+	r := (&checkup{c: &Config{}}).perform(t.Context(), check{needs: []string{"a"}, run: func(*checkup, context.Context) result { return fine("run") }}, []result{{Name: "a", Status: statusWarning}})
+	if r.Summary != "run" {
+		t.Errorf("after a warning: %+v", r)
+	}
 }
