@@ -73,7 +73,7 @@ func (k *checkup) socketFolder(r *result) {
 		err = unix.Access(dir, unix.W_OK|unix.X_OK)
 	}
 	if err != nil {
-		r.problem(fmt.Sprintf("this user (uid %d) can't create the socket in %s: %v", os.Geteuid(), filepath.Dir(k.path), err), k.at("control.socket")+": set control.socket to a path in a folder that chertd can write to")
+		r.problem(fmt.Sprintf("user %s can't create the socket in %s: %v", userName(os.Geteuid()), filepath.Dir(k.path), err), k.at("control.socket")+": set control.socket to a path in a folder that chertd can write to")
 	}
 }
 

@@ -326,3 +326,28 @@ func TestDoctorSkipsWhatAnEarlierProblemHides(t *testing.T) {
 		t.Errorf("after a warning: %+v", r)
 	}
 }
+
+// Whoever runs doctor as another user is not advised to take the store away from chertd.
+func TestDoctorNamesTheOwnerOfAStore(t *testing.T) {
+	t.Parallel()
+	theirs, owner := "/", "root"
+	if os.Geteuid() == 0 {
+		theirs = t.TempDir()
+		const nobody = 65534
+		owner = userName(nobody)
+		if err := os.Chown(theirs, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k := &checkup{doctorFlags: &doctorFlags{daemonFlags: daemonFlags{config: "chertd.yaml"}}, c: &Config{}}
+	var r result
+	k.refused(&r, filepath.Join(theirs, "chertd.db"), theirs)
+	if f := r.Findings[0]; !strings.Contains(f.Message, "which belongs to "+owner) || !strings.HasPrefix(f.Fix, "run it as the user of chertd: sudo -u "+owner+" chertd doctor -c chertd.yaml") {
+		t.Errorf("%+v", f)
+	}
+	r = result{}
+	k.refused(&r, t.TempDir())
+	if f := r.Findings[0]; !strings.HasPrefix(f.Fix, "chmod ") {
+		t.Errorf("its own: %+v", f)
+	}
+}

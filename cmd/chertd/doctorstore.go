@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +32,11 @@ func (k *checkup) storeFile(ctx context.Context) result {
 	}
 	x, err := sqlite.Examine(ctx, k.c.Store.Path, doctorRead)
 	r := fine("%s: %s, intact", x.Path, sizeOf(x.Bytes))
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		r.Summary = x.Path
+		k.refused(&r, x.Path, filepath.Dir(x.Path))
+		return r
+	}
 	if err != nil {
 		r.Summary = x.Path
 		hint := "look at the file and its folder: ls -l " + diag.ShellWord(filepath.Dir(x.Path))
@@ -119,12 +126,46 @@ func (k *checkup) storeFolder(r *result, dir string) {
 		}
 	}
 	switch {
-	case writable == nil:
 	case errors.Is(writable, unix.EROFS):
 		r.problem("the disk of "+there+" is mounted read-only", "mount it for writing: findmnt -T "+diag.ShellWord(there)+" shows it; or set store.url to a file on another disk ("+k.at("store.url")+")")
-	default:
-		r.problem(fmt.Sprintf("this user (uid %d) can't write %s", os.Geteuid(), there), "run chertd doctor as the user of chertd (sudo -u chertd chertd doctor …); if this is that user: chown -R $(id -un) "+diag.ShellWord(there))
+	case writable != nil:
+		k.refused(r, there)
+	case os.Geteuid() == 0:
+		if owner := ownerOf(there); owner != "" && owner != userName(0) {
+			r.Summary += "; as root, nothing is known about the permissions of " + owner
+		}
 	}
+}
+
+// refused reports that this user can't read or write a file of chertd. A change of its owner
+// would keep the daemon from it, if it was run as another user by mistake.
+func (k *checkup) refused(r *result, paths ...string) {
+	me := userName(os.Geteuid())
+	message := fmt.Sprintf("user %s can't read and write %s", me, paths[0])
+	for _, path := range paths {
+		if owner := ownerOf(path); owner != "" && owner != me {
+			r.problem(message+fmt.Sprintf(", which belongs to %s", owner), fmt.Sprintf("run it as the user of chertd: sudo -u %s %s\nif chertd is to run as %s: stop it, and chown -R %[3]s %s", diag.ShellWord(owner), k.command("doctor"), me, diag.ShellWord(paths[len(paths)-1])))
+			return
+		}
+	}
+	r.problem(message, "chmod -R u+rwX "+diag.ShellWord(paths[len(paths)-1]))
+}
+
+// ownerOf returns the user who owns a file; "": not known.
+func ownerOf(path string) string {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return ""
+	}
+	return userName(int(st.Uid))
+}
+
+// userName returns the name of a user, or the number if it has none.
+func userName(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
+	}
+	return strconv.Itoa(uid)
 }
 
 // disk looks at the file system of the store and its free space.
@@ -152,19 +193,20 @@ func (k *checkup) disk(context.Context) result {
 	if day > 0 {
 		r.Summary += fmt.Sprintf("; a day takes up to %s until old texts are removed", sizeOf(day))
 	}
-	room := "make space on the disk of " + dir + ": df -h " + diag.ShellWord(dir) + "; or move the store: stop chertd, move its files, and set store.url"
+	room := "make space on the disk of " + dir + ": df -h " + diag.ShellWord(dir) + "; or put the store on another disk: stop chertd, move its files, and set store.url"
 	switch {
 	case free < max(leastRoom, day):
 		r.problem("that is less than a day's events, and what commits need", room)
 	case free < max(leastRoom, day)*fewDays:
 		r.warn(fmt.Sprintf("that is less than %d days' events", fewDays), room)
 	}
+	onDisk := "put the store on a local disk: stop chertd, move its files, and set " + k.at("store.url") + ": store: {url: \"sqlite:/var/lib/chertd/chertd.db\"}"
 	kind := fileSystem(&st)
 	switch kind.sort {
 	case diskNetwork:
-		r.problem("the store is on a network file system ("+kind.name+"): SQLite needs shared memory and locks that work, and may lose or damage data there", k.at("store.url")+": put the store on a local disk: stop chertd, move its files, and set store.url")
+		r.problem("the store is on a network file system ("+kind.name+"): SQLite needs shared memory and locks that work, and may lose or damage data there", onDisk)
 	case diskMemory:
-		r.warn("the store is in memory ("+kind.name+"): a restart of the machine loses all events and state", k.at("store.url")+": put the store on a disk")
+		r.warn("the store is in memory ("+kind.name+"): a restart of the machine loses all events and state", onDisk)
 	case diskLayer:
 		r.warn("the store is in the writable layer of a container ("+kind.name+"): it is lost with the container", "mount a volume at "+dir)
 	}
