@@ -124,10 +124,10 @@ type checkup struct {
 
 	db *sqlite.Examination // nil: there is no database, or it can't be read
 
-	deaf   bool                // the daemon's webhook does not answer as it should
-	target *chert.Subscription // to which the webhook's events are delivered; nil: none
-	rows   []chert.Row         // the newest of the events log
-	proved *result             // of delivery, if it was made already
+	deaf    bool                 // the daemon's webhook does not answer as it should
+	targets []chert.Subscription // that may deliver to this daemon's webhook, best first
+	rows    []chert.Row          // the newest of the events log
+	proved  *result              // of delivery, if it was made already
 }
 
 func doctor(cmd *cobra.Command, f *doctorFlags) error {

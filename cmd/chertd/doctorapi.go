@@ -159,7 +159,7 @@ func firstOf(names []string) string {
 func (k *checkup) eventsLog(ctx context.Context) result {
 	ctx, cancel := context.WithTimeout(ctx, doctorStep)
 	defer cancel()
-	page, _, err := k.client.Events(ctx, chert.EventQuery{})
+	page, _, err := k.client.Events(ctx, newestRows)
 	r := fine("readable, and empty")
 	switch {
 	case err != nil:

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,6 +125,9 @@ func (k *checkup) canListen(r *result, key, address string) bool {
 	return false
 }
 
+// passing are the states of calls that end without anybody's help, and are not faults.
+var passing = []string{control.CallsCatchUp, control.CallsWait, control.CallsDrain}
+
 // daemonStatus reports what the daemon itself finds wrong.
 func (k *checkup) daemonStatus(context.Context) result {
 	s := k.daemon
@@ -137,7 +141,7 @@ func (k *checkup) daemonStatus(context.Context) result {
 	if s.Draining {
 		r.Summary = "it is stopping"
 	} else if !s.Ready || len(s.NoCalls) > 0 {
-		r.Summary = "it does not work as it should"
+		r.Summary = choose(s.Ready, "accepts events, and makes no calls now", "it does not work as it should")
 	}
 	for _, b := range s.Blocked {
 		r.problem(fmt.Sprintf("pack %s blocks reads since %s: %s", b.Pack, minute(b.Since), b.Why), strings.Join(b.Fix, "\nor: "))
@@ -149,6 +153,9 @@ func (k *checkup) daemonStatus(context.Context) result {
 	for _, why := range s.NoCalls {
 		fix := s.Calls.Fix
 		switch {
+		case slices.Contains(passing, s.Calls.State):
+			r.warn("calls wait: "+why, "wait until then; "+status+" shows when calls are made again")
+			continue
 		case s.Paused:
 			fix = k.daemonCommand("resume")
 		case fix == "":

@@ -139,6 +139,15 @@ func TestDoctorPrintsWhatTheDaemonReports(t *testing.T) {
 	}
 }
 
+// A wait that ends without anybody's help is not a problem.
+func TestDoctorTakesWaitsForWhatTheyAre(t *testing.T) {
+	t.Parallel()
+	for _, state := range passing {
+		s := withDaemon(t, control.Status{Version: version(), Ready: true, NoCalls: []string{"calls wait for this"}, Calls: control.Calls{State: state}, Webhook: &control.Webhook{}})
+		s.doctor(0).expect(t, "daemon", statusWarning, "calls wait for this", "wait until then")
+	}
+}
+
 // certificate writes a certificate with a time of validity, and its key.
 func certificate(t *testing.T, dir string, from, to time.Time) {
 	t.Helper()

@@ -30,7 +30,12 @@ const (
 	probeSignature = "chertd-doctor"
 	// lookEvery is how often the daemon's status is read while a replayed event is awaited.
 	lookEvery = 100 * time.Millisecond
+	// triedTargets is to how many subscriptions an event is replayed at most.
+	triedTargets = 3
 )
+
+// newestRows is the largest page of the events log.
+var newestRows = chert.EventQuery{Limit: 200}
 
 // webhook sends a request with a bad signature to the daemon's webhook, which must refuse
 // it with 401. Without a daemon, it looks whether the address is free.
@@ -150,7 +155,7 @@ func (k *checkup) subscription(ctx context.Context) result {
 	active := slices.DeleteFunc(slices.Clone(ours), func(s chert.Subscription) bool { return !s.Active })
 	switch {
 	case len(active) > 0:
-		k.target = best(active)
+		k.targets = bestFirst(active)
 	case len(ours) > 0:
 		s := ours[0]
 		r.Summary = fmt.Sprintf("%s delivers to %s", s.ID, shownURL(s.URL))
@@ -161,11 +166,14 @@ func (k *checkup) subscription(ctx context.Context) result {
 		k.otherPath(ctx, &r, list, subscribe)
 		return r
 	}
-	s := k.target
+	s := k.targets[0]
 	r.Summary = fmt.Sprintf("%s delivers %s to %s", s.ID, eventWords(s.Events), shownURL(s.URL))
+	if elsewhere := slices.DeleteFunc(slices.Clone(active), func(o chert.Subscription) bool { return sameWebhook(o.URL, s.URL) }); len(elsewhere) > 0 {
+		r.Summary += fmt.Sprintf(" (and %s to other addresses)", count(len(elsewhere), "subscription"))
+	}
 	if len(s.Events) > 0 && !slices.Contains(s.Events, event.MessageReceived) {
 		k.noDelivery(&r, fmt.Sprintf("its events are %s, without %s: no message is delivered", eventWords(s.Events), event.MessageReceived),
-			k.replace(*s))
+			k.replace(s))
 	}
 	for _, other := range active {
 		if other.ID != s.ID && sameWebhook(other.URL, s.URL) {
@@ -174,7 +182,7 @@ func (k *checkup) subscription(ctx context.Context) result {
 	}
 	if s.Version != "" && s.Version != chert.WebhookVersion {
 		r.warn(fmt.Sprintf("its version is %s; chertd is made for %s", s.Version, chert.WebhookVersion),
-			k.replace(*s))
+			k.replace(s))
 	}
 	return r
 }
@@ -186,14 +194,16 @@ func (k *checkup) replace(s chert.Subscription) string {
 	return fmt.Sprintf("%s --url %s --again\nthen put its secret in place, as that command shows, and run: %s --delete %s", subscribe, diag.ShellWord(s.URL), subscribe, diag.ShellWord(s.ID))
 }
 
-// best returns the subscription among active ones that delivers messages, or the first.
-func best(active []chert.Subscription) *chert.Subscription {
-	for i := range active {
-		if wants(active[i], event.MessageReceived) {
-			return &active[i]
+// bestFirst puts the subscriptions that deliver messages first.
+func bestFirst(active []chert.Subscription) (sorted []chert.Subscription) {
+	for _, messages := range []bool{true, false} {
+		for _, s := range active {
+			if wants(s, event.MessageReceived) == messages {
+				sorted = append(sorted, s)
+			}
 		}
 	}
-	return &active[0]
+	return sorted
 }
 
 // wants reports whether a subscription is for a type of events.
@@ -216,12 +226,12 @@ func (k *checkup) noDelivery(r *result, message, fix string) {
 func (k *checkup) otherPath(ctx context.Context, r *result, list []chert.Subscription, subscribe string) {
 	active := slices.DeleteFunc(slices.Clone(list), func(s chert.Subscription) bool { return !s.Active })
 	if len(active) > 0 {
-		k.target = best(active)
+		k.targets = bestFirst(active)
 		if k.daemon != nil {
-			got := k.replayed(ctx)
+			got, by := k.replayed(ctx)
 			k.proved = &got
 			if got.Status == statusOK {
-				r.Summary = fmt.Sprintf("%s delivers to %s; a proxy changes the path to %s", k.target.ID, shownURL(k.target.URL), k.c.Sources.Webhook.Path)
+				r.Summary = fmt.Sprintf("%s delivers to %s; a proxy changes the path to %s", by.ID, shownURL(by.URL), k.c.Sources.Webhook.Path)
 				return
 			}
 		}
@@ -241,62 +251,80 @@ func (k *checkup) delivery(ctx context.Context) result {
 	if k.proved != nil {
 		return *k.proved
 	}
-	return k.replayed(ctx)
+	r, _ := k.replayed(ctx)
+	return r
 }
 
-func (k *checkup) replayed(ctx context.Context) result {
+// replayed tries the subscriptions in turn, until an event arrives: others may be those of
+// other daemons. It also returns the subscription of the result.
+func (k *checkup) replayed(ctx context.Context) (r result, by chert.Subscription) {
 	switch {
 	case k.daemon == nil:
-		return skipped("no daemon runs: start it (%s), and run chertd doctor again", k.command("run"))
+		return skipped("no daemon runs: start it (%s), and run chertd doctor again", k.command("run")), by
 	case k.deaf:
-		return skipped("fix webhook first")
-	case k.target == nil:
-		return skipped("no subscription delivers to the webhook")
+		return skipped("fix webhook first"), by
+	case len(k.targets) == 0:
+		return skipped("no subscription delivers to the webhook"), by
 	case k.db == nil:
-		return skipped("the store can't be read, so it is not known which events the daemon has")
+		return skipped("the store can't be read, so it is not known which events the daemon has"), by
 	}
-	row, why := k.knownRow(ctx)
+	for i, s := range k.targets[:min(len(k.targets), triedTargets)] {
+		got, arrived := k.replayTo(ctx, s)
+		if arrived {
+			return got, s
+		}
+		if i == 0 {
+			r, by = got, s
+		}
+	}
+	return r, by
+}
+
+// replayTo lets Chert deliver an event again to a subscription, and returns whether it
+// arrived.
+func (k *checkup) replayTo(ctx context.Context, to chert.Subscription) (r result, arrived bool) {
+	row, why := k.knownRow(ctx, to)
 	if why != "" {
-		return skipped("%s", why)
+		return skipped("%s", why), false
 	}
 	before, err := k.counts(ctx)
 	if err != nil {
-		return skipped("ask the daemon: %v", err)
+		return skipped("ask the daemon: %v", err), false
 	}
 	began := time.Now()
 	asking, cancel := context.WithTimeout(ctx, doctorStep)
 	defer cancel()
-	if _, err := k.client.Replay(asking, row.ID, k.target.ID); err != nil {
+	if _, err := k.client.Replay(asking, row.ID, to.ID); err != nil {
 		r := fine("Chert does not replay an event")
 		message, fix := k.explain(err)
 		r.warn(message, fix)
-		return r
+		return r, false
 	}
 	for {
 		after, err := k.counts(ctx)
 		if err != nil {
-			return skipped("ask the daemon: %v", err)
+			return skipped("ask the daemon: %v", err), false
 		}
-		if r := k.arrived(before, after, time.Since(began)); r != nil {
-			return *r
+		if r := k.arrived(to, before, after, time.Since(began)); r != nil {
+			return *r, true
 		}
 		if time.Since(began) > k.patience || !wait.For(ctx, min(lookEvery, k.patience)) {
 			break
 		}
 	}
-	r := fine("a replayed event did not arrive within %s", k.patience)
-	r.problem("Chert was asked to deliver an event again to "+shownURL(k.target.URL)+", and it did not reach the daemon", k.reachFix())
-	return r
+	r = fine("a replayed event did not arrive within %s", k.patience)
+	r.problem("Chert was asked to deliver an event again to "+shownURL(to.URL)+", and it did not reach the daemon", k.reachFix(to))
+	return r, false
 }
 
 // knownRow returns the newest row of the events log whose event the daemon has, so that
 // replaying it changes nothing; why is the reason if there is none.
-func (k *checkup) knownRow(ctx context.Context) (row chert.Row, why string) {
+func (k *checkup) knownRow(ctx context.Context, to chert.Subscription) (row chert.Row, why string) {
 	rows := k.rows
 	if rows == nil {
 		asking, cancel := context.WithTimeout(ctx, doctorStep)
 		defer cancel()
-		page, _, err := k.client.Events(asking, chert.EventQuery{})
+		page, _, err := k.client.Events(asking, newestRows)
 		if err != nil {
 			return row, fmt.Sprintf("read the events log: %v", err)
 		}
@@ -311,7 +339,7 @@ func (k *checkup) knownRow(ctx context.Context) (row chert.Row, why string) {
 		return row, err.Error()
 	}
 	for _, r := range rows {
-		if r.ID != "" && known[r.EventID] && wants(*k.target, r.Type) {
+		if r.ID != "" && known[r.EventID] && wants(to, r.Type) {
 			return r, ""
 		}
 	}
@@ -333,7 +361,7 @@ func (k *checkup) counts(ctx context.Context) (control.Webhook, error) {
 }
 
 // arrived returns what became of a replayed event; nil: it has not arrived yet.
-func (k *checkup) arrived(before, after control.Webhook, took time.Duration) *result {
+func (k *checkup) arrived(to chert.Subscription, before, after control.Webhook, took time.Duration) *result {
 	r := fine("an event that Chert replayed arrived after %s, and its signature is accepted", took.Round(lookEvery/10))
 	switch {
 	case after.Duplicates > before.Duplicates:
@@ -350,7 +378,7 @@ func (k *checkup) arrived(before, after control.Webhook, took time.Duration) *re
 	for _, why := range slices.Sorted(maps.Keys(after.Refused)) {
 		if after.Refused[why] > before.Refused[why] {
 			r = fine("a replayed event arrived, and was refused")
-			r.problem(why, k.refusedFix(source.Refusal(why)))
+			r.problem(why, k.refusedFix(to, source.Refusal(why)))
 			return &r
 		}
 	}
@@ -358,11 +386,11 @@ func (k *checkup) arrived(before, after control.Webhook, took time.Duration) *re
 }
 
 // refusedFix returns what to do about a refused delivery.
-func (k *checkup) refusedFix(why source.Refusal) string {
+func (k *checkup) refusedFix(to chert.Subscription, why source.Refusal) string {
 	switch why {
 	case source.RefusedWrong:
 		return fmt.Sprintf("put the secret of subscription %s into sources.webhook.secrets (%s) and run: %s\nif nobody has it any more, replace the subscription by one with a new secret: %s --rotate %s",
-			k.target.ID, k.at("sources.webhook.secrets"), k.daemonCommand("reload --settings"), k.command("subscribe"), diag.ShellWord(k.target.ID))
+			to.ID, k.at("sources.webhook.secrets"), k.daemonCommand("reload --settings"), k.command("subscribe"), diag.ShellWord(to.ID))
 	case source.RefusedStale:
 		return "set this machine's clock, and keep it right by NTP: timedatectl set-ntp true"
 	case source.RefusedPath:
@@ -372,10 +400,10 @@ func (k *checkup) refusedFix(why source.Refusal) string {
 }
 
 // reachFix returns what to do if a delivery does not reach the webhook.
-func (k *checkup) reachFix() string {
+func (k *checkup) reachFix(to chert.Subscription) string {
 	fix := "check what leads from the URL of the subscription to " + k.c.Sources.Webhook.Listen + ": DNS, the firewall, the reverse proxy"
-	if u, err := url.Parse(k.target.URL); err == nil && u.Hostname() != "" {
-		fix += "\nfrom another machine, this must answer 401: curl -i -X POST " + diag.ShellWord(shownURL(k.target.URL))
+	if u, err := url.Parse(to.URL); err == nil && u.Hostname() != "" {
+		fix += "\nfrom another machine, this must answer 401: curl -i -X POST " + diag.ShellWord(shownURL(to.URL))
 	}
 	return fix
 }
