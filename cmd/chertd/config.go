@@ -13,8 +13,9 @@ import (
 // Config is chertd.yaml. Its keys are the yaml tags of the fields. A Secret may also be
 // given under its key plus "_file", with the path of a file that contains it.
 type Config struct {
-	File   string                    `yaml:"-"` // where it was read from
-	places map[string]rules.Position `yaml:"-"` // of keys and of items of lists, by their dotted paths
+	File        string                    `yaml:"-"` // where it was read from
+	places      map[string]rules.Position `yaml:"-"` // of keys and of items of lists, by their dotted paths
+	secretFiles map[string]string         `yaml:"-"` // files of secrets, relative to the working directory, by the secrets' paths
 
 	Chert   ChertConfig   `yaml:"chert"`
 	Sources SourcesConfig `yaml:"sources"`

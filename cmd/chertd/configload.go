@@ -127,6 +127,7 @@ func parseConfig(file string, text []byte, lookup func(string) (string, bool), u
 	}
 	c.check(d)
 	c.resolve()
+	c.secretFiles = d.files
 	c.Sources.Webhook.SecretsFile = d.files["sources.webhook.secrets"]
 	c.places = map[string]rules.Position{}
 	for path, key := range d.keys {

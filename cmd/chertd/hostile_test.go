@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -228,6 +229,25 @@ var hostileCommands = map[string]func(w *hostileWorld){
 	"chertd subscribe": func(w *hostileWorld) {
 		w.run("subscribe", "--url", hostile)
 		w.run("subscribe", "--list", "-c", hostileName)
+		for _, refuses := range []bool{false, true} {
+			config := hostileChert(w.t, refuses)
+			for _, args := range [][]string{{"--list"}, {"--url", "https://hooks.example.com/webhooks/chert", "--again"}, {"--rotate", hostile, "--again"},
+				{"--delete", hostile}, {"--delete", "nosuch"}} {
+				args = append(append([]string{"subscribe"}, args...), "-c", config, "--socket", w.socket)
+				w.run(args...)
+				if out, _ := w.run(append(args, "--json")...); out != "" {
+					w.decodes(out, args)
+				}
+			}
+		}
+	},
+	"chertd doctor": func(w *hostileWorld) {
+		w.run("doctor", "--wait", hostile)
+		w.asks("doctor", "-c", w.config)
+		w.run("doctor", "-c", hostileName)
+		for _, refuses := range []bool{false, true} {
+			w.asks("doctor", "-c", hostileChert(w.t, refuses))
+		}
 	},
 	"chertd rollback":              func(w *hostileWorld) { w.asks("rollback", hostile); w.run("rollback", "refused", "--socket", w.socket) },
 	"chertd mode":                  func(w *hostileWorld) { w.asks("mode", hostile, "live"); w.run("mode", "x", hostile) },
@@ -415,6 +435,34 @@ func (d hostileDaemon) RetryQuarantined(context.Context, control.QuarantineReque
 
 func (d hostileDaemon) DropQuarantined(context.Context, control.QuarantineRequest) (control.QuarantineDropped, error) {
 	return hostileOf[control.QuarantineDropped](d.bools), unwilling("refused")
+}
+
+// hostileChert serves a Chert that answers with hostile texts, or refuses each call with
+// one. It returns a configuration for it, with packs of hostile texts.
+func hostileChert(t *testing.T, refuses bool) (config string) {
+	t.Helper()
+	sub := fmt.Sprintf(`{"id": %[1]s, "url": %[1]s, "events": [%[1]s], "version": %[1]s, "is_active": true, "created_at": %[1]s, "secret": %[1]s}`, quoteJSON(hostile))
+	answers := map[string]string{
+		"phone-numbers":         fmt.Sprintf(`{"phone_numbers": [{"id": %[1]s, "phone_number": %[1]s, "is_active": false}, {"phone_number": %[1]s, "is_active": true}]}`, quoteJSON(hostile)),
+		"webhook-subscriptions": `{"subscriptions": [` + sub + `], "subscription": ` + sub + `}`,
+		"events":                fmt.Sprintf(`{"events": [{"id": %[1]s, "event_id": %[1]s, "type": %[1]s, "created_at": %[1]s}], "next_cursor": %[1]s}`, quoteJSON(hostile)),
+	}
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		route, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/api/v1/"), "/")
+		if refuses {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprintf(w, `{"success": false, "error": {"status": 403, "code": 2005, "message": %[1]s, "retryable": false}, "trace_id": %[1]s}`, quoteJSON(hostile))
+			return
+		}
+		io.WriteString(w, answers[route])
+	}))
+	t.Cleanup(api.Close)
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "rules", hostileName+".lua"), `error(`+luaString(hostile)+`)`)
+	config = filepath.Join(dir, "chertd.yaml")
+	writeFile(t, config, fmt.Sprintf("chert: {base_url: %q, tenant: %s, signing_secret: %s}\nsources: {webhook: {listen: \"127.0.0.1:0\", secrets: [whsec_first]}}\n",
+		api.URL+chertsim.BasePath, chertsim.DefaultTenant, chertsim.DefaultSigningSecret))
+	return config
 }
 
 // unwilling returns the error of a command about what is named so.

@@ -58,6 +58,7 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"quarantine --bodies", tables{"chertd quarantine": ""}},
 		{"quarantine retry --all", tables{"chertd quarantine retry": ""}},
 		{"quarantine drop 7", tables{"chertd quarantine drop": ""}},
+		{"doctor --offline -c nosuch.yaml", tables{"chertd doctor": ""}},
 	} {
 		var out, errs bytes.Buffer
 		execute(append(strings.Fields(test.args), "--json", "--socket", socket), strings.NewReader(""), &out, &errs)
@@ -73,17 +74,69 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 				said[under+name] = true
 			}
 		}
-		for name := range printed {
-			if !said[name] {
-				t.Errorf("chertd %s --json prints %s, and the manual does not say what it is", test.args, name)
-			}
-		}
-		for name := range said {
-			if !printed[name] {
-				t.Errorf("the manual says that chertd %s --json prints %s, and it does not", test.args, name)
-			}
+		compareFields(t, "chertd "+test.args, printed, said)
+	}
+}
+
+// compareFields compares the fields that a command prints with those of the manual.
+func compareFields(t *testing.T, command string, printed, said map[string]bool) {
+	t.Helper()
+	for name := range printed {
+		if !said[name] {
+			t.Errorf("%s --json prints %s, and the manual does not say what it is", command, name)
 		}
 	}
+	for name := range said {
+		if !printed[name] {
+			t.Errorf("the manual says that %s --json prints %s, and it does not", command, name)
+		}
+	}
+}
+
+// TestJSONOfSubscribeIsDocumented does the same for chertd subscribe, which asks Chert. What
+// a rotation prints depends on who puts the secret in its place.
+func TestJSONOfSubscribeIsDocumented(t *testing.T) {
+	t.Parallel()
+	documented := documentedFields(t)
+	s := newSubscriptionRig(t)
+	socket := filepath.Join(filepath.Dir(s.file), "s")
+	l, err := control.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := control.NewServer(control.Handler(control.Config{Daemon: reloads{file: s.file}, Health: func() control.Health { return control.Health{} }}), slog.New(slog.DiscardHandler))
+	go func() { _ = server.Serve(l) }()
+	defer server.Close()
+	run := func(args ...string) map[string]bool {
+		t.Helper()
+		out, _ := s.run(0, append(append([]string{"subscribe", "--socket", socket}, args...), "--json")...)
+		var v any
+		if err := json.Unmarshal([]byte(out), &v); err != nil {
+			t.Fatalf("%q prints %q: %v", args, out, err)
+		}
+		printed := map[string]bool{}
+		fields(v, "", printed)
+		return printed
+	}
+	compareFields(t, "chertd subscribe --url", run("--url", "https://hooks.example.com/other"), documented["chertd subscribe --url URL"])
+	compareFields(t, "chertd subscribe --list", run("--list"), documented["chertd subscribe --list"])
+	other := s.list()[0]
+	rotated := run("--rotate", other)
+	compareFields(t, "chertd subscribe --delete", run("--delete", other), documented["chertd subscribe --delete ID"])
+	run("--delete", s.list()[0])
+	run("--url", "https://hooks.example.com/webhooks/chert")
+	maps.Copy(rotated, run("--rotate", s.list()[0], "--wait", "0s"))
+	compareFields(t, "chertd subscribe --rotate", rotated, documented["chertd subscribe --rotate ID"])
+}
+
+// reloads is a daemon that takes new secrets from a configuration.
+type reloads struct {
+	full
+	file string
+}
+
+func (r reloads) ReloadSettings(context.Context) (control.Settings, error) {
+	return control.Settings{File: r.file, Applied: []string{"sources.webhook.secrets"}}, nil
 }
 
 // fields collects the paths of a value's leaves. Keys that are names of something

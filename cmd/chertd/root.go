@@ -54,7 +54,7 @@ To see it at work, run: chertd demo`,
 	}
 	root.AddCommand(
 		newDemoCommand(), newRunCommand(), newCheckCommand(), newTestCommand(), newEvalCommand(), newNewCommand(),
-		newSubscribeCommand(), newSimCommand(), newVersionCommand(),
+		newDoctorCommand(), newSubscribeCommand(), newSimCommand(), newVersionCommand(),
 		newStatusCommand(), newPacksCommand(), newReloadCommand(), newRollbackCommand(),
 		newModeCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newQuarantineCommand(),
 	)

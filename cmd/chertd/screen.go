@@ -103,6 +103,7 @@ func printJSON(w io.Writer, v any) error {
 var linesOf = map[string]bool{
 	"Status.Notes": true, "Status.NotReady": true, "Status.NoCalls": true, "Pack.NotLive": true, "Blocked.Why": true,
 	"evalRule.Error": true, "Failure.Source": true, "junitFailure.Text": true,
+	"finding.Message": true, "remedy.Fix": true,
 }
 
 // shown returns a copy of data in which all strings are safe to print: see diag.Visible.

@@ -70,6 +70,23 @@ func explained(err error) error {
 	return err
 }
 
+// configFlag returns the flag that names the configuration, if one was given.
+func (f *daemonFlags) configFlag() string {
+	if f.config == "" {
+		return ""
+	}
+	return " -c " + diag.ShellWord(f.config)
+}
+
+// daemonCommand returns a command line of chertd that talks to the same daemon.
+func (f *daemonFlags) daemonCommand(rest string) string {
+	line := "chertd " + rest + f.configFlag()
+	if f.socket != "" {
+		line += " --socket " + diag.ShellWord(f.socket)
+	}
+	return line
+}
+
 // find returns the path of the socket: the given one, or else that of the configuration
 // that run would use, or else the default in the current directory.
 func (f *daemonFlags) find() (string, error) {

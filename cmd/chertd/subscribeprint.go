@@ -199,21 +199,7 @@ func (s *subscriber) command(args ...string) string {
 }
 
 // reloadCommand returns the command that reloads the daemon's secrets.
-func (s *subscriber) reloadCommand() string {
-	line := "chertd reload --settings" + s.configFlag()
-	if s.socket != "" {
-		line += " --socket " + diag.ShellWord(s.socket)
-	}
-	return line
-}
-
-// configFlag returns the flag that names the configuration, if one was given.
-func (s *subscriber) configFlag() string {
-	if s.config == "" {
-		return ""
-	}
-	return " -c " + diag.ShellWord(s.config)
-}
+func (s *subscriber) reloadCommand() string { return s.daemonCommand("reload --settings") }
 
 // eventWords names types of events.
 func eventWords(types []string) string {

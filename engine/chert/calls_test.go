@@ -103,6 +103,11 @@ func TestCalls(t *testing.T) {
 			`{"subscription":{"id":"s/1","is_active":false}}`, `false`,
 		},
 		{
+			"replay",
+			func(c *Client) (any, error) { r, err := c.Replay(t.Context(), "evt/1", "s1"); return r.Status, err },
+			"POST /api/v1/events/evt%2F1/replay?subscription_id=s1", ``, `{"deliveries":1}`, `200`,
+		},
+		{
 			"delete a subscription",
 			func(c *Client) (any, error) { r, err := c.DeleteSubscription(t.Context(), "s1"); return r.Status, err },
 			"DELETE /api/v1/webhook-subscriptions/s1", ``, `{}`, `200`,

@@ -64,6 +64,18 @@ func (c *Client) Events(ctx context.Context, q EventQuery) (EventPage, Reply, er
 	return page, reply, nil
 }
 
+// Replay delivers a row of the events log again by webhook, to one subscription. Row is
+// Row.ID. The delivery has the id of the event, so a receiver that has it recognizes it.
+func (c *Client) Replay(ctx context.Context, row, subscription string) (Reply, error) {
+	return c.do(ctx, call{
+		what:   "replay row %q of the events log to subscription %q",
+		of:     [2]string{row, subscription},
+		method: http.MethodPost,
+		path:   []string{"events", row, "replay"},
+		query:  url.Values{"subscription_id": {subscription}},
+	}, nil)
+}
+
 func (q EventQuery) values() url.Values {
 	v := url.Values{}
 	for name, value := range map[string]string{"type": q.Type, "status": q.Status, "lead_id": q.LeadID, "cursor": q.Cursor} {

@@ -30,6 +30,7 @@ var everyCall = map[string]func(*testing.T, *Client) error{
 		return err
 	},
 	"subscriptions":       func(t *testing.T, c *Client) error { _, _, err := c.Subscriptions(t.Context()); return err },
+	"replay":              func(t *testing.T, c *Client) error { _, err := c.Replay(t.Context(), "evt1", "s1"); return err },
 	"delete subscription": func(t *testing.T, c *Client) error { _, err := c.DeleteSubscription(t.Context(), "s1"); return err },
 }
 
@@ -55,7 +56,7 @@ func TestEachCallHasItsOwnSuccess(t *testing.T) {
 		`{"success":true}`:                                  "",
 		`{"ok":true}`:                                       "",
 	}
-	undocumented := "delete_subscription"
+	undocumented := "delete_subscription replay"
 	for body, list := range bodies {
 		for name, call := range everyCall {
 			s := newServer(t, answering(200, nil, body))

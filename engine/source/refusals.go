@@ -16,11 +16,11 @@ type Refusal string
 const (
 	// Answered 401.
 	refusedMissing   Refusal = "no signature"
-	refusedMalformed Refusal = "malformed signature header"
-	refusedStale     Refusal = "timestamp outside the tolerance"
-	refusedWrong     Refusal = "wrong signature"
+	RefusedMalformed Refusal = "malformed signature header"
+	RefusedStale     Refusal = "timestamp outside the tolerance"
+	RefusedWrong     Refusal = "wrong signature"
 
-	refusedPath   Refusal = "another path"          // 404
+	RefusedPath   Refusal = "another path"          // 404
 	refusedMethod Refusal = "not a POST"            // 405
 	refusedBody   Refusal = "body too large"        // 413
 	refusedHeader Refusal = "header too large"      // 431
@@ -111,15 +111,15 @@ func (w *Webhook) report(now time.Time, every time.Duration) {
 // hint returns what is likely wrong and the fix, for the sender and for the log.
 func (w *Webhook) hint(why Refusal, detail string) string {
 	switch why {
-	case refusedWrong:
+	case RefusedWrong:
 		return "add the secret of the subscription to sources.webhook.secrets (for a webhook of Chert's console without a secret: the signing secret), and check that no proxy changes the body"
-	case refusedStale:
+	case RefusedStale:
 		return "set this machine's clock (NTP); a delivery can't be sent again later with its old signature"
-	case refusedMalformed:
+	case RefusedMalformed:
 		return "X-Webhook-Signature is t=<unix seconds>,v1=<hex> or v1,<unix seconds>,<hex>"
 	case refusedMissing:
 		return "sign the body with the subscription's secret in X-Webhook-Signature, and check that proxies forward the header"
-	case refusedPath:
+	case RefusedPath:
 		return fmt.Sprintf("point the subscription at %s, or set sources.webhook.path: %q", w.cfg.Path, detail)
 	case refusedMethod:
 		return "deliveries are made by POST; a redirect in front of chertd (to https, or to another path) turns POST into GET: give Chert the final URL"

@@ -69,11 +69,11 @@ func (v verifier) verify(h http.Header, body []byte, clocks ...time.Time) Refusa
 		}
 		switch {
 		case !s.madeBy(secrets, body):
-			if refused != refusedStale {
-				refused = refusedWrong
+			if refused != RefusedStale {
+				refused = RefusedWrong
 			}
 		case !v.fresh(s.at, clocks):
-			refused = refusedStale
+			refused = RefusedStale
 		default:
 			return ""
 		}
@@ -119,7 +119,7 @@ func readSignatures(h http.Header) (all []signature, refused Refusal) {
 	for _, name := range []string{headerSignature, headerLegacySignature} {
 		legacy := name == headerLegacySignature
 		for _, value := range h.Values(name) {
-			refused = refusedMalformed
+			refused = RefusedMalformed
 			timestamps, digests := parseSignatures(value)
 			for _, ts := range timestamps {
 				i := slices.IndexFunc(all, func(s signature) bool { return s.timestamp == ts && s.legacy == legacy })

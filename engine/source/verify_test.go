@@ -73,38 +73,38 @@ func TestVerify(t *testing.T) {
 		{name: "at the edge of the window, late", header: current(good), skew: 5 * time.Minute},
 		{name: "at the edge of the window, early", header: current(good), skew: -5 * time.Minute},
 
-		{name: "late", header: current(good), skew: 5*time.Minute + 1, want: refusedStale},
-		{name: "early", header: current(good), skew: -5*time.Minute - 1, want: refusedStale},
-		{name: "wrong and late", header: current("t=" + testTimestamp + ",v1=" + zeros), skew: time.Hour, want: refusedWrong},
-		{name: "another body", header: current(good), body: testBody + "\n", want: refusedWrong},
-		{name: "no body", header: current(good), body: "-", want: refusedWrong},
-		{name: "wrong digest", header: current("t=" + testTimestamp + ",v1=" + zeros), want: refusedWrong},
-		{name: "timestamp changed", header: current("t=1779586535,v1=" + testDigest), want: refusedWrong},
-		{name: "timestamp with a zero before", header: current("t=0" + testTimestamp + ",v1=" + testDigest), want: refusedWrong},
+		{name: "late", header: current(good), skew: 5*time.Minute + 1, want: RefusedStale},
+		{name: "early", header: current(good), skew: -5*time.Minute - 1, want: RefusedStale},
+		{name: "wrong and late", header: current("t=" + testTimestamp + ",v1=" + zeros), skew: time.Hour, want: RefusedWrong},
+		{name: "another body", header: current(good), body: testBody + "\n", want: RefusedWrong},
+		{name: "no body", header: current(good), body: "-", want: RefusedWrong},
+		{name: "wrong digest", header: current("t=" + testTimestamp + ",v1=" + zeros), want: RefusedWrong},
+		{name: "timestamp changed", header: current("t=1779586535,v1=" + testDigest), want: RefusedWrong},
+		{name: "timestamp with a zero before", header: current("t=0" + testTimestamp + ",v1=" + testDigest), want: RefusedWrong},
 
 		{name: "none", header: http.Header{}, want: refusedMissing},
-		{name: "empty", header: current(""), want: refusedMalformed},
-		{name: "digest alone", header: current(testDigest), want: refusedMalformed},
-		{name: "no timestamp", header: current("v1=" + testDigest), want: refusedMalformed},
-		{name: "no digest", header: current("t=" + testTimestamp), want: refusedMalformed},
-		{name: "signed timestamp", header: current("t=+" + testTimestamp + ",v1=" + testDigest), want: refusedMalformed},
-		{name: "timestamp in hex", header: current("t=0x6A12,v1=" + testDigest), want: refusedMalformed},
-		{name: "endless timestamp", header: current("t=" + strings.Repeat("1", 30) + ",v1=" + testDigest), want: refusedMalformed},
-		{name: "timestamp in milliseconds", header: current("t=1779586534000,v1=" + testDigest), want: refusedMalformed},
-		{name: "short digest", header: current("t=" + testTimestamp + ",v1=" + testDigest[2:]), want: refusedMalformed},
-		{name: "digest not hex", header: current("t=" + testTimestamp + ",v1=" + strings.Repeat("z", 64)), want: refusedMalformed},
-		{name: "another version", header: current("v2," + testTimestamp + "," + testDigest), want: refusedMalformed},
-		{name: "digest of another version", header: current("t=" + testTimestamp + ",v2=" + testDigest), want: refusedMalformed},
-		{name: "timestamp of another name", header: current("x=" + testTimestamp + ",v1=" + testDigest), want: refusedMalformed},
-		{name: "legacy form without its version", header: old(testTimestamp + "," + testDigest), want: refusedMalformed},
-		{name: "legacy form, version behind", header: old(testTimestamp + "," + testDigest + ",v1"), want: refusedMalformed},
-		{name: "legacy form, the digest named otherwise", header: old("v1," + testTimestamp + ",x=" + testDigest), want: refusedMalformed},
-		{name: "legacy form, the timestamp named otherwise", header: old("v1,x=" + testTimestamp + "," + testDigest), want: refusedMalformed},
-		{name: "another version behind the legacy form's", header: old("v1," + testTimestamp + ",v2," + testDigest), want: refusedMalformed},
-		{name: "another version beside a stale one", header: current("v2,"+testTimestamp+","+testDigest, stale), want: refusedStale},
-		{name: "a stale one among wrong ones", header: both(stale, "v1,"+testTimestamp+","+zeros), want: refusedStale},
-		{name: "wrong ones among malformed ones", header: current("", "t="+testTimestamp+",v1="+zeros, "x"), want: refusedWrong},
-		{name: "a digest without its timestamp beside another's", header: current("v1="+testDigest, "t="+testTimestamp), want: refusedMalformed},
+		{name: "empty", header: current(""), want: RefusedMalformed},
+		{name: "digest alone", header: current(testDigest), want: RefusedMalformed},
+		{name: "no timestamp", header: current("v1=" + testDigest), want: RefusedMalformed},
+		{name: "no digest", header: current("t=" + testTimestamp), want: RefusedMalformed},
+		{name: "signed timestamp", header: current("t=+" + testTimestamp + ",v1=" + testDigest), want: RefusedMalformed},
+		{name: "timestamp in hex", header: current("t=0x6A12,v1=" + testDigest), want: RefusedMalformed},
+		{name: "endless timestamp", header: current("t=" + strings.Repeat("1", 30) + ",v1=" + testDigest), want: RefusedMalformed},
+		{name: "timestamp in milliseconds", header: current("t=1779586534000,v1=" + testDigest), want: RefusedMalformed},
+		{name: "short digest", header: current("t=" + testTimestamp + ",v1=" + testDigest[2:]), want: RefusedMalformed},
+		{name: "digest not hex", header: current("t=" + testTimestamp + ",v1=" + strings.Repeat("z", 64)), want: RefusedMalformed},
+		{name: "another version", header: current("v2," + testTimestamp + "," + testDigest), want: RefusedMalformed},
+		{name: "digest of another version", header: current("t=" + testTimestamp + ",v2=" + testDigest), want: RefusedMalformed},
+		{name: "timestamp of another name", header: current("x=" + testTimestamp + ",v1=" + testDigest), want: RefusedMalformed},
+		{name: "legacy form without its version", header: old(testTimestamp + "," + testDigest), want: RefusedMalformed},
+		{name: "legacy form, version behind", header: old(testTimestamp + "," + testDigest + ",v1"), want: RefusedMalformed},
+		{name: "legacy form, the digest named otherwise", header: old("v1," + testTimestamp + ",x=" + testDigest), want: RefusedMalformed},
+		{name: "legacy form, the timestamp named otherwise", header: old("v1,x=" + testTimestamp + "," + testDigest), want: RefusedMalformed},
+		{name: "another version behind the legacy form's", header: old("v1," + testTimestamp + ",v2," + testDigest), want: RefusedMalformed},
+		{name: "another version beside a stale one", header: current("v2,"+testTimestamp+","+testDigest, stale), want: RefusedStale},
+		{name: "a stale one among wrong ones", header: both(stale, "v1,"+testTimestamp+","+zeros), want: RefusedStale},
+		{name: "wrong ones among malformed ones", header: current("", "t="+testTimestamp+",v1="+zeros, "x"), want: RefusedWrong},
+		{name: "a digest without its timestamp beside another's", header: current("v1="+testDigest, "t="+testTimestamp), want: RefusedMalformed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -124,8 +124,8 @@ func TestVerify(t *testing.T) {
 			}
 			if tt.want == "" {
 				v.secrets = v.secrets[:1]
-				if got := v.verify(tt.header, []byte(body), testNow); got != refusedWrong {
-					t.Errorf("without the secret: got %q, want %q", got, refusedWrong)
+				if got := v.verify(tt.header, []byte(body), testNow); got != RefusedWrong {
+					t.Errorf("without the secret: got %q, want %q", got, RefusedWrong)
 				}
 			}
 		})
@@ -172,10 +172,10 @@ func TestVerifyByEitherClock(t *testing.T) {
 		"both right":          {0, 0, ""},
 		"the local one wrong": {time.Hour, 0, ""},
 		"the learned wrong":   {0, -time.Hour, ""},
-		"both wrong":          {time.Hour, time.Hour, refusedStale},
-		"wrong to both sides": {time.Hour, -time.Hour, refusedStale},
+		"both wrong":          {time.Hour, time.Hour, RefusedStale},
+		"wrong to both sides": {time.Hour, -time.Hour, RefusedStale},
 		"just within of one":  {5*time.Minute + 1, 5 * time.Minute, ""},
-		"just beyond of both": {5*time.Minute + 1, -5*time.Minute - 1, refusedStale},
+		"just beyond of both": {5*time.Minute + 1, -5*time.Minute - 1, RefusedStale},
 	} {
 		if got := v.verify(h, []byte(testBody), testNow.Add(test.local), testNow.Add(test.chert)); got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
@@ -197,11 +197,11 @@ func TestSigningSecretCountsInTheLegacyHeader(t *testing.T) {
 		"legacy by the signing secret":                  {testSecret, http.Header{headerLegacySignature: {legacy}}, ""},
 		"legacy by it, in the current form":             {testSecret, http.Header{headerLegacySignature: {current}}, ""},
 		"legacy by it, beside a wrong current one":      {testSecret, http.Header{headerLegacySignature: {legacy}, headerSignature: {"t=" + testTimestamp + ",v1=" + strings.Repeat("0", 64)}}, ""},
-		"current by the signing secret":                 {testSecret, http.Header{headerSignature: {current}}, refusedWrong},
-		"current header in the legacy form by it":       {testSecret, http.Header{headerSignature: {legacy}}, refusedWrong},
-		"current by it, beside a legacy one of another": {testSecret, http.Header{headerSignature: {current}, headerLegacySignature: {"v1," + testTimestamp + "," + strings.Repeat("0", 64)}}, refusedWrong},
-		"legacy by another":                             {"other", http.Header{headerLegacySignature: {legacy}}, refusedWrong},
-		"legacy without a signing secret":               {"", http.Header{headerLegacySignature: {legacy}}, refusedWrong},
+		"current by the signing secret":                 {testSecret, http.Header{headerSignature: {current}}, RefusedWrong},
+		"current header in the legacy form by it":       {testSecret, http.Header{headerSignature: {legacy}}, RefusedWrong},
+		"current by it, beside a legacy one of another": {testSecret, http.Header{headerSignature: {current}, headerLegacySignature: {"v1," + testTimestamp + "," + strings.Repeat("0", 64)}}, RefusedWrong},
+		"legacy by another":                             {"other", http.Header{headerLegacySignature: {legacy}}, RefusedWrong},
+		"legacy without a signing secret":               {"", http.Header{headerLegacySignature: {legacy}}, RefusedWrong},
 	} {
 		v := newVerifier([]string{"whsec"}, test.signing, time.Minute)
 		if got := v.verify(test.header, []byte(testBody), testNow); got != test.want {
@@ -209,7 +209,7 @@ func TestSigningSecretCountsInTheLegacyHeader(t *testing.T) {
 		}
 	}
 	empty := http.Header{headerLegacySignature: {chert.NewKey("").Signature(testTimestamp, []byte(testBody))}}
-	if got := newVerifier([]string{"whsec"}, "", time.Minute).verify(empty, []byte(testBody), testNow); got != refusedWrong {
+	if got := newVerifier([]string{"whsec"}, "", time.Minute).verify(empty, []byte(testBody), testNow); got != RefusedWrong {
 		t.Errorf("a signature by the empty secret: %q", got)
 	}
 }

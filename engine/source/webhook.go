@@ -164,7 +164,7 @@ func (w *Webhook) Change(s WebhookSettings) error {
 func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	signed := len(r.Header.Values(headerSignature))+len(r.Header.Values(headerLegacySignature)) > 0
 	if p := r.URL.Path; p != w.path && cleanPath(p) != w.path {
-		w.refuse(refusedPath, signed, clip(r.URL.EscapedPath()))
+		w.refuse(RefusedPath, signed, clip(r.URL.EscapedPath()))
 		answerError(rw, http.StatusNotFound, "there is nothing at this path", "deliveries go to "+w.cfg.Path)
 		return
 	}

@@ -3,11 +3,9 @@ package sqlite
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strconv"
-	"strings"
 	"syscall"
 )
 
@@ -76,9 +74,7 @@ func lock(path string) (*lockFile, error) {
 	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		defer f.Close()
-		text, _ := io.ReadAll(io.LimitReader(f, 32))
-		pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-		return nil, &InUseError{Path: path, PID: pid}
+		return nil, &InUseError{Path: path, PID: holder(f)}
 	}
 	if err == nil {
 		err = f.Truncate(0)

@@ -30,7 +30,8 @@ var samples = map[*statement][]driver.Value{
 
 	selectLastSeq: {},
 	selectMaxSeq:  {},
-	selectCounts:  {}, selectTransactions: {},
+	selectNewIDs:  {int64(1 << 40)}, selectLastDays: {int64(1 << 40)},
+	selectCounts: {}, selectTransactions: {},
 	addToCounts: {int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1)},
 
 	insertSeen:    {"new", int64(1 << 40)},
