@@ -178,6 +178,7 @@ chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00Z
   events   accepted; 1,234,567 in all, 3 pending, 0 in quarantine
   calls    going out; none confirmed since chertd started
   actions  12 waiting, 1 dead, 1,000 done, 2 new kind
+           dead actions stay until they are retried or dropped: see chertd dead
   packs    2
   store    1.5 KiB, 1 chat
 `)

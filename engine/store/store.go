@@ -107,6 +107,7 @@ type Store interface {
 	Packs
 	Misses
 	CatchUp
+	DeadLetters
 	Retention
 	Reader
 
