@@ -291,10 +291,17 @@ func TestManyDeadActionsAreRetried(t *testing.T) {
 	const chats, each = deadBatch / 2, 3
 	m.paused = true
 	m.eng.Pause(true)
-	var batch []turn.Transition
+	var arrivals []turn.Arrival
 	for i := range chats * each {
-		chatID := fmt.Sprint("c", i%chats)
-		receipt := m.message(chatID, fmt.Sprint("e", i), "nothing")
+		arrivals = append(arrivals, turn.Arrival{Event: message(fmt.Sprint("c", i%chats), fmt.Sprint("e", i), "nothing"), Received: time.Now()})
+	}
+	receipts, err := m.eng.Ingest(ctx, arrivals)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var batch []turn.Transition
+	for i, receipt := range receipts {
+		chatID := arrivals[i].Event.ChatID()
 		a := chat.Action{ID: chat.ActionID{Seq: receipt.Seq}, Kind: chat.Send, Chat: chatID, Pack: "bot", Rule: "bot#3", Status: chat.Dead, Why: chat.WhyRefused,
 			Body: []byte(`"hi"`), Requested: time.Now(), Due: time.Now(), Ended: time.Now(), Attempts: 1, HTTP: 404}
 		batch = append(batch, turn.Transition{Actions: []chat.Action{a}})
