@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"chertd/engine/control"
 	"chertd/engine/store"
@@ -307,31 +306,17 @@ func (m *manager) deadPage(ctx context.Context, in control.DeadRequest, drop boo
 		}
 		w.ids = append(w.ids, d.ID)
 	}
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	var next atomic.Int64
-	var all sync.WaitGroup
-	var counting sync.Mutex // guards each
-	for range min(parallelCancels, len(chats)) {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(chats) {
-					return
-				}
-				w := works[chats[i]]
-				if err := m.eng.apply(ctx, request{chat: chats[i], dead: w}); err != nil {
-					stop(err)
-					return
-				}
-				counting.Lock()
-				for i := range w.after {
-					each(w.was[i], &w.after[i])
-				}
-				counting.Unlock()
-			}
-		})
-	}
-	all.Wait()
-	return context.Cause(ctx)
+	var counting sync.Mutex // guards what each changes
+	return eachChat(ctx, len(chats), func(ctx context.Context, i int) error {
+		w := works[chats[i]]
+		if err := m.eng.apply(ctx, request{chat: chats[i], dead: w}); err != nil {
+			return err
+		}
+		counting.Lock()
+		defer counting.Unlock()
+		for i := range w.after {
+			each(w.was[i], &w.after[i])
+		}
+		return nil
+	})
 }
