@@ -18,7 +18,10 @@ func printDead(w io.Writer, d control.Dead) error {
 	if d.Total == 0 {
 		b.WriteString("nothing is dead\n")
 	} else {
-		fmt.Fprintf(&b, "%s: %s\n", deadActions(int(d.Total)), deadGroups(d.Groups))
+		b.WriteString(deadActions(int(d.Total)) + "\n")
+	}
+	for _, g := range d.Groups {
+		fmt.Fprintf(&b, "  %s %s\n", thousands(g.Count), choose(g.HTTP == 0 && g.Code == 0, "without an answer", "by "+answered(g.HTTP, g.Code)))
 	}
 	for i := range d.Dead {
 		printDeadAction(&b, &d.Dead[i])
@@ -32,7 +35,8 @@ func printDead(w io.Writer, d control.Dead) error {
 	for _, m := range d.Missed {
 		fmt.Fprintf(&b, "  %s %s, since %s", m.Pack, thousands(m.Events), minute(m.Since))
 		if m.Earlier > 0 {
-			fmt.Fprintf(&b, "; %s more than an hour ago: run %s", choose(m.Earlier == m.Events, "all", thousands(m.Earlier)), diag.PackCommand("retry-errors", m.Pack))
+			fmt.Fprintf(&b, "; %s more than an hour ago\n", choose(m.Earlier == m.Events, "all", thousands(m.Earlier)))
+			fmt.Fprintf(&b, "    hint: run %s", diag.PackCommand("retry-errors", m.Pack))
 		}
 		b.WriteString("\n")
 	}
@@ -45,8 +49,9 @@ func printDeadAction(b *strings.Builder, a *control.DeadAction) {
 	if a.Pack != "" {
 		by = a.Pack + "/" + a.Rule
 	}
-	fmt.Fprintf(b, "%s  %s  %s in chat %s, by %s: %s after %s\n", a.ID, minute(a.Died), a.Kind, a.Chat, by, a.Why, many(int64(a.Attempts), "attempt"))
-	if !a.First.IsZero() && a.Attempts > 1 {
+	fmt.Fprintf(b, "%s  %s  %s: %s after %s\n", a.ID, minute(a.Died), a.Kind, a.Why, many(int64(a.Attempts), "attempt"))
+	fmt.Fprintf(b, "    in chat %s, by %s\n", a.Chat, by)
+	if !a.First.IsZero() && a.Attempts > 1 && len(a.FailedAttempts) == 0 {
 		fmt.Fprintf(b, "    the first %s, the last %s\n", minute(a.First), minute(a.Died))
 	}
 	fmt.Fprintf(b, "    %s\n", a.Error)
@@ -62,19 +67,10 @@ func printDeadAction(b *strings.Builder, a *control.DeadAction) {
 			fmt.Fprintf(b, ", trace %s", x.TraceID)
 		}
 		if x.CallOf != "" {
-			fmt.Fprintf(b, ", in the call of %s", x.CallOf)
+			fmt.Fprintf(b, "\n      in the call of %s", x.CallOf)
 		}
 		b.WriteString("\n")
 	}
-}
-
-// deadGroups returns the counts of dead actions by their last answers.
-func deadGroups(groups []control.DeadGroup) string {
-	var parts []string
-	for _, g := range groups {
-		parts = append(parts, thousands(g.Count)+" by "+answered(g.HTTP, g.Code))
-	}
-	return strings.Join(parts, "; ")
 }
 
 // answered describes the answer of an attempt: "404, code 2002".
@@ -100,11 +96,12 @@ func retriedWords(r control.DeadRetried) []string {
 		lines = append(lines, fmt.Sprintf("%s%s: %s", deadActions(r.Dropped[why]), choose(r.DryRun, " would be dropped", " dropped"), why))
 	}
 	for _, why := range slices.Sorted(maps.Keys(r.Stay)) {
-		fix := "typing indicators are not repeated; chertd dead drop ends them"
+		n := r.Stay[why]
+		because, fix := "a typing indicator is never repeated", "chertd dead drop ends them"
 		if why == "unknown" {
-			fix = "Chert may have carried them out; --repeat-unknown repeats them, chertd dead drop ends them"
+			because, fix = "Chert may have carried "+choose(n == 1, "it", "them")+" out", "--repeat-unknown repeats such reactions; chertd dead drop ends them"
 		}
-		lines = append(lines, fmt.Sprintf("%s %s dead: %s", deadActions(r.Stay[why]), choose(r.Stay[why] == 1, "stays", "stay"), fix))
+		lines = append(lines, fmt.Sprintf("%s %s dead: %s", deadActions(n), choose(n == 1, "stays", "stay"), because), "hint: "+fix)
 	}
 	if r.NotDead > 0 {
 		lines = append(lines, notDead(r.NotDead))
