@@ -200,6 +200,29 @@ func TestRetryObeysWhatHappenedSince(t *testing.T) {
 	m.wait("the blocked read to go out", func() bool { return strings.Count(m.actions("blocked"), "read done") > 0 })
 }
 
+// An operator's read has no pack that could be off: it is retried, and it waits again once no pack
+// may veto it any more.
+func TestOperatorsReadIsRetried(t *testing.T) {
+	t.Parallel()
+	m := newMourner(t)
+	m.handle("c1", "e1", "nothing")
+	m.fails.Store(notFound)
+	if _, err := m.eng.Ingest(ctx, []turn.Arrival{turn.OperatorRead("c1", 1, time.Now())}); err != nil {
+		t.Fatal(err)
+	}
+	m.endedAs("c1", "read dead (refused)")
+	m.fails.Store(nil)
+	m.write("vip.lua", broken)
+	m.reload()
+	m.handle("c1", "e2", "nothing")
+	if r := m.retry(control.DeadRequest{All: true}); r.Blocked != 1 {
+		t.Errorf("while a pack that can veto is broken, the retry says %+v", r)
+	}
+	m.write("vip.lua", `chert.on("message.received", { words = "nobody" }, function(ev) chert.keep_unread(ev.chat.id) end)`)
+	m.reload()
+	m.endedAs("c1", "read done (read)")
+}
+
 // A reaction whose answer was lost is repeated only if that is said, a typing indicator never.
 func TestRetryRepeatsNothingThatMayBeDoneTwice(t *testing.T) {
 	t.Parallel()
