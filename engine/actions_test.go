@@ -23,8 +23,9 @@ import (
 // simulated is a daemon and a simulated Chert that deliver to one another over
 // loopback.
 type simulated struct {
-	sim *chertsim.Sim
-	dir string
+	sim    *chertsim.Sim
+	dir    string
+	socket string // of its control API
 
 	mu      sync.Mutex
 	changed sync.Cond
@@ -36,6 +37,12 @@ func newSimulated(t *testing.T, o rules.Options, files ...string) *simulated {
 	t.Helper()
 	s := &simulated{sim: chertsim.New(chertsim.Config{Seed: 1, AllowLoopback: true}), dir: t.TempDir()}
 	s.changed.L = &s.mu
+	short, err := os.MkdirTemp("", "sim") // a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(short) })
+	s.socket = filepath.Join(short, "s")
 	for i := 0; i+1 < len(files); i += 2 {
 		path := filepath.Join(s.dir, "rules", files[i])
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -60,7 +67,8 @@ func newSimulated(t *testing.T, o rules.Options, files ...string) *simulated {
 			API:       chert.Config{BaseURL: api + chertsim.BasePath, Tenant: chertsim.DefaultTenant, SigningSecret: chertsim.DefaultSigningSecret},
 			Webhook:   Webhook{Listen: "127.0.0.1:0", Path: "/hook", Secrets: []string{chertsim.DefaultWebhookSecret}},
 			RulesDir:  filepath.Join(s.dir, "rules"), Rules: o,
-			Log: slog.New(slog.DiscardHandler),
+			Control: Control{Socket: s.socket},
+			Log:     slog.New(slog.DiscardHandler),
 			Observe: func(h Observation) {
 				if h.Handled != nil {
 					s.mu.Lock()

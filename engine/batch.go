@@ -264,6 +264,7 @@ func (b *batch) merge(t *turn.Transition) bool {
 		b.log[b.rows[t.Actions[i].ID]].Progress(&t.Actions[i])
 	}
 	b.log[last].Chat = t.Chat
+	b.log[last].AddAttempts(t.Attempts)
 	return true
 }
 

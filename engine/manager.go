@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"chertd/engine/chert"
@@ -64,10 +63,6 @@ func (d demotion) why() string {
 
 // demotionRetry is the time between two attempts of a demotion.
 const demotionRetry = 5 * time.Second
-
-// parallelCancels is how many chats drop the pending work of a pack concurrently:
-// enough for shards to commit hundreds of them together.
-const parallelCancels = 256
 
 // newManager returns a manager with the engine that it manages, as each needs the
 // other. c configures the engine; the manager observes it in addition to c.Observe.
@@ -247,32 +242,19 @@ func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (live.Dr
 	if err != nil || len(chats) == 0 {
 		return live.Dropped{}, err
 	}
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	var next atomic.Int64
 	var counting sync.Mutex // guards dropped
 	var dropped live.Dropped
-	var all sync.WaitGroup
-	for range min(parallelCancels, len(chats)) {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(chats) {
-					return
-				}
-				one := &live.Dropped{}
-				if err := m.eng.apply(ctx, request{chat: chats[i], input: in, dropped: one}); err != nil {
-					stop(err)
-					return
-				}
-				counting.Lock()
-				dropped.Add(*one)
-				counting.Unlock()
-			}
-		})
-	}
-	all.Wait()
-	if err := context.Cause(ctx); err != nil {
+	err = eachChat(ctx, len(chats), func(ctx context.Context, i int) error {
+		one := &live.Dropped{}
+		if err := m.eng.apply(ctx, request{chat: chats[i], input: in, dropped: one}); err != nil {
+			return err
+		}
+		counting.Lock()
+		defer counting.Unlock()
+		dropped.Add(*one)
+		return nil
+	})
+	if err != nil {
 		return dropped, err
 	}
 	what := "pending work of the pack was dropped"

@@ -416,8 +416,8 @@ func (w *witness) called(call chat.Call, inFlight func() int) {
 	}
 }
 
-// Events, vetoes, timers and operators come in any order while calls go out, fail and are
-// answered, and commits fail. No call covers an event that is not handled; each chat has one
+// Events, vetoes, timers and operators, who also retry and drop what is dead, come in any order
+// while calls go out, fail and are answered, and commits fail. No call covers an event that is not handled; each chat has one
 // call at a time; a read that went out and succeeded ends as such, so no veto was durable
 // before; and no more calls wait for their end in the store than are counted as in flight.
 // A batch that runs again after a failure decides as before.
@@ -465,8 +465,11 @@ func callsAndVetoes(t *testing.T, w *witness, name, pack string, seed uint64) (m
 		how := w.dice.IntN(10)
 		delete(w.wire, call.Chat)
 		w.mu.Unlock()
-		if how == 0 {
+		switch how {
+		case 0:
 			return &chert.Error{Status: 503, Code: 4002, Retryable: true, RetryAfter: time.Second, Message: "saturated"}
+		case 1, 2:
+			return &chert.Error{Status: 404, Code: 2002, Message: "chat not found"}
 		}
 		return nil
 	}
@@ -497,6 +500,23 @@ func callsAndVetoes(t *testing.T, w *witness, name, pack string, seed uint64) (m
 					in := chat.Operate{Release: dice.IntN(2) == 0, Hold: chat.Hold{Until: time.Now().Add(time.Millisecond)}}
 					if err := r.eng.Apply(ctx, id, in); err != nil && !errors.Is(err, context.Canceled) {
 						t.Error(err)
+					}
+				case 5:
+					dead := &deadWork{drop: dice.IntN(4) == 0, dry: dice.IntN(4) == 0}
+					list, err := r.st.DeadAfter(ctx, store.DeadFilter{Chat: id}, chat.ActionID{}, 10)
+					for i := range list {
+						dead.ids = append(dead.ids, list[i].ID)
+					}
+					if err == nil {
+						err = r.eng.apply(ctx, request{chat: id, dead: dead})
+					}
+					if err != nil && !errors.Is(err, w.fail) {
+						t.Error(err)
+					}
+					for i, a := range dead.after {
+						if dead.was[i] == chat.Dead && a.Status == chat.Dead {
+							t.Errorf("%s, seed %d: after a command read %s is still dead", name, seed, a.ID)
+						}
 					}
 				default:
 					text := []string{"read", "read", "read", "sure", "sure", "sure", "soon", "other", "veto", "far", "timer", "nothing"}[dice.IntN(12)]

@@ -16,7 +16,7 @@ func (b *batch) serve(ctx context.Context, r *request, now time.Time) {
 	if b.err != nil {
 		return
 	}
-	if r.input == nil && r.ready == nil {
+	if r.input == nil && r.ready == nil && r.dead == nil {
 		b.done = append(b.done, func() { r.done <- nil })
 		return
 	}
@@ -26,6 +26,10 @@ func (b *batch) serve(ctx context.Context, r *request, now time.Time) {
 	}
 	if r.ready != nil {
 		b.serveReady(ctx, r, &t)
+		return
+	}
+	if r.dead != nil {
+		b.serveDead(ctx, r, &t)
 		return
 	}
 	d, err := t.Move(ctx, r.input)

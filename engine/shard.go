@@ -119,7 +119,7 @@ func (in *input) chatID() string {
 }
 
 // request is work other than an event: the answer to a call, a command, a timer that is
-// due, or a request of dispatch for a call. One without input and ready only waits until
+// due, a request of dispatch for a call, or one for dead actions. One without any only waits until
 // the batches before it are durable.
 type request struct {
 	chat  string
@@ -132,6 +132,7 @@ type request struct {
 	after    int64         // for a chat.Answer: the highest sequence of the shard when it came
 	came     time.Time     // for a chat.Answer
 	operated chan Operated // for a chat.Operate; if set, receives its effect before done; it must have room
+	dead     *deadWork     // what a command does with dead actions of the chat, instead of input
 }
 
 type readyReply struct {
@@ -312,7 +313,7 @@ func (s *shard) work(ctx context.Context) {
 		default:
 			// A person waits for these and receives the error, so they must not be
 			// carried out later.
-			w.fail(err, func(r *request) bool { return r.operated != nil })
+			w.fail(err, func(r *request) bool { return r.operated != nil || r.dead != nil })
 			if w.empty() {
 				s.e.failing.Store(nil) // nothing is retried: Store.Healthy has the state
 				s.unclaim()

@@ -178,6 +178,7 @@ chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00Z
   events   accepted; 1,234,567 in all, 3 pending, 0 in quarantine
   calls    going out; none confirmed since chertd started
   actions  12 waiting, 1 dead, 1,000 done, 2 new kind
+           dead actions stay until they are retried or dropped: see chertd dead
   packs    2
   store    1.5 KiB, 1 chat
 `)
@@ -378,4 +379,72 @@ func TestDroppedLine(t *testing.T) {
 			t.Errorf("%+v (kept: %t): got %q, want %q", tt.dropped, tt.kept, got, tt.want)
 		}
 	}
+}
+
+func TestPrintDead(t *testing.T) {
+	t.Parallel()
+	compare(t, printed(t, func(b *strings.Builder) error { return printDead(b, control.Dead{}) }), `
+nothing is dead
+`)
+	many := control.Dead{
+		Total: 1236, Groups: []control.DeadGroup{{HTTP: 404, Code: 2002, Count: 1234}, {HTTP: 502, Count: 1}, {Count: 1}},
+		Dead: []control.DeadAction{
+			{ID: "31.0", Chat: "c1", Kind: "read", Pack: "codes", Rule: "read codes", Why: "retries_exhausted", Error: "502: bad gateway", TraceID: "t9", Attempts: 400, First: at(8, 0), Died: at(12, 31),
+				FailedAttempts: []control.DeadAttempt{{N: 1, At: at(8, 0), HTTP: 503, Code: 4002, TraceID: "t1", CallOf: "30.0"}, {N: 400, At: at(12, 31)}}},
+			{ID: "30.2", Chat: "c2", Kind: "read", Rule: "operator", Why: "refused", Error: "404, code 2002 (trace t2)", TraceID: "t2", Attempts: 2, First: at(8, 0), Died: at(9, 0)},
+		},
+		Missed: []control.MissedEvents{{Pack: "vip", Events: 12, Since: at(9, 12), Earlier: 4}, {Pack: "codes", Events: 1, Since: at(12, 0)}, {Pack: "old", Events: 2, Since: at(7, 0), Earlier: 2}},
+	}
+	compare(t, printed(t, func(b *strings.Builder) error { return printDead(b, many) }), `
+1,236 dead actions
+  1,234 by 404, code 2002
+  1 by 502, not from Chert
+  1 without an answer
+31.0  2026-01-05 12:31Z  read: retries_exhausted after 400 attempts
+    in chat c1, by codes/read codes
+    502: bad gateway
+    trace t9
+    attempt 1, 2026-01-05 08:00:00.000Z: 503, code 4002, trace t1
+      in the call of 30.0
+    398 attempts not kept
+    attempt 400, 2026-01-05 12:31:00.000Z: no answer
+30.2  2026-01-05 09:00Z  read: refused after 2 attempts
+    in chat c2, by operator
+    the first 2026-01-05 08:00Z, the last 2026-01-05 09:00Z
+    404, code 2002 (trace t2)
+and 1,234 older ones
+events that packs have missed:
+  vip 12, since 2026-01-05 09:12Z; 4 more than an hour ago
+    hint: run chertd retry-errors vip
+  codes 1, since 2026-01-05 12:00Z
+  old 2, since 2026-01-05 07:00Z; all more than an hour ago
+    hint: run chertd retry-errors old
+`)
+}
+
+func TestPrintRetried(t *testing.T) {
+	t.Parallel()
+	r := control.DeadRetried{
+		Waiting: 1, Blocked: 2, Dropped: map[string]int{"held": 1, "already_read": 2}, Stay: map[string]int{"unknown": 1, "tried_once": 2}, NotDead: 1,
+		First: []control.DeadOutcome{{ID: "1.0", Chat: "c1", Kind: "read", Status: "dropped", Why: "held"}},
+	}
+	compare(t, strings.Join(retriedWords(r), "\n")+"\n", `
+1 dead action waits to be called again
+2 dead actions wait for a pack that can veto: see chertd packs
+2 dead actions dropped: already_read
+1 dead action dropped: held
+2 dead actions stay dead: a typing indicator is never repeated
+hint: chertd dead drop ends them
+1 dead action stays dead: Chert may have carried it out
+hint: --repeat-unknown repeats such reactions; chertd dead drop ends them
+1 action is not dead any more, and not changed
+  1.0  read in chat c1: dropped, held
+  and 8 more
+`)
+	r = control.DeadRetried{DryRun: true, Waiting: 2, Blocked: 1, Dropped: map[string]int{"vetoed": 1}}
+	compare(t, strings.Join(retriedWords(r), "\n")+"\n", `
+2 dead actions would wait to be called again
+1 dead action would wait for a pack that can veto: see chertd packs
+1 dead action would be dropped: vetoed
+`)
 }

@@ -218,6 +218,16 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.asks("release", hostile)
 		w.run("release", "refused", "--socket", w.socket)
 	},
+	"chertd dead": func(w *hostileWorld) {
+		w.asks("dead", "--attempts")
+		w.run("dead", "--chat", hostile, "--code", "-1")
+	},
+	"chertd dead list":  func(w *hostileWorld) { w.asks("dead", "list", "--pack", hostile) },
+	"chertd dead retry": func(w *hostileWorld) { w.asks("dead", "retry", hostile) },
+	"chertd dead drop": func(w *hostileWorld) {
+		w.run("dead", "drop", "7.0", "--socket", w.socket)
+		w.run("dead", "drop", hostile, "--all")
+	},
 	"chertd quarantine":       func(w *hostileWorld) { w.asks("quarantine", "--bodies"); w.run("quarantine", "--limit", hostile) },
 	"chertd quarantine list":  func(w *hostileWorld) { w.asks("quarantine", "list") },
 	"chertd quarantine retry": func(w *hostileWorld) { w.asks("quarantine", "retry", "7"); w.run("quarantine", "retry", hostile) },
@@ -423,6 +433,18 @@ func (d hostileDaemon) Hold(_ context.Context, in control.HoldRequest) (control.
 
 func (d hostileDaemon) Release(_ context.Context, in control.ReleaseRequest) (control.Released, error) {
 	return hostileOf[control.Released](d.bools), unwilling(in.Chat)
+}
+
+func (d hostileDaemon) Dead(context.Context, control.DeadQuery) (control.Dead, error) {
+	return hostileOf[control.Dead](d.bools), nil
+}
+
+func (d hostileDaemon) RetryDead(context.Context, control.DeadRequest) (control.DeadRetried, error) {
+	return hostileOf[control.DeadRetried](d.bools), nil
+}
+
+func (d hostileDaemon) DropDead(context.Context, control.DeadRequest) (control.DeadDropped, error) {
+	return hostileOf[control.DeadDropped](d.bools), unwilling("refused")
 }
 
 func (d hostileDaemon) Quarantined(context.Context, int, bool) (control.Quarantine, error) {

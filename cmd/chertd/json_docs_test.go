@@ -55,6 +55,9 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"resume", tables{"chertd pause": ""}},
 		{"hold c1", tables{"chertd hold": ""}},
 		{"release c1", tables{"chertd release": ""}},
+		{"dead", tables{"chertd dead": ""}},
+		{"dead retry --all", tables{"chertd dead retry": ""}},
+		{"dead drop 7.0", tables{"chertd dead drop": ""}},
 		{"quarantine --bodies", tables{"chertd quarantine": ""}},
 		{"quarantine retry --all", tables{"chertd quarantine retry": ""}},
 		{"quarantine drop 7", tables{"chertd quarantine drop": ""}},
@@ -190,7 +193,7 @@ type full struct{}
 
 // documentedKeys are how the manual writes keys that are names of something, by the
 // field that has them.
-var documentedKeys = map[string]string{"Actions": "STATUS", "Refused": "REASON", "Header": "HEADER"}
+var documentedKeys = map[string]string{"Actions": "STATUS", "Refused": "REASON", "Header": "HEADER", "Dropped": "WHY", "Stay": "WHY"}
 
 // everything is a value that has something to say in every field.
 func everything[T any]() T { return filled[T](filling{text: "x", bools: true, keys: documentedKeys}) }
@@ -222,6 +225,15 @@ func (full) Hold(context.Context, control.HoldRequest) (control.Held, error) {
 }
 func (full) Release(context.Context, control.ReleaseRequest) (control.Released, error) {
 	return everything[control.Released](), nil
+}
+func (full) Dead(context.Context, control.DeadQuery) (control.Dead, error) {
+	return everything[control.Dead](), nil
+}
+func (full) RetryDead(context.Context, control.DeadRequest) (control.DeadRetried, error) {
+	return everything[control.DeadRetried](), nil
+}
+func (full) DropDead(context.Context, control.DeadRequest) (control.DeadDropped, error) {
+	return everything[control.DeadDropped](), nil
 }
 func (full) Quarantined(context.Context, int, bool) (control.Quarantine, error) {
 	return everything[control.Quarantine](), nil

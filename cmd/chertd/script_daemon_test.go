@@ -8,15 +8,18 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"chertd/engine/chertsim"
 )
 
 // runs is the message that a daemon logs when it accepts commands.
 const runs = "chertd started"
 
-// scripted is a script's daemon, in its own process.
+// scripted is a script's daemon, in its own process, and its simulated Chert, if it has one.
 type scripted struct {
 	cmd   *exec.Cmd
 	lines chan string // of its log; closed when it has ended
+	sim   *chertsim.Sim
 }
 
 // daemonCommand starts and stops a script's daemon, and waits for what it logs:
@@ -59,7 +62,7 @@ func (d *scripted) start(ts *testscript.TestScript, args []string) {
 	}
 	d.cmd = exec.Command("chertd", append([]string{"run"}, args...)...)
 	d.cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "SIGNING", "HOOK"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "SIGNING", "HOOK", "CHERT"} {
 		d.cmd.Env = append(d.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	out, err := d.cmd.StderrPipe()

@@ -23,6 +23,7 @@ func TestScripts(t *testing.T) {
 			"exits":      exits,
 			"daemon":     daemonCommand,
 			"eventually": eventually,
+			"chert":      chertCommand,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Values[scriptedKey{}] = &scripted{}

@@ -92,6 +92,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	if n := s.Actions["waiting"]; n > 0 && len(s.NoCalls) > 0 {
 		line("", "waiting actions are kept and go out once calls can be made")
 	}
+	if s.Actions["dead"] > 0 {
+		line("", "dead actions stay until they are retried or dropped: see chertd dead")
+	}
 	if s.Actions["blocked"] > 0 {
 		line("", "blocked reads wait for a pack that can veto them: see chertd packs")
 	}

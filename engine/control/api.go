@@ -58,6 +58,9 @@ func (a *api) routes(mux *http.ServeMux) {
 		"GET " + apiPath + "/quarantine":             a.quarantine,
 		"POST " + apiPath + "/quarantine/retry":      a.retryQuarantined,
 		"POST " + apiPath + "/quarantine/drop":       a.dropQuarantined,
+		"GET " + apiPath + "/dead":                   a.dead,
+		"POST " + apiPath + "/dead/retry":            a.retryDead,
+		"POST " + apiPath + "/dead/drop":             a.dropDead,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			body, err := a.bounded(w, r, do)

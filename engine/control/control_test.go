@@ -104,6 +104,22 @@ func (f *fake) DropQuarantined(_ context.Context, in QuarantineRequest) (Quarant
 	return QuarantineDropped{len(in.IDs)}, f.tell("drop %+v", in)
 }
 
+func (f *fake) Dead(_ context.Context, q DeadQuery) (Dead, error) {
+	code := "any"
+	if q.Code != nil {
+		code = fmt.Sprint(*q.Code)
+	}
+	return Dead{Total: 1, Dead: []DeadAction{{ID: "7.0", Chat: "c1", Died: noon, Why: "refused"}}}, f.tell("dead %q %q code %s, %d %t", q.Chat, q.Pack, code, q.Limit, q.Attempts)
+}
+
+func (f *fake) RetryDead(_ context.Context, in DeadRequest) (DeadRetried, error) {
+	return DeadRetried{DryRun: in.DryRun, Waiting: 1}, f.tell("retry dead %v %q %q all=%t dry=%t repeat=%t", in.IDs, in.Chat, in.Pack, in.All, in.DryRun, in.RepeatUnknown)
+}
+
+func (f *fake) DropDead(_ context.Context, in DeadRequest) (DeadDropped, error) {
+	return DeadDropped{DryRun: in.DryRun, Dropped: 1}, f.tell("drop dead %v %q %q all=%t dry=%t", in.IDs, in.Chat, in.Pack, in.All, in.DryRun)
+}
+
 func (f *fake) Pause(_ context.Context, on bool) error { return f.tell("pause %t", on) }
 
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)

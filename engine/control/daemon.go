@@ -40,6 +40,11 @@ type Daemon interface {
 	// RetryQuarantined takes deliveries in again, oldest first.
 	RetryQuarantined(ctx context.Context, in QuarantineRequest) (QuarantineRetried, error)
 	DropQuarantined(ctx context.Context, in QuarantineRequest) (QuarantineDropped, error)
+	// Dead returns dead actions, the newest events first, and what packs have missed.
+	Dead(ctx context.Context, q DeadQuery) (Dead, error)
+	// RetryDead makes dead actions wait again, or ends them by what has happened since.
+	RetryDead(ctx context.Context, in DeadRequest) (DeadRetried, error)
+	DropDead(ctx context.Context, in DeadRequest) (DeadDropped, error)
 }
 
 // UserError is the error of a request that can't be carried out as it is.

@@ -44,6 +44,14 @@ func (h *held) RetryQuarantined(context.Context, QuarantineRequest) (QuarantineR
 	<-h.release
 	return QuarantineRetried{}, nil
 }
+func (h *held) RetryDead(context.Context, DeadRequest) (DeadRetried, error) {
+	<-h.release
+	return DeadRetried{}, nil
+}
+func (h *held) DropDead(context.Context, DeadRequest) (DeadDropped, error) {
+	<-h.release
+	return DeadDropped{}, nil
+}
 func (h *held) DropQuarantined(context.Context, QuarantineRequest) (QuarantineDropped, error) {
 	<-h.release
 	return QuarantineDropped{}, nil
@@ -60,6 +68,8 @@ var changing = []struct{ method, path, body, names string }{
 	{"POST", "/api/v1/release", `{"chat": "c1"}`, "chertd release "},
 	{"POST", "/api/v1/quarantine/retry", `{"all": true}`, "chertd quarantine retry "},
 	{"POST", "/api/v1/quarantine/drop", `{"ids": [7]}`, "chertd quarantine drop "},
+	{"POST", "/api/v1/dead/retry", `{"all": true}`, "chertd dead retry "},
+	{"POST", "/api/v1/dead/drop", `{"ids": ["7.0"]}`, "chertd dead drop "},
 	{"POST", "/api/v1/packs/vip/rollback", `{"version": "3f78"}`, "chertd rollback vip "},
 	{"POST", "/api/v1/packs/vip/mode", `{"mode": "off"}`, "chertd mode vip "},
 	{"DELETE", "/api/v1/packs/vip", "", "chertd packs remove vip "},
@@ -135,6 +145,12 @@ func (f *failing) Release(context.Context, ReleaseRequest) (Released, error) {
 }
 func (f *failing) RetryQuarantined(context.Context, QuarantineRequest) (QuarantineRetried, error) {
 	return QuarantineRetried{}, f.err
+}
+func (f *failing) RetryDead(context.Context, DeadRequest) (DeadRetried, error) {
+	return DeadRetried{}, f.err
+}
+func (f *failing) DropDead(context.Context, DeadRequest) (DeadDropped, error) {
+	return DeadDropped{}, f.err
 }
 func (f *failing) DropQuarantined(context.Context, QuarantineRequest) (QuarantineDropped, error) {
 	return QuarantineDropped{}, f.err

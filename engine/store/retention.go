@@ -13,7 +13,7 @@ import (
 // that may go. Steps may run while anything else does, and may be repeated.
 type Retention interface {
 	// PruneEvents removes events that were received before a time, in the order of the
-	// journal, with their decisions and actions. An event stays while it is pending,
+	// journal, with their decisions, actions and attempts. An event stays while it is pending,
 	// while an action of it is waiting, sent, blocked or dead, while a pack has missed
 	// it, and while a timer that it has set is not done. Its id stays as well: see
 	// PruneSeen.
@@ -21,7 +21,7 @@ type Retention interface {
 
 	// PruneTexts removes what people wrote from events that were received before a time:
 	// the envelope and what was decoded from it, payloads of timers, bodies of calls
-	// that have ended, and what rules logged and raised. Type, times, source, chat, line,
+	// that have ended, the errors of their attempts, and what rules logged and raised. Type, times, source, chat, line,
 	// and the message's id and direction stay, and so do the actions. A pending event
 	// keeps its text, and so does one that a pack has missed: it may still run. An event
 	// from outside without Raw is one whose text was removed, not one without text.

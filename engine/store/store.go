@@ -110,6 +110,7 @@ type Store interface {
 	Packs
 	Misses
 	CatchUp
+	DeadLetters
 	Retention
 	Reader
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -25,7 +27,8 @@ type Action struct {
 	Target         string          // react: the message's id
 	Depth          int
 
-	Requested time.Time // when it was requested or revived
+	Requested time.Time
+	Revived   time.Time // when it was made to wait again, after it was dead or blocked; zero: never
 	Due       time.Time
 
 	Status   Status
@@ -87,6 +90,7 @@ const (
 	WhyOnce         = "tried_once"        // Dropped: a typing signal failed, or its answer was lost
 	WhyRefused      = "refused"           // Dead: Chert's answer is not retryable; Error has it
 	WhyExhausted    = "retries_exhausted" // Dead: it failed for retryFor; Error has the last answer
+	WhyDiscarded    = "discarded"         // Dropped: an operator dropped it when it was dead
 	WhyUnknown      = "unknown"           // Dead: the answer was lost, and repeating could do it twice
 	WhyShadow       = "shadow"            // Shadowed: the pack is in shadow mode
 	WhyBlocked      = "blocked"           // Blocked: a pack that might have vetoed it failed
@@ -95,7 +99,21 @@ const (
 // Key returns the identity of a rule among the rules of all packs.
 func Key(pack, rule string) string { return pack + "/" + rule }
 
+// Compare orders ids by event, and then by the place in it.
+func (id ActionID) Compare(other ActionID) int {
+	return cmp.Or(cmp.Compare(id.Seq, other.Seq), cmp.Compare(id.N, other.N))
+}
+
 func (id ActionID) String() string { return fmt.Sprintf("%d.%d", id.Seq, id.N) }
+
+// ParseActionID reads what String returns.
+func ParseActionID(text string) (id ActionID, ok bool) {
+	seq, n, _ := strings.Cut(text, ".")
+	var err1, err2 error
+	id.Seq, err1 = strconv.ParseInt(seq, 10, 64)
+	id.N, err2 = strconv.Atoi(n)
+	return id, err1 == nil && err2 == nil && id.Seq > 0 && id.N >= 0 && id.String() == text
+}
 
 // RuleKey identifies the requesting rule among the rules of all packs.
 func (a *Action) RuleKey() string { return Key(a.Pack, a.Rule) }
@@ -112,9 +130,18 @@ func (a *Action) sameHandler(b *Action) bool {
 // attempted reports whether a call for the action was sent before.
 func (a *Action) attempted() bool { return a.Attempts > 0 || a.Error != "" }
 
-// before reports whether an action precedes another in the order requested.
+// since is from when the action waits.
+func (a *Action) since() time.Time {
+	if a.Revived.IsZero() {
+		return a.Requested
+	}
+	return a.Revived
+}
+
+// before reports whether an action precedes another in the order requested. One that was made to
+// wait again comes after those that waited before.
 func (a *Action) before(b *Action) bool {
-	return cmp.Or(a.Requested.Compare(b.Requested), cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N)) < 0
+	return cmp.Or(a.since().Compare(b.since()), a.ID.Compare(b.ID)) < 0
 }
 
 func isRead(a Action) bool { return a.Kind == Read }

@@ -14,7 +14,7 @@ func (s *step) ready(in Ready) {
 	}
 	s.noteLimited(in.LimitedUntil)
 	s.endWhere(Dropped, WhyExpired, func(a *Action) bool {
-		return a.Kind == Typing && s.now.Sub(a.Requested) > typingLife
+		return a.Kind == Typing && s.now.Sub(a.since()) > typingLife
 	})
 	if s.c.nothingNew() {
 		s.dropReads(WhyAlreadyRead, func(a *Action) bool { return !s.c.due(a).After(s.now) })
@@ -67,7 +67,7 @@ func (s *step) answer(in Answer) {
 	}
 	// An action that was dropped and waits again since gets its final state below.
 	for _, a := range flight.Recalled {
-		a.record(in)
+		s.record(&a, in, flight)
 		if in.OK {
 			a.Status, a.Ended = Done, s.now
 			a.Why = recalledWhy(a.Why)
@@ -79,7 +79,7 @@ func (s *step) answer(in Answer) {
 		return
 	}
 	only := func(a *Action) bool { return a.ID == flight.Actions[0].ID }
-	s.transition(only, func(a *Action) (Status, string) { return s.afterAnswer(a, in) })
+	s.transition(only, func(a *Action) (Status, string) { return s.afterAnswer(a, in, flight) })
 }
 
 // noteLimited records until when packs must not make read calls, and keeps earlier records that are
@@ -132,8 +132,8 @@ func (s *step) notSent(in Answer, flight *Flight) {
 }
 
 // afterAnswer returns the status of an action, other than a read, after its call.
-func (s *step) afterAnswer(a *Action, in Answer) (Status, string) {
-	a.record(in)
+func (s *step) afterAnswer(a *Action, in Answer, flight *Flight) (Status, string) {
+	s.record(a, in, flight)
 	again := s.now.Add(in.RetryAfter)
 	switch {
 	case in.OK:
@@ -142,7 +142,7 @@ func (s *step) afterAnswer(a *Action, in Answer) (Status, string) {
 		return Dead, WhyUnknown
 	case a.Kind == Typing && (in.Retryable || in.Unknown):
 		return Dropped, WhyOnce
-	case in.NotChert, (in.Retryable || in.Unknown) && again.Sub(a.Requested) < retryFor:
+	case in.NotChert, (in.Retryable || in.Unknown) && again.Sub(a.since()) < retryFor:
 		a.Due = again
 		return Waiting, ""
 	}
@@ -157,7 +157,7 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 		s.c.ReadThrough = max(s.c.ReadThrough, flight.SentSeq)
 		s.c.Retry = Retry{}
 		s.transition(served, func(a *Action) (Status, string) {
-			a.record(in)
+			s.record(a, in, flight)
 			if a.ID == flight.Actions[0].ID {
 				return Done, WhyRead
 			}
@@ -168,7 +168,7 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 	if !in.Retryable && !in.Unknown && !in.NotChert {
 		s.c.Retry = Retry{}
 		s.transition(served, func(a *Action) (Status, string) {
-			a.record(in)
+			s.record(a, in, flight)
 			return Dead, giveUp(in)
 		})
 		return
@@ -183,7 +183,7 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 	r.Attempts++
 	r.NotBefore = s.now.Add(in.RetryAfter)
 	s.transition(served, func(a *Action) (Status, string) {
-		a.record(in)
+		s.record(a, in, flight)
 		// A read that joined a failing call has its own retryFor.
 		since := r.First
 		if a.Due.After(since) {

@@ -32,11 +32,11 @@ func (s *step) cancelledLater(in Outcomes, w *Request) bool {
 	return !in.First.IsZero() && slices.ContainsFunc(s.c.Cancelled, Cancelled{Pack: w.Pack, Timer: w.timer(), Seq: in.Seq + 1}.coveredBy)
 }
 
-// cancelledBlocked returns WhyCancelled for a blocked read that a newer event of its pack
-// cancelled, otherwise "".
-func (s *step) cancelledBlocked(a *Action) string {
+// cancelledSince returns WhyCancelled for a read that a newer event of its pack cancelled while it
+// was blocked or dead, otherwise "".
+func (s *step) cancelledSince(a *Action) string {
 	newer := Cancelled{Pack: a.Pack, Seq: a.ID.Seq + 1}
-	if a.Kind == Read && a.Status == Blocked && slices.ContainsFunc(s.c.Cancelled, newer.coveredBy) {
+	if a.Kind == Read && slices.ContainsFunc(s.c.Cancelled, newer.coveredBy) {
 		return WhyCancelled
 	}
 	return ""

@@ -7,8 +7,8 @@ import (
 	"chertd/engine/event"
 )
 
-// Input is something that happened to a chat: an Outcomes, Ready, Wake, Answer, Cancel, Revive or
-// Operate.
+// Input is something that happened to a chat: an Outcomes, Ready, Wake, Answer, Cancel, Revive,
+// Discard or Operate.
 type Input interface{ input() }
 
 // Outcomes is the input for an event that rules ran on: what the event brings, and what its rules
@@ -86,16 +86,24 @@ type Cancel struct {
 }
 
 // Revive is the input that makes dead and blocked actions wait again: dead ones when an operator
-// retries them, blocked ones once the veto is known. Actions that must not be repeated, and reads
-// that were vetoed or superseded since, stay ended and record why.
+// retries them, blocked ones once the veto is known. They have a new retryFor. Reads that were
+// vetoed, superseded or read since, or came due while the chat was held, are dropped instead. A
+// dead read that a pack might have vetoed becomes blocked. Dead actions that must not be repeated
+// stay as they are.
 type Revive struct {
 	Actions []Action
+	// Repeat also revives reactions whose answer was lost (WhyUnknown): the retry may react
+	// twice.
+	Repeat bool
 	// Inactive are actions whose pack or version is no longer live: they are dropped
 	// instead.
 	Inactive []Action
 	// Missed, if set, is what packs that can veto still miss. It keeps blocking.
 	Missed *Missed
 }
+
+// Discard is the input for dead actions that an operator drops.
+type Discard struct{ Actions []Action }
 
 // Operate is the input for an operator's hold or release of the chat. Like a rule's hold, it never
 // shortens the one in force: release first.
@@ -183,5 +191,7 @@ func (Answer) input() {}
 func (Cancel) input() {}
 
 func (Revive) input() {}
+
+func (Discard) input() {}
 
 func (Operate) input() {}

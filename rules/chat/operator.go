@@ -3,7 +3,6 @@ package chat
 import (
 	"cmp"
 	"slices"
-	"time"
 )
 
 // cancel drops what a pack, or one version of it, has pending. For a pack it also ends the
@@ -25,43 +24,6 @@ func (s *step) cancel(in Cancel) {
 	}
 }
 
-func (s *step) revive(in Revive) {
-	if in.Missed != nil {
-		s.c.Missed = *in.Missed
-	}
-	for _, a := range in.Inactive {
-		s.end(a, Dropped, WhyPackInactive)
-	}
-	actions := slices.Clone(in.Actions)
-	slices.SortFunc(actions, func(a, b Action) int {
-		return cmp.Or(cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N))
-	})
-	for _, a := range actions {
-		switch {
-		case a.Status != Dead && a.Status != Blocked:
-			continue // it has ended, or waits already
-		case a.Kind == Read && s.c.Missed.Blocks(&a, s.now):
-			continue // still blocked, by another pack or for another event
-		case a.Kind == React && a.Why == WhyUnknown, a.Kind == Typing:
-			continue // never to be repeated
-		case slices.ContainsFunc(s.c.Waiting, func(b Action) bool { return b.ID == a.ID }):
-			continue
-		}
-		if why := cmp.Or(s.barred(&a), s.dueInHold(&a), s.cancelledBlocked(&a), s.replaces(&a)); why != "" {
-			s.end(a, Dropped, why)
-			continue
-		}
-		if a.Kind == Read {
-			s.dropReads(WhyReplaced, func(b *Action) bool { return b.RuleKey() == a.RuleKey() })
-		}
-		a.Status, a.Why, a.Ended, a.Requested = Waiting, "", time.Time{}, s.now
-		if a.Due.Before(s.now) {
-			a.Due = s.now // otherwise the rest of the delay still applies
-		}
-		s.wait(a)
-	}
-}
-
 // operate holds or releases the chat as a rule's request does.
 func (s *step) operate(in Operate) {
 	if in.Release {
@@ -80,16 +42,6 @@ func (s *step) operate(in Operate) {
 	}
 	s.dropReads(WhyVetoed, func(*Action) bool { return true })
 	s.dropBlocked(in.Blocked, WhyVetoed, func(*Action) bool { return true })
-}
-
-// replaces returns WhyReplaced for a read whose rule requested another since, otherwise "".
-func (s *step) replaces(a *Action) string {
-	if a.Kind == Read && slices.ContainsFunc(s.c.Waiting, func(b Action) bool {
-		return b.Kind == Read && b.RuleKey() == a.RuleKey() && b.ID.Seq > a.ID.Seq
-	}) {
-		return WhyReplaced
-	}
-	return ""
 }
 
 // dropBlocked drops blocked reads: those passed with the input, and those that this step blocked.

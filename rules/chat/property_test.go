@@ -39,6 +39,7 @@ type world struct {
 	rows    map[ActionID]Action
 	call    *Call            // on the wire
 	sent    map[ActionID]int // times put on the wire
+	failed  map[ActionID]int // attempts that were recorded as failed
 	gone    map[ActionID]bool
 	cancels map[string]int64 // newest event by which a pack cancelled its reads
 	event   map[int64]Outcomes
@@ -51,7 +52,7 @@ type world struct {
 func newWorld(t *rapid.T) *world {
 	return &world{
 		t: t, chat: Chat{ID: "c1"}, now: time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC),
-		rows: map[ActionID]Action{}, sent: map[ActionID]int{}, gone: map[ActionID]bool{}, cancels: map[string]int64{},
+		rows: map[ActionID]Action{}, sent: map[ActionID]int{}, failed: map[ActionID]int{}, gone: map[ActionID]bool{}, cancels: map[string]int64{},
 		event: map[int64]Outcomes{}, next: map[int64]int{}, news: newOracle(), missed: map[int64]time.Time{},
 	}
 }
@@ -59,7 +60,7 @@ func newWorld(t *rapid.T) *world {
 func (w *world) act() {
 	switch rapid.SampledFrom([]string{
 		"event", "event", "event", "again", "advance", "ready", "ready", "answer", "answer",
-		"wake", "cancel", "revive", "operate", "crash",
+		"wake", "cancel", "revive", "retry", "discard", "operate", "crash",
 	}).Draw(w.t, "act") {
 	case "event":
 		w.seq++
@@ -116,14 +117,62 @@ func (w *world) act() {
 			}
 		}
 		w.step(in)
+	case "retry":
+		w.retry()
+	case "discard":
+		before := maps.Clone(w.rows)
+		w.step(Discard{Actions: slices.Collect(maps.Values(before))})
+		for id, a := range w.rows {
+			if before[id].Status == Dead && a.Status == Dead {
+				w.t.Fatalf("dead, though it was discarded: %+v", a)
+			}
+			if a.Why == WhyDiscarded {
+				w.gone[id] = true
+			}
+		}
 	case "operate":
 		in := Operate{Release: rapid.Bool().Draw(w.t, "release"), Hold: Hold{Until: w.now.Add(time.Minute)}}
 		if !in.Release {
 			w.pendingGo(func(*Action) bool { return true })
+			for id, a := range w.rows {
+				if a.Kind == Read && a.Status == Dead && a.Due.Before(w.now) {
+					w.gone[id] = true // it was due before the hold, or during it
+				}
+			}
 		}
 		w.step(in)
 	case "crash":
 		w.chat, w.call = reload(w.t, w.chat), nil
+	}
+}
+
+// retry has an operator retry all that is dead.
+func (w *world) retry() {
+	in := Revive{Actions: slices.Collect(maps.Values(w.rows)), Repeat: rapid.Bool().Draw(w.t, "repeat")}
+	for id, a := range w.rows {
+		if in.Repeat && a.Status == Dead && a.Kind == React && a.Why == WhyUnknown {
+			w.gone[id] = false
+		}
+	}
+	before := maps.Clone(w.rows)
+	w.step(in)
+	for id, was := range before {
+		a := w.rows[id]
+		switch {
+		case was.Status != Dead:
+		case was.NeverAgain(in.Repeat) != "":
+			if !reflect.DeepEqual(a, was) {
+				w.t.Fatalf("it must not be repeated, and was changed:\n%+v\n%+v", was, a)
+			}
+		case a.Status == Dead:
+			w.t.Fatalf("it was retried, and is still dead: %+v", a)
+		case a.Status == Blocked && !w.missing().Blocks(&a, w.now):
+			w.t.Fatalf("blocked, and no pack might have vetoed it: %+v", a)
+		case a.Status == Waiting && !a.Revived.Equal(w.now):
+			w.t.Fatalf("it waits, since another time than now: %+v", a)
+		case !a.Requested.Equal(was.Requested) || a.Attempts != was.Attempts:
+			w.t.Fatalf("the retry changed more than what it should:\n%+v\n%+v", was, a)
+		}
 	}
 }
 
@@ -144,6 +193,11 @@ func (w *world) handle(in Outcomes) {
 	for _, x := range in.Requests {
 		if x.Kind == RequestCancelRead && !x.Shadow {
 			w.pendingGo(func(a *Action) bool { return a.Pack == x.Pack && a.ID.Seq <= in.Seq })
+			for id, a := range w.rows {
+				if a.Kind == Read && a.Status == Dead && a.Pack == x.Pack && id.Seq < in.Seq {
+					w.gone[id] = true // cancelled while it was dead
+				}
+			}
 		}
 	}
 	cancels := maps.Clone(w.cancels)
@@ -316,6 +370,8 @@ func (w *world) step(in Input) Effects {
 		written[a.ID] = true
 		if old, ok := w.rows[a.ID]; ok && final(old) && !reflect.DeepEqual(old, a) && !recalled(w.chat, a.ID) {
 			_, revived := in.(Revive)
+			_, discarded := in.(Discard)
+			revived = revived || discarded && old.Status == Dead && a.Status == Dropped
 			if dropped := old.Status == Blocked && a.Status == Dropped; !revived && !dropped {
 				w.t.Fatalf("settled, and changed:\n%+v\n%+v", old, a)
 			}
@@ -326,6 +382,7 @@ func (w *world) step(in Input) Effects {
 		}
 		w.rows[a.ID] = a
 	}
+	w.checkAttempts(out.Attempts)
 	if err := unanswered(w.chat, in, after, out, w.now); err != "" {
 		w.t.Fatalf("%T: %s", in, err)
 	}
@@ -344,10 +401,29 @@ func (w *world) step(in Input) Effects {
 	return out
 }
 
+// checkAttempts: each attempt is recorded once: in the action if it succeeded, otherwise as
+// one that failed.
+func (w *world) checkAttempts(failed []Attempt) {
+	for _, x := range failed {
+		if w.failed[x.Action]++; x.N != w.failed[x.Action] || !x.At.Equal(w.now) || x.Error == "" && x.HTTP == 0 {
+			w.t.Fatalf("attempt %d that failed is %+v", w.failed[x.Action], x)
+		}
+	}
+	for id, a := range w.rows {
+		n := w.failed[id]
+		if a.Status == Done {
+			n++
+		}
+		if a.Attempts != n {
+			w.t.Fatalf("%d attempts were recorded: %+v", n, a)
+		}
+	}
+}
+
 // checkRows: what waits in the chat is what the rows say.
 func (w *world) checkRows() {
 	if !slices.IsSortedFunc(w.chat.Waiting, func(a, b Action) int {
-		return cmp.Or(a.Requested.Compare(b.Requested), cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N))
+		return cmp.Or(later(a.Requested, a.Revived).Compare(later(b.Requested, b.Revived)), cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N))
 	}) {
 		w.t.Fatalf("what waits is not in the order asked: %+v", w.chat.Waiting)
 	}
@@ -501,7 +577,7 @@ func (w *world) drawAnswer() Answer {
 	case "refused":
 		in.Error = "not found"
 	case "unknown":
-		in.Unknown, in.Retryable = true, true
+		in.Unknown, in.Retryable, in.Error = true, true, "timeout"
 	case "unmade":
 		in.NotSent = true
 	case "stopped":
@@ -509,7 +585,7 @@ func (w *world) drawAnswer() Answer {
 	case "foreign":
 		in.NotChert, in.Retryable, in.Error = true, true, "not Chert"
 	case "gateway":
-		in.NotChert, in.Retryable, in.Unknown = true, true, true
+		in.NotChert, in.Retryable, in.Unknown, in.Error = true, true, true, "bad gateway"
 	}
 	return in
 }

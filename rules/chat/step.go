@@ -12,7 +12,9 @@ type Effects struct {
 	Timers  []TimerChange
 	Fired   []Timer // came due: their events are to be journaled
 	Refused []Refusal
-	NextN   int // after Outcomes: the event's next free place, for FirstN when it runs again
+	// Attempts are those that failed, one for each action of the call.
+	Attempts []Attempt
+	NextN    int // after Outcomes: the event's next free place, for FirstN when it runs again
 	// Call, after Ready, is to be sent; nil: none is due. A call other than a read
 	// may be sent only after the fields above are durable: a crash must not repeat
 	// it.
@@ -53,6 +55,8 @@ func Step(c Chat, in Input, now time.Time) (Chat, Effects) {
 		s.cancel(in)
 	case Revive:
 		s.revive(in)
+	case Discard:
+		s.discard(in)
 	case Operate:
 		s.operate(in)
 	}
@@ -79,6 +83,7 @@ func (s *step) endLost() {
 	s.transition(lost, func(a *Action) (Status, string) {
 		a.Attempts++
 		a.Error = "chertd stopped before the answer came"
+		s.attempted(Attempt{Action: a.ID, N: a.Attempts, At: s.now, CallOf: a.ID, Error: a.Error})
 		if a.Kind == Typing {
 			return Dropped, WhyOnce
 		}

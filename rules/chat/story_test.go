@@ -34,6 +34,8 @@ import (
 //	fires NAME …     fires nothing           time wakes the chat
 //	off PACK [VERSION]    rules PACK NAME …  the pack goes off; it has these rules and no others
 //	revive 1.0 …    inactive 1.0 …    operator hold 1h    operator release
+//	dead retry 1.0 …    dead repeat 1.0 …    dead drop 1.0 …   commands; repeat also retries what may be done twice
+//	tried 1.0 1 503, 2 404 of 1.1            its attempts that failed: number, status, and whose call it was
 //	crash                                    the flight is lost, the rest was stored
 //	1.0 dropped vetoed                       how the action stands
 //	next 30s    next never                   when the next call is due, from the start
@@ -53,7 +55,8 @@ type story struct {
 	next   map[int64]int      // an event's next free place
 	events map[int64]Outcomes // for again
 	first  map[int64]time.Time
-	rows   map[string]Action  // as last written
+	rows   map[string]Action // as last written
+	failed map[string][]string
 	timers map[string]Timer   // rows
 	fired  map[string]TimerID // by name
 	call   *Call
@@ -67,7 +70,7 @@ func tell(t *testing.T, script string) *story {
 	start := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	s := &story{
 		t: t, chat: Chat{ID: "c1"}, start: start, now: start,
-		next: map[int64]int{}, events: map[int64]Outcomes{}, first: map[int64]time.Time{}, rows: map[string]Action{},
+		next: map[int64]int{}, events: map[int64]Outcomes{}, first: map[int64]time.Time{}, rows: map[string]Action{}, failed: map[string][]string{},
 		timers: map[string]Timer{}, fired: map[string]TimerID{},
 	}
 	for n, line := range strings.Split(script, "\n") {
@@ -188,6 +191,20 @@ func (s *story) do(line string) {
 			s.step(Operate{Release: true})
 		} else {
 			s.step(Operate{Hold: Hold{Until: s.now.Add(s.duration(words[2]))}})
+		}
+	case "dead":
+		var all []Action
+		for _, id := range words[2:] {
+			all = append(all, s.row(id))
+		}
+		if words[1] == "drop" {
+			s.step(Discard{Actions: all})
+		} else {
+			s.step(Revive{Actions: all, Repeat: words[1] == "repeat"})
+		}
+	case "tried":
+		if got := strings.Join(s.failed[words[1]], ", "); got != strings.Join(words[2:], " ") {
+			s.fail("attempts of %s are %q, want %q", words[1], got, strings.Join(words[2:], " "))
 		}
 	case "crash":
 		s.chat = reload(s.t, s.chat)
@@ -353,6 +370,17 @@ func (s *story) step(in Input) Effects {
 	s.chat, out = Step(s.chat, withBlocked(&s.chat, in, maps.Values(s.rows)), s.now)
 	for _, a := range out.Actions {
 		s.rows[a.ID.String()] = a
+	}
+	for _, x := range out.Attempts {
+		text := fmt.Sprint(x.N, " ", x.HTTP)
+		if x.CallOf != x.Action {
+			text += " of " + x.CallOf.String()
+		}
+		if id := x.Action.String(); x.At.Equal(s.now) {
+			s.failed[id] = append(s.failed[id], text)
+		} else {
+			s.fail("attempt %+v is at another time", x)
+		}
 	}
 	for _, c := range out.Timers {
 		if id := fmt.Sprint(c.Timer.id()); c.Removed {

@@ -96,7 +96,7 @@ func (t *Turn) Revive(ctx context.Context) (d Done, ok bool, err error) {
 	for _, a := range b.Reads {
 		switch {
 		case missing.Blocks(&a, t.Now):
-		case t.Set.Withdrawn(a.Pack, a.Version), !t.Set.HasRule(a.Pack, a.Rule):
+		case t.inactive(&a):
 			in.Inactive = append(in.Inactive, a)
 		default:
 			in.Actions = append(in.Actions, a)

@@ -14,6 +14,7 @@ type Transition struct {
 	Decision *Decision          // of the event it handles; nil if it handles none
 	Chat     *chat.Chat         // the chat as it is from now on; nil: as it was
 	Actions  []chat.Action      // rows to write, new or changed: of a known one its progress alone
+	Attempts []chat.Attempt     // that failed, of Actions
 	Timers   []chat.TimerChange // of Chat
 	States   []State            // of rules
 	Reads    []KV               // by handlers: Pack, Key and Version are validated
@@ -29,7 +30,7 @@ type Transition struct {
 }
 
 // IsProgress reports whether a transition has nothing but the progress of a chat and of
-// actions.
+// actions, with their attempts.
 func (t *Transition) IsProgress() bool {
 	return t.Decision == nil && len(t.Timers)+len(t.States)+len(t.Reads)+len(t.Writes)+len(t.Quotas)+len(t.Append)+
 		len(t.Schedules)+len(t.ReadCounts)+len(t.ReadCalls)+len(t.Missed)+len(t.Made) == 0
@@ -44,6 +45,13 @@ func (t *Transition) Progress(a *chat.Action) {
 		return
 	}
 	t.Actions[i] = *a
+}
+
+// AddAttempts adds attempts to those of the transition.
+func (t *Transition) AddAttempts(all []chat.Attempt) {
+	if len(all) > 0 {
+		t.Attempts = slices.Concat(t.Attempts, all) // others may have the slice
+	}
 }
 
 // State is a pack's memory of one chat. A nil Value deletes it.

@@ -137,7 +137,7 @@ func (t *Turn) move(ctx context.Context, in chat.Input, d *Done) (chat.Effects, 
 
 // moved adds to d how the chat has moved, and the events that follow.
 func (t *Turn) moved(next *chat.Chat, effects *chat.Effects, d *Done) {
-	d.Chat, d.Actions, d.Timers = next, effects.Actions, effects.Timers
+	d.Chat, d.Actions, d.Attempts, d.Timers = next, effects.Actions, effects.Attempts, effects.Timers
 	d.Call, d.Refused = effects.Call, effects.Refused
 	for i := range effects.Fired {
 		d.Append = append(d.Append, TimerFired(next.ID, &effects.Fired[i], t.Now))

@@ -49,7 +49,8 @@ type actionJSON struct {
 	Target      text     `json:"target"`
 	Depth       int      `json:"depth"`
 	Requested   *instant `json:"requested_at"` // nil: with By, when the event was handled
-	Due         *instant `json:"due_at"`       // nil: with By, when it was requested
+	Revived     instant  `json:"revived_at"`
+	Due         *instant `json:"due_at"` // nil: with By, when it was requested
 	Ended       instant  `json:"ended_at"`
 	Attempts    int      `json:"attempts"`
 	Code        int      `json:"code"`
@@ -108,6 +109,7 @@ func appendAction(b []byte, a *chat.Action, o *origin) []byte {
 	if by < 0 || a.Requested.UnixMicro() != o.at.UnixMicro() {
 		b = appendTime(b, "requested_at", a.Requested)
 	}
+	b = appendTime(b, "revived_at", a.Revived)
 	if by < 0 || a.Due.UnixMicro() != a.Requested.UnixMicro() {
 		b = appendTime(b, "due_at", a.Due)
 	}
@@ -146,7 +148,7 @@ func parseActions(text []byte, o origin, rules func() ([]turn.RuleDecision, erro
 		a := chat.Action{
 			ID: chat.ActionID{Seq: o.seq, N: j.N}, Kind: chat.Kind(j.Kind), Chat: o.chatID, Pack: string(j.Pack), Version: string(j.Version),
 			Rule: string(j.Rule), Place: string(j.Place), Reason: string(j.Reason), EvenIfNewer: j.EvenIfNewer, Target: string(j.Target),
-			Depth: j.Depth, Ended: j.Ended.Time, Status: chat.Status(j.Status), Why: string(j.Why),
+			Depth: j.Depth, Revived: j.Revived.Time, Ended: j.Ended.Time, Status: chat.Status(j.Status), Why: string(j.Why),
 			Attempts: j.Attempts, Code: j.Code, HTTP: j.HTTP, TraceID: string(j.TraceID), Error: string(j.Error), WithoutMessage: j.Follows,
 		}
 		if j.By != nil {

@@ -27,6 +27,7 @@ func (s *step) encode(t *turn.Transition) (err error) {
 	if err := s.encodeActions(t); err != nil {
 		return err
 	}
+	s.encodeAttempts(t)
 	if len(t.Timers) > 0 && t.Chat == nil {
 		return fmt.Errorf("timers without their chat")
 	}

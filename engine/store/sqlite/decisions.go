@@ -25,8 +25,8 @@ var (
 	updateActions  = declare(`UPDATE decisions SET actions = ? WHERE seq = ?`)
 	selectChatOf   = declare(`SELECT chat_id FROM events WHERE seq = ?`)
 
-	upsertOpen = declare(`INSERT INTO open_actions (event_seq, n, status, kind, chat_id, pack, version, covers_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET status = excluded.status`)
+	upsertOpen = declare(`INSERT INTO open_actions (event_seq, n, status, kind, chat_id, pack, version, covers_seq, code, http) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET status = excluded.status, code = excluded.code, http = excluded.http`)
 	deleteOpen = declare(`DELETE FROM open_actions WHERE event_seq = ? AND n = ?`)
 )
 
@@ -260,7 +260,7 @@ func (w *writer) merge(known *decided, changes []chat.Action) (*decided, error) 
 		if err := w.countAction(was, &a); err != nil {
 			return nil, err
 		}
-		was.Status, was.Why, was.Depth, was.Requested, was.Due, was.Ended = a.Status, a.Why, a.Depth, a.Requested, a.Due, a.Ended
+		was.Status, was.Why, was.Depth, was.Requested, was.Revived, was.Due, was.Ended = a.Status, a.Why, a.Depth, a.Requested, a.Revived, a.Due, a.Ended
 		was.Attempts, was.Code, was.HTTP, was.TraceID, was.Error = a.Attempts, a.Code, a.HTTP, a.TraceID, a.Error
 	}
 	return out, nil
@@ -285,7 +285,8 @@ func (w *writer) countAction(was, now *chat.Action) error {
 	}
 	switch open := isOpen(now.Status); {
 	case open && !(wasOpen && was.Status == now.Status):
-		_, err = w.conn.exec(upsertOpen, now.ID.Seq, int64(now.ID.N), string(now.Status), string(now.Kind), now.Chat, now.Pack, now.Version, now.Covers)
+		_, err = w.conn.exec(upsertOpen, now.ID.Seq, int64(now.ID.N), string(now.Status), string(now.Kind), now.Chat, now.Pack, now.Version, now.Covers,
+			int64(now.Code), int64(now.HTTP))
 	case wasOpen && !open:
 		_, err = w.conn.exec(deleteOpen, now.ID.Seq, int64(now.ID.N))
 	}

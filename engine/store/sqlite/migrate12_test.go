@@ -42,7 +42,8 @@ INSERT INTO late (n, chats) VALUES (2, '[{"chat_id":"c3","line":"+3","last_seq":
 DROP TABLE log_cursors;
 DROP TABLE early_events;
 DROP TABLE line_stops;
-PRAGMA user_version = 11`, micros))
+%[2]s
+PRAGMA user_version = 11`, micros, beforeSchema15))
 	if err := c.close(); err != nil {
 		t.Fatal(err)
 	}

@@ -60,14 +60,17 @@ var samples = map[*statement][]driver.Value{
 	insertDecision: {nil, nil, int64(0), int64(0), nil, nil, nil, int64(1 << 40), nil},
 	updateDecision: {nil, nil, int64(0), int64(0), nil, nil, nil, int64(5), nil},
 	updateActions:  {"[]", int64(5)},
-	upsertOpen:     {int64(5), int64(0), "dead", "read", "chat 5", "pack", "v", int64(5)},
+	upsertOpen:     {int64(5), int64(0), "dead", "read", "chat 5", "pack", "v", int64(5), int64(2002), int64(404)},
 	deleteOpen:     {int64(5), int64(0)},
-	updateChat:     sampleChat,
-	insertChat:     sampleChat,
-	upsertTimer:    {"chat 5", "pack", "timer", "v", int64(5), nil, int64(5), int64(0), int64(0), int64(0)},
-	deleteTimer:    {"chat 5", "pack", "timer", int64(5), int64(0)},
-	upsertState:    {"pack", "chat 5", "1"},
-	deleteState:    {"pack", "chat 5"},
+	upsertAttempt:  {int64(5), int64(0), int64(2), int64(1), nil, nil, int64(404), int64(2002), "trace", "x"},
+	deleteAttempt:  {int64(5), int64(0), int64(1)}, selectAttempts: {int64(5), int64(0)},
+	selectDeadAfter: {nil, nil, nil, int64(5), int64(0), int64(10)},
+	updateChat:      sampleChat,
+	insertChat:      sampleChat,
+	upsertTimer:     {"chat 5", "pack", "timer", "v", int64(5), nil, int64(5), int64(0), int64(0), int64(0)},
+	deleteTimer:     {"chat 5", "pack", "timer", int64(5), int64(0)},
+	upsertState:     {"pack", "chat 5", "1"},
+	deleteState:     {"pack", "chat 5"},
 
 	selectChat:      {"chat 5"},
 	selectChatKnown: {"chat 5"},
@@ -237,7 +240,8 @@ INSERT INTO events SELECT i, 'event ' || i, 'message.received', 'webhook', i, i,
 INSERT INTO seen SELECT 'event ' || i, i FROM numbers;
 INSERT INTO pending SELECT i, i %% 65536 FROM numbers WHERE i %% 10 <> 1;
 INSERT INTO decisions SELECT i, i, NULL, 0, 1, NULL, NULL, NULL, '[{"n":0,"kind":"read","pack":"pack","version":"v","status":"waiting"}]' FROM numbers WHERE i %% 10 = 1;
-INSERT INTO open_actions SELECT i, 0, iif(i %% 2 = 0, 'dead', 'blocked'), 'read', 'chat ' || i, 'pack', 'v', i FROM numbers;
+INSERT INTO open_actions SELECT i, 0, iif(i %% 2 = 0, 'dead', 'blocked'), 'read', 'chat ' || i, 'pack', 'v', i, 2002, 404 FROM numbers;
+INSERT INTO attempts SELECT i, 0, 1, i, NULL, NULL, 404, 2002, 'trace', 'x' FROM numbers;
 INSERT INTO chats SELECT 'chat ' || i, '+1', i, '[[' || i || ',0]]', 0, i, i, i, i, '{"id":"chat ' || i || '"}' FROM numbers;
 INSERT INTO late SELECT i, '[]' FROM numbers WHERE i < 20;
 UPDATE daemon SET late_seq = %[1]d;

@@ -39,7 +39,8 @@ var (
 	// The third column is whether the texts stay, or are removed already.
 	selectOldTexts = declareCostly(fewRows, `SELECT e.seq, e.received_at, d.seq IS NULL
 		OR NOT (e.raw IS NOT NULL OR e.payload IS NOT NULL OR e.forward -> '$.body' IS NOT NULL OR ifnull(`+hasTexts+`, 0)
-			OR EXISTS (SELECT 1 FROM json_each(d.actions) a WHERE a.value -> 'body' IS NOT NULL AND `+ended+`))
+			OR EXISTS (SELECT 1 FROM json_each(d.actions) a WHERE a.value -> 'body' IS NOT NULL AND `+ended+`)
+			OR EXISTS (SELECT 1 FROM attempts t, json_each(d.actions) a WHERE t.event_seq = e.seq AND t.error IS NOT NULL AND a.value ->> 'n' = t.n AND `+ended+`))
 		FROM events e LEFT JOIN decisions d ON d.seq = e.seq
 		WHERE e.seq > ? AND e.seq <= (SELECT late_seq FROM daemon WHERE id = 1) ORDER BY e.seq LIMIT ?`)
 	selectMissedPack = declare(`SELECT min(pack) FROM missed WHERE pack > ?`)
@@ -54,6 +55,7 @@ var (
 		actions_shadow = actions_shadow - (SELECT count(*) FROM decisions d, json_each(d.actions) a WHERE d.seq`+inStep+` AND a.value ->> 'status' = 'shadow') WHERE id = 1`)
 	deleteDecisions = declareCostly(fewRows, `DELETE FROM decisions WHERE seq`+inStep)
 	deleteEvents    = declareCostly(fewRows, `DELETE FROM events WHERE seq`+inStep)
+	deleteAttempts  = declareCostly(fewRows, `DELETE FROM attempts WHERE event_seq`+inStep)
 
 	// Whether there were a chat and a message stays: their ids have columns. SQLite
 	// returns no page for rows that become smaller, only for those that go: a row is
@@ -69,6 +71,9 @@ var (
 	clearActions = declareCostly(fewRows, `UPDATE decisions SET actions = (
 		SELECT json_group_array(json(iif(`+ended+`, json_remove(a.value, '$.body'), a.value)) ORDER BY a.key) FROM json_each(actions) a)
 		WHERE seq`+inStep+` AND actions LIKE '%"body":%'`)
+
+	clearAttempts = declareCostly(fewRows, `UPDATE attempts SET error = NULL WHERE event_seq`+inStep+` AND error IS NOT NULL
+		AND EXISTS (SELECT 1 FROM decisions d, json_each(d.actions) a WHERE d.seq = attempts.event_seq AND a.value ->> 'n' = attempts.n AND `+ended+`)`)
 
 	// The third column is whether the id may go: it is old, and its event is not in the
 	// journal any more.
@@ -92,6 +97,7 @@ func (s *Store) PruneEvents(ctx context.Context, before time.Time, after store.C
 			{what: uncountEvents, args: []driver.Value{seqs}},
 			{what: deleteDecisions, args: []driver.Value{seqs}},
 			{what: deleteEvents, args: []driver.Value{seqs}},
+			{what: deleteAttempts, args: []driver.Value{seqs}},
 		}
 	})
 }
@@ -104,6 +110,7 @@ func (s *Store) PruneTexts(ctx context.Context, before time.Time, after store.Cu
 			{what: restoreSeqs},
 			{what: clearDecisions, args: []driver.Value{seqs, store.TextRemoved}},
 			{what: clearActions, args: []driver.Value{seqs}},
+			{what: clearAttempts, args: []driver.Value{seqs}},
 		}
 	})
 }

@@ -70,6 +70,17 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 		held, _, err := s.Holds(ctx, someTime, 20)
 		return held, err
 	},
+	"Dead": func(s *Store, ctx context.Context) (any, error) { return s.Dead(ctx, store.DeadFilter{Chat: "c1"}, 9) },
+	"DeadAfter": func(s *Store, ctx context.Context) (any, error) {
+		return s.DeadAfter(ctx, store.DeadFilter{Pack: "p"}, chat.ActionID{}, 9)
+	},
+	"DeadGroups": func(s *Store, ctx context.Context) (any, error) { return s.DeadGroups(ctx, store.DeadFilter{}) },
+	"ActionsByID": func(s *Store, ctx context.Context) (any, error) {
+		return s.ActionsByID(ctx, []chat.ActionID{{Seq: 1, N: 2}})
+	},
+	"Attempts": func(s *Store, ctx context.Context) (any, error) {
+		return s.Attempts(ctx, []chat.ActionID{{Seq: 1, N: 2}})
+	},
 	"Records": func(s *Store, ctx context.Context) (any, error) { return s.Records(ctx, []int64{1, 2}) },
 }
 
@@ -91,7 +102,10 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 	tr.Chat.Hold = chat.Hold{Until: someTime.Add(time.Hour), By: "operator"}
 	tr.Chat.Line, tr.Chat.Waiting[0].Due, tr.Chat.Timers[0].Due = "L", someTime, someTime
 	tr.Chat.SeenBy, tr.Chat.Recent, tr.Chat.Cooldown = chat.SeenOf(map[string]int64{"p": 1}), chat.Messages{IDs: []string{"m1"}}, map[string]time.Time{"p r": someTime}
-	tr.Actions = append(tr.Actions, blocked)
+	dead := blocked
+	dead.ID.N, dead.Status = 2, chat.Dead
+	tr.Actions = append(tr.Actions, blocked, dead)
+	tr.Attempts = []chat.Attempt{{Action: dead.ID, CallOf: dead.ID, N: 1, At: someTime, HTTP: 404, Code: 2002, Error: "not found"}}
 	tr.Missed = []turn.Missed{{Pack: "q", Seq: 1, Key: "c1", At: someTime, Why: rules.MissedFailed, CanVeto: true, Chats: []string{"c2"}}}
 	tr.Schedules = []rules.ScheduleRun{{ScheduleID: rules.ScheduleID{Pack: "p", Rule: "r", Every: "1h"}, Done: someTime}}
 	tr.ReadCounts = []rules.ReadCount{{Pack: "p", Count: 1, Limit: rules.Rate{N: 3, Per: time.Minute}}}

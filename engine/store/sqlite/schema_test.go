@@ -70,6 +70,7 @@ func TestExamplesInTheSchemaWork(t *testing.T) {
 	if err := s.Commit(t.Context(), []turn.Transition{{
 		Decision: &turn.Decision{Seq: 1, At: noon},
 		Actions:  []chat.Action{{ID: chat.ActionID{Seq: 1}, Kind: chat.Read, Chat: "CHAT", Status: chat.Dead, Why: "refused", Pack: "vip", Rule: "r", Error: "an error", Requested: noon}},
+		Attempts: []chat.Attempt{{Action: chat.ActionID{Seq: 1}, CallOf: chat.ActionID{Seq: 1}, N: 1, At: noon, HTTP: 404, Code: 2002, TraceID: "t1", Error: "an error"}},
 		Chat: &chat.Chat{ID: "CHAT", Newest: 1, Hold: chat.Hold{Until: noon, By: "operator", Reason: "asked"},
 			Postponed: []chat.Postponement{{Seq: 1, Until: noon, Pack: "vip", Rule: "r", Reason: "later"}}},
 		Missed: []turn.Missed{{Pack: "vip", Seq: 1, Key: "CHAT", At: noon, Why: "failed"}},
