@@ -1,24 +1,20 @@
 package engine
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"chertd/engine/chert"
 	"chertd/engine/dispatch"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
@@ -26,50 +22,6 @@ import (
 )
 
 var crashes = flag.Int("crashes", 4, "how often TestKilledAtAnyMoment kills the daemon")
-
-// crashDir, in the environment, makes the test binary a daemon on this folder.
-const crashDir = "CHERTD_TEST_CRASH_DIR"
-
-func TestMain(m *testing.M) {
-	if dir := os.Getenv(crashDir); dir != "" {
-		if err := crashDaemon(dir); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	flag.Parse()
-	if !parallelGiven() {
-		// These tests wait more than they compute.
-		if err := flag.Set("test.parallel", "8"); err != nil {
-			panic(err)
-		}
-	}
-	os.Exit(m.Run())
-}
-
-// parallelGiven reports whether the command line says how many tests run at a time.
-func parallelGiven() (given bool) {
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	return given
-}
-
-// crashDaemon runs until it is killed, and prints its webhook's address.
-func crashDaemon(dir string) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	// It goes when the test goes, whatever happens.
-	go func() { io.Copy(io.Discard, os.Stdin); cancel() }()
-	return Daemon{
-		StorePath: filepath.Join(dir, "chertd.db"),
-		API:       chert.Config{BaseURL: os.Getenv("CHERTD_TEST_API") + "/api/v1", Tenant: benchTenant, SigningSecret: benchSecret},
-		Webhook:   Webhook{Listen: "127.0.0.1:0", Path: "/hook", Secrets: []string{benchHook}},
-		RulesDir:  filepath.Join(dir, "rules"),
-		Watch:     true,
-		Log:       slog.New(slog.DiscardHandler),
-		Started:   func(a Addresses) { fmt.Println(a.Webhook) },
-	}.Run(ctx)
-}
 
 // The daemon is killed without warning again and again while events come in
 // and calls go out. Whatever was acknowledged is handled, each event once;
@@ -267,46 +219,6 @@ func (c *readCounter) total() (n int) {
 		n += calls
 	}
 	return n
-}
-
-// child is a daemon in a process of its own.
-type child struct {
-	cmd   *exec.Cmd
-	stdin io.Closer
-	url   string
-}
-
-func startChild(t *testing.T, dir, apiURL string) *child {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), crashDir+"="+dir, "CHERTD_TEST_API="+apiURL)
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	c := &child{cmd: cmd, stdin: stdin}
-	t.Cleanup(c.kill)
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatalf("the daemon did not start: %v", err)
-	}
-	c.url = strings.TrimSpace(line)
-	return c
-}
-
-// kill is kill -9: the process gets no chance to end anything.
-func (c *child) kill() {
-	_ = c.cmd.Process.Kill() // it may be gone already
-	_ = c.cmd.Wait()
-	c.stdin.Close()
 }
 
 // postMessage reports whether the daemon acknowledged the i-th message.
