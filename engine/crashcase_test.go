@@ -22,8 +22,8 @@ import (
 	"chertd/engine/control"
 )
 
-// matrixPacks are the packs of the matrix, by file. count and vip run on every message.
-var matrixPacks = map[string]string{
+// kvPacks are the packs of the matrix, by file. count and vip run on every message.
+var kvPacks = map[string]string{
 	"plain.lua": `
 chert.rule({ name = "read", on = "message.received", where = { except = { text = { "later", "send" } } }, run = function(ev)
   chert.mark_read(ev.chat.id, { reason = "plain" })
@@ -32,10 +32,10 @@ end })
 	"later.lua": `
 chert.rule({ name = "later", on = "message.received", where = { text = "later" }, run = function(ev)
   chert.mark_read(ev.chat.id, { after = 0.05 })
-  chert.set_timer("look", 0.03, { message = ev.message.id })
+  chert.set_timer("look", 0.03)
 end })
 chert.on("timer:look", function(ev)
-  kv.incr("fired:" .. ev.payload.message)
+  kv.incr("fired:" .. ev.chat.id)
 end)
 `,
 	"count.lua": `
@@ -69,7 +69,7 @@ chert.rule({ name = "send", on = "message.received", where = { text = "send" }, 
   chert.send(ev.chat.id, "answer to " .. ev.text)
 end })
 chert.on("action.done", function(ev)
-  kv.incr("done:" .. ev.action.chat)
+  kv.incr("done:" .. ev.chat.id)
 end)
 `,
 	"tick.lua": `
@@ -78,6 +78,21 @@ chert.every("1s", { name = "tick" }, function(ev)
 end)
 `,
 }
+
+// statePacks are the same without kv: batches whose packs use none are lent, so that reads
+// go out before they are durable.
+var statePacks = func() map[string]string {
+	counts := strings.NewReplacer(
+		`kv.incr("all")`, "",
+		`kv.incr("fired:" .. ev.chat.id)`, `ev.state.fired = (ev.state.fired or 0) + 1`,
+		`kv.incr("done:" .. ev.chat.id)`, `ev.state.done = (ev.state.done or 0) + 1`)
+	packs := map[string]string{}
+	for name, text := range kvPacks {
+		packs[name] = counts.Replace(text)
+	}
+	delete(packs, "tick.lua")
+	return packs
+}()
 
 // sparePack is a pack that runs on no message: operators change it while the others run.
 const sparePack = `
@@ -88,6 +103,7 @@ chert.rule({ name = "one", on = "message.received", where = { text = "nobody wri
 type matrixCase struct {
 	t      *testing.T
 	random *rand.Rand
+	noKV   bool // its packs are statePacks
 	dir    string
 	api    string
 	sim    *chertsim.Sim
@@ -126,7 +142,11 @@ func newMatrixCase(t *testing.T, seed uint64) *matrixCase {
 	if err := os.MkdirAll(filepath.Join(c.dir, "rules", "send"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	c.editor = &packEditor{t: t, dir: c.dir, packs: matrixPacks, random: c.random}
+	packs := kvPacks
+	if c.random.IntN(2) == 0 {
+		packs, c.noKV = statePacks, true
+	}
+	c.editor = &packEditor{t: t, dir: c.dir, packs: packs, random: c.random}
 	c.editor.writeAll()
 	c.editor.write("send/pack.yaml", "permissions: [send]\n")
 	c.editor.write("spare.lua", sparePack)

@@ -26,13 +26,13 @@ const (
 	// and fewMessages in those beside it.
 	matrixMessages, fewMessages = 140, 40
 	// matrixFew is at how many points the daemon is killed without the flag.
-	matrixFew = 5
+	matrixFew = 4
 	// matrixParallel is how many cases run at a time.
 	matrixParallel = 4
 )
 
 // everything is all that a load can do besides and that takes little time.
-const everything = "quarantine pause ignore spare prune skew"
+const everything = "skew quarantine pause ignore spare prune"
 
 // The daemon is killed at named points: before and after each write, commit, sync, copy of
 // the WAL, migration, request and answer, and step of an edit; sometimes again while it
@@ -87,25 +87,33 @@ func TestCrashMatrix(t *testing.T) {
 	}
 }
 
-// profile runs a daemon, kills it, and lets another one end, and returns how often each came
-// to each point.
+// profile runs daemons, kills one, and lets others end, and returns how often the first and
+// the others came to each point. On a busy machine one may miss a point.
 func profile(t *testing.T, seed uint64) (fresh, later map[string]int) {
 	t.Helper()
 	c := newMatrixCase(t, seed)
-	r := c.run(crashLife{messages: matrixMessages, need: everything + " bulk"})
-	fresh = r.hits
 	var f found
+	r := c.run(crashLife{messages: matrixMessages, need: everything + " bulk"})
+	if fresh = r.hits; fresh == nil {
+		t.Fatal("the first process did not tell to which points it came")
+	}
 	c.afterKill(&f, "after the first life")
 	for range 2 * matrixSenders {
 		c.load.next(nobody) // while none runs
 	}
-	r = c.run(crashLife{messages: fewMessages, need: "ratelimit " + everything, settle: true, end: true})
-	later = r.hits
+	later = map[string]int{}
+	missed := func(p crashPoint) bool { return fresh[p.name]+later[p.name] == 0 }
+	for range 3 {
+		r := c.run(crashLife{messages: fewMessages, need: "ratelimit " + everything, settle: true, end: true})
+		for name, n := range r.hits {
+			later[name] = max(later[name], n)
+		}
+		if r.hits == nil || !slices.ContainsFunc(crashPoints, missed) {
+			break
+		}
+	}
 	c.atTheEnd(&f)
 	f.report(c, "without a point")
-	if fresh == nil || later == nil {
-		t.Fatal("a process did not say to which points it came")
-	}
 	return fresh, later
 }
 
