@@ -118,6 +118,7 @@ type matrixCase struct {
 	inFlight map[string]int // kills at which a call of the chat was in flight, by chat
 	everLive bool           // a process had taken events in: each pack has a version that was live
 	bad      int            // deliveries that can't be understood
+	dropped  bool           // an operator may have dropped some of them
 }
 
 func newMatrixCase(t *testing.T, seed uint64) *matrixCase {
@@ -287,6 +288,12 @@ func (c *matrixCase) run(l crashLife) (r lived) {
 	r.started, c.everLive = true, true
 	c.hook.Store(&host)
 	c.editor.complete() // it was cut while nothing ran
+	if l.settle {
+		// An operator may have paused the calls in a life that was killed.
+		if err := c.ask.Pause(ctx, false); err != nil && ctx.Err() == nil {
+			c.t.Error(err)
+		}
+	}
 	if l.messages > 0 {
 		cut, complete := time.Duration(c.random.IntN(60))*time.Millisecond, time.Duration(c.random.IntN(250))*time.Millisecond
 		beside.Go(func() {
@@ -363,9 +370,11 @@ func (c *matrixCase) operate(ctx context.Context, what string, command func(stri
 		case "quarantine":
 			for range 3 {
 				c.bad++
-				c.sim.Emit("message.received", fmt.Sprint("bad", c.bad), "", []byte(`{"data": [`))
+				id := fmt.Sprint("bad", c.bad)
+				c.sim.Emit("message.received", id, "", []byte(`{"data": ["`+id+`"`))
 			}
 			_ = c.sim.Drain(ctx)
+			c.dropped = true
 			_, _ = c.ask.DropQuarantined(ctx, control.QuarantineRequest{All: true})
 		case "ratelimit":
 			_ = c.sim.Fail(chertsim.FailRule{Route: "mark-read", Code: 1007, RetryAfter: 1, Times: 1})
