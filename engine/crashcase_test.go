@@ -288,12 +288,6 @@ func (c *matrixCase) run(l crashLife) (r lived) {
 	r.started, c.everLive = true, true
 	c.hook.Store(&host)
 	c.editor.complete() // it was cut while nothing ran
-	if l.settle {
-		// An operator may have paused the calls in a life that was killed.
-		if err := c.ask.Pause(ctx, false); err != nil && ctx.Err() == nil {
-			c.t.Error(err)
-		}
-	}
 	if l.messages > 0 {
 		cut, complete := time.Duration(c.random.IntN(60))*time.Millisecond, time.Duration(c.random.IntN(250))*time.Millisecond
 		beside.Go(func() {
@@ -320,6 +314,10 @@ func (c *matrixCase) run(l crashLife) (r lived) {
 	beside.Wait()
 	if l.settle && ctx.Err() == nil {
 		c.editor.complete()
+		// An operator may have paused the calls, and then the process was killed. It may be now.
+		if err := c.ask.Pause(ctx, false); err != nil && l.at == "" {
+			c.t.Error(err)
+		}
 		command(fmt.Sprint("settle ", c.load.count()))
 		answer("done")
 	}
@@ -364,6 +362,7 @@ func (c *matrixCase) operate(ctx context.Context, what string, command func(stri
 			for range 900 {
 				c.load.next(nobody)
 			}
+			_ = c.sim.Drain(ctx)
 		case "pause":
 			_ = c.ask.Pause(ctx, true)
 			_ = c.ask.Pause(ctx, false)
