@@ -105,9 +105,7 @@ func profile(t *testing.T, seed uint64) (fresh, later map[string]int) {
 		}
 	}
 	c.afterKill(&f, "after many messages")
-	for range 2 * matrixSenders {
-		c.load.next(nobody) // while none runs
-	}
+	c.writeWhileNoneRuns(2 * matrixSenders)
 	later = map[string]int{}
 	missed := func(p crashPoint) bool { return fresh[p.name]+later[p.name] == 0 }
 	for range 3 {
@@ -174,12 +172,18 @@ func (c *matrixCase) hit(point string, hits map[string]int) int {
 
 // whileNoneRuns writes messages that only Chert's log has, and sometimes cuts a rule file.
 func (c *matrixCase) whileNoneRuns() {
-	for range c.random.IntN(8) {
-		c.load.next(nobody)
-	}
+	c.writeWhileNoneRuns(c.random.IntN(3 * matrixSenders))
 	c.editor.complete()
 	if c.everLive && c.random.IntN(2) == 0 {
 		c.editor.cut()
+	}
+}
+
+// writeWhileNoneRuns writes messages, whose deliveries fail, to the chats of all senders and
+// to others: newer ones must not be handled before them.
+func (c *matrixCase) writeWhileNoneRuns(messages int) {
+	for i := range messages {
+		<-c.load.next(i % matrixSenders)
 	}
 }
 
