@@ -117,6 +117,7 @@ type matrixCase struct {
 	kills    int
 	inFlight map[string]int // kills at which a call of the chat was in flight, by chat
 	everLive bool           // a process had taken events in: each pack has a version that was live
+	skew     time.Duration  // of Chert's clock
 	bad      int            // deliveries that can't be understood
 	dropped  bool           // an operator may have dropped some of them
 }
@@ -380,11 +381,12 @@ func (c *matrixCase) operate(ctx context.Context, what string, command func(stri
 		case "ratelimit":
 			_ = c.sim.Fail(chertsim.FailRule{Route: "mark-read", Code: 1007, RetryAfter: 1, Times: 1})
 		case "skew":
-			c.sim.SetSkew(time.Duration(20+c.random.IntN(60)) * time.Second)
+			c.skew += 20 * time.Second
+			c.sim.SetSkew(c.skew)
 		case "prune":
 			command("prune")
 		case "ignore":
-			c.editor.write(".chertignore", fmt.Sprintf("# %d\n*.nothing\n", c.editor.edits))
+			c.editor.write(".chertignore", fmt.Sprintf("# %d\n*.nothing\n", c.load.count()))
 		case "spare":
 			c.operateSpare(ctx)
 		}
