@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"chertd/engine/chert"
@@ -111,4 +114,39 @@ func (c *child) kill() {
 	_ = c.cmd.Process.Kill() // it may be gone already
 	_ = c.cmd.Wait()
 	c.stdin.Close()
+}
+
+// connCount counts the connections to the simulated Chert.
+type connCount struct {
+	mu      sync.Mutex
+	changed sync.Cond
+	open    int
+}
+
+func newConnCount() *connCount {
+	c := &connCount{}
+	c.changed.L = &c.mu
+	return c
+}
+
+func (c *connCount) note(_ net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		c.open++
+	case http.StateClosed, http.StateHijacked:
+		c.open--
+	}
+	c.changed.Broadcast()
+}
+
+// wait waits until all connections of a process that has ended are closed. Chert has received
+// all of its calls then.
+func (c *connCount) wait() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.open > 0 {
+		c.changed.Wait()
+	}
 }

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,10 +110,11 @@ type matrixCase struct {
 	ask    *control.Client
 
 	hook  atomic.Pointer[string] // host:port of the daemon's webhook; nil: there is none
-	conns connCount
+	conns *connCount
 
 	kills    int
-	inFlight map[string]int // kills at which a call of the chat was in flight, by chat
+	called   map[string]int // calls until the last kill, as in matrixLoad.calls
+	inFlight map[string]int // kills at which a call of the chat was in flight
 	everLive bool           // a process had taken events in: each pack has a version that was live
 	skew     time.Duration  // of Chert's clock
 	bad      int            // deliveries that can't be understood
@@ -130,18 +129,13 @@ func newMatrixCase(t *testing.T, seed uint64) *matrixCase {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	c := &matrixCase{t: t, random: rand.New(rand.NewPCG(seed, 0)), dir: dir, inFlight: map[string]int{}}
-	c.conns.changed.L = &c.conns.mu
+	c := &matrixCase{t: t, random: rand.New(rand.NewPCG(seed, 0)), dir: dir, conns: newConnCount(), inFlight: map[string]int{}}
 	c.sim = chertsim.New(chertsim.Config{Seed: seed, AllowLoopback: true, Backoff: 2 * time.Millisecond, Workers: 8, Transport: c})
 	t.Cleanup(c.sim.Close)
 	if _, err := c.sim.Subscribe("http://127.0.0.1:9/hook", chertsim.DefaultWebhookSecret); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(c.sim)
-	server.Config.ConnState = c.conns.note
-	server.Start()
-	t.Cleanup(server.Close)
-	c.api = server.URL
+	c.api = serveNoted(t, c.sim, c.conns.note)
 	c.load = newMatrixLoad(c.sim)
 	if err := os.MkdirAll(filepath.Join(c.dir, "rules", "send"), 0o700); err != nil {
 		t.Fatal(err)
@@ -167,35 +161,6 @@ func (c *matrixCase) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.URL.Host = *host
 	return http.DefaultTransport.RoundTrip(r)
-}
-
-// connCount counts the connections to the simulated Chert.
-type connCount struct {
-	mu      sync.Mutex
-	changed sync.Cond
-	open    int
-}
-
-func (c *connCount) note(_ net.Conn, state http.ConnState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch state {
-	case http.StateNew:
-		c.open++
-	case http.StateClosed, http.StateHijacked:
-		c.open--
-	}
-	c.changed.Broadcast()
-}
-
-// wait waits until all connections of a process that has ended are closed. Chert has received
-// all of its calls then.
-func (c *connCount) wait() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.open > 0 {
-		c.changed.Wait()
-	}
 }
 
 // crashLife is what one process is to do.

@@ -69,6 +69,7 @@ func (c *matrixCase) afterKill(f *found, when string) {
 	for key := range calls {
 		c.inFlight[key]++
 	}
+	c.called = b.calls
 	if most := dispatch.DefaultConcurrency + dispatch.MaxUndurable; len(calls) > most {
 		f.add("calls in flight", "%d calls were in flight, want %d at most", len(calls), most)
 	}
@@ -306,11 +307,14 @@ func (b *books) done(id string) int { return b.states[id].Done + number(b.kv["se
 
 func (b *books) wordOf(i int) string { return strings.Fields(b.sent[i].text)[0] }
 
-// callsInFlight returns the chats, as in matrixLoad.calls, with a call that took effect and
-// whose end is not durable. It leaves out chats with several messages.
+// callsInFlight returns the chats, as in matrixLoad.calls, with a call since the last kill that
+// took effect and whose end is not durable. It leaves out chats with several messages.
 func (b *books) callsInFlight() map[string]bool {
 	calls := map[string]bool{}
-	for key := range b.calls {
+	for key, n := range b.calls {
+		if n == b.c.called[key] {
+			continue
+		}
 		kind, id := chat.Read, key
 		if rest, ok := strings.CutPrefix(key, sendTo("")); ok {
 			kind, id = chat.Send, rest

@@ -134,8 +134,8 @@ func TestKilledWhileFilesAreEdited(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	editor := &packEditor{t: t, dir: dir, packs: editedPacks, random: random}
 	editor.writeAll()
-	api := &readCounter{calls: map[string]int{}}
-	apiURL := serve(t, api)
+	api := newReadCounter()
+	apiURL := serveNoted(t, api, api.conns.note)
 	load := &editLoad{acked: map[string]string{}}
 
 	child := startChild(t, dir, apiURL)
