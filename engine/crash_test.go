@@ -1,24 +1,21 @@
 package engine
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"chertd/engine/chert"
 	"chertd/engine/dispatch"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
@@ -26,50 +23,6 @@ import (
 )
 
 var crashes = flag.Int("crashes", 4, "how often TestKilledAtAnyMoment kills the daemon")
-
-// crashDir, in the environment, makes the test binary a daemon on this folder.
-const crashDir = "CHERTD_TEST_CRASH_DIR"
-
-func TestMain(m *testing.M) {
-	if dir := os.Getenv(crashDir); dir != "" {
-		if err := crashDaemon(dir); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	flag.Parse()
-	if !parallelGiven() {
-		// These tests wait more than they compute.
-		if err := flag.Set("test.parallel", "8"); err != nil {
-			panic(err)
-		}
-	}
-	os.Exit(m.Run())
-}
-
-// parallelGiven reports whether the command line says how many tests run at a time.
-func parallelGiven() (given bool) {
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	return given
-}
-
-// crashDaemon runs until it is killed, and prints its webhook's address.
-func crashDaemon(dir string) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	// It goes when the test goes, whatever happens.
-	go func() { io.Copy(io.Discard, os.Stdin); cancel() }()
-	return Daemon{
-		StorePath: filepath.Join(dir, "chertd.db"),
-		API:       chert.Config{BaseURL: os.Getenv("CHERTD_TEST_API") + "/api/v1", Tenant: benchTenant, SigningSecret: benchSecret},
-		Webhook:   Webhook{Listen: "127.0.0.1:0", Path: "/hook", Secrets: []string{benchHook}},
-		RulesDir:  filepath.Join(dir, "rules"),
-		Watch:     true,
-		Log:       slog.New(slog.DiscardHandler),
-		Started:   func(a Addresses) { fmt.Println(a.Webhook) },
-	}.Run(ctx)
-}
 
 // The daemon is killed without warning again and again while events come in
 // and calls go out. Whatever was acknowledged is handled, each event once;
@@ -94,8 +47,8 @@ chert.rule({ name = "later", on = "message.received", where = { text = "later" }
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 
-	api := &readCounter{calls: map[string]int{}}
-	apiURL := serve(t, api)
+	api := newReadCounter()
+	apiURL := serveNoted(t, api, api.conns.note)
 	acked := map[string]bool{}
 	var mu sync.Mutex
 	next, again, inFlight := 0, 0, 0
@@ -203,10 +156,11 @@ func repeatedCalls(t *testing.T, dir string, api *readCounter) (again int) {
 }
 
 // callsInFlight returns how many calls were in flight when the daemon was killed: those of
-// chats with one message (chat-1) that were called, and of which the store has no read that
-// is done. It checks their bound.
+// chats with one message (chat-1) that were called since the last kill, and of which the store
+// has no read that is done. It checks their bound. Call it after each kill.
 func callsInFlight(t *testing.T, dir string, api *readCounter) (n int) {
 	t.Helper()
+	api.conns.wait()
 	st, err := sqlite.Open(context.Background(), filepath.Join(dir, "chertd.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -222,11 +176,12 @@ func callsInFlight(t *testing.T, dir string, api *readCounter) (n int) {
 	}
 	api.mu.Lock()
 	defer api.mu.Unlock()
-	for id := range api.calls {
-		if strings.HasPrefix(id, "chat") && !done[id] {
+	for id, calls := range api.calls {
+		if strings.HasPrefix(id, "chat") && !done[id] && calls > api.before[id] {
 			n++
 		}
 	}
+	api.before = maps.Clone(api.calls)
 	if most := dispatch.DefaultConcurrency + dispatch.MaxUndurable; n > most {
 		t.Errorf("%d calls were in flight when the daemon was killed, want %d at most", n, most)
 	}
@@ -235,9 +190,16 @@ func callsInFlight(t *testing.T, dir string, api *readCounter) (n int) {
 
 // readCounter is a Chert that counts the calls of each chat.
 type readCounter struct {
-	mu    sync.Mutex
-	calls map[string]int
-	ended map[string]int // calls of a chat when its action had ended
+	conns *connCount
+
+	mu     sync.Mutex
+	calls  map[string]int
+	ended  map[string]int // calls of a chat when its action had ended
+	before map[string]int // calls of a chat until the last kill
+}
+
+func newReadCounter() *readCounter {
+	return &readCounter{conns: newConnCount(), calls: map[string]int{}}
 }
 
 func (c *readCounter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -267,46 +229,6 @@ func (c *readCounter) total() (n int) {
 		n += calls
 	}
 	return n
-}
-
-// child is a daemon in a process of its own.
-type child struct {
-	cmd   *exec.Cmd
-	stdin io.Closer
-	url   string
-}
-
-func startChild(t *testing.T, dir, apiURL string) *child {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), crashDir+"="+dir, "CHERTD_TEST_API="+apiURL)
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	c := &child{cmd: cmd, stdin: stdin}
-	t.Cleanup(c.kill)
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatalf("the daemon did not start: %v", err)
-	}
-	c.url = strings.TrimSpace(line)
-	return c
-}
-
-// kill is kill -9: the process gets no chance to end anything.
-func (c *child) kill() {
-	_ = c.cmd.Process.Kill() // it may be gone already
-	_ = c.cmd.Wait()
-	c.stdin.Close()
 }
 
 // postMessage reports whether the daemon acknowledged the i-th message.

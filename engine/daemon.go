@@ -51,8 +51,8 @@ type Daemon struct {
 	Log      *slog.Logger
 	Now      func() time.Time // default time.Now
 	Observe  func(Observation)
-	open     func() (*sqlite.Store, error) // for tests; nil: sqlite.Open
-	refusing func(Addresses)               // for tests: called with the addresses that refuse requests
+	open     func() (store.Store, error) // for tests; nil: sqlite.Open
+	refusing func(Addresses)             // for tests: called with the addresses that refuse requests
 
 	// Started, if set, is called once, with the addresses in use.
 	Started func(Addresses)

@@ -7,10 +7,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,18 +71,25 @@ end })
 type packEditor struct {
 	t      *testing.T
 	dir    string
+	packs  map[string]string // the text of each file
 	random *rand.Rand
 	edits  int
 	half   string // the file that was cut and is to be written again; "": none
 }
 
 func (p *packEditor) whole(name string) string {
-	return fmt.Sprintf("-- edit %d%s", p.edits, editedPacks[name])
+	return fmt.Sprintf("-- edit %d%s", p.edits, p.packs[name])
+}
+
+func (p *packEditor) writeAll() {
+	for name := range p.packs {
+		p.write(name, p.whole(name))
+	}
 }
 
 // cut leaves a beginning of a file, often nothing.
 func (p *packEditor) cut() {
-	names := []string{"plain.lua", "later.lua", "count.lua", "vip.lua", "vip.lua"}
+	names := append(slices.Sorted(maps.Keys(p.packs)), "vip.lua")
 	p.half = names[p.random.IntN(len(names))]
 	p.edits++
 	text := p.whole(p.half)
@@ -123,12 +132,10 @@ func TestKilledWhileFilesAreEdited(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	editor := &packEditor{t: t, dir: dir, random: random}
-	for name := range editedPacks {
-		editor.write(name, editor.whole(name))
-	}
-	api := &readCounter{calls: map[string]int{}}
-	apiURL := serve(t, api)
+	editor := &packEditor{t: t, dir: dir, packs: editedPacks, random: random}
+	editor.writeAll()
+	api := newReadCounter()
+	apiURL := serveNoted(t, api, api.conns.note)
 	load := &editLoad{acked: map[string]string{}}
 
 	child := startChild(t, dir, apiURL)

@@ -880,7 +880,7 @@ func TestKilledWhileMissedEventsRun(t *testing.T) {
 	c := newCrew(t)
 	c.stop()
 	c.write("p.lua", readAll, "guard.lua", broken)
-	api := &readCounter{calls: map[string]int{}}
+	api := newReadCounter()
 	apiURL := serve(t, api)
 	const chats = 8
 	n := 150 * *crashes

@@ -211,12 +211,15 @@ func sign(secret, ts string, body []byte) string {
 }
 
 // serve serves a handler on loopback until the benchmark ends.
-func serve(b testing.TB, h http.Handler) (url string) {
+func serve(b testing.TB, h http.Handler) (url string) { return serveNoted(b, h, nil) }
+
+// serveNoted is serve with a function that is called when the state of a connection changes.
+func serveNoted(b testing.TB, h http.Handler, note func(net.Conn, http.ConnState)) (url string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := &http.Server{Handler: h}
+	s := &http.Server{Handler: h, ConnState: note}
 	go s.Serve(l)
 	b.Cleanup(func() { s.Close() })
 	return "http://" + l.Addr().String()

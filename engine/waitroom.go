@@ -10,6 +10,7 @@ import (
 
 	"chertd/engine/control"
 	"chertd/engine/source"
+	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 	"chertd/engine/wait"
 )
@@ -20,9 +21,13 @@ const openEvery = time.Second
 // openStore opens the store. While its disk is full the daemon takes nothing in, but
 // answers: deliveries with 503, so that Chert sends them again, and probes with the
 // reason. It returns nil, nil if ctx ends meanwhile.
-func (d Daemon) openStore(ctx context.Context) (*sqlite.Store, error) {
-	open := func() (*sqlite.Store, error) {
-		return sqlite.Open(ctx, d.StorePath, sqlite.Options{Log: d.Log})
+func (d Daemon) openStore(ctx context.Context) (store.Store, error) {
+	open := func() (store.Store, error) {
+		st, err := sqlite.Open(ctx, d.StorePath, sqlite.Options{Log: d.Log})
+		if err != nil {
+			return nil, err
+		}
+		return st, nil
 	}
 	if d.open != nil {
 		open = d.open

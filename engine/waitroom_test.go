@@ -32,7 +32,7 @@ func TestStartOnAFullDisk(t *testing.T) {
 	full := &sqlite.NoRoomError{Path: d.StorePath, Err: errors.New("database or disk is full")}
 	var tries atomic.Int64
 	asked := make(chan struct{})
-	d.open = func() (*sqlite.Store, error) {
+	d.open = func() (store.Store, error) {
 		if tries.Add(1) == 1 {
 			return nil, full
 		}
@@ -116,7 +116,7 @@ func TestFullDiskEndsWithTheDaemon(t *testing.T) {
 			d := Daemon{
 				API: chert.Config{BaseURL: "http://127.0.0.1:1/api/v1", Tenant: chertsim.DefaultTenant, SigningSecret: chertsim.DefaultSigningSecret},
 				Log: slog.New(slog.DiscardHandler), Now: time.Now,
-				open: func() (*sqlite.Store, error) {
+				open: func() (store.Store, error) {
 					if tries++; tries > 1 && test.then != nil {
 						return nil, test.then
 					}

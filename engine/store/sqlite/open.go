@@ -17,6 +17,10 @@ import (
 // Options are options of Open. The zero value works.
 type Options struct {
 	Log *slog.Logger // nil: nothing is logged
+	// Boundary, if set, is called right before and after each step that decides what a
+	// crash leaves: see Boundaries. Tests that kill the process need it. It is called on the
+	// goroutine that takes the step, and must not call the store.
+	Boundary func(name string)
 
 	// For tests.
 	now     func() time.Time     // nil: time.Now
@@ -84,6 +88,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if o.sync == nil {
 		o.sync = syncData
 	}
+	o.reportBoundaries()
 	if path == "" {
 		return nil, errors.New("open store: the path is empty")
 	}
@@ -160,6 +165,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	}
 	if cp, err = connect(ctx, path, "rw", busyTimeout, "synchronous(FULL)", readerCache); err != nil {
 		return failed(err)
+	}
+	if o.Boundary != nil {
+		cp.faults = boundaries(o.Boundary)
 	}
 	if s.writer.files, err = hold(path, link, s.lock); err != nil {
 		return failed(err)

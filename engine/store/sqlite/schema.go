@@ -73,6 +73,20 @@ func checkTables(c *conn) error {
 	return nil
 }
 
+// migration stands for a script of migrations where tests watch statements.
+var migration = &statement{}
+
+// runMigration runs a script of migrations.
+func (c *conn) runMigration(script string) error {
+	if c.faults == nil {
+		return c.script(script)
+	}
+	if err := c.faults.before(migration); err != nil {
+		return err
+	}
+	return c.faults.after(migration, c.script(script))
+}
+
 // migrate brings the database to the newest version, each script in a
 // transaction of its own: after a crash in between, the next start continues.
 func migrate(ctx context.Context, c *conn, path string, scripts []string) error {
@@ -98,7 +112,7 @@ func migrate(ctx context.Context, c *conn, path string, scripts []string) error 
 	for ; version < len(scripts); version++ {
 		script := fmt.Sprintf("BEGIN IMMEDIATE;\n%s\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;\nCOMMIT;",
 			scripts[version], application, version+1)
-		if err := c.script(script); err != nil {
+		if err := c.runMigration(script); err != nil {
 			c.script("ROLLBACK")
 			return fmt.Errorf("bring its schema from version %d to %d: %w", version, version+1, err)
 		}
