@@ -76,9 +76,7 @@ func lock(path string) (*lockFile, error) {
 	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		defer f.Close()
-		text, _ := io.ReadAll(io.LimitReader(f, 32))
-		pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-		return nil, &InUseError{Path: path, PID: pid}
+		return nil, &InUseError{Path: path, PID: lockedBy(f)}
 	}
 	if err == nil {
 		err = f.Truncate(0)
@@ -96,6 +94,25 @@ func lock(path string) (*lockFile, error) {
 		return nil, fmt.Errorf("open store %s: lock %s: %w", path, f.Name(), err)
 	}
 	return &lockFile{f, info}, nil
+}
+
+// lockedBy returns the process that is noted in a lock file; 0: none is.
+func lockedBy(f *os.File) int {
+	text, _ := io.ReadAll(io.LimitReader(f, 32))
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	return pid
+}
+
+// mayRun reports whether a process may have the store at path open, by the process that its
+// lock file names. It takes no lock, for which a daemon that starts would give up.
+func mayRun(path string) bool {
+	f, err := os.Open(path + ".lock")
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	pid := lockedBy(f)
+	return pid > 0 && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }
 
 func (l *lockFile) unlock() error {

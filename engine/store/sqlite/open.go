@@ -103,9 +103,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err := checkRegular(path); err != nil {
 		return failed(err)
 	}
-	// Systems without these use POSIX locks and fsync.
-	moderncsqlite.OFDLocking(true)
-	moderncsqlite.Fdatasync(true)
+	useSystem()
 
 	s := &Store{
 		path: path, log: o.Log, size: o.readers, readers: make(chan *conn, o.readers), people: make(chan struct{}, o.readers/2),
@@ -113,6 +111,14 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	}
 	if s.lock, err = lock(path); err != nil {
 		return nil, openError(path, err)
+	}
+	kept, err := finishRestore(path)
+	if err != nil {
+		s.lock.unlock()
+		return failed(err)
+	}
+	if kept != "" {
+		o.Log.Warn("an interrupted restore of the store was completed", "store", path, "replaced", kept)
 	}
 	s.writer = &writer{
 		queue: make(chan *request, o.queue), grown: make(chan struct{}, 1), closing: s.closing, counts: map[versionKey]tally{},
@@ -182,6 +188,13 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 		s.watch(o.tick)
 	}()
 	return s, nil
+}
+
+// useSystem switches SQLite to open-file-description locks and fdatasync. Systems without
+// these use POSIX locks and fsync.
+func useSystem() {
+	moderncsqlite.OFDLocking(true)
+	moderncsqlite.Fdatasync(true)
 }
 
 // open opens the writer's connection, brings the schema up to date, and reads the

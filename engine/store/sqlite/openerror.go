@@ -65,6 +65,7 @@ var (
 	errBeside     = errors.New("is not a regular file")
 	errForeign    = errors.New("it is a SQLite database of another program")
 	errNoDatabase = errors.New("it is not a database")
+	errEmpty      = errors.New("it is empty")
 	errNoWAL      = errors.New("the file system may lack shared memory (a network share?)")
 )
 

@@ -90,7 +90,7 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 	tr.Chat.Hold = chat.Hold{Until: someTime.Add(time.Hour), By: "operator"}
 	tr.Chat.Line, tr.Chat.Waiting[0].Due, tr.Chat.Timers[0].Due = "L", someTime, someTime
 	tr.Chat.SeenBy, tr.Chat.Recent, tr.Chat.Cooldown = chat.SeenOf(map[string]int64{"p": 1}), chat.Messages{IDs: []string{"m1"}}, map[string]time.Time{"p r": someTime}
-	tr.Actions = append(tr.Actions, blocked)
+	tr.Actions, tr.Timers[0].Timer = append(slices.Clone(tr.Chat.Waiting), blocked), tr.Chat.Timers[0]
 	tr.Missed = []turn.Missed{{Pack: "q", Seq: 1, Key: "c1", At: someTime, Why: rules.MissedFailed, CanVeto: true, Chats: []string{"c2"}}}
 	tr.Schedules = []rules.ScheduleRun{{ScheduleID: rules.ScheduleID{Pack: "p", Rule: "r", Every: "1h"}, Done: someTime}}
 	tr.ReadCounts = []rules.ReadCount{{Pack: "p", Count: 1, Limit: rules.Rate{N: 3, Per: time.Minute}}}
