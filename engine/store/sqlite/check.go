@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // CheckOptions are options of Check.
@@ -71,7 +73,7 @@ var integrityCheck = onlyChecked(fmt.Sprintf("PRAGMA integrity_check(%d)", shown
 // agrees. An error is that of a file that can't be opened, or is not a store.
 func Check(ctx context.Context, path string, o CheckOptions) (CheckReport, error) {
 	s, err := openOutside(ctx, path)
-	if damaged(err) {
+	if sqliteCode(err) == sqlite3.SQLITE_CORRUPT {
 		return CheckReport{Path: path, Findings: []Finding{damage(err.Error())}}, nil
 	}
 	if err != nil {
@@ -143,7 +145,7 @@ func (k *checking) pages(ctx context.Context) error {
 
 // damage is a fault that SQLite found.
 func damage(text string) Finding {
-	return Finding{Where: inPages, What: text, Fix: "stop chertd and restore a backup: chertd store restore FILE"}
+	return Finding{Where: inPages, What: text, Fix: "stop chertd and restore a backup: chertd store restore BACKUP"}
 }
 
 // found adds a finding if there are faults; each is an example of one, such as "event 5".

@@ -16,8 +16,8 @@ type tableCheck struct {
 
 const (
 	// fixRestore is what helps where what is kept is wrong.
-	fixRestore = "restore a backup (chertd store restore FILE); if there is none, chertd still runs, and what is listed may be wrong or missing"
-	fixFollows = "nothing that was acknowledged is lost: chertd runs. Restore a backup (chertd store restore FILE) if it matters, and report it with this output"
+	fixRestore = "restore a backup (chertd store restore BACKUP); if there is none, chertd still runs, and what is listed may be wrong or missing"
+	fixFollows = "nothing that was acknowledged is lost: chertd runs. Restore a backup (chertd store restore BACKUP) if it matters, and report it with this output"
 )
 
 // tableChecks are what can be asked in SQL.

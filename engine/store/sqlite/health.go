@@ -10,6 +10,8 @@ import (
 
 	moderncsqlite "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"chertd/luabind/diag"
 )
 
 const (
@@ -41,7 +43,12 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 
 // Hint returns what an operator can do about it.
 func (e *CorruptError) Hint() string {
-	return fmt.Sprintf("stop chertd and restore a backup; sqlite3 %s 'PRAGMA integrity_check' lists the damage", e.Path)
+	return fmt.Sprintf("chertd store check --file %s lists the damage; then stop chertd and %s", diag.ShellWord(e.Path), restoreWith(e.Path))
+}
+
+// restoreWith tells an operator how to restore a backup of the store at path.
+func restoreWith(path string) string {
+	return "restore a backup: chertd store restore BACKUP --file " + diag.ShellWord(path)
 }
 
 // writeError reports that the store could not write. It may be able to later.

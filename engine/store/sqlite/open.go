@@ -307,7 +307,7 @@ func (e *MissingError) Error() string {
 
 // Hint returns what an operator can do about it.
 func (e *MissingError) Hint() string {
-	return "put " + e.Path + " back, or restore a backup; to begin with an empty store remove the -wal and -shm files, too"
+	return "put " + e.Path + " back, or " + restoreWith(e.Path) + "; to begin with an empty store remove the -wal and -shm files, too"
 }
 
 // syncFolder makes the name of a new file durable.
