@@ -189,7 +189,10 @@ func (s *outside) copyTo(ctx context.Context, to *os.File, share float64, now fu
 			err = context.Cause(ctx)
 		}
 	}
-	if err = errors.Join(err, b.Finish()); err != nil {
+	if end := b.Finish(); err == nil {
+		err = end // else it is the same
+	}
+	if err != nil {
 		return err
 	}
 	// One file is all there is of a copy: its header says so, where the store's says that

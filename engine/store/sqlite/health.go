@@ -77,6 +77,9 @@ type health struct {
 	inspects atomic.Pointer[error]
 	ended    atomic.Pointer[error] // after this only a restart helps
 
+	// crowded reports whether the disk has too little room to go on, once it was full.
+	crowded func() bool
+
 	mu   sync.Mutex
 	tell func(err error) // is called at each change; nil: the store works again
 }
@@ -139,6 +142,8 @@ func (h *health) wrote(err error) {
 	switch {
 	case h.ended.Load() != nil:
 		return
+	case err == nil && before != nil && sqliteCode(*before) == sqlite3.SQLITE_FULL && h.crowded():
+		// Small events still fit, and larger ones do not: it would fail and work in turns.
 	case err == nil && before != nil:
 		h.fails.Store(nil)
 		h.tell(nil)

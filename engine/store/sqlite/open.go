@@ -122,7 +122,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	}
 	s.writer = &writer{
 		queue: make(chan *request, o.queue), grown: make(chan struct{}, 1), closing: s.closing, counts: map[versionKey]tally{},
-		health: health{now: o.now, tell: s.tellHealth},
+		health: health{now: o.now, tell: s.tellHealth, crowded: func() bool { return room(filepath.Dir(path)) < roomToOpen }},
 		behind: lateState{sizes: *o.late, late: late{ids: map[string]int64{}, chats: map[string]*chatRow{}}},
 		known:  &knownIDs{events: idSet{filter: newFilter()}, chats: idSet{filter: newFilter()}},
 	}

@@ -70,7 +70,8 @@ var (
 )
 
 // roomToOpen is how many bytes a full disk may have left: SQLite does not report
-// SQLITE_FULL where it fails to create its shared memory or WAL.
+// SQLITE_FULL where it fails to create its shared memory or WAL. A store that was open when
+// the disk got full works again when there is more: an event may have as much.
 const roomToOpen = 1 << 20
 
 // openError adds to an error of Open what to do about it.
