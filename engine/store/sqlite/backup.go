@@ -39,8 +39,10 @@ const (
 	// copyPages is how many pages a step of a copy has, 1 MiB: so much is written to the disk
 	// at a time, and others get it in between.
 	copyPages = 256
-	// copyShare is the part of the time that a copy uses the disk while a daemon runs. A
-	// quarter leaves the daemon's syncs as fast as they are without it.
+	// copyShare is the part of the time that a copy uses the disk while a daemon runs. By
+	// BenchmarkAppendDuringBackup on a busy machine, 400 acknowledgements a second stay as many,
+	// and their 99th percentile is 1.1 to 1.6 times that without a copy. A VACUUM INTO made
+	// it 1.7 to 4.5 times, as its whole file is synced at the end.
 	copyShare = 0.25
 )
 
