@@ -13,8 +13,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -251,6 +251,7 @@ func TestDoctorLooksForPhoneLines(t *testing.T) {
 
 func TestDoctorExaminesTheStore(t *testing.T) {
 	t.Parallel()
+	pid := strconv.Itoa(os.Getpid()) // of a process that runs
 	for name, test := range map[string]struct {
 		change     func(t *testing.T, path string)
 		code       int
@@ -269,18 +270,8 @@ func TestDoctorExaminesTheStore(t *testing.T) {
 		},
 			1, statusProblem, "not a database", "restore a backup"},
 		"one of another process": {func(t *testing.T, path string) {
-			f, err := os.OpenFile(path+".lock", os.O_RDWR, 0)
-			if err == nil {
-				err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-			}
-			if err == nil {
-				_, err = f.WriteString("812\n")
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { f.Close() })
-		}, 1, statusProblem, "process 812 has it open, and no daemon answers on control.socket", "kill 812"},
+			put(t, filepath.Dir(path), filepath.Base(path)+".lock", pid+"\n")
+		}, 1, statusProblem, "process " + pid + " has it open, and no daemon answers on control.socket", "kill " + pid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

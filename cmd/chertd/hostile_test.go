@@ -26,6 +26,7 @@ import (
 	"chertd/engine/chertsim"
 	"chertd/engine/control"
 	"chertd/engine/live"
+	"chertd/engine/store/sqlite"
 	"chertd/luabind/diag"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -259,6 +260,28 @@ var hostileCommands = map[string]func(w *hostileWorld){
 			w.asks("doctor", "-c", hostileChert(w.t, refuses))
 		}
 	},
+	"chertd store": func(w *hostileWorld) { w.run("store", hostile); w.run("store", "copy", hostile) },
+	"chertd store check": func(w *hostileWorld) {
+		w.run("store", "check", "--file", hostile)
+		w.run("store", "check", "-c", hostileName)
+		w.shows(func(out *screen) {
+			_ = tell(printsTo(out), false, nil, checkWords(hostileOf[sqlite.CheckReport](true), 0)...)
+		})
+	},
+	"chertd store backup": func(w *hostileWorld) {
+		w.run("store", "backup", hostile, "--file", hostile)
+		w.run("store", "backup", hostile, "-c", hostileName)
+		w.shows(func(out *screen) {
+			_ = tell(printsTo(out), false, nil, backupWords(hostileOf[sqlite.BackedUp](true), 0))
+		})
+	},
+	"chertd store restore": func(w *hostileWorld) {
+		w.run("store", "restore", hostile, "--file", filepath.Join(w.broken, hostileName))
+		w.run("store", "restore", hostile, "-c", hostileName)
+		w.shows(func(out *screen) {
+			_ = tell(printsTo(out), false, nil, restoreWords(hostileOf[sqlite.Restored](true), nil)...)
+		})
+	},
 	"chertd rollback":              func(w *hostileWorld) { w.asks("rollback", hostile); w.run("rollback", "refused", "--socket", w.socket) },
 	"chertd mode":                  func(w *hostileWorld) { w.asks("mode", hostile, "live"); w.run("mode", "x", hostile) },
 	"chertd pause":                 func(w *hostileWorld) { w.run("pause", "--socket", w.socket); w.run("pause", hostile) },
@@ -279,6 +302,13 @@ var nextKind = map[chertsim.Kind]chertsim.Kind{
 
 // ownWords is for commands that print nothing but what this binary holds.
 func ownWords(*hostileWorld) {}
+
+// printsTo returns a command that prints to a screen.
+func printsTo(out *screen) *cobra.Command {
+	cmd := &cobra.Command{}
+	cmd.SetOut(out)
+	return cmd
+}
 
 // shows looks at what is printed to a screen.
 func (w *hostileWorld) shows(print func(*screen)) {

@@ -15,6 +15,7 @@ import (
 
 	"chertd/engine/control"
 	"chertd/engine/live"
+	"chertd/engine/store/sqlite"
 )
 
 // TestJSONFieldsAreDocumented: what docs/operations.md says that --json prints is
@@ -140,6 +141,29 @@ type reloads struct {
 
 func (r reloads) ReloadSettings(context.Context) (control.Settings, error) {
 	return control.Settings{File: r.file, Applied: []string{"sources.webhook.secrets"}}, nil
+}
+
+// TestJSONFieldsOfTheStoreAreDocumented: the same for the commands that do not talk to the daemon.
+func TestJSONFieldsOfTheStoreAreDocumented(t *testing.T) {
+	t.Parallel()
+	documented := documentedFields(t)
+	for command, v := range map[string]any{
+		"chertd store check": everything[sqlite.CheckReport](), "chertd store backup": everything[sqlite.BackedUp](), "chertd store restore": everything[sqlite.Restored](),
+	} {
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var printed any
+		if err := json.Unmarshal(text, &printed); err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]bool{}
+		fields(printed, "", got)
+		if !maps.Equal(got, documented[command]) {
+			t.Errorf("%s --json prints %v, and the manual has %v", command, slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(documented[command])))
+		}
+	}
 }
 
 // fields collects the paths of a value's leaves. Keys that are names of something

@@ -23,7 +23,7 @@ func TestDamagedStoreIsNotStartedAgain(t *testing.T) {
 		err  error
 		hint string
 	}{
-		{&sqlite.CorruptError{Path: "/data/chertd.db", Err: errors.New("malformed")}, "sqlite3 /data/chertd.db 'PRAGMA integrity_check'"},
+		{&sqlite.CorruptError{Path: "/data/chertd.db", Err: errors.New("malformed")}, "chertd store check --file /data/chertd.db"},
 		{&sqlite.MissingError{Path: "/data/chertd.db"}, "restore a backup"},
 		{&sqlite.LostError{Path: "/data/chertd.db", What: "it is gone"}, "restore a backup"},
 		{&sqlite.UnusableError{Path: "/data/chertd.db", Err: fs.ErrPermission}, ""},

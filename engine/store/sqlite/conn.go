@@ -41,12 +41,23 @@ type stmt struct {
 
 // connect opens the database at an absolute path. settings are PRAGMAs.
 func connect(ctx context.Context, path, mode string, settings ...string) (*conn, error) {
-	q := url.Values{"mode": {mode}, "_error_rc": {"1"}, "_dqs": {"0"}}
+	return connectURI(ctx, uri(path, url.Values{"mode": {mode}}, settings...))
+}
+
+// uri returns the URI of a database at an absolute path, with parameters as in
+// https://sqlite.org/uri.html. settings are PRAGMAs.
+func uri(path string, parameters url.Values, settings ...string) string {
+	parameters.Set("_error_rc", "1")
+	parameters.Set("_dqs", "0")
 	for _, s := range settings {
-		q.Add("_pragma", s)
+		parameters.Add("_pragma", s)
 	}
-	u := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
-	connector, err := moderncsqlite.NewConnector(u.String())
+	u := url.URL{Scheme: "file", Path: path, RawQuery: parameters.Encode()}
+	return u.String()
+}
+
+func connectURI(ctx context.Context, uri string) (*conn, error) {
+	connector, err := moderncsqlite.NewConnector(uri)
 	if err != nil {
 		return nil, err
 	}

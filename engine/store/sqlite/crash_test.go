@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -162,22 +163,33 @@ func kill(t *testing.T, path string, round int, heard func(word, rest string)) {
 	cmd.Wait()
 }
 
+// check fails the test if a store lacks what was acknowledged, or has a commit in part.
 func check(t *testing.T, path string, appended []string, committed map[string]bool) {
 	t.Helper()
-	s := open(t, path)
-	ctx := t.Context()
+	if err := inspect(t.Context(), path, appended, committed, func(format string, args ...any) { t.Errorf(format, args...) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inspect reports what of the acknowledged a store lacks, and which commits it has in part.
+func inspect(ctx context.Context, path string, appended []string, committed map[string]bool, wrong func(format string, args ...any)) (err error) {
+	s, err := sqlite.Open(ctx, path, sqlite.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
 	for _, id := range appended {
 		if _, ok, err := s.Event(ctx, id); !ok || err != nil {
-			t.Errorf("event %s was acknowledged and is gone: %v", id, err)
+			wrong("event %s was acknowledged and is gone: %v", id, err)
 		}
 	}
-	if wrong, err := sqlite.Recount(ctx, s); wrong != "" || err != nil {
-		t.Error(wrong, err)
+	if differs, err := sqlite.Recount(ctx, s); differs != "" || err != nil {
+		wrong("%s %v", differs, err)
 	}
 	pending := map[int64]bool{}
 	list, err := s.Pending(ctx, store.Shard{Of: 1}, 0, 1<<20)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	for _, e := range list {
 		pending[e.Seq] = true
@@ -186,32 +198,30 @@ func check(t *testing.T, path string, appended []string, committed map[string]bo
 		name := fmt.Sprint("c", seq)
 		c, err := sqlite.OneChat(s.Chats(ctx, []string{name}))
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		state, err := s.State(ctx, "p", name)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		kv, err := s.KV(ctx, "p", name, time.Time{})
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		_, caused, err := s.Event(ctx, "by "+name)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		parts := []bool{!pending[seq], c.LastEvent == seq, len(c.Waiting) == 1, len(c.Timers) == 1, state != nil, kv.Value != nil, caused}
 		for _, part := range parts {
 			if part != parts[0] {
-				t.Errorf("the commit of %d is there in part: handled, chat, action, timer, state, kv, caused = %v", seq, parts)
+				wrong("the commit of %d is there in part: handled, chat, action, timer, state, kv, caused = %v", seq, parts)
 				break
 			}
 		}
 		if committed[fmt.Sprint(seq)] && !parts[0] {
-			t.Errorf("the commit of %d was acknowledged and is gone", seq)
+			wrong("the commit of %d was acknowledged and is gone", seq)
 		}
 	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
+	return nil
 }

@@ -5,13 +5,9 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	moderncsqlite "modernc.org/sqlite"
@@ -81,9 +77,10 @@ func Examine(ctx context.Context, path string, checkTime time.Duration) (x Exami
 	if wal, err := os.Stat(x.Path + "-wal"); err == nil {
 		x.Bytes += wal.Size()
 	}
-	if x.InUse, x.PID, err = locked(x.Path); err != nil {
+	if x.PID, err = user(x.Path); err != nil {
 		return failed(err)
 	}
+	x.InUse = x.PID > 0
 	if err := checkHeader(x.Path); err != nil {
 		return failed(err)
 	}
@@ -192,34 +189,4 @@ func Knows(ctx context.Context, path string, ids []string) (known map[string]boo
 func connectReader(ctx context.Context, path string) (*conn, error) {
 	moderncsqlite.OFDLocking(true) // as the process that has it open
 	return connect(ctx, path, "ro", busyTimeout, "query_only(1)", readerCache)
-}
-
-// locked reports whether a process has the lock of the database at path, and its id; 0: not
-// known. It writes nothing.
-func locked(path string) (held bool, pid int, err error) {
-	f, err := os.Open(path + ".lock")
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, 0, nil
-	}
-	if err != nil {
-		return false, 0, err
-	}
-	defer f.Close() // releases the lock
-	for {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EINTR) {
-			break
-		}
-	}
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return true, holder(f), nil
-	}
-	return false, 0, err
-}
-
-// holder returns the id of the process that holds a lock file; 0: not known.
-func holder(f *os.File) int {
-	text, _ := io.ReadAll(io.LimitReader(f, 32))
-	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-	return pid
 }

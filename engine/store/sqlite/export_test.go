@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"os"
 	"reflect"
+	"time"
 
 	"chertd/engine/store"
 	"chertd/rules/chat"
@@ -44,3 +46,15 @@ func OneChat(list []chat.Chat, err error) (chat.Chat, error) {
 	}
 	return list[0], nil
 }
+
+// Small returns the options of a store that writes late rows, and runs a checkpoint, every few
+// events, and whose syncs sync reports.
+func Small(sync func(*os.File) error) Options {
+	return Options{
+		sync: sync, tick: make(chan time.Time), pragmas: []string{"wal_autocheckpoint(20)"},
+		late: &lateSizes{events: 5, chats: 5, bytes: 1 << 20, rows: 2},
+	}
+}
+
+// SetOff sets synchronous=OFF of the connection that writes, of a store that was just opened.
+func SetOff(s *Store) error { return s.writer.conn.script("PRAGMA synchronous = OFF") }

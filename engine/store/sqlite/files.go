@@ -22,7 +22,7 @@ func (e *LostError) Error() string { return fmt.Sprintf("the store's file %s: %s
 
 // Hint returns what an operator can do about it.
 func (e *LostError) Hint() string {
-	return "put the file back as it was, or restore a backup, and restart chertd; until then events are answered 503 and Chert keeps them in its log"
+	return "put the file back as it was, or stop chertd and restore a backup (chertd store restore BACKUP), and restart chertd; until then events are answered 503 and Chert keeps them in its log"
 }
 
 // touchedError reports that something other than a checkpoint wrote into the
@@ -38,7 +38,7 @@ func (e *touchedError) Error() string {
 
 // Hint returns what an operator can do about it.
 func (e *touchedError) Hint() string {
-	return "let nothing but chertd and sqlite3 write to the store's files; if the check finds damage, restore a backup"
+	return "let nothing but chertd and sqlite3 write to the store's files; if the check finds damage, stop chertd and restore a backup (chertd store restore BACKUP)"
 }
 
 // files checks that the store's files stay those that were opened: SQLite continues

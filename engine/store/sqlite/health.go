@@ -10,6 +10,8 @@ import (
 
 	moderncsqlite "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"chertd/luabind/diag"
 )
 
 const (
@@ -41,7 +43,12 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 
 // Hint returns what an operator can do about it.
 func (e *CorruptError) Hint() string {
-	return fmt.Sprintf("stop chertd and restore a backup; sqlite3 %s 'PRAGMA integrity_check' lists the damage", e.Path)
+	return fmt.Sprintf("chertd store check --file %s lists the damage; then stop chertd and %s", diag.ShellWord(e.Path), restoreWith(e.Path))
+}
+
+// restoreWith tells an operator how to restore a backup of the store at path.
+func restoreWith(path string) string {
+	return "restore a backup: chertd store restore BACKUP --file " + diag.ShellWord(path)
 }
 
 // writeError reports that the store could not write. It may be able to later.
@@ -69,6 +76,9 @@ type health struct {
 	// inspects is why the database is being inspected; nil: it is not.
 	inspects atomic.Pointer[error]
 	ended    atomic.Pointer[error] // after this only a restart helps
+
+	// crowded reports whether the disk has too little room to go on, once it was full.
+	crowded func() bool
 
 	mu   sync.Mutex
 	tell func(err error) // is called at each change; nil: the store works again
@@ -132,6 +142,8 @@ func (h *health) wrote(err error) {
 	switch {
 	case h.ended.Load() != nil:
 		return
+	case err == nil && before != nil && sqliteCode(*before) == sqlite3.SQLITE_FULL && h.crowded():
+		// Small events still fit, and larger ones do not: it would fail and work in turns.
 	case err == nil && before != nil:
 		h.fails.Store(nil)
 		h.tell(nil)

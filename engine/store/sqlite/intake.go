@@ -15,7 +15,7 @@ func (e *intakeError) Unwrap() error { return e.Err }
 
 // Hint returns what an operator can do about it.
 func (e *intakeError) Hint() string {
-	return "its tables are not as chertd made them: stop chertd and restore a backup"
+	return "its tables are not as chertd made them: stop chertd and restore a backup (chertd store restore BACKUP); chertd store check lists what is wrong"
 }
 
 // trial is the event with which tryIntake tests the journal.

@@ -3,9 +3,11 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -74,7 +76,7 @@ func lock(path string) (*lockFile, error) {
 	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		defer f.Close()
-		return nil, &InUseError{Path: path, PID: holder(f)}
+		return nil, &InUseError{Path: path, PID: lockedBy(f)}
 	}
 	if err == nil {
 		err = f.Truncate(0)
@@ -92,6 +94,31 @@ func lock(path string) (*lockFile, error) {
 		return nil, fmt.Errorf("open store %s: lock %s: %w", path, f.Name(), err)
 	}
 	return &lockFile{f, info}, nil
+}
+
+// lockedBy returns the process that is noted in a lock file; 0: none is.
+func lockedBy(f *os.File) int {
+	text, _ := io.ReadAll(io.LimitReader(f, 32))
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	return pid
+}
+
+// user returns the process that its lock file names as the one that has the store at path
+// open, if it runs; 0: none is known. It takes no lock, for which a daemon that starts would
+// give up.
+func user(path string) (pid int, err error) {
+	f, err := os.Open(path + ".lock")
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	if pid = lockedBy(f); pid > 0 && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return 0, nil
+	}
+	return pid, nil
 }
 
 func (l *lockFile) unlock() error {

@@ -108,9 +108,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err := checkRegular(path); err != nil {
 		return failed(err)
 	}
-	// Systems without these use POSIX locks and fsync.
-	moderncsqlite.OFDLocking(true)
-	moderncsqlite.Fdatasync(true)
+	useSystem()
 
 	s := &Store{
 		path: path, log: o.Log, size: o.readers, readers: make(chan *conn, o.readers), people: make(chan struct{}, o.readers/2),
@@ -119,9 +117,17 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if s.lock, err = lock(path); err != nil {
 		return nil, openError(path, err)
 	}
+	kept, err := finishRestore(path)
+	if err != nil {
+		s.lock.unlock()
+		return failed(err)
+	}
+	if kept != "" {
+		o.Log.Warn("an interrupted restore of the store was completed", "store", path, "replaced", kept)
+	}
 	s.writer = &writer{
 		queue: make(chan *request, o.queue), grown: make(chan struct{}, 1), closing: s.closing, counts: map[versionKey]tally{},
-		health: health{now: o.now, tell: s.tellHealth},
+		health: health{now: o.now, tell: s.tellHealth, crowded: func() bool { return room(filepath.Dir(path)) < roomToOpen }},
 		behind: lateState{sizes: *o.late, late: late{ids: map[string]int64{}, chats: map[string]*chatRow{}}},
 		known:  &knownIDs{events: idSet{filter: newFilter()}, chats: idSet{filter: newFilter()}},
 	}
@@ -190,6 +196,13 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 		s.watch(o.tick)
 	}()
 	return s, nil
+}
+
+// useSystem switches SQLite to open-file-description locks and fdatasync. Systems without
+// these use POSIX locks and fsync.
+func useSystem() {
+	moderncsqlite.OFDLocking(true)
+	moderncsqlite.Fdatasync(true)
 }
 
 // open opens the writer's connection, brings the schema up to date, and reads the
@@ -302,7 +315,7 @@ func (e *MissingError) Error() string {
 
 // Hint returns what an operator can do about it.
 func (e *MissingError) Hint() string {
-	return "put " + e.Path + " back, or restore a backup; to begin with an empty store remove the -wal and -shm files, too"
+	return "put " + e.Path + " back, or " + restoreWith(e.Path) + "; to begin with an empty store remove the -wal and -shm files, too"
 }
 
 // syncFolder makes the name of a new file durable.

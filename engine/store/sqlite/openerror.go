@@ -65,11 +65,13 @@ var (
 	errBeside     = errors.New("is not a regular file")
 	errForeign    = errors.New("it is a SQLite database of another program")
 	errNoDatabase = errors.New("it is not a database")
+	errEmpty      = errors.New("it is empty")
 	errNoWAL      = errors.New("the file system may lack shared memory (a network share?)")
 )
 
 // roomToOpen is how many bytes a full disk may have left: SQLite does not report
-// SQLITE_FULL where it fails to create its shared memory or WAL.
+// SQLITE_FULL where it fails to create its shared memory or WAL. A store that was open when
+// the disk got full works again when there is more: an event may have as much.
 const roomToOpen = 1 << 20
 
 // openError adds to an error of Open what to do about it.
@@ -96,7 +98,7 @@ func openError(path string, err error) error {
 	case code == sqlite3.SQLITE_READONLY, code == sqlite3.SQLITE_CANTOPEN, errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return unusable("chertd must be able to write %s and its folder: make the user that it runs as their owner (chown -R USER %s), or mount the disk for writing", path, dir)
 	case errors.As(err, new(*tablesError)):
-		return unusable("restore a backup, or set store.url to another file")
+		return unusable("set store.url to another file, or %s", restoreWith(path))
 	case errors.Is(err, errForeign):
 		return unusable("set store.url to a file of its own, such as sqlite:%s", filepath.Join(dir, "chertd.db"))
 	case errors.Is(err, errBeside):
@@ -108,9 +110,9 @@ func openError(path string, err error) error {
 	case code == sqlite3.SQLITE_BUSY, code == sqlite3.SQLITE_LOCKED:
 		return &OpenError{path, err, "another program has it locked (sqlite3, a backup): end it; fuser " + path + " shows which it is"}
 	case damaged(err), errors.Is(err, errNoDatabase):
-		return unusable("it is damaged, or not a database: restore a backup, or set store.url to another file")
+		return unusable("it is damaged, or not a database: set store.url to another file, or %s", restoreWith(path))
 	}
-	return &OpenError{path, err, "look at the disk of " + dir + " (dmesg, df); if the file is damaged, restore a backup"}
+	return &OpenError{path, err, "look at the disk of " + dir + " (dmesg, df); if chertd store check finds damage, " + restoreWith(path)}
 }
 
 // filesToOpen is how many files SQLite opens for a connection: the database, its

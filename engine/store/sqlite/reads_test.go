@@ -104,7 +104,7 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 	tr.Chat.SeenBy, tr.Chat.Recent, tr.Chat.Cooldown = chat.SeenOf(map[string]int64{"p": 1}), chat.Messages{IDs: []string{"m1"}}, map[string]time.Time{"p r": someTime}
 	dead := blocked
 	dead.ID.N, dead.Status = 2, chat.Dead
-	tr.Actions = append(tr.Actions, blocked, dead)
+	tr.Actions, tr.Timers[0].Timer = append(slices.Clone(tr.Chat.Waiting), blocked, dead), tr.Chat.Timers[0]
 	tr.Attempts = []chat.Attempt{{Action: dead.ID, CallOf: dead.ID, N: 1, At: someTime, HTTP: 404, Code: 2002, Error: "not found"}}
 	tr.Missed = []turn.Missed{{Pack: "q", Seq: 1, Key: "c1", At: someTime, Why: rules.MissedFailed, CanVeto: true, Chats: []string{"c2"}}}
 	tr.Schedules = []rules.ScheduleRun{{ScheduleID: rules.ScheduleID{Pack: "p", Rule: "r", Every: "1h"}, Done: someTime}}

@@ -46,7 +46,7 @@ func (e *NewerError) Error() string {
 
 // Hint returns what an operator can do about it.
 func (e *NewerError) Hint() string {
-	return "a newer chertd has used this store: run that one, or restore a backup made before the upgrade"
+	return "a newer chertd has used this store: run that one, or restore a backup made before the upgrade (chertd store restore BACKUP)"
 }
 
 // tablesError reports that somebody changed the tables of a store.

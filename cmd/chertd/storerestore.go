@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"chertd/engine/store/sqlite"
+	"chertd/luabind/diag"
+)
+
+func newStoreRestoreCommand() *cobra.Command {
+	var f storeFlags
+	var o sqlite.RestoreOptions
+	cmd := &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Replace the store by a backup",
+		Long: `Replaces the store by a backup, which is checked first. chertd must be stopped. The
+replaced files stay beside the store, as NAME.before-restore-TIME.
+
+At the next start, chertd continues where the backup ends. It reads what came since
+then from Chert's events log, and makes no call before that is handled. What it did
+after the backup is not known to it any more:
+
+- Events are handled again. A chat that is marked as read again stays as it is.
+  Messages that rules sent for these events are sent again, and so are reactions.
+- Modes, holds, rollbacks and the pause are those of the backup, except that calls
+  that are paused in the replaced store stay paused.
+- Timers that were due since then fire.
+
+To look before any call goes out, restore with --paused, start chertd, look at
+chertd status, and run chertd resume.`,
+		Example: "  chertd store restore /backup/chertd.db\n  chertd store restore /backup/chertd.db --paused",
+		Args:    noneEmpty(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, c, err := f.find(cmd)
+			if err != nil {
+				return err
+			}
+			ctx, stop := interruptible(cmd)
+			defer stop()
+			r, err := sqlite.Restore(ctx, path, args[0], o)
+			if err != nil {
+				return storeError(err)
+			}
+			return tell(cmd, f.json, r, restoreWords(r, c)...)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&o.Paused, "paused", false, "pause all calls, until chertd resume")
+	cmd.Flags().BoolVar(&o.Force, "force", false, "restore a backup although its tables have faults, which chertd store check lists")
+	return cmd
+}
+
+// restoreWords returns the lines that describe a restore, and what follows from it. c is nil
+// if the configuration is not known.
+func restoreWords(r sqlite.Restored, c *Config) []string {
+	lines := []string{fmt.Sprintf("%s is restored from %s: %s", r.Path, r.From, contents(r.Schema, r.Events, r.Chats, r.Newest))}
+	if r.Events > 0 {
+		lines = append(lines, fmt.Sprintf("  of these, %s to be handled, and %s", many(r.Pending, "event")+choose(r.Pending == 1, " waits", " wait"), many(r.Waiting, "action")+choose(r.Waiting == 1, " waits", " wait")))
+	}
+	if r.Kept != "" {
+		lines = append(lines, "  the replaced store is "+r.Kept+"; delete it, with its -wal and -shm, once you do not need it")
+	}
+	switch {
+	case c != nil && !c.Sources.Catchup.Enabled:
+		lines = append(lines, "warning: sources.catchup is disabled: what came since the backup is lost, and a read may cover messages that no rule has seen",
+			"hint: enable sources.catchup before you start chertd, or pause calls: chertd store restore "+diag.ShellWord(r.From)+" --paused")
+	case r.LogRead.IsZero():
+		lines = append(lines, "warning: the backup does not know where to continue in Chert's events log",
+			"hint: set sources.catchup.lookback to the age of the backup before you start chertd")
+	default:
+		lines = append(lines, "  at the next start chertd reads Chert's events log from "+minute(r.LogRead)+" on, and calls wait for that",
+			"  events of that time are handled again, and messages that rules sent for them are sent again")
+	}
+	switch {
+	case r.PausedBefore:
+		lines = append(lines, "  calls stay paused, as they were in the replaced store; chertd resume lets them go out")
+	case r.Paused:
+		lines = append(lines, "  calls are paused; chertd resume lets them go out")
+	}
+	return lines
+}

@@ -1,0 +1,106 @@
+package sqlite
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"chertd/rules/turn"
+)
+
+// TestCheckNamesWhatIsBroken: each fault of the tables is found, by the table that it is in
+// and an example, and nothing else is.
+func TestCheckNamesWhatIsBroken(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []struct{ sql, where, example string }{
+		{"INSERT INTO pending VALUES (99, 0)", "pending", "event 99"},
+		{"INSERT INTO pending VALUES (1, 0)", "pending", "event 1"},
+		{"DELETE FROM pending", "events", "event 2"},
+		{"UPDATE pending SET slot = slot + 1 WHERE seq = 2", "pending", "event 2"},
+		{"DELETE FROM seen WHERE seq = 2", "seen", "event 2"},
+		{"UPDATE daemon SET late_seq = 0", "seen", "event 1"},
+		{"UPDATE daemon SET late_seq = 99", "daemon", "event 99"},
+		{"UPDATE events SET decoded = '{' WHERE seq = 2", "events", "event 2"},
+		{"UPDATE decisions SET actions = '[{' WHERE seq = 1", "decisions", "event 1"},
+		{"UPDATE decisions SET rules = '{'", "decisions", "event 1"},
+		{"DELETE FROM open_actions", "open_actions", "1.1"},
+		{"INSERT INTO open_actions VALUES (1, 7, 'dead', 'read', 'c1', 'p', 'v1', 1, 0, 0)", "open_actions", "1"},
+		{"UPDATE chats SET state = 'x' WHERE id = 'c1'", "chats", `"c1"`},
+		{"UPDATE chats SET call_at = call_at + 1 WHERE id = 'c1'", "chats", `"c1"`},
+		{"UPDATE chats SET timer_at = NULL WHERE id = 'c1'", "chats", `"c1"`},
+		{"UPDATE chats SET hold_until = NULL WHERE id = 'c1'", "chats", `"c1"`},
+		{"UPDATE decisions SET actions = replace(actions, '\"waiting\"', '\"done\"') WHERE seq = 1", "chats", `"c1"`},
+		{"INSERT INTO late VALUES (99, '[{}')", "late", "row 99"},
+		{"UPDATE counts SET events = events + 1", "counts", "events is 5, and there are 4"},
+		{"UPDATE counts SET actions_dead = 3", "counts", "actions_dead is 3"},
+		{"UPDATE states SET value = '{'", "states", `pack "p", chat "c1"`},
+		{"UPDATE kv SET value = '{'", "kv", `pack "p", key "k"`},
+		{"UPDATE kv_usage SET bytes = bytes + 1", "kv_usage", `pack "p"`},
+		{"UPDATE timers SET payload = '{'", "timers", `timer "t"`},
+		{"UPDATE packs SET live = 'gone'", "packs", `version "gone"`},
+		{"UPDATE missed SET seq = 99", "missed", "event 99"},
+	} {
+		t.Run(fault.sql, func(t *testing.T) {
+			t.Parallel()
+			s, _ := filled(t)
+			path := s.path
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			sound(t, path)
+			alter(t, path, fault.sql)
+			r, err := Check(t.Context(), path, CheckOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			named := false
+			for _, f := range r.Findings {
+				named = named || f.Where == fault.where && strings.Contains(f.What, fault.example)
+				if f.Fix == "" {
+					t.Errorf("no fix of %+v", f)
+				}
+			}
+			if !named {
+				t.Errorf("found %+v", r.Findings)
+			}
+		})
+	}
+}
+
+// sound fails the test if a check finds anything.
+func sound(t *testing.T, path string) {
+	t.Helper()
+	r, err := Check(t.Context(), path, CheckOptions{})
+	if err != nil || len(r.Findings) > 0 || r.Partly != "" {
+		t.Errorf("check of %s: %+v, %v", path, r, err)
+	}
+}
+
+// alter runs SQL on a store that nobody has open.
+func alter(t *testing.T, path, sql string) {
+	t.Helper()
+	c, err := connect(t.Context(), path, "rw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	if err := c.script(sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCheckOfAnOpenStore: a check sees what a daemon has written up to then, in its WAL as
+// well, and the store works on, with its files as they were.
+func TestCheckOfAnOpenStore(t *testing.T) {
+	t.Parallel()
+	s, _ := filled(t)
+	for i := range 3 {
+		sound(t, s.path)
+		if _, err := s.Append(t.Context(), []turn.Arrival{inChat(fmt.Sprint("new", i), "c1")}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.writer.files.check(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,316 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"chertd/luabind/diag"
+)
+
+// RestoreOptions are options of Restore.
+type RestoreOptions struct {
+	Paused bool // the restored store has all calls paused
+	Force  bool // restores although a check finds faults in the tables of the backup, but not in its pages
+	// Now is the clock that names the replaced files; nil: time.Now.
+	Now func() time.Time
+}
+
+// Restored is the result of a restore.
+type Restored struct {
+	Path    string    `json:"path"`            // of the store
+	From    string    `json:"from"`            // the backup
+	Kept    string    `json:"kept,omitempty"`  // what it replaced, with its -wal and -shm; "": nothing
+	Schema  int       `json:"schema"`          // version of the backup
+	Events  int64     `json:"events"`          // in the journal; like what follows, unknown if Schema is older than this program's
+	Pending int64     `json:"pending"`         // events that are not handled
+	Chats   int64     `json:"chats"`           //
+	Waiting int64     `json:"waiting"`         // actions that wait
+	Newest  time.Time `json:"newest,omitzero"` // when the newest event was received
+	// LogRead is up to when the backup has Chert's events log: reading continues there. Zero:
+	// it never was to be read.
+	LogRead time.Time `json:"log_read,omitzero"`
+	Paused  bool      `json:"paused"` // all calls are paused
+	// PausedBefore is set if the replaced store had them paused and the backup did not: they
+	// stay paused.
+	PausedBefore bool `json:"paused_before,omitempty"`
+}
+
+// DamagedBackupError reports that a backup can't be restored because a check found faults.
+type DamagedBackupError struct {
+	Path     string // of the backup
+	Findings []Finding
+}
+
+func (e *DamagedBackupError) Error() string {
+	return fmt.Sprintf("the backup %s is damaged: %s", e.Path, e.Findings[0].What)
+}
+
+// Hint returns what an operator can do about it.
+func (e *DamagedBackupError) Hint() string {
+	hint := "restore another backup; chertd store check --file " + diag.ShellWord(e.Path) + " lists the faults; nothing was changed"
+	if !e.pages() {
+		hint += "; if there is no other backup, --force restores it"
+	}
+	return hint
+}
+
+// pages reports whether the database itself is damaged.
+func (e *DamagedBackupError) pages() bool {
+	return slices.ContainsFunc(e.Findings, func(f Finding) bool { return f.Where == inPages })
+}
+
+// UnfinishedRestoreError reports that a restore was interrupted, so that what the store holds
+// is not known.
+type UnfinishedRestoreError struct{ Path string } // of the store
+
+func (e *UnfinishedRestoreError) Error() string {
+	return fmt.Sprintf("a restore of %s was interrupted", e.Path)
+}
+
+// Hint returns what an operator can do about it.
+func (e *UnfinishedRestoreError) Hint() string {
+	return "start chertd, which completes it, or run chertd store restore again"
+}
+
+// selectLogRead: a log of which no row was read is read from the first start on. There is a
+// row or two for each tenant and address.
+var selectLogRead = onlyChecked(`SELECT max(read_at) FROM log_cursors WHERE log LIKE '% events' OR log LIKE '% events start'`)
+
+// Restore replaces the store at path by a backup, which it checks first. No daemon may have
+// the store open (*InUseError). What is replaced stays beside it, with the suffix
+// .before-restore-TIME.
+//
+// The copy gets a name of its own before anything is replaced. From then on the restore is
+// completed after a crash, by the next Open or Restore: no start finds an old WAL beside a
+// new database, or an empty store.
+func Restore(ctx context.Context, path, from string, o RestoreOptions) (_ Restored, err error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	failed := func(err error) (Restored, error) {
+		return Restored{}, backupError(from, path, fmt.Errorf("restore %s from %s: %w", path, from, err))
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return failed(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return failed(err)
+	}
+	if path, err = resolve(path); err != nil {
+		return Restored{}, err
+	}
+	lock, err := lock(path)
+	if err != nil {
+		return Restored{}, openError(path, err)
+	}
+	defer func() { err = errors.Join(err, lock.unlock()) }()
+	if err := ownAs(lock.f.Name(), filepath.Dir(path)); err != nil {
+		return failed(err)
+	}
+	if _, err := finishRestore(path); err != nil {
+		return failed(err)
+	}
+	if err := mayRestore(path, from); err != nil {
+		return failed(err)
+	}
+	report, err := Check(ctx, from, CheckOptions{})
+	if err != nil {
+		return failed(err)
+	}
+	if faults := (&DamagedBackupError{from, report.Findings}); len(report.Findings) > 0 && (faults.pages() || !o.Force) {
+		return failed(faults)
+	}
+	was, err := pausedIn(ctx, path)
+	if err != nil {
+		return failed(err)
+	}
+	partial := readyPath(path) + ".partial"
+	r, err := copyBackup(ctx, from, partial, o.Paused || was, o.Now)
+	if err != nil {
+		os.Remove(partial)
+		return failed(err)
+	}
+	r.Path, r.PausedBefore = path, was && !o.Paused && !r.Paused
+	r.Paused = r.Paused || o.Paused || was
+	if err := makeReady(path, partial, o.Now()); err != nil {
+		os.Remove(partial)
+		return failed(err)
+	}
+	r.Kept, err = finishRestore(path)
+	if err != nil {
+		return failed(err)
+	}
+	return r, nil
+}
+
+// mayRestore returns an error if a file can't be the backup for the store at path.
+func mayRestore(path, from string) error {
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	if store, err := os.Stat(path); err == nil && os.SameFile(store, info) {
+		return &UnusableError{path, errors.New("that is the store itself"), "name a backup that chertd store backup made"}
+	}
+	return nil
+}
+
+// pausedIn reports whether all calls are paused in the store that is replaced. It may be
+// missing or damaged: then they are not.
+func pausedIn(ctx context.Context, path string) (bool, error) {
+	s, err := openOutside(ctx, path)
+	if err != nil {
+		return false, ctx.Err()
+	}
+	defer s.close()
+	sum, err := s.summary(ctx)
+	if err != nil {
+		return false, ctx.Err()
+	}
+	return sum.Paused, nil
+}
+
+// copyBackup copies a backup, and pauses all calls in the copy if it is to.
+func copyBackup(ctx context.Context, from, to string, pause bool, now func() time.Time) (r Restored, err error) {
+	s, err := openOutside(ctx, from)
+	if err != nil {
+		return r, err
+	}
+	defer s.close()
+	sum, err := s.summary(ctx)
+	if err != nil {
+		return r, err
+	}
+	r = Restored{
+		From: s.path, Schema: s.schema, Events: sum.Events, Pending: sum.Pending, Chats: sum.Chats,
+		Waiting: sum.Waiting, Newest: sum.Newest, Paused: sum.Paused,
+	}
+	if s.current() {
+		read, err := s.one(ctx, selectLogRead)
+		if err != nil {
+			return r, err
+		}
+		r.LogRead = timeOf(read)
+	}
+	f, err := createPartial(to)
+	if err != nil {
+		return r, err
+	}
+	defer f.Close()
+	if err := s.copyTo(ctx, f, 1, now); err != nil {
+		return r, err
+	}
+	if pause && !sum.Paused {
+		if err := pauseCopy(ctx, to); err != nil {
+			return r, err
+		}
+	}
+	return r, verifyCopy(ctx, to)
+}
+
+// pauseCopy pauses all calls in a copy.
+func pauseCopy(ctx context.Context, path string) error {
+	c, err := connect(ctx, path, "rw", busyTimeout, "journal_mode(MEMORY)", "synchronous(FULL)")
+	if err != nil {
+		return err
+	}
+	_, err = c.exec(setPaused, flag(true))
+	return errors.Join(err, c.close())
+}
+
+// readySuffix is of the copy that replaces the store: once it has this name it is complete.
+const readySuffix = ".restoring"
+
+func readyPath(path string) string { return path + readySuffix }
+
+// keptPath is where the store at path goes that is replaced at a time.
+func keptPath(path string, at time.Time) string {
+	return path + ".before-restore-" + at.UTC().Format("20060102T150405Z")
+}
+
+// besides are the suffixes of the files that belong to a database, which must never meet
+// another one.
+var besides = []string{"-wal", "-shm", "-journal"}
+
+// makeReady gives the copy its name. Its modification time names the replaced files, so that
+// whoever completes the restore names them in the same way.
+func makeReady(path, partial string, at time.Time) error {
+	if err := ownAs(partial, filepath.Dir(path)); err != nil {
+		return err
+	}
+	at = at.Truncate(time.Second)
+	for {
+		taken := false
+		for _, suffix := range append([]string{""}, besides...) {
+			there, err := exists(keptPath(path, at) + suffix)
+			if err != nil {
+				return err
+			}
+			taken = taken || there
+		}
+		if !taken {
+			break
+		}
+		at = at.Add(time.Second)
+	}
+	if err := os.Chtimes(partial, at, at); err != nil {
+		return err
+	}
+	if err := os.Rename(partial, readyPath(path)); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// finishRestore replaces the store at path by the copy that is ready, if there is one, and
+// returns where the replaced store is; "": there was none. Whoever calls it has the store's
+// lock. It may be repeated after a crash at any moment.
+func finishRestore(path string) (kept string, err error) {
+	ready := readyPath(path)
+	info, err := os.Lstat(ready)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	kept = keptPath(path, info.ModTime())
+	for _, suffix := range besides {
+		if err := os.Rename(path+suffix, kept+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	if err := keep(path, kept); errors.Is(err, fs.ErrNotExist) {
+		kept = ""
+	} else if err != nil {
+		return "", err
+	}
+	if err := syncFolder(filepath.Dir(path)); err != nil {
+		return "", err
+	}
+	if err := os.Rename(ready, path); err != nil {
+		return "", err
+	}
+	return kept, syncFolder(filepath.Dir(path))
+}
+
+// keep gives the database at path a second name, so that the first never leads nowhere.
+func keep(path, kept string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(kept); err == nil && os.SameFile(info, there) {
+		return nil
+	}
+	if err := os.Link(path, kept); err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return os.Rename(path, kept) // some file systems have no links
+}
