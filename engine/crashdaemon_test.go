@@ -121,7 +121,9 @@ func (m *matrixProcess) commands(ctx context.Context) {
 		case "prune":
 			err = m.prune(ctx)
 		case "hits":
-			err = m.report()
+			if err := m.report(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
 			continue
 		}
 		if err != nil {
