@@ -52,8 +52,11 @@ anything. With --file it also checks a backup.`,
 // checkWords returns the lines that describe the result of a check.
 func checkWords(r sqlite.CheckReport, took time.Duration) []string {
 	lines := []string{r.Path + ": " + contents(r.Schema, r.Events, r.Chats, r.Newest)}
-	for _, f := range r.Findings {
-		lines = append(lines, f.Where+": "+f.What, "  fix: "+f.Fix)
+	for i, f := range r.Findings {
+		lines = append(lines, f.Where+": "+f.What)
+		if i == len(r.Findings)-1 || r.Findings[i+1].Fix != f.Fix { // one for all that have the same
+			lines = append(lines, "  fix: "+f.Fix)
+		}
 	}
 	if r.Partly != "" {
 		lines = append(lines, "note: "+r.Partly)

@@ -172,6 +172,14 @@ func TestBackupOfADamagedStoreFails(t *testing.T) {
 	if err != nil || len(r.Findings) == 0 || r.Findings[0].Where != "pages" || !strings.Contains(r.Findings[0].Fix, "chertd store restore") {
 		t.Errorf("checked: %+v, %v", r, err)
 	}
+	for _, f := range r.Findings {
+		if strings.ContainsAny(f.What, "\n*") {
+			t.Errorf("a finding is not one line about one thing: %q", f.What)
+		}
+	}
+	if r.Partly == "" {
+		t.Error("it does not say that the content was not checked")
+	}
 }
 
 // damagedStore is a store with damaged pages, that is closed.

@@ -36,6 +36,9 @@ type Finding struct {
 	Fix   string `json:"fix"`
 }
 
+// notRead is why only the pages were checked.
+const notRead = "the content of the tables was not checked, as the database is damaged"
+
 // inPages is the place of a fault that SQLite found.
 const inPages = "pages"
 
@@ -74,7 +77,7 @@ var integrityCheck = onlyChecked(fmt.Sprintf("PRAGMA integrity_check(%d)", shown
 func Check(ctx context.Context, path string, o CheckOptions) (CheckReport, error) {
 	s, err := openOutside(ctx, path)
 	if sqliteCode(err) == sqlite3.SQLITE_CORRUPT {
-		return CheckReport{Path: path, Findings: []Finding{damage(err.Error())}}, nil
+		return CheckReport{Path: path, Partly: notRead, Findings: []Finding{damage(err.Error())}}, nil
 	}
 	if err != nil {
 		return CheckReport{}, err
@@ -84,7 +87,11 @@ func Check(ctx context.Context, path string, o CheckOptions) (CheckReport, error
 	k.report = CheckReport{Path: s.path, Schema: s.schema, Findings: []Finding{}}
 	err = k.run(ctx)
 	if damaged(err) {
-		k.report.Findings = append(k.report.Findings, damage(err.Error()))
+		if len(k.report.Findings) == 0 {
+			text, _, _ := strings.Cut(err.Error(), "\n") // the rest repeats it
+			k.report.Findings = append(k.report.Findings, damage(text))
+		}
+		k.report.Partly = notRead
 		err = nil
 	}
 	if err != nil {
@@ -99,7 +106,7 @@ func (k *checking) run(ctx context.Context) error {
 	}
 	switch {
 	case len(k.report.Findings) > 0:
-		k.report.Partly = "the content of the tables was not checked, as the database is damaged"
+		k.report.Partly = notRead
 		return nil
 	case !k.current():
 		k.report.Partly = fmt.Sprintf("the content of the tables was not checked: they are of schema %d, and the next start of chertd brings them to %d", k.schema, len(migrations))
@@ -136,8 +143,10 @@ func (k *checking) pages(ctx context.Context) error {
 		what = quickCheck // the first damage is enough
 	}
 	return k.query(ctx, what, func(row []driver.Value) error {
-		if text := stringOf(row[0]); text != "ok" {
-			k.report.Findings = append(k.report.Findings, damage(text))
+		for line := range strings.SplitSeq(stringOf(row[0]), "\n") {
+			if line != "ok" && line != "*** in database main ***" {
+				k.report.Findings = append(k.report.Findings, damage(line))
+			}
 		}
 		return nil
 	})
