@@ -213,6 +213,10 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.run("hold", "refused", "--socket", w.socket)
 		w.run("hold", "x", "--for", hostile)
 	},
+	"chertd drain": func(w *hostileWorld) {
+		w.asks("drain", "--timeout", "2s")
+		w.run("drain", "--timeout", hostile)
+	},
 	"chertd release": func(w *hostileWorld) {
 		w.asks("release", hostile)
 		w.run("release", "refused", "--socket", w.socket)
@@ -396,6 +400,14 @@ func (d hostileDaemon) SetMode(_ context.Context, pack, _ string, _ bool) (contr
 }
 
 func (d hostileDaemon) Pause(context.Context, bool) error { return nil }
+
+func (d hostileDaemon) Drain(context.Context) (control.Drain, error) {
+	return hostileOf[control.Drain](d.bools), nil
+}
+
+func (d hostileDaemon) Drained(context.Context, time.Duration) (control.Drain, error) {
+	return hostileOf[control.Drain](d.bools), nil
+}
 
 func (d hostileDaemon) Hold(_ context.Context, in control.HoldRequest) (control.Held, error) {
 	return hostileOf[control.Held](d.bools), unwilling(in.Chat)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"chertd/engine/control"
 	"chertd/engine/live"
@@ -53,6 +54,7 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"packs remove x", tables{"chertd packs remove PACK": ""}},
 		{"pause", tables{"chertd pause": ""}},
 		{"resume", tables{"chertd pause": ""}},
+		{"drain --timeout 2s", tables{"chertd drain": ""}},
 		{"hold c1", tables{"chertd hold": ""}},
 		{"release c1", tables{"chertd release": ""}},
 		{"quarantine --bodies", tables{"chertd quarantine": ""}},
@@ -163,7 +165,11 @@ func (full) Rollback(context.Context, string, control.RollbackRequest) (control.
 func (full) SetMode(context.Context, string, string, bool) (control.Changed, error) {
 	return everything[control.Changed](), nil
 }
-func (full) Pause(context.Context, bool) error { return nil }
+func (full) Pause(context.Context, bool) error            { return nil }
+func (full) Drain(context.Context) (control.Drain, error) { return everything[control.Drain](), nil }
+func (full) Drained(context.Context, time.Duration) (control.Drain, error) {
+	return everything[control.Drain](), nil
+}
 func (full) Hold(context.Context, control.HoldRequest) (control.Held, error) {
 	return everything[control.Held](), nil
 }

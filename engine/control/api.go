@@ -55,6 +55,8 @@ func (a *api) routes(mux *http.ServeMux) {
 		"POST " + apiPath + "/resume":                func(r *http.Request) (any, error) { return a.pause(r, false) },
 		"POST " + apiPath + "/hold":                  a.hold,
 		"POST " + apiPath + "/release":               a.release,
+		"POST " + drainPath:                          a.drain,
+		"GET " + drainPath:                           a.drained,
 		"GET " + apiPath + "/quarantine":             a.quarantine,
 		"POST " + apiPath + "/quarantine/retry":      a.retryQuarantined,
 		"POST " + apiPath + "/quarantine/drop":       a.dropQuarantined,
@@ -77,7 +79,7 @@ func (a *api) routes(mux *http.ServeMux) {
 // bounded answers a request with do. It limits how many requests are answered at a
 // time, and how long each may take.
 func (a *api) bounded(w http.ResponseWriter, r *http.Request, do func(*http.Request) (any, error)) (any, error) {
-	reads := r.Method == http.MethodGet
+	reads := r.Method == http.MethodGet || r.URL.Path == drainPath
 	if !reads {
 		if e := a.storeError(command(r)+" was not done", worksAnyway(r)); e != nil {
 			return nil, e

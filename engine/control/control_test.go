@@ -104,6 +104,14 @@ func (f *fake) DropQuarantined(_ context.Context, in QuarantineRequest) (Quarant
 	return QuarantineDropped{len(in.IDs)}, f.tell("drop %+v", in)
 }
 
+func (f *fake) Drain(context.Context) (Drain, error) {
+	return Drain{Since: noon, InFlight: 3}, f.tell("drain")
+}
+
+func (f *fake) Drained(_ context.Context, wait time.Duration) (Drain, error) {
+	return Drain{Since: noon, Stopped: true, Pending: 2, Waiting: 12}, f.tell("drained %v", wait)
+}
+
 func (f *fake) Pause(_ context.Context, on bool) error { return f.tell("pause %t", on) }
 
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
@@ -206,6 +214,14 @@ func TestClientAsksDaemon(t *testing.T) {
 			r, err := c.Remove(ctx, "../../x", false)
 			return fmt.Sprint(r), err
 		},
+		"drain": func() (string, error) {
+			d, err := c.Drain(ctx)
+			return fmt.Sprint(d.Since, d.InFlight, d.Stopped), err
+		},
+		"drained 10s": func() (string, error) {
+			d, err := c.Drained(ctx, 10*time.Second)
+			return fmt.Sprint(d.Stopped, d.Pending, d.Waiting), err
+		},
 		"pause true":  func() (string, error) { return "", c.Pause(ctx, true) },
 		"pause false": func() (string, error) { return "", c.Pause(ctx, false) },
 	} {
@@ -224,6 +240,8 @@ func TestClientAsksDaemon(t *testing.T) {
 			`rollback codes "" pin=false undo=true keep=false`:    fmt.Sprint("codes", "", true, fakeDropped),
 			`rollback codes "3f78" pin=true undo=false keep=true`: fmt.Sprint("codes", "3f78", true, fakeDropped),
 			`mode codes "off" true`:                               fmt.Sprint("codes", "off", fakeDropped),
+			"drain":                                               fmt.Sprint(noon, 3, false),
+			"drained 10s":                                         fmt.Sprint(true, 2, 12),
 			`mode codes "" false`:                                 fmt.Sprint("codes", "", fakeDropped),
 			"remove a b/c? true":                                  fmt.Sprint(Removed{"a b/c?", fakeDropped}),
 			"remove ../../x false":                                fmt.Sprint(Removed{"../../x", fakeDropped}),

@@ -30,6 +30,10 @@ type Daemon interface {
 	SetMode(ctx context.Context, pack, mode string, keepPending bool) (Changed, error)
 	// Pause stops all calls, or lets them resume, also across a restart.
 	Pause(ctx context.Context, on bool) error
+	// Drain begins to drain the daemon, which then stops. It returns immediately.
+	Drain(ctx context.Context) (Drain, error)
+	// Drained returns how far that is, once the daemon has stopped, or after wait.
+	Drained(ctx context.Context, wait time.Duration) (Drain, error)
 	// Hold keeps a chat unread for a time, whichever pack requests a read. A hold in
 	// force that ends later stays.
 	Hold(ctx context.Context, in HoldRequest) (Held, error)
