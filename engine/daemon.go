@@ -274,6 +274,7 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 	eng.Drain()
 	d.Log.Info("draining: finishing calls in flight; other work stays in the store", "in_flight", eng.calls.InFlight())
 	m.commands.Stop(drainTime)
+	m.retries.end()
 	taking.Wait()
 	m.gens.Stop() // before the shards, which carry out what it has begun
 	stopEngine()

@@ -146,7 +146,7 @@ end })
 	if user := (*control.UserError)(nil); !errors.As(err, &user) || user.Status != 409 || user.Hint == "" {
 		t.Errorf("before it drains: %v", err)
 	}
-	if e := (*control.UserError)(nil); !errors.As(drainedFor(ctx, c, control.MaxDrainWait+1), &e) || e.Status != 400 {
+	if e := (*control.UserError)(nil); !errors.As(drainedFor(ctx, c, control.MaxWait+1), &e) || e.Status != 400 {
 		t.Error("it waits longer than it may")
 	}
 	for _, already := range []bool{false, true} {
@@ -163,7 +163,7 @@ end })
 	}
 	waiting := make(chan answer, 1)
 	go func() {
-		got, err := c.Drained(ctx, control.MaxDrainWait)
+		got, err := c.Drained(ctx, control.MaxWait)
 		waiting <- answer{got, err}
 	}()
 	letGo()

@@ -46,6 +46,7 @@ type manager struct {
 	blocking blocking
 	commands control.Commands // under way
 	drains   drains
+	retries  retries
 }
 
 // demotion is the reason to roll a pack back or to send it to shadow.

@@ -131,6 +131,7 @@ type request struct {
 	after    int64         // for a chat.Answer: the highest sequence of the shard when it came
 	came     time.Time     // for a chat.Answer
 	operated chan Operated // for a chat.Operate; if set, receives its effect before done; it must have room
+	retry    *retry        // an event that is to run again through a pack; nil: none
 }
 
 type readyReply struct {

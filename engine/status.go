@@ -46,6 +46,7 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	for _, by := range m.eng.misses.counts() {
 		st.Missed += by.Events
 	}
+	st.Retrying = m.retries.status()
 	st.Webhook, st.Catchup = m.webhook(), m.catchup()
 	st.Stream = m.streamStatus()
 	for _, i := range m.gens.Ignored() {

@@ -213,6 +213,11 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.run("hold", "refused", "--socket", w.socket)
 		w.run("hold", "x", "--for", hostile)
 	},
+	"chertd retry-errors": func(w *hostileWorld) {
+		w.asks("retry-errors", hostile)
+		w.run("retry-errors", "refused", "--socket", w.socket)
+		w.run("retry-errors", "x", "--since", hostile)
+	},
 	"chertd drain": func(w *hostileWorld) {
 		w.asks("drain", "--timeout", "2s")
 		w.run("drain", "--timeout", hostile)
@@ -400,6 +405,14 @@ func (d hostileDaemon) SetMode(_ context.Context, pack, _ string, _ bool) (contr
 }
 
 func (d hostileDaemon) Pause(context.Context, bool) error { return nil }
+
+func (d hostileDaemon) RetryErrors(_ context.Context, pack string, _ control.RetryErrorsRequest) (control.Retried, error) {
+	return hostileOf[control.Retried](d.bools), unwilling(pack)
+}
+
+func (d hostileDaemon) ErrorsRetried(context.Context, string, time.Duration) (control.Retried, error) {
+	return hostileOf[control.Retried](d.bools), nil
+}
 
 func (d hostileDaemon) Drain(context.Context) (control.Drain, error) {
 	return hostileOf[control.Drain](d.bools), nil

@@ -55,6 +55,7 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"pause", tables{"chertd pause": ""}},
 		{"resume", tables{"chertd pause": ""}},
 		{"drain --timeout 2s", tables{"chertd drain": ""}},
+		{"retry-errors x", tables{"chertd retry-errors": ""}},
 		{"hold c1", tables{"chertd hold": ""}},
 		{"release c1", tables{"chertd release": ""}},
 		{"quarantine --bodies", tables{"chertd quarantine": ""}},
@@ -169,6 +170,12 @@ func (full) Pause(context.Context, bool) error            { return nil }
 func (full) Drain(context.Context) (control.Drain, error) { return everything[control.Drain](), nil }
 func (full) Drained(context.Context, time.Duration) (control.Drain, error) {
 	return everything[control.Drain](), nil
+}
+func (full) RetryErrors(context.Context, string, control.RetryErrorsRequest) (control.Retried, error) {
+	return everything[control.Retried](), nil
+}
+func (full) ErrorsRetried(context.Context, string, time.Duration) (control.Retried, error) {
+	return everything[control.Retried](), nil
 }
 func (full) Hold(context.Context, control.HoldRequest) (control.Held, error) {
 	return everything[control.Held](), nil

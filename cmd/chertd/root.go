@@ -57,7 +57,7 @@ To see it at work, run: chertd demo`,
 		newSubscribeCommand(), newSimCommand(), newVersionCommand(),
 		newStatusCommand(), newPacksCommand(), newReloadCommand(), newRollbackCommand(),
 		newModeCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newQuarantineCommand(),
-		newDrainCommand(),
+		newRetryErrorsCommand(), newDrainCommand(),
 	)
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.InitDefaultCompletionCmd()

@@ -112,6 +112,14 @@ func (f *fake) Drained(_ context.Context, wait time.Duration) (Drain, error) {
 	return Drain{Since: noon, Stopped: true, Pending: 2, Waiting: 12}, f.tell("drained %v", wait)
 }
 
+func (f *fake) RetryErrors(_ context.Context, pack string, in RetryErrorsRequest) (Retried, error) {
+	return Retried{Pack: pack, Events: 7}, f.tell("retry errors %s %+v", pack, in)
+}
+
+func (f *fake) ErrorsRetried(_ context.Context, pack string, wait time.Duration) (Retried, error) {
+	return Retried{Pack: pack, Ended: true, Done: 7, Ran: 6}, f.tell("errors retried %s %v", pack, wait)
+}
+
 func (f *fake) Pause(_ context.Context, on bool) error { return f.tell("pause %t", on) }
 
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
@@ -218,6 +226,14 @@ func TestClientAsksDaemon(t *testing.T) {
 			d, err := c.Drain(ctx)
 			return fmt.Sprint(d.Since, d.InFlight, d.Stopped), err
 		},
+		"retry errors codes {Since:2h DryRun:true}": func() (string, error) {
+			d, err := c.RetryErrors(ctx, "codes", RetryErrorsRequest{Since: "2h", DryRun: true})
+			return fmt.Sprint(d.Pack, d.Events), err
+		},
+		"errors retried a b/c? 10s": func() (string, error) {
+			d, err := c.ErrorsRetried(ctx, "a b/c?", 10*time.Second)
+			return fmt.Sprint(d.Pack, d.Ended, d.Done, d.Ran), err
+		},
 		"drained 10s": func() (string, error) {
 			d, err := c.Drained(ctx, 10*time.Second)
 			return fmt.Sprint(d.Stopped, d.Pending, d.Waiting), err
@@ -241,6 +257,8 @@ func TestClientAsksDaemon(t *testing.T) {
 			`rollback codes "3f78" pin=true undo=false keep=true`: fmt.Sprint("codes", "3f78", true, fakeDropped),
 			`mode codes "off" true`:                               fmt.Sprint("codes", "off", fakeDropped),
 			"drain":                                               fmt.Sprint(noon, 3, false),
+			"retry errors codes {Since:2h DryRun:true}":           fmt.Sprint("codes", 7),
+			"errors retried a b/c? 10s":                           fmt.Sprint("a b/c?", true, 7, 6),
 			"drained 10s":                                         fmt.Sprint(true, 2, 12),
 			`mode codes "" false`:                                 fmt.Sprint("codes", "", fakeDropped),
 			"remove a b/c? true":                                  fmt.Sprint(Removed{"a b/c?", fakeDropped}),

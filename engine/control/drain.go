@@ -12,8 +12,8 @@ import (
 // the store fails or hangs, as SIGTERM is.
 const drainPath = apiPath + "/drain"
 
-// MaxDrainWait is how long GET drain waits at most.
-const MaxDrainWait = 30 * time.Second
+// MaxWait is how long GET drain and GET packs/{pack}/retry-errors wait at most.
+const MaxWait = 30 * time.Second
 
 // Drain is how far a daemon has drained.
 type Drain struct {
@@ -35,15 +35,24 @@ func (a *api) drain(r *http.Request) (any, error) { return a.daemon.Drain(r.Cont
 
 // drained answers once the daemon has drained, or after a while.
 func (a *api) drained(r *http.Request) (any, error) {
-	wait := time.Duration(0)
-	if text := r.URL.Query().Get("wait"); text != "" {
-		d, err := time.ParseDuration(text)
-		if err != nil || d < 0 || d > MaxDrainWait {
-			return nil, &UserError{Message: fmt.Sprintf("wait: expected 0s to %s, got %.20q", MaxDrainWait, text)}
-		}
-		wait = d
+	wait, err := waitOf(r)
+	if err != nil {
+		return nil, err
 	}
 	return a.daemon.Drained(r.Context(), wait)
+}
+
+// waitOf returns how long a request is to wait for what it returns the progress of.
+func waitOf(r *http.Request) (time.Duration, error) {
+	text := r.URL.Query().Get("wait")
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 || d > MaxWait {
+		return 0, &UserError{Message: fmt.Sprintf("wait: expected 0s to %s, got %.20q", MaxWait, text)}
+	}
+	return d, nil
 }
 
 // Drain makes the daemon drain and stop, and returns immediately.
@@ -52,7 +61,7 @@ func (c *Client) Drain(ctx context.Context) (d Drain, err error) {
 }
 
 // Drained returns how far a daemon that drains is: once it has stopped, or after wait, which
-// is MaxDrainWait at most.
+// is MaxWait at most.
 func (c *Client) Drained(ctx context.Context, wait time.Duration) (d Drain, err error) {
 	return d, c.ask(ctx, http.MethodGet, "/drain?"+url.Values{"wait": {wait.String()}}.Encode(), nil, &d)
 }

@@ -48,6 +48,10 @@ func (h *held) DropQuarantined(context.Context, QuarantineRequest) (QuarantineDr
 	<-h.release
 	return QuarantineDropped{}, nil
 }
+func (h *held) RetryErrors(context.Context, string, RetryErrorsRequest) (Retried, error) {
+	<-h.release
+	return Retried{}, nil
+}
 func (h *held) Pause(context.Context, bool) error { <-h.release; return nil }
 
 // changing are the requests that change something, and how their answers name them.
@@ -62,6 +66,7 @@ var changing = []struct{ method, path, body, names string }{
 	{"POST", "/api/v1/quarantine/drop", `{"ids": [7]}`, "chertd quarantine drop "},
 	{"POST", "/api/v1/packs/vip/rollback", `{"version": "3f78"}`, "chertd rollback vip "},
 	{"POST", "/api/v1/packs/vip/mode", `{"mode": "off"}`, "chertd mode vip "},
+	{"POST", "/api/v1/packs/vip/retry-errors", `{"since": "2h"}`, "chertd retry-errors vip "},
 	{"DELETE", "/api/v1/packs/vip", "", "chertd packs remove vip "},
 }
 
