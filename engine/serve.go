@@ -20,6 +20,10 @@ func (b *batch) serve(ctx context.Context, r *request, now time.Time) {
 		b.retryLapse(ctx, r, now)
 		return
 	}
+	if r.forget != nil {
+		b.forgetChat(ctx, r, now)
+		return
+	}
 	if r.input == nil && r.ready == nil {
 		b.done = append(b.done, func() { r.done <- nil })
 		return

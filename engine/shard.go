@@ -132,6 +132,7 @@ type request struct {
 	came     time.Time     // for a chat.Answer
 	operated chan Operated // for a chat.Operate; if set, receives its effect before done; it must have room
 	retry    *retry        // an event that is to run again through a pack; nil: none
+	forget   *forgetting   // set if the chat is to be forgotten
 }
 
 type readyReply struct {

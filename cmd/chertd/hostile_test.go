@@ -218,6 +218,10 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.run("retry-errors", "refused", "--socket", w.socket)
 		w.run("retry-errors", "x", "--since", hostile)
 	},
+	"chertd forget": func(w *hostileWorld) {
+		w.asks("forget", hostile)
+		w.run("forget", "refused", "--socket", w.socket)
+	},
 	"chertd drain": func(w *hostileWorld) {
 		w.asks("drain", "--timeout", "2s")
 		w.run("drain", "--timeout", hostile)
@@ -414,6 +418,10 @@ func (d hostileDaemon) ErrorsRetried(context.Context, string, time.Duration) (co
 	return hostileOf[control.Retried](d.bools), nil
 }
 
+func (d hostileDaemon) Forget(_ context.Context, in control.ForgetRequest) (control.Forgotten, error) {
+	return hostileOf[control.Forgotten](d.bools), unwilling(in.Who)
+}
+
 func (d hostileDaemon) Drain(context.Context) (control.Drain, error) {
 	return hostileOf[control.Drain](d.bools), nil
 }
@@ -483,6 +491,11 @@ func TestNothingHostileComesOutOfPrinters(t *testing.T) {
 		w.shows(func(out *screen) { _ = printPacks(out, packs) })
 		w.shows(func(out *screen) { _ = printPack(out, packs[0]) })
 		w.shows(func(out *screen) { _ = printIgnored(out, s.Ignored) })
+		w.shows(func(out *screen) {
+			for _, line := range forgottenWords(hostileOf[control.Forgotten](bools)) {
+				fmt.Fprintln(out, diag.Visible(line))
+			}
+		})
 		if s.Version != hostile || packs[0].Diagnostics[0].Message != hostile {
 			t.Error("printing has changed the data")
 		}

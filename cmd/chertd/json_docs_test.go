@@ -56,6 +56,7 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"resume", tables{"chertd pause": ""}},
 		{"drain --timeout 2s", tables{"chertd drain": ""}},
 		{"retry-errors x", tables{"chertd retry-errors": ""}},
+		{"forget c1", tables{"chertd forget": ""}},
 		{"hold c1", tables{"chertd hold": ""}},
 		{"release c1", tables{"chertd release": ""}},
 		{"quarantine --bodies", tables{"chertd quarantine": ""}},
@@ -176,6 +177,9 @@ func (full) RetryErrors(context.Context, string, control.RetryErrorsRequest) (co
 }
 func (full) ErrorsRetried(context.Context, string, time.Duration) (control.Retried, error) {
 	return everything[control.Retried](), nil
+}
+func (full) Forget(context.Context, control.ForgetRequest) (control.Forgotten, error) {
+	return everything[control.Forgotten](), nil
 }
 func (full) Hold(context.Context, control.HoldRequest) (control.Held, error) {
 	return everything[control.Held](), nil

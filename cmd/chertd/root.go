@@ -57,7 +57,7 @@ To see it at work, run: chertd demo`,
 		newSubscribeCommand(), newSimCommand(), newVersionCommand(),
 		newStatusCommand(), newPacksCommand(), newReloadCommand(), newRollbackCommand(),
 		newModeCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newQuarantineCommand(),
-		newRetryErrorsCommand(), newDrainCommand(),
+		newRetryErrorsCommand(), newForgetCommand(), newDrainCommand(),
 	)
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.InitDefaultCompletionCmd()

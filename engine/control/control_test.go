@@ -120,6 +120,10 @@ func (f *fake) ErrorsRetried(_ context.Context, pack string, wait time.Duration)
 	return Retried{Pack: pack, Ended: true, Done: 7, Ran: 6}, f.tell("errors retried %s %v", pack, wait)
 }
 
+func (f *fake) Forget(_ context.Context, in ForgetRequest) (Forgotten, error) {
+	return Forgotten{Who: in.Who, Events: 7}, f.tell("forget %+v", in)
+}
+
 func (f *fake) Pause(_ context.Context, on bool) error { return f.tell("pause %t", on) }
 
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
@@ -234,6 +238,10 @@ func TestClientAsksDaemon(t *testing.T) {
 			d, err := c.ErrorsRetried(ctx, "a b/c?", 10*time.Second)
 			return fmt.Sprint(d.Pack, d.Ended, d.Done, d.Ran), err
 		},
+		"forget {Who:+1 415 DryRun:true Holds:false KV:true}": func() (string, error) {
+			d, err := c.Forget(ctx, ForgetRequest{Who: "+1 415", DryRun: true, KV: true})
+			return fmt.Sprint(d.Who, d.Events), err
+		},
 		"drained 10s": func() (string, error) {
 			d, err := c.Drained(ctx, 10*time.Second)
 			return fmt.Sprint(d.Stopped, d.Pending, d.Waiting), err
@@ -259,10 +267,11 @@ func TestClientAsksDaemon(t *testing.T) {
 			"drain":                                               fmt.Sprint(noon, 3, false),
 			"retry errors codes {Since:2h DryRun:true}":           fmt.Sprint("codes", 7),
 			"errors retried a b/c? 10s":                           fmt.Sprint("a b/c?", true, 7, 6),
-			"drained 10s":                                         fmt.Sprint(true, 2, 12),
-			`mode codes "" false`:                                 fmt.Sprint("codes", "", fakeDropped),
-			"remove a b/c? true":                                  fmt.Sprint(Removed{"a b/c?", fakeDropped}),
-			"remove ../../x false":                                fmt.Sprint(Removed{"../../x", fakeDropped}),
+			"forget {Who:+1 415 DryRun:true Holds:false KV:true}": fmt.Sprint("+1 415", 7),
+			"drained 10s":          fmt.Sprint(true, 2, 12),
+			`mode codes "" false`:  fmt.Sprint("codes", "", fakeDropped),
+			"remove a b/c? true":   fmt.Sprint(Removed{"a b/c?", fakeDropped}),
+			"remove ../../x false": fmt.Sprint(Removed{"../../x", fakeDropped}),
 		}[want]
 		if answer != wantAnswer {
 			t.Errorf("%s: answered %s, want %s", want, answer, wantAnswer)

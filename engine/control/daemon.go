@@ -33,6 +33,8 @@ type Daemon interface {
 	// ErrorsRetried returns how far the last RetryErrors of a pack is, once it has ended, or
 	// after wait.
 	ErrorsRetried(ctx context.Context, pack string, wait time.Duration) (Retried, error)
+	// Forget removes what chertd keeps about a chat or a person.
+	Forget(ctx context.Context, in ForgetRequest) (Forgotten, error)
 	// Pause stops all calls, or lets them resume, also across a restart.
 	Pause(ctx context.Context, on bool) error
 	// Drain begins to drain the daemon, which then stops. It returns immediately.

@@ -108,6 +108,7 @@ type Store interface {
 	Misses
 	CatchUp
 	Retention
+	Erasure
 	Reader
 
 	// Close makes durable what was requested before, answers it, and releases the

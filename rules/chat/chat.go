@@ -8,8 +8,8 @@
 //
 // Begin with Step. An Input says what happened: Outcomes is an event with the requests of
 // its rules, Ready a free place for a call, Answer the result of that call, Wake a due
-// time, Cancel the end of a pack or version, and Revive and Operate are commands of an
-// operator.
+// time, Cancel the end of a pack or version, and Revive, Operate and Forget are commands of
+// an operator.
 package chat
 
 import (

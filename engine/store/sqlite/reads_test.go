@@ -69,7 +69,9 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 		held, _, err := s.Holds(ctx, someTime, 20)
 		return held, err
 	},
-	"Records": func(s *Store, ctx context.Context) (any, error) { return s.Records(ctx, []int64{1, 2}) },
+	"StatePacks": func(s *Store, ctx context.Context) (any, error) { return s.StatePacks(ctx, "c1") },
+	"KVPacks":    func(s *Store, ctx context.Context) (any, error) { return s.KVPacks(ctx) },
+	"Records":    func(s *Store, ctx context.Context) (any, error) { return s.Records(ctx, []int64{1, 2}) },
 }
 
 func first[T, U any](v T, _ U, err error) (any, error) { return v, err }

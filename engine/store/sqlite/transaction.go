@@ -173,7 +173,7 @@ func (w *writer) apply(r *request) (refused, err error) {
 func (w *writer) change(c *change) error {
 	n, err := w.conn.exec(c.what, c.args...)
 	w.tx.rows[c.counts] += n
-	if c.what == clearActions {
+	if c.what == clearActions || c.what == eraseActions {
 		w.tx.decided, w.tx.cleared = nil, true
 	}
 	return err

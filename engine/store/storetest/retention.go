@@ -21,6 +21,8 @@ var retentionTests = map[string]func(*testing.T, *bench){
 	"a removed event is still a duplicate":            removedIsDuplicate,
 	"an id goes only after its event":                 idsGoAfterEvents,
 	"texts go before their events":                    textsGo,
+	"texts of chosen events are erased":               textsErased,
+	"packs that remember a chat are listed":           statePacks,
 	"an event that may still run keeps its text":      textsStay,
 	"each step removes at most its limit":             stepsAreBounded,
 	"no sequence is given twice after all is removed": sequencesAfterPruning,
