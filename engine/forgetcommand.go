@@ -11,6 +11,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/store"
 	"chertd/engine/wait"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -29,6 +30,9 @@ const (
 
 // Forget implements control.Daemon.
 func (m *manager) Forget(ctx context.Context, in control.ForgetRequest) (control.Forgotten, error) {
+	if in.Line != "" {
+		return m.forgetLine(ctx, in)
+	}
 	in.Who = strings.TrimSpace(in.Who)
 	if in.Who == "" {
 		return control.Forgotten{}, &control.UserError{Message: "who is to be forgotten is missing", Hint: "give the id of a chat, a phone number or an email address"}
@@ -81,6 +85,27 @@ func (m *manager) Forget(ctx context.Context, in control.ForgetRequest) (control
 	// Not who: the log would remember them.
 	m.log.Info("forgotten by command", "chats", len(f.Chats), "events", f.Events, "states", f.States, "dropped", f.Dropped, "quarantined", f.Quarantined, "kv", len(f.KV), "scrubbed", f.Remains == "")
 	return f, nil
+}
+
+// forgetLine forgets that mark-read was not available on a phone line.
+func (m *manager) forgetLine(ctx context.Context, in control.ForgetRequest) (control.Forgotten, error) {
+	f := control.Forgotten{Line: in.Line, DryRun: in.DryRun, Chats: []string{}, Groups: []string{}, KV: []control.KVMention{}}
+	if in.Who != "" {
+		return f, &control.UserError{Message: "either a chat or person, or a line", Hint: "forget them one after another"}
+	}
+	m.eng.lines.load(ctx)
+	if names := m.eng.lines.names(); !slices.Contains(names, in.Line) {
+		hint := "chertd status lists the lines on which it was not"
+		if near := diag.Suggest(in.Line, names); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		return f, &control.UserError{Status: http.StatusNotFound, Message: fmt.Sprintf("mark-read is available on line %q, as far as chertd knows", in.Line), Hint: hint}
+	}
+	if in.DryRun {
+		return f, nil
+	}
+	_, err := m.eng.lines.forget(ctx, in.Line)
+	return f, err
 }
 
 // forgetOne forgets a chat, once its events are handled.

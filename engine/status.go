@@ -211,6 +211,7 @@ func (m *manager) health() control.Health {
 	h.NoCalls = m.noCalls(&st)
 	h.Notes = append(h.Notes, m.intakeNotes()...)
 	h.Notes = append(h.Notes, m.eng.callHealth.notes(m.eng.c.Now())...)
+	h.Notes = append(h.Notes, m.eng.lines.notes()...)
 	standings := m.gens.Standings()
 	h.Blocked = m.allBlocked(standings)
 	h.Notes = append(h.Notes, m.missedNotes()...)

@@ -18,7 +18,7 @@ func newForgetCommand() *cobra.Command {
 	var f daemonFlags
 	var in control.ForgetRequest
 	cmd := &cobra.Command{
-		Use:   "forget CHAT|HANDLE",
+		Use:   "forget CHAT|HANDLE | --line LINE",
 		Short: "Remove what chertd keeps about a chat or a person",
 		Long: `Removes what chertd keeps about a chat, or about a person whose phone number or email
 address is given: texts of messages, what rules remember of the chat (ev.state), and
@@ -31,11 +31,20 @@ in groups. Only messages whose texts are still kept (store.raw) name a person.
 
 A hold is a protection: it stays without its reason, unless --holds ends it. Ids and
 times of events stay, so that no event is handled again. Entries of kv that name the
-chat or person are listed; --kv removes them.`,
+chat or person are listed; --kv removes them.
+
+--line forgets that mark-read was not available on a phone line (4099): its next read
+is called again.`,
 		Example: "  chertd forget +14155550123 --dry-run\n  chertd forget +14155550123 --kv\n  chertd forget 7d1b2c9e",
-		Args:    noneEmpty(cobra.ExactArgs(1)),
+		Args:    noneEmpty(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in.Who = args[0]
+			if byLine := cmd.Flags().Changed("line"); byLine == (len(args) == 1) || byLine && in.Line == "" {
+				return hinted(usageError("give a chat or a person, or --line with a phone line"), "the usage is `"+cmd.UseLine()+"`")
+			}
+			in.Who = ""
+			if len(args) == 1 {
+				in.Who = args[0]
+			}
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
 				r, err := c.Forget(ctx, in)
 				if err != nil {
@@ -46,6 +55,7 @@ chat or person are listed; --kv removes them.`,
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().StringVar(&in.Line, "line", "", "forget that mark-read was not available on this phone `LINE`")
 	cmd.Flags().BoolVar(&in.DryRun, "dry-run", false, "say what would be removed, and remove nothing")
 	cmd.Flags().BoolVar(&in.Holds, "holds", false, "end the holds of these chats as well: they may be marked as read")
 	cmd.Flags().BoolVar(&in.KV, "kv", false, "remove entries of kv that name the chat or person as well")
@@ -54,6 +64,9 @@ chat or person are listed; --kv removes them.`,
 
 // forgottenWords returns the lines that describe what was forgotten, or would be.
 func forgottenWords(f control.Forgotten) (lines []string) {
+	if f.Line != "" {
+		return []string{fmt.Sprintf("the next read of line %s %s", f.Line, choose(f.DryRun, "would be called again", "is called again"))}
+	}
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	add("%s", choose(f.DryRun, "nothing is removed (--dry-run); this would be:", "forgotten:"))
 	add("  chats: %s", listedIDs(f.Chats))

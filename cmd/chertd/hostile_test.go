@@ -221,6 +221,7 @@ var hostileCommands = map[string]func(w *hostileWorld){
 	"chertd forget": func(w *hostileWorld) {
 		w.asks("forget", hostile)
 		w.run("forget", "refused", "--socket", w.socket)
+		w.run("forget", "--line", hostile, "--socket", w.socket)
 	},
 	"chertd drain": func(w *hostileWorld) {
 		w.asks("drain", "--timeout", "2s")
@@ -492,8 +493,12 @@ func TestNothingHostileComesOutOfPrinters(t *testing.T) {
 		w.shows(func(out *screen) { _ = printPack(out, packs[0]) })
 		w.shows(func(out *screen) { _ = printIgnored(out, s.Ignored) })
 		w.shows(func(out *screen) {
-			for _, line := range forgottenWords(hostileOf[control.Forgotten](bools)) {
-				fmt.Fprintln(out, diag.Visible(line))
+			forgotten := hostileOf[control.Forgotten](bools)
+			for _, of := range []string{forgotten.Line, ""} {
+				forgotten.Line = of
+				for _, line := range forgottenWords(forgotten) {
+					fmt.Fprintln(out, diag.Visible(line))
+				}
 			}
 		})
 		if s.Version != hostile || packs[0].Diagnostics[0].Message != hostile {

@@ -238,7 +238,7 @@ func TestClientAsksDaemon(t *testing.T) {
 			d, err := c.ErrorsRetried(ctx, "a b/c?", 10*time.Second)
 			return fmt.Sprint(d.Pack, d.Ended, d.Done, d.Ran), err
 		},
-		"forget {Who:+1 415 DryRun:true Holds:false KV:true}": func() (string, error) {
+		"forget {Who:+1 415 Line: DryRun:true Holds:false KV:true}": func() (string, error) {
 			d, err := c.Forget(ctx, ForgetRequest{Who: "+1 415", DryRun: true, KV: true})
 			return fmt.Sprint(d.Who, d.Events), err
 		},
@@ -260,14 +260,14 @@ func TestClientAsksDaemon(t *testing.T) {
 		wantAnswer := map[string]string{
 			"status": fmt.Sprint("v1", noon, true, 7, 3), "packs": fmt.Sprintf("%v", f.packs), "reload": fmt.Sprintf("%v", f.packs),
 			"reload settings": fmt.Sprint(Settings{File: "/etc/chertd/chertd.yaml", Applied: []string{"log.level"}}),
-			`rollback codes "" pin=false undo=false keep=false`:   fmt.Sprint("codes", "", true, fakeDropped),
-			`rollback codes "" pin=false undo=true keep=false`:    fmt.Sprint("codes", "", true, fakeDropped),
-			`rollback codes "3f78" pin=true undo=false keep=true`: fmt.Sprint("codes", "3f78", true, fakeDropped),
-			`mode codes "off" true`:                               fmt.Sprint("codes", "off", fakeDropped),
-			"drain":                                               fmt.Sprint(noon, 3, false),
-			"retry errors codes {Since:2h DryRun:true}":           fmt.Sprint("codes", 7),
-			"errors retried a b/c? 10s":                           fmt.Sprint("a b/c?", true, 7, 6),
-			"forget {Who:+1 415 DryRun:true Holds:false KV:true}": fmt.Sprint("+1 415", 7),
+			`rollback codes "" pin=false undo=false keep=false`:         fmt.Sprint("codes", "", true, fakeDropped),
+			`rollback codes "" pin=false undo=true keep=false`:          fmt.Sprint("codes", "", true, fakeDropped),
+			`rollback codes "3f78" pin=true undo=false keep=true`:       fmt.Sprint("codes", "3f78", true, fakeDropped),
+			`mode codes "off" true`:                                     fmt.Sprint("codes", "off", fakeDropped),
+			"drain":                                                     fmt.Sprint(noon, 3, false),
+			"retry errors codes {Since:2h DryRun:true}":                 fmt.Sprint("codes", 7),
+			"errors retried a b/c? 10s":                                 fmt.Sprint("a b/c?", true, 7, 6),
+			"forget {Who:+1 415 Line: DryRun:true Holds:false KV:true}": fmt.Sprint("+1 415", 7),
 			"drained 10s":          fmt.Sprint(true, 2, 12),
 			`mode codes "" false`:  fmt.Sprint("codes", "", fakeDropped),
 			"remove a b/c? true":   fmt.Sprint(Removed{"a b/c?", fakeDropped}),

@@ -8,7 +8,10 @@ import (
 // ForgetRequest is the body of POST forget.
 type ForgetRequest struct {
 	// Who is the id of a chat, or the phone number or email address of a person.
-	Who    string `json:"who"`
+	Who string `json:"who,omitempty"`
+	// Line, instead of Who, is a phone line on which mark-read was not available: its next
+	// read is called again.
+	Line   string `json:"line,omitempty"`
 	DryRun bool   `json:"dry_run,omitempty"` // say what would be removed
 	Holds  bool   `json:"holds,omitempty"`   // end holds of the chats as well
 	KV     bool   `json:"kv,omitempty"`      // remove entries of kv that name the chat or person
@@ -17,7 +20,8 @@ type ForgetRequest struct {
 // Forgotten is the answer to POST forget: what was removed, or would be.
 type Forgotten struct {
 	Who    string `json:"who"`
-	Handle bool   `json:"handle"` // who is a person, and not a chat
+	Line   string `json:"line,omitempty"` // whose next read is called again; nothing else was done
+	Handle bool   `json:"handle"`         // who is a person, and not a chat
 	DryRun bool   `json:"dry_run,omitempty"`
 	// Chats are forgotten as a whole. In Groups only the person's own messages are.
 	Chats  []string `json:"chats"`

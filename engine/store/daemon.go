@@ -28,6 +28,13 @@ type Daemon interface {
 	// SetCallPause sets the pause of a credential.
 	SetCallPause(ctx context.Context, credential string, p CallPause) error
 
+	// UnsupportedLines returns the phone lines on which mark-read is not available, by line.
+	UnsupportedLines(ctx context.Context) ([]UnsupportedLine, error)
+	// SetUnsupportedLine adds a line, or replaces what is known of it.
+	SetUnsupportedLine(ctx context.Context, l UnsupportedLine) error
+	// DropUnsupportedLine removes a line. It ignores an unknown one.
+	DropUnsupportedLine(ctx context.Context, line string) error
+
 	// ScheduleDone returns the time until which the runs of a schedule are done. It
 	// is zero if none is kept, or the one that is kept has expired by now.
 	ScheduleDone(ctx context.Context, s rules.ScheduleID, now time.Time) (time.Time, error)
@@ -43,4 +50,12 @@ type CallPause struct {
 	Asked time.Time // when the answer came in
 	Until time.Time // no call before it
 	Why   string    // the answer, for people
+}
+
+// UnsupportedLine is a phone line on which mark-read is not available (4099).
+type UnsupportedLine struct {
+	Line    string
+	Since   time.Time // when Chert first answered so
+	Until   time.Time // until then reads of the line end without a call; then one tries
+	TraceID string    // of Chert's last answer
 }

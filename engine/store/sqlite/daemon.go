@@ -20,6 +20,11 @@ var (
 		ON CONFLICT DO UPDATE SET asked_at = excluded.asked_at, until_at = excluded.until_at, why = excluded.why`)
 	selectCallPause = declare(`SELECT asked_at, until_at, why FROM call_pauses WHERE credential = ?`)
 
+	selectUnsupported = declareCostly("lists a few phone lines, once at each start", `SELECT line, since_at, until_at, trace_id FROM unsupported_lines ORDER BY line`)
+	upsertUnsupported = declare(`INSERT INTO unsupported_lines (line, since_at, until_at, trace_id) VALUES (?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET since_at = excluded.since_at, until_at = excluded.until_at, trace_id = excluded.trace_id`)
+	deleteUnsupported = declare(`DELETE FROM unsupported_lines WHERE line = ?`)
+
 	upsertSchedule = declare(`INSERT INTO schedules (pack, rule, every, done_until, expires_at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET done_until = excluded.done_until, expires_at = excluded.expires_at`)
 	deleteSchedule = declare(`DELETE FROM schedules WHERE pack = ? AND rule = ? AND every = ?`)
@@ -70,6 +75,23 @@ func (s *Store) CallPause(ctx context.Context, credential string) (p store.CallP
 // SetCallPause implements store.Daemon.
 func (s *Store) SetCallPause(ctx context.Context, credential string, p store.CallPause) error {
 	return s.write(ctx, "store the pause that Chert requested", upsertCallPause, credential, micros(p.Asked), micros(p.Until), optional(p.Why))
+}
+
+// UnsupportedLines implements store.Daemon.
+func (s *Store) UnsupportedLines(ctx context.Context) ([]store.UnsupportedLine, error) {
+	return readList(ctx, s, "read lines without mark-read", selectUnsupported, func(row []driver.Value) (store.UnsupportedLine, error) {
+		return store.UnsupportedLine{Line: stringOf(row[0]), Since: timeOf(row[1]), Until: timeOf(row[2]), TraceID: stringOf(row[3])}, nil
+	})
+}
+
+// SetUnsupportedLine implements store.Daemon.
+func (s *Store) SetUnsupportedLine(ctx context.Context, l store.UnsupportedLine) error {
+	return s.write(ctx, "store a line without mark-read", upsertUnsupported, l.Line, micros(l.Since), micros(l.Until), optional(l.TraceID))
+}
+
+// DropUnsupportedLine implements store.Daemon.
+func (s *Store) DropUnsupportedLine(ctx context.Context, line string) error {
+	return s.write(ctx, "forget a line without mark-read", deleteUnsupported, line)
 }
 
 // ScheduleDone implements store.Daemon.

@@ -19,6 +19,8 @@ func init() {
 	samples[selectKVPack] = []driver.Value{""}
 	samples[selectFreePages], samples[selectPageSize] = nil, nil
 	samples[insertScrub] = []driver.Value{int64(100)}
+	samples[upsertUnsupported] = []driver.Value{"+1", int64(1), int64(2), nil}
+	samples[deleteUnsupported] = []driver.Value{"+1"}
 	samples[selectScrub] = []driver.Value{}
 	samples[deleteScrub] = []driver.Value{int64(1)}
 }

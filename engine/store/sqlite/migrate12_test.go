@@ -40,6 +40,7 @@ INSERT INTO chats (id, line, last_seq, state) VALUES ('c1', '+1', 1, '{"id":"c1"
 INSERT INTO late (n, chats) VALUES (1, '[{"id":"c2","last_seq":2,"last_event_seq":2,"waiting":[[2,0]]}]');
 INSERT INTO late (n, chats) VALUES (2, '[{"chat_id":"c3","line":"+3","last_seq":3,"state":{"last_message_seq":0}}]');
 DROP TABLE scrub;
+DROP TABLE unsupported_lines;
 DROP TABLE log_cursors;
 DROP TABLE early_events;
 PRAGMA user_version = 11`, micros))

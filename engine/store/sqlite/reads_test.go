@@ -69,9 +69,10 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 		held, _, err := s.Holds(ctx, someTime, 20)
 		return held, err
 	},
-	"StatePacks": func(s *Store, ctx context.Context) (any, error) { return s.StatePacks(ctx, "c1") },
-	"KVPacks":    func(s *Store, ctx context.Context) (any, error) { return s.KVPacks(ctx) },
-	"Records":    func(s *Store, ctx context.Context) (any, error) { return s.Records(ctx, []int64{1, 2}) },
+	"StatePacks":       func(s *Store, ctx context.Context) (any, error) { return s.StatePacks(ctx, "c1") },
+	"UnsupportedLines": func(s *Store, ctx context.Context) (any, error) { return s.UnsupportedLines(ctx) },
+	"KVPacks":          func(s *Store, ctx context.Context) (any, error) { return s.KVPacks(ctx) },
+	"Records":          func(s *Store, ctx context.Context) (any, error) { return s.Records(ctx, []int64{1, 2}) },
 }
 
 func first[T, U any](v T, _ U, err error) (any, error) { return v, err }
@@ -109,6 +110,7 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 		s.SetClockOffset(ctx, time.Second),
 		s.SetLogCursor(ctx, "log", someTime),
 		early(s.AppendEarly(ctx, []turn.Arrival{simple("early")})),
+		s.SetUnsupportedLine(t.Context(), store.UnsupportedLine{Line: "L", Since: someTime, Until: someTime}),
 		s.SetCallPause(ctx, "acme", store.CallPause{Asked: someTime, Until: someTime, Why: "x"}),
 	} {
 		if err != nil {

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
+	"chertd/engine/store"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -54,4 +56,25 @@ func statePacks(_ *testing.T, b *bench) {
 	got, err := b.s.KVPacks(background)
 	b.must(err)
 	b.equal("packs with kv", got, []string{"kv1", "kv2"})
+}
+
+func unsupportedLines(_ *testing.T, b *bench) {
+	check := func(want ...store.UnsupportedLine) {
+		b.Helper()
+		b.reopen()
+		got, err := b.s.UnsupportedLines(background)
+		b.must(err)
+		b.equal("lines", got, want)
+	}
+	check()
+	one := store.UnsupportedLine{Line: "+1", Since: noon, Until: noon.Add(time.Hour), TraceID: "t1"}
+	two := store.UnsupportedLine{Line: "+2", Since: noon, Until: noon.Add(time.Hour)}
+	b.must(b.s.SetUnsupportedLine(background, two))
+	b.must(b.s.SetUnsupportedLine(background, one))
+	check(one, two)
+	one.Until = noon.Add(2 * time.Hour)
+	b.must(b.s.SetUnsupportedLine(background, one))
+	b.must(b.s.DropUnsupportedLine(background, "+2"))
+	b.must(b.s.DropUnsupportedLine(background, "+3"))
+	check(one)
 }

@@ -23,6 +23,7 @@ var retentionTests = map[string]func(*testing.T, *bench){
 	"texts go before their events":                    textsGo,
 	"texts of chosen events are erased":               textsErased,
 	"packs that remember a chat are listed":           statePacks,
+	"lines without mark-read are kept":                unsupportedLines,
 	"an event that may still run keeps its text":      textsStay,
 	"each step removes at most its limit":             stepsAreBounded,
 	"no sequence is given twice after all is removed": sequencesAfterPruning,
