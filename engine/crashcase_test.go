@@ -171,7 +171,7 @@ type crashLife struct {
 	messages int           // at most
 	settle   bool          // wait until all is done
 	end      bool          // end it instead of killing it
-	after    time.Duration // kill it after so long; 0: after the messages
+	after    time.Duration // kill it after this time; 0: after the messages
 }
 
 // lived is what became of a process.

@@ -152,7 +152,7 @@ func crashAtPoint(t *testing.T, p crashPoint, seed uint64, fresh, later map[stri
 	}
 	c.editor.complete()
 	if r := c.run(crashLife{messages: fewMessages, settle: true, end: true}); r.hits == nil {
-		t.Error("the last process did not end by itself")
+		t.Error("the last process had to be killed")
 	}
 	c.atTheEnd(&f)
 	f.report(c, fmt.Sprintf("killed at %s, the %d. time", p.name, nth))

@@ -125,6 +125,7 @@ func (c *crew) start() {
 		once.Do(func() {
 			stopSources()
 			taking.Wait()
+			c.m.retries.end()
 			c.m.gens.Stop()
 			stopEngine()
 			handling.Wait()

@@ -56,6 +56,9 @@ type Daemon struct {
 
 	// Started, if set, is called once, with the addresses in use.
 	Started func(Addresses)
+	// Stop, if set, is called when a command drains the daemon. It must end the context of
+	// Run.
+	Stop func()
 	// Reload, if set, delivers changed settings.
 	Reload <-chan Changes
 	// Settings, if set, reads the settings again and delivers them by Reload. It returns
@@ -128,15 +131,20 @@ func (d Daemon) Run(ctx context.Context) error {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
+	if d.Stop == nil {
+		ctx, d.Stop = context.WithCancel(ctx)
+		defer d.Stop()
+	}
 	st, err := d.openStore(ctx)
 	if st == nil {
 		return err
 	}
-	defer func() {
+	closeStore := sync.OnceFunc(func() {
 		if err := st.Close(); err != nil {
 			d.Log.Error("store did not close cleanly; acknowledged events are safe", keyError, err)
 		}
-	}()
+	})
+	defer closeStore()
 	if d.Shards <= 0 {
 		d.Shards = defaultShards
 	}
@@ -192,12 +200,12 @@ func (d Daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.serve(ctx, m, paused, servers, addresses)
+	return d.serve(ctx, m, paused, servers, addresses, closeStore)
 }
 
-// serve runs everything until ctx ends or a server fails. With paused, calls stay
-// paused once the rules are live.
-func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*server, addresses Addresses) error {
+// serve runs everything until ctx ends or a server fails, and then closes the store. With
+// paused, calls stay paused once the rules are live.
+func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*server, addresses Addresses, closeStore func()) error {
 	eng := m.eng
 	sources, stopSources := context.WithCancelCause(ctx)
 	defer stopSources(nil)
@@ -265,13 +273,19 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 	<-sources.Done()
 	// Until the calls in flight have ended, deliveries are answered 503, and probes and
 	// status are answered, so that this does not look like a crash.
+	m.drains.begin(eng.c.Now())
 	eng.Drain()
 	d.Log.Info("draining: finishing calls in flight; other work stays in the store", "in_flight", eng.calls.InFlight())
 	m.commands.Stop(drainTime)
+	m.retries.end()
 	taking.Wait()
 	m.gens.Stop() // before the shards, which carry out what it has begun
 	stopEngine()
 	handling.Wait()
+	// A command that waits for the stop is answered when another process can open the store.
+	left := m.left()
+	closeStore()
+	m.drains.end(left)
 	d.shutDown(servers)
 	serving.Wait()
 	if ctx.Err() != nil {

@@ -22,7 +22,7 @@ import (
 
 var notFound = &chert.Error{Call: "mark chat as read", Status: 404, Code: 2002, Message: "chat not found", TraceID: "t1"}
 
-// mourner is a crew whose calls fail as long as a test says so.
+// mourner is a crew whose calls fail as long as a test wants it.
 type mourner struct {
 	*crew
 	fails atomic.Pointer[chert.Error] // nil: they succeed
@@ -146,7 +146,7 @@ func TestDeadReadIsListedAndRetried(t *testing.T) {
 	}
 }
 
-// What has happened since a read died counts, and the retry says so. A dry run says the same.
+// What has happened since a read died counts, and the retry reports it. A dry run reports the same.
 func TestRetryObeysWhatHappenedSince(t *testing.T) {
 	t.Parallel()
 	m := newMourner(t, "gone.lua", `chert.rule({ name = "gone", on = "message.received", where = { words = "gone" }, run = function(ev) chert.mark_read(ev.chat.id) end })`)
@@ -347,7 +347,7 @@ func TestManyDeadActionsAreRetried(t *testing.T) {
 	}
 }
 
-// A retry whose commit fails is not carried out later: the operator has been told that it
+// A retry whose commit fails is not carried out later: its answer was that it
 // failed.
 func TestFailedRetryIsNotCarriedOut(t *testing.T) {
 	t.Parallel()

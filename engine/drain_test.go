@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chertd/engine/control"
+	"chertd/engine/store/sqlite"
 )
 
 // While calls in flight end, deliveries are answered 503, probes and status are
@@ -113,4 +114,74 @@ end)
 	if _, err := c.Status(context.Background()); err == nil {
 		t.Error("it has ended, and the socket answers")
 	}
+}
+
+// A command that drains the daemon is answered immediately, again when it is repeated, and
+// learns what is left once the calls in flight have ended and the store is closed.
+func TestDrainedByCommand(t *testing.T) {
+	t.Parallel()
+	called, release := make(chan string, 10), make(chan struct{})
+	chert := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		called <- r.URL.Path
+		<-release
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"chat_id": "c1", "status": "read"}`))
+	}))
+	defer chert.Close()
+	letGo := sync.OnceFunc(func() { close(release) })
+	defer letGo()
+	d, _ := commanded(t, "read.lua", `chert.rule({ name = "read", on = "message.received", run = function(ev)
+  chert.mark_read(ev.chat.id)
+  chert.mark_read("other", { after = "1h" })
+end })
+`)
+	d.API.BaseURL, d.API.Timeout = chert.URL+"/api/v1", time.Minute
+	ended, started := make(chan error, 1), make(chan Addresses, 1)
+	d.Started = func(a Addresses) { started <- a }
+	go func() { ended <- d.Run(context.Background()) }()
+	<-started
+	<-called
+	c, ctx := control.Dial(d.Control.Socket), t.Context()
+	_, err := c.Drained(ctx, 0)
+	if user := (*control.UserError)(nil); !errors.As(err, &user) || user.Status != 409 || user.Hint == "" {
+		t.Errorf("before it drains: %v", err)
+	}
+	if e := (*control.UserError)(nil); !errors.As(drainedFor(ctx, c, control.MaxWait+1), &e) || e.Status != 400 {
+		t.Error("it waits longer than it may")
+	}
+	for _, already := range []bool{false, true} {
+		if got, err := c.Drain(ctx); err != nil || got.Already != already || got.InFlight != 1 || got.Stopped || got.Since.IsZero() {
+			t.Errorf("drained: %+v, %v; want already %t and a call in flight", got, err, already)
+		}
+	}
+	if got, err := c.Drained(ctx, 0); err != nil || got.Stopped || got.InFlight != 1 {
+		t.Errorf("with a call in flight it has drained: %+v, %v", got, err)
+	}
+	type answer struct {
+		control.Drain
+		err error
+	}
+	waiting := make(chan answer, 1)
+	go func() {
+		got, err := c.Drained(ctx, control.MaxWait)
+		waiting <- answer{got, err}
+	}()
+	letGo()
+	if got := <-waiting; got.err != nil || !got.Stopped || got.InFlight != 0 || got.Pending != 0 || got.Waiting != 1 || got.Unknown != "" {
+		t.Errorf("it has drained: %+v, %v; want a waiting action", got.Drain, got.err)
+	}
+	st, err := sqlite.Open(ctx, d.StorePath, sqlite.Options{})
+	if err != nil {
+		t.Fatalf("when it says that it has stopped, its store is in use: %v", err)
+	}
+	defer st.Close()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// drainedFor returns the error of waiting for that time.
+func drainedFor(ctx context.Context, c *control.Client, wait time.Duration) error {
+	_, err := c.Drained(ctx, wait)
+	return err
 }

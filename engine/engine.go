@@ -67,6 +67,7 @@ type Engine struct {
 	gov        *dispatch.Governor
 	callHealth *callHealth
 	lineStops  lineStops
+	lines      *unsupportedLines
 	reads      readMeters
 
 	callsDue  *dispatch.Queue
@@ -109,6 +110,7 @@ func New(c Config) *Engine {
 	}
 	e.callsDue = dispatch.NewQueue(c.Store, func(id string) int { return e.shardOf(id).part.Index }, 0)
 	e.callHealth = newCallHealth(c.Log, e.gov, c.BaseURL)
+	e.lines = &unsupportedLines{e: e}
 	e.misses = newMisses(e)
 	e.setRetention(c.Retention)
 	e.admission = newAdmission(c.Shards, c.Log)
@@ -116,7 +118,7 @@ func New(c Config) *Engine {
 		e.shards = append(e.shards, newShard(e, store.Shard{Index: i, Of: c.Shards}))
 	}
 	e.calls = dispatch.New(dispatch.Config{
-		Chats: e, Caller: c.Caller, Queue: e.callsDue, Governor: e.gov,
+		Chats: e, Caller: e.lines, Queue: e.callsDue, Governor: e.gov,
 		Concurrency: c.Concurrency, Timeout: c.Timeout,
 		Now: c.Now, Jitter: c.Jitter, Log: c.Log, Keep: e.keepPause, KeepLine: e.lineChanged,
 		// A call that can't be recorded would be repeated without end.

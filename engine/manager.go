@@ -44,6 +44,8 @@ type manager struct {
 
 	blocking blocking
 	commands control.Commands // under way
+	drains   drains
+	retries  retries
 }
 
 // demotion is the reason to roll a pack back or to send it to shadow.
@@ -72,6 +74,7 @@ func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock
 		version: d.Version, since: d.Now(), settings: d.Settings,
 		demotions: map[string]demotion{}, signal: make(chan struct{}, 1),
 		blocking: blocking{check: make(chan struct{}, 1)},
+		drains:   drains{stop: d.Stop, ended: make(chan struct{})},
 	}
 	observe := c.Observe
 	c.Observe = func(o Observation) {

@@ -16,6 +16,14 @@ func (b *batch) serve(ctx context.Context, r *request, now time.Time) {
 	if b.err != nil {
 		return
 	}
+	if r.retry != nil {
+		b.retryLapse(ctx, r, now)
+		return
+	}
+	if r.forget != nil {
+		b.forgetChat(ctx, r, now)
+		return
+	}
 	if r.input == nil && r.ready == nil && r.dead == nil {
 		b.done = append(b.done, func() { r.done <- nil })
 		return

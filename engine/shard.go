@@ -133,6 +133,8 @@ type request struct {
 	came     time.Time     // for a chat.Answer
 	operated chan Operated // for a chat.Operate; if set, receives its effect before done; it must have room
 	dead     *deadWork     // what a command does with dead actions of the chat, instead of input
+	retry    *retry        // an event that is to run again through a pack; nil: none
+	forget   *forgetting   // set if the chat is to be forgotten
 }
 
 type readyReply struct {

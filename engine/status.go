@@ -46,6 +46,7 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	for _, by := range m.eng.misses.counts() {
 		st.Missed += by.Events
 	}
+	st.Retrying = m.retries.status()
 	st.Webhook, st.Catchup = m.webhook(), m.catchup()
 	st.Stream = m.streamStatus()
 	for _, i := range m.gens.Ignored() {
@@ -211,6 +212,7 @@ func (m *manager) health() control.Health {
 	h.Notes = append(h.Notes, m.intakeNotes()...)
 	h.Notes = append(h.Notes, lineNotes(st.Lines)...)
 	h.Notes = append(h.Notes, m.eng.callHealth.notes(m.eng.c.Now(), lineNames(st.Lines)...)...)
+	h.Notes = append(h.Notes, m.eng.lines.notes()...)
 	standings := m.gens.Standings()
 	h.Blocked = m.allBlocked(standings)
 	h.Notes = append(h.Notes, m.missedNotes()...)

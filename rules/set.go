@@ -142,6 +142,9 @@ func (s *Set) Has(pack string) bool {
 	return known
 }
 
+// Country returns the country whose numbers need no + (rules.country), or "".
+func (s *Set) Country() string { return s.country }
+
 // Known returns the names of the packs that the set knows, in no order.
 func (s *Set) Known() iter.Seq[string] { return maps.Keys(s.modes) }
 

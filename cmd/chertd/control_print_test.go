@@ -448,3 +448,23 @@ hint: --repeat-unknown repeats such reactions; chertd dead drop ends them
 1 dead action would be dropped: vetoed
 `)
 }
+
+// A drain's result says what is left, and that it is safe.
+func TestDrainLines(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		drain control.Drain
+		again bool
+		want  string
+	}{
+		{control.Drain{}, false, "stopped: 0 events pending, 0 actions waiting"},
+		{control.Drain{Waiting: 12}, false, "stopped: 0 events pending, 12 actions waiting; they are in the store, and continue after the next start"},
+		{control.Drain{Pending: 1, Blocked: 1}, false, "stopped: 1 event pending, 0 actions waiting, 1 read blocked; they are in the store, and continue after the next start"},
+		{control.Drain{Unknown: "the store does not answer within 3s"}, false, "stopped: what is left is unknown: the store does not answer within 3s"},
+		{control.Drain{}, true, "stopped: 0 events pending, 0 actions waiting|warning: chertd runs again: its service manager has restarted it"},
+	} {
+		if got := strings.Join(drainWords(tt.drain, tt.again), "|"); got != tt.want {
+			t.Errorf("%+v: got %q, want %q", tt.drain, got, tt.want)
+		}
+	}
+}

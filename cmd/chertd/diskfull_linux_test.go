@@ -180,7 +180,7 @@ func (d *sender) allIn(t *testing.T, backup string) {
 }
 
 // TestFullDisk: while the disk is full, deliveries are answered 503, and none that was
-// answered 2xx is lost; the daemon is not ready, and says why. Once there is room it goes on
+// answered 2xx is lost; the daemon is not ready, and says why. Once there is room it continues
 // without a restart. A disk that is read-only then keeps it from starting.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var namedCommand = regexp.MustCompile("(?:`|\\$ |\\./)chertd ([a-z]+)")
+var namedCommand = regexp.MustCompile("(?:`|\\$ |\\./)chertd ([a-z]+(?:-[a-z]+)*)")
 
 // Each command that a document, an example or the editor's stubs name is one that
 // this chertd has.

@@ -215,6 +215,20 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.run("hold", "refused", "--socket", w.socket)
 		w.run("hold", "x", "--for", hostile)
 	},
+	"chertd retry-errors": func(w *hostileWorld) {
+		w.asks("retry-errors", hostile)
+		w.run("retry-errors", "refused", "--socket", w.socket)
+		w.run("retry-errors", "x", "--since", hostile)
+	},
+	"chertd forget": func(w *hostileWorld) {
+		w.asks("forget", hostile)
+		w.run("forget", "refused", "--socket", w.socket)
+		w.run("forget", "--line", hostile, "--socket", w.socket)
+	},
+	"chertd drain": func(w *hostileWorld) {
+		w.asks("drain", "--timeout", "2s")
+		w.run("drain", "--timeout", hostile)
+	},
 	"chertd release": func(w *hostileWorld) {
 		w.asks("release", hostile)
 		w.run("release", "refused", "--socket", w.socket)
@@ -457,6 +471,26 @@ func (d hostileDaemon) SetMode(_ context.Context, pack, _ string, _ bool) (contr
 
 func (d hostileDaemon) Pause(context.Context, bool) error { return nil }
 
+func (d hostileDaemon) RetryErrors(_ context.Context, pack string, _ control.RetryErrorsRequest) (control.Retried, error) {
+	return hostileOf[control.Retried](d.bools), unwilling(pack)
+}
+
+func (d hostileDaemon) ErrorsRetried(context.Context, string, time.Duration) (control.Retried, error) {
+	return hostileOf[control.Retried](d.bools), nil
+}
+
+func (d hostileDaemon) Forget(_ context.Context, in control.ForgetRequest) (control.Forgotten, error) {
+	return hostileOf[control.Forgotten](d.bools), unwilling(in.Who)
+}
+
+func (d hostileDaemon) Drain(context.Context) (control.Drain, error) {
+	return hostileOf[control.Drain](d.bools), nil
+}
+
+func (d hostileDaemon) Drained(context.Context, time.Duration) (control.Drain, error) {
+	return hostileOf[control.Drain](d.bools), nil
+}
+
 func (d hostileDaemon) Hold(_ context.Context, in control.HoldRequest) (control.Held, error) {
 	return hostileOf[control.Held](d.bools), unwilling(in.Chat)
 }
@@ -558,6 +592,15 @@ func TestNothingHostileComesOutOfPrinters(t *testing.T) {
 		w.shows(func(out *screen) { _ = printPacks(out, packs) })
 		w.shows(func(out *screen) { _ = printPack(out, packs[0]) })
 		w.shows(func(out *screen) { _ = printIgnored(out, s.Ignored) })
+		w.shows(func(out *screen) {
+			forgotten := hostileOf[control.Forgotten](bools)
+			for _, of := range []string{forgotten.Line, ""} {
+				forgotten.Line = of
+				for _, line := range forgottenWords(forgotten) {
+					fmt.Fprintln(out, diag.Visible(line))
+				}
+			}
+		})
 		if s.Version != hostile || packs[0].Diagnostics[0].Message != hostile {
 			t.Error("printing has changed the data")
 		}

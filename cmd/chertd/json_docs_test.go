@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"chertd/engine/control"
 	"chertd/engine/live"
@@ -54,6 +55,9 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"packs remove x", tables{"chertd packs remove PACK": ""}},
 		{"pause", tables{"chertd pause": ""}},
 		{"resume", tables{"chertd pause": ""}},
+		{"drain --timeout 2s", tables{"chertd drain": ""}},
+		{"retry-errors x", tables{"chertd retry-errors": ""}},
+		{"forget c1", tables{"chertd forget": ""}},
 		{"hold c1", tables{"chertd hold": ""}},
 		{"release c1", tables{"chertd release": ""}},
 		{"dead", tables{"chertd dead": ""}},
@@ -243,7 +247,20 @@ func (full) Rollback(context.Context, string, control.RollbackRequest) (control.
 func (full) SetMode(context.Context, string, string, bool) (control.Changed, error) {
 	return everything[control.Changed](), nil
 }
-func (full) Pause(context.Context, bool) error { return nil }
+func (full) Pause(context.Context, bool) error            { return nil }
+func (full) Drain(context.Context) (control.Drain, error) { return everything[control.Drain](), nil }
+func (full) Drained(context.Context, time.Duration) (control.Drain, error) {
+	return everything[control.Drain](), nil
+}
+func (full) RetryErrors(context.Context, string, control.RetryErrorsRequest) (control.Retried, error) {
+	return everything[control.Retried](), nil
+}
+func (full) ErrorsRetried(context.Context, string, time.Duration) (control.Retried, error) {
+	return everything[control.Retried](), nil
+}
+func (full) Forget(context.Context, control.ForgetRequest) (control.Forgotten, error) {
+	return everything[control.Forgotten](), nil
+}
 func (full) Hold(context.Context, control.HoldRequest) (control.Held, error) {
 	return everything[control.Held](), nil
 }

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -78,10 +79,10 @@ func run(cmd *cobra.Command, file, events string) error {
 	defer close(ended)
 	again := &reloader{file: c.File, use: use{events: events != ""}, log: log, levels: levels, running: c}
 	d.Settings = func(ctx context.Context) (control.Settings, error) { return again.apply(ctx, reload) }
-	drain := func() {
+	d.Stop = sync.OnceFunc(func() {
 		stop()
 		go endOverdue(ended, c.Chert.Timeout+stopSlack, log, os.Exit)
-	}
+	})
 	// Register the signals here and not in the goroutine, because until then a SIGHUP
 	// would end the process. A full channel drops signals, so reloads have a channel of
 	// their own and can't displace a stop.
@@ -90,7 +91,7 @@ func run(cmd *cobra.Command, file, events string) error {
 	signal.Notify(reloads, syscall.SIGHUP)
 	defer signal.Stop(stops)
 	defer signal.Stop(reloads)
-	go handleSignals(stops, reloads, ended, drain, log, again, reload)
+	go handleSignals(ctx, stops, reloads, ended, d.Stop, log, again, reload)
 	if err := d.Run(ctx); err != nil && !started {
 		return c.allStartErrors(cmd.Context(), d, c.startError(err))
 	} else if err != nil {
@@ -178,24 +179,25 @@ func (c *Config) placesOf(pack string) map[string]rules.Position {
 }
 
 // handleSignals drains on the first SIGTERM or SIGINT, ends the process on the second,
-// and reloads on SIGHUP, until ended is closed. reload has a buffer of one, so a running
-// reload does not delay a signal.
-func handleSignals(stops, reloads <-chan os.Signal, ended <-chan struct{}, drain func(), log *slog.Logger, again *reloader, reload chan engine.Changes) {
-	draining := false
+// and reloads on SIGHUP, until ended is closed. ctx ends when the daemon is to drain, also
+// by command; that counts as no signal, because service managers send one then. reload has
+// a buffer of one, so a running reload does not delay a signal.
+func handleSignals(ctx context.Context, stops, reloads <-chan os.Signal, ended <-chan struct{}, drain func(), log *slog.Logger, again *reloader, reload chan engine.Changes) {
+	signalled := false
 	for {
 		select {
 		case <-reloads:
-			if draining {
+			if ctx.Err() != nil {
 				continue
 			}
 			_, _ = again.deliver(bySIGHUP, reload, nil) // an error is logged
 		case s := <-stops:
-			if draining {
+			if signalled {
 				log.Warn("chertd stopped immediately at a second signal; pending work resumes at the next start", "signal", s.String())
 				os.Exit(exitFailure)
 			}
-			log.Info("shutdown started; a second signal stops chertd immediately", "signal", s.String())
-			draining = true
+			log.Info(choose(ctx.Err() == nil, "shutdown started", "chertd is draining already")+"; a second signal stops chertd immediately", "signal", s.String())
+			signalled = true
 			drain()
 		case <-ended:
 			return

@@ -29,11 +29,12 @@ type scripted struct {
 //	daemon reload            by SIGHUP; it does not wait
 //	daemon kill              by SIGKILL, until it has ended
 //	daemon stop              by SIGTERM, until it has ended with 0
+//	daemon ended             waits until it has ended with 0, without a signal
 //
 // What it logs is in the script's log.
 func daemonCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: daemon start [ARG ...] | logs TEXT | reload | kill | stop")
+		ts.Fatalf("usage: daemon start [ARG ...] | logs TEXT | reload | kill | stop | ended")
 	}
 	d := ts.Value(scriptedKey{}).(*scripted)
 	switch {
@@ -48,6 +49,13 @@ func daemonCommand(ts *testscript.TestScript, neg bool, args []string) {
 		d.kill()
 	case args[0] == "stop" && len(args) == 1:
 		ts.Check(d.stop())
+	case args[0] == "ended" && len(args) == 1:
+		cmd := d.cmd
+		d.cmd = nil
+		for line := range d.lines {
+			ts.Logf("[daemon] %s", line)
+		}
+		ts.Check(cmd.Wait())
 	default:
 		ts.Fatalf("there is no daemon %v", args)
 	}

@@ -32,7 +32,7 @@ func TestReloadKeepsNoSignalWaiting(t *testing.T) {
 	ended, left := make(chan struct{}), make(chan struct{})
 	go func() {
 		log := slog.New(slog.DiscardHandler)
-		handleSignals(stops, reloads, ended, func() { close(drained) }, log, &reloader{file: file, log: log, levels: &logSettings{}, running: running}, reload)
+		handleSignals(t.Context(), stops, reloads, ended, func() { close(drained) }, log, &reloader{file: file, log: log, levels: &logSettings{}, running: running}, reload)
 		close(left)
 	}()
 	defer func() { close(ended); <-left }()
@@ -125,5 +125,33 @@ func TestReloadByCommandReturnsErrors(t *testing.T) {
 	var user *control.UserError
 	if !errors.As(err, &user) || !strings.Contains(user.Message, "chertd.yaml:3:14: error: log.level: expected debug") || strings.Contains(user.Message, "hint:") || user.Hint == "" {
 		t.Errorf("a file with an error: %v", err)
+	}
+}
+
+// A command that drains the daemon counts as no signal: the SIGTERM of a service manager
+// that comes after it ends no call in flight, and no reload begins any more.
+func TestSignalAfterDrainByCommandIsTheFirst(t *testing.T) {
+	t.Parallel()
+	stops, reloads := make(chan os.Signal, 2), make(chan os.Signal)
+	ended, left, drains := make(chan struct{}), make(chan struct{}), make(chan struct{}, 2)
+	ctx, drain := context.WithCancel(t.Context())
+	reload := make(chan engine.Changes, 1)
+	var log strings.Builder
+	go func() {
+		log := slog.New(slog.NewTextHandler(&log, nil))
+		handleSignals(ctx, stops, reloads, ended, func() { drain(); drains <- struct{}{} }, log, &reloader{log: log}, reload)
+		close(left)
+	}()
+	drain()
+	reloads <- syscall.SIGHUP
+	stops <- syscall.SIGTERM
+	<-drains // it is alive
+	close(ended)
+	<-left
+	if len(reload) != 0 {
+		t.Error("SIGHUP reloads while it drains")
+	}
+	if !strings.Contains(log.String(), "draining already; a second signal stops chertd immediately") {
+		t.Errorf("the log is %s", &log)
 	}
 }

@@ -69,6 +69,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	if s.Missed > 0 {
 		line("", "%s missed by packs that are broken, failing or suspended: see chertd packs", many(s.Missed, "event"))
 	}
+	if r := s.Retrying; r != nil {
+		line("", "%d of %s run again through pack %s by retry-errors", r.Done, many(int64(r.Events), "event"), r.Pack)
+	}
 	if s.Unknown != "" {
 		line("", "%s", s.Unknown)
 	}

@@ -42,25 +42,30 @@ type problem struct {
 
 func (a *api) routes(mux *http.ServeMux) {
 	for pattern, do := range map[string]func(r *http.Request) (any, error){
-		"GET " + apiPath + "/status":                 func(r *http.Request) (any, error) { return a.daemon.Status(r.Context()) },
-		"GET " + apiPath + "/packs":                  a.packs,
-		"GET " + apiPath + "/packs/{pack}":           a.pack,
-		"POST " + apiPath + "/packs/{pack}/rollback": a.rollback,
-		"POST " + apiPath + "/packs/{pack}/mode":     a.mode,
-		"DELETE " + apiPath + "/packs/{pack}":        a.remove,
-		"POST " + apiPath + "/reload":                a.reload,
-		"POST " + apiPath + "/reload/settings":       a.reloadSettings,
-		"POST /-/reload":                             a.reloadAll,
-		"POST " + apiPath + "/pause":                 func(r *http.Request) (any, error) { return a.pause(r, true) },
-		"POST " + apiPath + "/resume":                func(r *http.Request) (any, error) { return a.pause(r, false) },
-		"POST " + apiPath + "/hold":                  a.hold,
-		"POST " + apiPath + "/release":               a.release,
-		"GET " + apiPath + "/quarantine":             a.quarantine,
-		"POST " + apiPath + "/quarantine/retry":      a.retryQuarantined,
-		"POST " + apiPath + "/quarantine/drop":       a.dropQuarantined,
-		"GET " + apiPath + "/dead":                   a.dead,
-		"POST " + apiPath + "/dead/retry":            a.retryDead,
-		"POST " + apiPath + "/dead/drop":             a.dropDead,
+		"GET " + apiPath + "/status":                     func(r *http.Request) (any, error) { return a.daemon.Status(r.Context()) },
+		"GET " + apiPath + "/packs":                      a.packs,
+		"GET " + apiPath + "/packs/{pack}":               a.pack,
+		"POST " + apiPath + "/packs/{pack}/rollback":     a.rollback,
+		"POST " + apiPath + "/packs/{pack}/mode":         a.mode,
+		"DELETE " + apiPath + "/packs/{pack}":            a.remove,
+		"POST " + apiPath + "/packs/{pack}/retry-errors": a.retryErrors,
+		"GET " + apiPath + "/packs/{pack}/retry-errors":  a.errorsRetried,
+		"POST " + apiPath + "/reload":                    a.reload,
+		"POST " + apiPath + "/reload/settings":           a.reloadSettings,
+		"POST /-/reload":                                 a.reloadAll,
+		"POST " + apiPath + "/pause":                     func(r *http.Request) (any, error) { return a.pause(r, true) },
+		"POST " + apiPath + "/resume":                    func(r *http.Request) (any, error) { return a.pause(r, false) },
+		"POST " + apiPath + "/hold":                      a.hold,
+		"POST " + apiPath + "/release":                   a.release,
+		"POST " + apiPath + "/forget":                    a.forget,
+		"POST " + drainPath:                              a.drain,
+		"GET " + drainPath:                               a.drained,
+		"GET " + apiPath + "/quarantine":                 a.quarantine,
+		"POST " + apiPath + "/quarantine/retry":          a.retryQuarantined,
+		"POST " + apiPath + "/quarantine/drop":           a.dropQuarantined,
+		"GET " + apiPath + "/dead":                       a.dead,
+		"POST " + apiPath + "/dead/retry":                a.retryDead,
+		"POST " + apiPath + "/dead/drop":                 a.dropDead,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			body, err := a.bounded(w, r, do)
@@ -80,7 +85,7 @@ func (a *api) routes(mux *http.ServeMux) {
 // bounded answers a request with do. It limits how many requests are answered at a
 // time, and how long each may take.
 func (a *api) bounded(w http.ResponseWriter, r *http.Request, do func(*http.Request) (any, error)) (any, error) {
-	reads := r.Method == http.MethodGet
+	reads := r.Method == http.MethodGet || r.URL.Path == drainPath
 	if !reads {
 		if e := a.storeError(command(r)+" was not done", worksAnyway(r)); e != nil {
 			return nil, e

@@ -120,6 +120,26 @@ func (f *fake) DropDead(_ context.Context, in DeadRequest) (DeadDropped, error) 
 	return DeadDropped{DryRun: in.DryRun, Dropped: 1}, f.tell("drop dead %v %q %q all=%t dry=%t", in.IDs, in.Chat, in.Pack, in.All, in.DryRun)
 }
 
+func (f *fake) Drain(context.Context) (Drain, error) {
+	return Drain{Since: noon, InFlight: 3}, f.tell("drain")
+}
+
+func (f *fake) Drained(_ context.Context, wait time.Duration) (Drain, error) {
+	return Drain{Since: noon, Stopped: true, Pending: 2, Waiting: 12}, f.tell("drained %v", wait)
+}
+
+func (f *fake) RetryErrors(_ context.Context, pack string, in RetryErrorsRequest) (Retried, error) {
+	return Retried{Pack: pack, Events: 7}, f.tell("retry errors %s %+v", pack, in)
+}
+
+func (f *fake) ErrorsRetried(_ context.Context, pack string, wait time.Duration) (Retried, error) {
+	return Retried{Pack: pack, Ended: true, Done: 7, Ran: 6}, f.tell("errors retried %s %v", pack, wait)
+}
+
+func (f *fake) Forget(_ context.Context, in ForgetRequest) (Forgotten, error) {
+	return Forgotten{Who: in.Who, Events: 7}, f.tell("forget %+v", in)
+}
+
 func (f *fake) Pause(_ context.Context, on bool) error { return f.tell("pause %t", on) }
 
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
@@ -222,6 +242,26 @@ func TestClientAsksDaemon(t *testing.T) {
 			r, err := c.Remove(ctx, "../../x", false)
 			return fmt.Sprint(r), err
 		},
+		"drain": func() (string, error) {
+			d, err := c.Drain(ctx)
+			return fmt.Sprint(d.Since, d.InFlight, d.Stopped), err
+		},
+		"retry errors codes {Since:2h DryRun:true}": func() (string, error) {
+			d, err := c.RetryErrors(ctx, "codes", RetryErrorsRequest{Since: "2h", DryRun: true})
+			return fmt.Sprint(d.Pack, d.Events), err
+		},
+		"errors retried a b/c? 10s": func() (string, error) {
+			d, err := c.ErrorsRetried(ctx, "a b/c?", 10*time.Second)
+			return fmt.Sprint(d.Pack, d.Ended, d.Done, d.Ran), err
+		},
+		"forget {Who:+1 415 Line: DryRun:true Holds:false KV:true}": func() (string, error) {
+			d, err := c.Forget(ctx, ForgetRequest{Who: "+1 415", DryRun: true, KV: true})
+			return fmt.Sprint(d.Who, d.Events), err
+		},
+		"drained 10s": func() (string, error) {
+			d, err := c.Drained(ctx, 10*time.Second)
+			return fmt.Sprint(d.Stopped, d.Pending, d.Waiting), err
+		},
 		"pause true":  func() (string, error) { return "", c.Pause(ctx, true) },
 		"pause false": func() (string, error) { return "", c.Pause(ctx, false) },
 	} {
@@ -236,13 +276,18 @@ func TestClientAsksDaemon(t *testing.T) {
 		wantAnswer := map[string]string{
 			"status": fmt.Sprint("v1", noon, true, 7, 3), "packs": fmt.Sprintf("%v", f.packs), "reload": fmt.Sprintf("%v", f.packs),
 			"reload settings": fmt.Sprint(Settings{File: "/etc/chertd/chertd.yaml", Applied: []string{"log.level"}}),
-			`rollback codes "" pin=false undo=false keep=false`:   fmt.Sprint("codes", "", true, fakeDropped),
-			`rollback codes "" pin=false undo=true keep=false`:    fmt.Sprint("codes", "", true, fakeDropped),
-			`rollback codes "3f78" pin=true undo=false keep=true`: fmt.Sprint("codes", "3f78", true, fakeDropped),
-			`mode codes "off" true`:                               fmt.Sprint("codes", "off", fakeDropped),
-			`mode codes "" false`:                                 fmt.Sprint("codes", "", fakeDropped),
-			"remove a b/c? true":                                  fmt.Sprint(Removed{"a b/c?", fakeDropped}),
-			"remove ../../x false":                                fmt.Sprint(Removed{"../../x", fakeDropped}),
+			`rollback codes "" pin=false undo=false keep=false`:         fmt.Sprint("codes", "", true, fakeDropped),
+			`rollback codes "" pin=false undo=true keep=false`:          fmt.Sprint("codes", "", true, fakeDropped),
+			`rollback codes "3f78" pin=true undo=false keep=true`:       fmt.Sprint("codes", "3f78", true, fakeDropped),
+			`mode codes "off" true`:                                     fmt.Sprint("codes", "off", fakeDropped),
+			"drain":                                                     fmt.Sprint(noon, 3, false),
+			"retry errors codes {Since:2h DryRun:true}":                 fmt.Sprint("codes", 7),
+			"errors retried a b/c? 10s":                                 fmt.Sprint("a b/c?", true, 7, 6),
+			"forget {Who:+1 415 Line: DryRun:true Holds:false KV:true}": fmt.Sprint("+1 415", 7),
+			"drained 10s":          fmt.Sprint(true, 2, 12),
+			`mode codes "" false`:  fmt.Sprint("codes", "", fakeDropped),
+			"remove a b/c? true":   fmt.Sprint(Removed{"a b/c?", fakeDropped}),
+			"remove ../../x false": fmt.Sprint(Removed{"../../x", fakeDropped}),
 		}[want]
 		if answer != wantAnswer {
 			t.Errorf("%s: answered %s, want %s", want, answer, wantAnswer)

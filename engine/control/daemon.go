@@ -28,8 +28,19 @@ type Daemon interface {
 	Rollback(ctx context.Context, pack string, in RollbackRequest) (Changed, error)
 	// SetMode sets the mode live, shadow or off; "" resets it.
 	SetMode(ctx context.Context, pack, mode string, keepPending bool) (Changed, error)
+	// RetryErrors begins to run the events again that a pack failed on or missed.
+	RetryErrors(ctx context.Context, pack string, in RetryErrorsRequest) (Retried, error)
+	// ErrorsRetried returns how far the last RetryErrors of a pack is, once it has ended, or
+	// after wait.
+	ErrorsRetried(ctx context.Context, pack string, wait time.Duration) (Retried, error)
+	// Forget removes what chertd keeps about a chat or a person.
+	Forget(ctx context.Context, in ForgetRequest) (Forgotten, error)
 	// Pause stops all calls, or lets them resume, also across a restart.
 	Pause(ctx context.Context, on bool) error
+	// Drain begins to drain the daemon, which then stops. It returns immediately.
+	Drain(ctx context.Context) (Drain, error)
+	// Drained returns how far that is, once the daemon has stopped, or after wait.
+	Drained(ctx context.Context, wait time.Duration) (Drain, error)
 	// Hold keeps a chat unread for a time, whichever pack requests a read. A hold in
 	// force that ends later stays.
 	Hold(ctx context.Context, in HoldRequest) (Held, error)
@@ -80,7 +91,9 @@ type Status struct {
 	// Missed counts, over all packs, the events that a pack has missed because it was
 	// broken, failed or suspended, and that have not run through it since.
 	Missed int64 `json:"missed"`
-	Chats  int64 `json:"chats"`
+	// Retrying is the retry-errors under way; nil: none is.
+	Retrying *Retried `json:"retrying,omitempty"`
+	Chats    int64    `json:"chats"`
 	// Actions counts actions by status: waiting, done, dead …
 	Actions     map[string]int64 `json:"actions"`
 	Quarantined int64            `json:"quarantined"`

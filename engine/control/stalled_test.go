@@ -56,6 +56,14 @@ func (h *held) DropQuarantined(context.Context, QuarantineRequest) (QuarantineDr
 	<-h.release
 	return QuarantineDropped{}, nil
 }
+func (h *held) RetryErrors(context.Context, string, RetryErrorsRequest) (Retried, error) {
+	<-h.release
+	return Retried{}, nil
+}
+func (h *held) Forget(context.Context, ForgetRequest) (Forgotten, error) {
+	<-h.release
+	return Forgotten{}, nil
+}
 func (h *held) Pause(context.Context, bool) error { <-h.release; return nil }
 
 // changing are the requests that change something, and how their answers name them.
@@ -66,12 +74,14 @@ var changing = []struct{ method, path, body, names string }{
 	{"POST", "/api/v1/resume", "", "chertd resume "},
 	{"POST", "/api/v1/hold", `{"chat": "c1"}`, "chertd hold "},
 	{"POST", "/api/v1/release", `{"chat": "c1"}`, "chertd release "},
+	{"POST", "/api/v1/forget", `{"who": "c1"}`, "chertd forget "},
 	{"POST", "/api/v1/quarantine/retry", `{"all": true}`, "chertd quarantine retry "},
 	{"POST", "/api/v1/quarantine/drop", `{"ids": [7]}`, "chertd quarantine drop "},
 	{"POST", "/api/v1/dead/retry", `{"all": true}`, "chertd dead retry "},
 	{"POST", "/api/v1/dead/drop", `{"ids": ["7.0"]}`, "chertd dead drop "},
 	{"POST", "/api/v1/packs/vip/rollback", `{"version": "3f78"}`, "chertd rollback vip "},
 	{"POST", "/api/v1/packs/vip/mode", `{"mode": "off"}`, "chertd mode vip "},
+	{"POST", "/api/v1/packs/vip/retry-errors", `{"since": "2h"}`, "chertd retry-errors vip "},
 	{"DELETE", "/api/v1/packs/vip", "", "chertd packs remove vip "},
 }
 

@@ -3,6 +3,7 @@ package event
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"regexp"
 	"strconv"
 	"time"
 )
@@ -55,3 +56,9 @@ func (e *Event) messageGUID() string {
 	}
 	return e.Message.GUID
 }
+
+// textKey is a key of MessageTexts.
+var textKey = regexp.MustCompile(`^-?[0-9]+/[0-9a-f]{16}$`)
+
+// IsTextKey reports whether a key is one of MessageTexts, and not an id.
+func IsTextKey(key string) bool { return textKey.MatchString(key) }

@@ -33,6 +33,12 @@ type Daemon interface {
 	// SetLineStop keeps that the calls of a line have stopped, or with a zero Since that
 	// they have not.
 	SetLineStop(ctx context.Context, credential string, s LineStop) error
+	// UnsupportedLines returns the phone lines on which mark-read is not available, by line.
+	UnsupportedLines(ctx context.Context) ([]UnsupportedLine, error)
+	// SetUnsupportedLine adds a line, or replaces what is known of it.
+	SetUnsupportedLine(ctx context.Context, l UnsupportedLine) error
+	// DropUnsupportedLine removes a line. It ignores an unknown one.
+	DropUnsupportedLine(ctx context.Context, line string) error
 
 	// ScheduleDone returns the time until which the runs of a schedule are done. It
 	// is zero if none is kept, or the one that is kept has expired by now.
@@ -59,4 +65,12 @@ type LineStop struct {
 	HTTP    int // status of its answer; 0: there was none
 	Error   string
 	TraceID string
+}
+
+// UnsupportedLine is a phone line on which mark-read is not available (4099).
+type UnsupportedLine struct {
+	Line    string
+	Since   time.Time // when Chert first answered so
+	Until   time.Time // until then reads of the line end without a call; then one tries
+	TraceID string    // of Chert's last answer
 }

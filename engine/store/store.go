@@ -112,6 +112,7 @@ type Store interface {
 	CatchUp
 	DeadLetters
 	Retention
+	Erasure
 	Reader
 
 	// Close makes durable what was requested before, answers it, and releases the

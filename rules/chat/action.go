@@ -85,6 +85,7 @@ const (
 	WhyCancelled    = "cancelled"         // Dropped by cancel_read
 	WhyLimit        = "limit_reached"     // Dropped: its pack reached limits.reads
 	WhyPackInactive = "pack_inactive"     // Dropped: its pack, or that version, is no longer live
+	WhyForgotten    = "forgotten"         // Dropped: an operator made chertd forget the chat
 	WhyDepth        = "too_deep"          // Dropped: events caused by events, beyond MaxDepth
 	WhyExpired      = "expired"           // Dropped: a typing signal older than typingLife
 	WhyOnce         = "tried_once"        // Dropped: a typing signal failed, or its answer was lost

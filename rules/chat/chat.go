@@ -8,7 +8,7 @@
 //
 // Begin with Step. An Input says what happened: Outcomes is an event with the requests of
 // its rules, Ready a free place for a call, Answer the result of that call, Wake a due
-// time, Cancel the end of a pack or version, and Revive, Discard and Operate are commands of
+// time, Cancel the end of a pack or version, and Revive, Discard, Operate and Forget are commands of
 // an operator.
 package chat
 

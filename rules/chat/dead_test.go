@@ -203,7 +203,7 @@ func TestDeadActionsAreRetried(t *testing.T) {
 			calls 1.0
 			ok
 			1.0 done react`,
-		"a reaction whose answer was lost, if an operator says so": `
+		"a reaction whose answer was lost, if an operator wants it": `
 			msg m1: bot react
 			calls 1.0
 			unknown

@@ -8,7 +8,7 @@ import (
 )
 
 // Input is something that happened to a chat: an Outcomes, Ready, Wake, Answer, Cancel, Revive,
-// Discard or Operate.
+// Discard, Operate or Forget.
 type Input interface{ input() }
 
 // Outcomes is the input for an event that rules ran on: what the event brings, and what its rules
@@ -159,6 +159,9 @@ func WithBlocked(in Input, reads []Action) Input {
 	case Operate:
 		in.Blocked = reads
 		return in
+	case Forget:
+		in.Blocked = reads
+		return in
 	}
 	return in
 }
@@ -167,7 +170,7 @@ func WithBlocked(in Input, reads []Action) Input {
 // those: the caller loads them and passes them by WithBlocked.
 func (c *Chat) NeedsBlocked(in Input) bool {
 	switch in := in.(type) {
-	case Cancel, Operate:
+	case Cancel, Operate, Forget:
 		return true
 	case Outcomes:
 		return (c.Missed.Through > 0 || in.Block || !in.First.IsZero()) && slices.ContainsFunc(in.Requests, func(w Request) bool {
@@ -195,3 +198,5 @@ func (Revive) input() {}
 func (Discard) input() {}
 
 func (Operate) input() {}
+
+func (Forget) input() {}

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"chertd/engine/event"
 )
 
 // Messages recognises a message that comes again. A message may come as message.received and as
@@ -102,6 +104,17 @@ func (m *Messages) addReply(in *Outcomes, at int) {
 	}
 	replies[at].SeenBy = saw
 	m.Replies = replies
+}
+
+// withoutTexts returns the messages without the hashes of their texts, which could confirm a
+// text that somebody guesses. Slices are replaced, never written to.
+func (m Messages) withoutTexts() Messages {
+	m.Newest = slices.DeleteFunc(slices.Clone(m.Newest), event.IsTextKey)
+	m.Replies = slices.Clone(m.Replies)
+	for i := range m.Replies {
+		m.Replies[i].Keys = slices.DeleteFunc(slices.Clone(m.Replies[i].Keys), event.IsTextKey)
+	}
+	return m
 }
 
 // keys returns the ids and texts that identify the event's message. A lead_reply with an id is not

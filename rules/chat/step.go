@@ -59,6 +59,8 @@ func Step(c Chat, in Input, now time.Time) (Chat, Effects) {
 		s.discard(in)
 	case Operate:
 		s.operate(in)
+	case Forget:
+		s.forget(in)
 	}
 	s.dropSuperseded()
 	s.expirePostponements()

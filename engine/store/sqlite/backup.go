@@ -197,7 +197,7 @@ func (s *outside) copyTo(ctx context.Context, to *os.File, share float64, now fu
 	if err != nil {
 		return err
 	}
-	// One file is all there is of a copy: its header says so, where the store's says that
+	// One file is all there is of a copy: its header has this, where the store's says that
 	// a WAL belongs to it. https://sqlite.org/fileformat.html, 1.3.3.
 	if _, err := to.WriteAt([]byte{1, 1}, 18); err != nil {
 		return err

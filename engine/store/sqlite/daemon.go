@@ -22,8 +22,12 @@ var (
 
 	upsertLineStop = declare(`INSERT INTO line_stops (credential, line, since, code, http, error, trace_id) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET since = excluded.since, code = excluded.code, http = excluded.http, error = excluded.error, trace_id = excluded.trace_id`)
-	deleteLineStop  = declare(`DELETE FROM line_stops WHERE credential = ? AND line = ?`)
-	selectLineStops = declare(`SELECT line, since, code, http, error, trace_id FROM line_stops WHERE credential = ? ORDER BY line`)
+	deleteLineStop    = declare(`DELETE FROM line_stops WHERE credential = ? AND line = ?`)
+	selectLineStops   = declare(`SELECT line, since, code, http, error, trace_id FROM line_stops WHERE credential = ? ORDER BY line`)
+	selectUnsupported = declareCostly("lists a few phone lines, once at each start", `SELECT line, since_at, until_at, trace_id FROM unsupported_lines ORDER BY line`)
+	upsertUnsupported = declare(`INSERT INTO unsupported_lines (line, since_at, until_at, trace_id) VALUES (?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET since_at = excluded.since_at, until_at = excluded.until_at, trace_id = excluded.trace_id`)
+	deleteUnsupported = declare(`DELETE FROM unsupported_lines WHERE line = ?`)
 
 	upsertSchedule = declare(`INSERT INTO schedules (pack, rule, every, done_until, expires_at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET done_until = excluded.done_until, expires_at = excluded.expires_at`)
@@ -98,6 +102,23 @@ func (s *Store) SetLineStop(ctx context.Context, credential string, stop store.L
 		return s.write(ctx, what, deleteLineStop, credential, stop.Line)
 	}
 	return s.write(ctx, what, upsertLineStop, credential, stop.Line, micros(stop.Since), int64(stop.Code), int64(stop.HTTP), optional(stop.Error), optional(stop.TraceID))
+}
+
+// UnsupportedLines implements store.Daemon.
+func (s *Store) UnsupportedLines(ctx context.Context) ([]store.UnsupportedLine, error) {
+	return readList(ctx, s, "read lines without mark-read", selectUnsupported, func(row []driver.Value) (store.UnsupportedLine, error) {
+		return store.UnsupportedLine{Line: stringOf(row[0]), Since: timeOf(row[1]), Until: timeOf(row[2]), TraceID: stringOf(row[3])}, nil
+	})
+}
+
+// SetUnsupportedLine implements store.Daemon.
+func (s *Store) SetUnsupportedLine(ctx context.Context, l store.UnsupportedLine) error {
+	return s.write(ctx, "store a line without mark-read", upsertUnsupported, l.Line, micros(l.Since), micros(l.Until), optional(l.TraceID))
+}
+
+// DropUnsupportedLine implements store.Daemon.
+func (s *Store) DropUnsupportedLine(ctx context.Context, line string) error {
+	return s.write(ctx, "forget a line without mark-read", deleteUnsupported, line)
 }
 
 // ScheduleDone implements store.Daemon.

@@ -77,7 +77,7 @@ type health struct {
 	inspects atomic.Pointer[error]
 	ended    atomic.Pointer[error] // after this only a restart helps
 
-	// crowded reports whether the disk has too little room to go on, once it was full.
+	// crowded reports whether the disk has too little room to continue, once it was full.
 	crowded func() bool
 
 	mu   sync.Mutex

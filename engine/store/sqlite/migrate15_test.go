@@ -55,8 +55,14 @@ func TestDeadActionsOfSchema13HaveTheirCodes(t *testing.T) {
 	}
 }
 
-// beforeSchema15 undoes what schema 15 has added.
-const beforeSchema15 = `
+// beforeSchema16 undoes what schema 16 has added.
+const beforeSchema16 = `
+DROP TABLE scrub;
+DROP TABLE unsupported_lines;
+`
+
+// beforeSchema15 undoes what schema 15 and later ones have added.
+const beforeSchema15 = beforeSchema16 + `
 DROP TABLE attempts;
 DROP INDEX open_actions_dead;
 ALTER TABLE open_actions DROP COLUMN code;

@@ -54,7 +54,10 @@ const (
 	// defaultReaders of readerCache. Larger caches did not make BenchmarkWay faster
 	// (400,000 events), and the process took 30 MB more with large values.
 	writerCache = "cache_size(-4096)"
-	readerCache = "cache_size(-1024)"
+	// secureDelete overwrites what is removed with zeros, where that writes no more pages:
+	// see Scrub.
+	secureDelete = "secure_delete(fast)"
+	readerCache  = "cache_size(-1024)"
 )
 
 var (
@@ -240,7 +243,7 @@ func (w *writer) open(ctx context.Context, path string, o Options) (err error) {
 // connectWriter opens the connection that writes, and checks the settings with which the
 // syncer makes commits durable.
 func connectWriter(ctx context.Context, path string, more ...string) (_ *conn, err error) {
-	pragmas := append([]string{busyTimeout, "journal_mode(WAL)", "synchronous(NORMAL)", checkpointPages, walLimit, writerCache}, more...)
+	pragmas := append([]string{busyTimeout, "journal_mode(WAL)", "synchronous(NORMAL)", checkpointPages, walLimit, writerCache, secureDelete}, more...)
 	c, err := connect(ctx, path, "rwc", pragmas...)
 	if err != nil {
 		return nil, err

@@ -160,7 +160,7 @@ func writeFiles(path string, files map[string][]byte) error {
 
 // TestPowerLossLosesNothingAcknowledged: whatever of the writes that were not synced a loss of
 // power leaves, torn and in any order, the store opens, and has all that was acknowledged, at
-// its place, and each commit whole or not at all; and so it goes on from there.
+// its place, and each commit whole or not at all; and it continues from there.
 func TestPowerLossLosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	const each = 6 // moments of a run

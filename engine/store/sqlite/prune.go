@@ -27,6 +27,10 @@ const fewRows = "looks up at most a step's rows by their keys"
 // more.
 const ended = `a.value ->> 'status' IN ('done', 'dropped', 'shadow')`
 
+// hasAttemptTexts is the condition of events e with decisions d in which an attempt of a
+// call for such an action failed.
+const hasAttemptTexts = `EXISTS (SELECT 1 FROM attempts t, json_each(d.actions) a WHERE t.event_seq = e.seq AND t.error IS NOT NULL AND a.value ->> 'n' = t.n AND ` + ended + `)`
+
 var (
 	// The second column is when the event was received, the third whether it stays. Newer
 	// events are needed to write what is late. What packs have missed comes from
@@ -40,7 +44,7 @@ var (
 	selectOldTexts = declareCostly(fewRows, `SELECT e.seq, e.received_at, d.seq IS NULL
 		OR NOT (e.raw IS NOT NULL OR e.payload IS NOT NULL OR e.forward -> '$.body' IS NOT NULL OR ifnull(`+hasTexts+`, 0)
 			OR EXISTS (SELECT 1 FROM json_each(d.actions) a WHERE a.value -> 'body' IS NOT NULL AND `+ended+`)
-			OR EXISTS (SELECT 1 FROM attempts t, json_each(d.actions) a WHERE t.event_seq = e.seq AND t.error IS NOT NULL AND a.value ->> 'n' = t.n AND `+ended+`))
+			OR `+hasAttemptTexts+`)
 		FROM events e LEFT JOIN decisions d ON d.seq = e.seq
 		WHERE e.seq > ? AND e.seq <= (SELECT late_seq FROM daemon WHERE id = 1) ORDER BY e.seq LIMIT ?`)
 	selectMissedPack = declare(`SELECT min(pack) FROM missed WHERE pack > ?`)

@@ -81,7 +81,10 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 	"Attempts": func(s *Store, ctx context.Context) (any, error) {
 		return s.Attempts(ctx, []chat.ActionID{{Seq: 1, N: 2}})
 	},
-	"Records": func(s *Store, ctx context.Context) (any, error) { return s.Records(ctx, []int64{1, 2}) },
+	"Records":          func(s *Store, ctx context.Context) (any, error) { return s.Records(ctx, []int64{1, 2}) },
+	"StatePacks":       func(s *Store, ctx context.Context) (any, error) { return s.StatePacks(ctx, "c1") },
+	"UnsupportedLines": func(s *Store, ctx context.Context) (any, error) { return s.UnsupportedLines(ctx) },
+	"KVPacks":          func(s *Store, ctx context.Context) (any, error) { return s.KVPacks(ctx) },
 }
 
 func first[T, U any](v T, _ U, err error) (any, error) { return v, err }
@@ -123,6 +126,7 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 		s.SetLogCursor(ctx, "log", someTime),
 		early(s.AppendEarly(ctx, []turn.Arrival{simple("early")})),
 		s.SetLineStop(ctx, "acme", store.LineStop{Line: "+14155550100", Since: someTime, Code: 4001, HTTP: 502, Error: "x", TraceID: "t"}),
+		s.SetUnsupportedLine(t.Context(), store.UnsupportedLine{Line: "L", Since: someTime, Until: someTime}),
 		s.SetCallPause(ctx, "acme", store.CallPause{Asked: someTime, Until: someTime, Why: "x"}),
 	} {
 		if err != nil {

@@ -179,7 +179,7 @@ func (w *writer) apply(r *request) (refused, err error) {
 func (w *writer) change(c *change) (int64, error) {
 	n, err := w.conn.exec(c.what, c.args...)
 	w.tx.rows[c.counts] += n
-	if c.what == clearActions {
+	if c.what == clearActions || c.what == eraseActions {
 		w.tx.decided, w.tx.cleared = nil, true
 	}
 	return n, err

@@ -89,6 +89,13 @@ func closed(t *testing.T, b *bench) {
 		"PruneTexts":  func() error { _, err := b.s.PruneTexts(ctx, noon, "", 1); return err },
 		"PruneSeen":   func() error { _, err := b.s.PruneSeen(ctx, noon, "", 1); return err },
 		"MarkDay":     func() error { return b.s.MarkDay(ctx, noon) },
+		"Unsupported": func() error { _, err := b.s.UnsupportedLines(ctx); return err },
+		"SetUnsupp":   func() error { return b.s.SetUnsupportedLine(ctx, store.UnsupportedLine{}) },
+		"DropUnsupp":  func() error { return b.s.DropUnsupportedLine(ctx, "") },
+		"EraseTexts":  func() error { _, err := b.s.EraseTexts(ctx, []int64{1}); return err },
+		"StatePacks":  func() error { _, err := b.s.StatePacks(ctx, "c1"); return err },
+		"KVPacks":     func() error { _, err := b.s.KVPacks(ctx); return err },
+		"Scrub":       func() error { return b.s.Scrub(ctx) },
 		"Close":       b.s.Close,
 	}
 	for name, call := range calls {

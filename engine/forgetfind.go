@@ -1,0 +1,214 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"chertd/engine/control"
+	"chertd/engine/event"
+	"chertd/engine/event/handle"
+	"chertd/engine/store"
+	"chertd/rules/turn"
+)
+
+// traces is where the store has something about a chat or a person.
+type traces struct {
+	handle  bool
+	needles []string // what names them in texts of others: ids of chats, the handle
+	chats   []string // to be forgotten as a whole, in order
+	groups  []string
+	own     []int64 // the person's messages in groups and outside of chats
+	kept    int     // of those that must keep their texts
+}
+
+// find finds the chat, or what there is of the person, that a command names. A chat comes
+// first, should its id look like a number.
+func (m *manager) find(ctx context.Context, who string) (*traces, error) {
+	err := m.checkChat(ctx, who, false, "")
+	if err == nil {
+		return &traces{needles: []string{who}, chats: []string{who}}, nil
+	}
+	user, ok := err.(*control.UserError)
+	if !ok || user.Status != http.StatusNotFound {
+		return nil, err
+	}
+	country := ""
+	if set := m.eng.Rules(); set != nil {
+		country = set.Country()
+	}
+	h, e := handle.Parse(who, country)
+	if e != nil || h.Kind == handle.Other {
+		return nil, user
+	}
+	t := &traces{handle: true, needles: []string{strings.TrimPrefix(h.Text, "+")}}
+	if err := m.findPerson(ctx, h, country, t); err != nil {
+		return nil, err
+	}
+	if len(t.chats)+len(t.groups)+len(t.own)+t.kept == 0 {
+		return nil, &control.UserError{
+			Status: http.StatusNotFound, Message: fmt.Sprintf("no event names %s", h.Text),
+			Hint: "texts that store.raw has removed name nobody; if you know the chat, give its id",
+		}
+	}
+	t.needles = append(t.needles, t.chats...)
+	return t, nil
+}
+
+// findPerson looks through all events that still have their texts.
+func (m *manager) findPerson(ctx context.Context, h handle.Handle, country string, t *traces) error {
+	reader := handle.NewReader(country)
+	is := func(text string) bool { return text != "" && reader.Read(text) == h }
+	for before := int64(0); ; {
+		page, err := m.store.Events(ctx, "", before, findPage)
+		if err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			slices.Sort(t.chats)
+			slices.Sort(t.groups)
+			return nil
+		}
+		for i := range page {
+			r := &page[i]
+			before = r.Seq
+			wrote, group := is(r.Event.From) && (r.Event.Message == nil || r.Event.Message.Direction != "outbound"), false
+			takesPart := wrote
+			if c := r.Event.Chat; c != nil {
+				others := 0
+				for _, other := range c.Handles {
+					if other.IsMe == event.True || is(other.Handle) && is(c.Line) {
+						continue
+					}
+					others++
+					takesPart = takesPart || is(other.Handle)
+				}
+				group = c.IsGroup == event.True || c.IsGroup == event.Unknown && others > 1
+			}
+			switch id := r.Event.ChatID(); {
+			case !takesPart:
+			case id != "" && !group:
+				if !slices.Contains(t.chats, id) {
+					t.chats = append(t.chats, id)
+				}
+			case wrote:
+				if id != "" && !slices.Contains(t.groups, id) {
+					t.groups = append(t.groups, id)
+				}
+				if r.Decision == nil {
+					t.kept++
+				} else {
+					t.own = append(t.own, r.Seq)
+				}
+			}
+		}
+	}
+}
+
+// findPage is how many events are read at a time: each may have 1 MiB.
+const findPage = 64
+
+// keepMissed takes those from the person's own messages that a pack has missed: they may
+// still run, and must not without their text.
+func (m *manager) keepMissed(ctx context.Context, t *traces) error {
+	for _, group := range t.groups {
+		rows, err := m.eng.missedOf(ctx, store.Shard{Of: 1}, group)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			if at := slices.Index(t.own, rows[i].Seq); at >= 0 {
+				t.own = slices.Delete(t.own, at, at+1)
+				t.kept++
+			}
+		}
+	}
+	return nil
+}
+
+// mentions reports whether a text names one of the traces, as a whole word.
+func (t *traces) mentions(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(t.needles, func(needle string) bool {
+		needle = strings.ToLower(needle)
+		for rest := text; ; {
+			i := strings.Index(rest, needle)
+			if i < 0 {
+				return false
+			}
+			before, _ := utf8.DecodeLastRuneInString(rest[:i])
+			after, _ := utf8.DecodeRuneInString(rest[i+len(needle):])
+			if !wordRune(before) && !wordRune(after) {
+				return true
+			}
+			rest = rest[i+1:]
+		}
+	})
+}
+
+func wordRune(r rune) bool {
+	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r))
+}
+
+// findKV lists the entries of kv that name the traces.
+func (m *manager) findKV(ctx context.Context, t *traces) (found []turn.KV, err error) {
+	packs, err := m.store.KVPacks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := m.eng.c.Now()
+	for _, pack := range packs {
+		for after := ""; ; {
+			page, next, err := m.store.KVList(ctx, pack, "", after, now, lapsePage, 1<<20)
+			if err != nil {
+				return nil, err
+			}
+			for i := range page {
+				if kv := &page[i]; t.mentions(kv.Key) || t.mentions(string(kv.Value)) {
+					found = append(found, turn.KV{Pack: pack, Key: kv.Key})
+				}
+			}
+			if next == "" {
+				break
+			}
+			after = next
+		}
+	}
+	return found, nil
+}
+
+// findQuarantined lists the deliveries in quarantine that name the traces.
+func (m *manager) findQuarantined(ctx context.Context, t *traces) (ids []int64, err error) {
+	for after := int64(0); ; {
+		page, err := m.store.QuarantinedAfter(ctx, after, findPage)
+		if err != nil || len(page) == 0 {
+			return ids, err
+		}
+		for i := range page {
+			after = page[i].ID
+			if t.mentions(string(page[i].Body)) {
+				ids = append(ids, page[i].ID)
+			}
+		}
+	}
+}
+
+// eventsOf lists the handled events of a chat.
+func (m *manager) eventsOf(ctx context.Context, id string) (seqs []int64, err error) {
+	for before := int64(0); ; {
+		page, err := m.store.Events(ctx, id, before, findPage)
+		if err != nil || len(page) == 0 {
+			return seqs, err
+		}
+		for i := range page {
+			if page[i].Decision != nil {
+				seqs = append(seqs, page[i].Seq)
+			}
+			before = page[i].Seq
+		}
+	}
+}
