@@ -11,7 +11,10 @@ import (
 // callsStatus returns the state of the calls to Chert.
 func (m *manager) callsStatus() control.Calls {
 	st := m.eng.Status()
-	c := control.Calls{State: control.CallsGoOut, LastConfirmed: st.Confirmed}
+	c := control.Calls{State: control.CallsGoOut, LastConfirmed: st.Confirmed, Ceiling: st.Ceiling}
+	if st.Learned {
+		c.Learned = st.Rate
+	}
 	switch {
 	case st.Draining:
 		c.State = control.CallsDrain

@@ -218,6 +218,8 @@ type Calls struct {
 	Fix     string    `json:"fix,omitempty"`
 	// LastConfirmed is when Chert last confirmed a call; zero: not since the start.
 	LastConfirmed time.Time `json:"last_confirmed,omitzero"`
+	Ceiling       float64   `json:"ceiling"`                // calls per second, chert.rate.limit; 0: none
+	Learned       float64   `json:"learned_rate,omitempty"` // calls per second at most, if 429s have shown that it is less
 }
 
 // Blocked is a pack that blocks reads: it can veto, and it does not run on events, or

@@ -31,6 +31,7 @@ func (g *Governor) hold(now time.Time, err *chert.Error) {
 	}
 	if until := now.Add(wait); until.After(g.pause.Until) {
 		g.pause = Pause{Asked: now, Until: until, Why: err.Message}
+		g.learner.rest(until, wait.Seconds())
 	}
 }
 

@@ -28,6 +28,12 @@ type Daemon interface {
 	// SetCallPause sets the pause of a credential.
 	SetCallPause(ctx context.Context, credential string, p CallPause) error
 
+	// LearnedRate returns the rate that was learned for the calls of a credential; its
+	// zero value if none is kept.
+	LearnedRate(ctx context.Context, credential string) (LearnedRate, error)
+	// SetLearnedRate sets the learned rate of a credential.
+	SetLearnedRate(ctx context.Context, credential string, r LearnedRate) error
+
 	// ScheduleDone returns the time until which the runs of a schedule are done. It
 	// is zero if none is kept, or the one that is kept has expired by now.
 	ScheduleDone(ctx context.Context, s rules.ScheduleID, now time.Time) (time.Time, error)
@@ -43,4 +49,11 @@ type CallPause struct {
 	Asked time.Time // when the answer came in
 	Until time.Time // no call before it
 	Why   string    // the answer, for people
+}
+
+// LearnedRate is the rate at which Chert accepts calls, learned from its 429s.
+type LearnedRate struct {
+	Rate   float64   // calls per second; 0: nothing is learned
+	Unsure float64   // by how much Rate may be wrong, as a share of it
+	At     time.Time // of the last 429 that it was learned from
 }

@@ -20,6 +20,10 @@ var (
 		ON CONFLICT DO UPDATE SET asked_at = excluded.asked_at, until_at = excluded.until_at, why = excluded.why`)
 	selectCallPause = declare(`SELECT asked_at, until_at, why FROM call_pauses WHERE credential = ?`)
 
+	upsertLearnedRate = declare(`INSERT INTO learned_rates (credential, rate, unsure, learned_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET rate = excluded.rate, unsure = excluded.unsure, learned_at = excluded.learned_at`)
+	selectLearnedRate = declare(`SELECT rate, unsure, learned_at FROM learned_rates WHERE credential = ?`)
+
 	upsertSchedule = declare(`INSERT INTO schedules (pack, rule, every, done_until, expires_at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET done_until = excluded.done_until, expires_at = excluded.expires_at`)
 	deleteSchedule = declare(`DELETE FROM schedules WHERE pack = ? AND rule = ? AND every = ?`)
@@ -70,6 +74,22 @@ func (s *Store) CallPause(ctx context.Context, credential string) (p store.CallP
 // SetCallPause implements store.Daemon.
 func (s *Store) SetCallPause(ctx context.Context, credential string, p store.CallPause) error {
 	return s.write(ctx, "store the pause that Chert requested", upsertCallPause, credential, micros(p.Asked), micros(p.Until), optional(p.Why))
+}
+
+// LearnedRate implements store.Daemon.
+func (s *Store) LearnedRate(ctx context.Context, credential string) (r store.LearnedRate, err error) {
+	err = s.read(ctx, "read the learned rate of calls", func(c *conn) error {
+		return c.query(ctx, selectLearnedRate, func(row []driver.Value) error {
+			r = store.LearnedRate{Rate: floatOf(row[0]), Unsure: floatOf(row[1]), At: timeOf(row[2])}
+			return nil
+		}, credential)
+	})
+	return r, err
+}
+
+// SetLearnedRate implements store.Daemon.
+func (s *Store) SetLearnedRate(ctx context.Context, credential string, r store.LearnedRate) error {
+	return s.write(ctx, "store the learned rate of calls", upsertLearnedRate, credential, r.Rate, r.Unsure, micros(r.At))
 }
 
 // ScheduleDone implements store.Daemon.

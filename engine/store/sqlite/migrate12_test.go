@@ -41,6 +41,7 @@ INSERT INTO late (n, chats) VALUES (1, '[{"id":"c2","last_seq":2,"last_event_seq
 INSERT INTO late (n, chats) VALUES (2, '[{"chat_id":"c3","line":"+3","last_seq":3,"state":{"last_message_seq":0}}]');
 DROP TABLE log_cursors;
 DROP TABLE early_events;
+DROP TABLE learned_rates;
 PRAGMA user_version = 11`, micros))
 	if err := c.close(); err != nil {
 		t.Fatal(err)

@@ -55,6 +55,7 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 	"LogCursor":   func(s *Store, ctx context.Context) (any, error) { return s.LogCursor(ctx, "log") },
 	"Early":       func(s *Store, ctx context.Context) (any, error) { return s.Early(ctx, 9) },
 	"CallPause":   func(s *Store, ctx context.Context) (any, error) { return s.CallPause(ctx, "acme") },
+	"LearnedRate": func(s *Store, ctx context.Context) (any, error) { return s.LearnedRate(ctx, "acme") },
 	"MissedPacks": func(s *Store, ctx context.Context) (any, error) { return s.MissedPacks(ctx) },
 	"Missed": func(s *Store, ctx context.Context) (any, error) {
 		return s.Missed(ctx, store.Shard{Of: 1}, []string{"q"}, 0, time.Unix(0, 0), 9)
@@ -108,6 +109,7 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 		s.SetLogCursor(ctx, "log", someTime),
 		early(s.AppendEarly(ctx, []turn.Arrival{simple("early")})),
 		s.SetCallPause(ctx, "acme", store.CallPause{Asked: someTime, Until: someTime, Why: "x"}),
+		s.SetLearnedRate(ctx, "acme", store.LearnedRate{Rate: 4.8, Unsure: 0.01, At: someTime}),
 	} {
 		if err != nil {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 var daemonTests = map[string]func(*testing.T, *bench){
 	"a pause stays until it is lifted":             paused,
 	"pauses of calls are kept by credential":       callPauses,
+	"learned rates are kept by credential":         learnedRates,
 	"the clock's offset is kept":                   clockOffset,
 	"the progress of schedules is kept":            schedules,
 	"any schedule and count of reads is read back": anySchedule,
@@ -53,6 +54,28 @@ func callPauses(t *testing.T, b *bench) {
 	b.must(b.s.SetCallPause(t.Context(), "a", second))
 	check("a", second)
 	check("c", store.CallPause{})
+}
+
+func learnedRates(t *testing.T, b *bench) {
+	check := func(credential string, want store.LearnedRate) {
+		t.Helper()
+		got, err := b.s.LearnedRate(t.Context(), credential)
+		b.must(err)
+		b.equal("learned rate of "+credential, got, want)
+	}
+	check("a", store.LearnedRate{})
+	first := store.LearnedRate{Rate: 4.84, Unsure: 0.005, At: noon}
+	second := store.LearnedRate{Rate: 1.0 / 3, Unsure: 0.125, At: noon.Add(time.Hour)}
+	b.must(b.s.SetLearnedRate(t.Context(), "a", first))
+	b.must(b.s.SetLearnedRate(t.Context(), "b", second))
+	b.reopen()
+	check("a", first)
+	check("b", second)
+	b.must(b.s.SetLearnedRate(t.Context(), "a", second))
+	check("a", second)
+	b.must(b.s.SetLearnedRate(t.Context(), "a", store.LearnedRate{}))
+	check("a", store.LearnedRate{})
+	check("c", store.LearnedRate{})
 }
 
 func clockOffset(t *testing.T, b *bench) {

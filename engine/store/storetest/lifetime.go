@@ -65,6 +65,8 @@ func closed(t *testing.T, b *bench) {
 		"SetOffset":   func() error { return b.s.SetClockOffset(ctx, 0) },
 		"CallPause":   func() error { _, err := b.s.CallPause(ctx, "c"); return err },
 		"SetPause":    func() error { return b.s.SetCallPause(ctx, "c", store.CallPause{}) },
+		"LearnedRate": func() error { _, err := b.s.LearnedRate(ctx, "c"); return err },
+		"SetLearned":  func() error { return b.s.SetLearnedRate(ctx, "c", store.LearnedRate{}) },
 		"LogCursor":   func() error { _, err := b.s.LogCursor(ctx, "log"); return err },
 		"SetCursor":   func() error { return b.s.SetLogCursor(ctx, "log", noon) },
 		"AppendEarly": func() error { _, err := b.s.AppendEarly(ctx, []turn.Arrival{arrival("e2", "c1")}); return err },
