@@ -5,61 +5,84 @@ import (
 	"time"
 )
 
-// climb is how far a pace is above the hold: level 0 is the hold.
+// climb is how far the pace is above that of the hold. A level lasts while requests wait
+// for the pace: nothing is learned from a pace that nobody needs.
 type climb struct {
-	level int
-	unit  float64   // the first step, as a share of the limit
-	from  time.Time // when the last request went out
-	idle  float64   // since then
+	level int     // 0: the hold
+	unit  float64 // the first step, as a share of the limit; each further one is twice the last
 
-	run   float64 // seconds for which requests have waited for the pace without a break
-	calls int
-	done  float64 // of this level
-	count int
-	marks [8]mark // when the last levels began, the newest first
+	from  time.Time // when the last request went out, or the last pause ends
+	idle  float64   // seconds since then in which no request waited
+	run   stretch   // for which requests have waited without a break
+	done  stretch   // of this level
+	marks [8]mark   // the beginnings of the last levels, newest first
 }
 
+// stretch is a number of calls, and a time in seconds.
+type stretch struct {
+	calls   int
+	seconds float64
+}
+
+func (s stretch) reaches(o stretch) bool { return s.calls >= o.calls && s.seconds >= o.seconds }
+
+func (s *stretch) add(o stretch) {
+	s.calls += o.calls
+	s.seconds += o.seconds
+}
+
+// mark is a time, the number of the last request until then, and how many seconds until
+// then no request waited.
 type mark struct {
-	at time.Time
-	n  int64
+	at   time.Time
+	n    int64
+	idle float64
 }
 
-const (
-	levelTime  = 20.0 // seconds
-	levelCalls = 10
-	runTime    = 5.0
-	runCalls   = 5
-	holdTime   = 90.0
-	holdCalls  = 200
-	oldLimit   = time.Hour
-)
-
-// press notes a request that goes out.
-func (l *learner) press(now time.Time) {
-	c := &l.climb
-	gap := now.Sub(c.from).Seconds()
-	if c.from.IsZero() || gap < 0 {
-		gap = 0
+// note notes a request that goes out.
+func (c *climb) note(now time.Time) {
+	one := stretch{1, max(0, now.Sub(c.from).Seconds())}
+	if c.from.IsZero() {
+		one.seconds = 0
 	}
-	if c.idle > 0.1*gap {
-		c.run, c.calls = 0, 0
+	if c.idle > 0.1*one.seconds {
+		c.run = stretch{}
 	} else {
-		before := c.run >= runTime && c.calls >= runCalls
-		c.run += gap
-		c.calls++
+		counted := c.run.reaches(shortestRun)
+		c.run.add(one)
 		switch {
-		case before:
-			c.done += gap
-			c.count++
-		case c.run >= runTime && c.calls >= runCalls:
-			c.done += c.run
-			c.count += c.calls
+		case counted:
+			c.done.add(one)
+		case c.run.reaches(shortestRun):
+			c.done.add(c.run)
 		}
 	}
 	c.from, c.idle = now, 0
 }
 
-// advance raises the pace if it is time.
+// pace returns the pace of the level, for a limit and the hold's margin below it.
+func (c *climb) pace(limit, margin float64) float64 {
+	return limit * (1 - margin + c.unit*(math.Exp2(float64(c.level))-1))
+}
+
+// before returns the pace of the level before this one.
+func (c *climb) before(limit, margin float64) float64 {
+	b := climb{level: max(c.level-1, 0), unit: c.unit}
+	return b.pace(limit, margin)
+}
+
+// recent returns how many requests per second went out in the levels that cover the last
+// minute in which requests waited, up to a mark; 0 if they don't.
+func (c *climb) recent(to mark) float64 {
+	for _, m := range c.marks {
+		if d := to.at.Sub(m.at).Seconds() - (to.idle - m.idle); !m.at.IsZero() && d >= window {
+			return float64(to.n-m.n) / d
+		}
+	}
+	return 0
+}
+
+// advance begins the next level if it is time.
 func (l *learner) advance(now time.Time) {
 	c := &l.climb
 	if c.level == 0 {
@@ -68,73 +91,35 @@ func (l *learner) advance(now time.Time) {
 		}
 		c.unit = l.unsure
 		if now.Sub(l.at) > oldLimit {
-			c.unit = max(c.unit, 0.02)
+			c.unit = max(c.unit, 4*leastUnsure)
 		}
-	} else if c.done < levelTime*l.part() || c.count < int(levelCalls*l.part()) {
-		return
+	} else {
+		// Steps of a limit that is known roughly are larger, and may be shorter.
+		part := between(2*leastUnsure/l.unsure, 0.5, 1)
+		if !c.done.reaches(stretch{int(part * float64(levelLength.calls)), part * levelLength.seconds}) {
+			return
+		}
 	}
 	c.level++
-	c.done, c.count = 0, 0
-	copy(c.marks[1:], c.marks[:7])
-	c.marks[0] = mark{now, l.sent}
+	c.done = stretch{}
+	copy(c.marks[1:], c.marks[:])
+	c.marks[0] = mark{now, l.sent, l.idle}
 	l.setRate()
 }
 
-// part is less than 1 while the limit is known roughly only.
-func (l *learner) part() float64 { return between(0.01/l.unsure, 0.5, 1) }
-
-// held reports whether the hold is over.
+// held reports whether the hold is over: the better the limit is known, the longer it lasts.
+// Each climb costs a moment of 429s, which may be 1% of the calls. After an hour the limit
+// may be another.
 func (l *learner) held(now time.Time) bool {
-	calls := float64(l.sent - l.last.n - l.last.void)
-	if !l.last.set() {
-		calls = float64(l.sent)
-	}
 	age := now.Sub(l.at)
 	if age > oldLimit {
 		return true
 	}
-	if l.unsure > 0.009 && l.change.set() && now.Sub(l.change.from) < time.Minute {
+	if l.unsure >= 2*leastUnsure && l.change.set() && now.Sub(l.change.from).Seconds() < window {
 		return false
 	}
 	share := leastUnsure / l.unsure
-	return calls >= max(8, share*holdCalls)*max(1, l.hits) && age.Seconds() >= share*between(50*l.rested, holdTime, 600)
-}
-
-// recent returns the rate over the last minute, or longer; 0 if that is not known.
-func (c *climb) recent(at time.Time, n int64) float64 {
-	for _, m := range c.marks {
-		if d := at.Sub(m.at).Seconds(); !m.at.IsZero() && d >= 60 {
-			return float64(n-m.n) / d
-		}
-	}
-	return 0
-}
-
-// setPace begins a hold.
-func (l *learner) setPace() {
-	l.climb = climb{from: l.climb.from}
-	l.setRate()
-}
-
-func (l *learner) setRate() {
-	y := l.climb.rate(l)
-	l.pace.rate = y
-	l.pace.burst = max(1, y*0.2)
-	l.pace.tokens = min(l.pace.tokens, l.pace.burst)
-}
-
-// rate returns the pace of a level.
-func (c *climb) rate(l *learner) float64 {
-	y := l.limit * (1 - l.margin)
-	if c.level > 0 {
-		y += l.limit * c.unit * (math.Exp2(float64(c.level)) - 1)
-	}
-	return y
-}
-
-// before returns the pace of the level before this one.
-func (c *climb) before(l *learner) float64 {
-	d := *c
-	d.level = max(d.level-1, 0)
-	return d.rate(l)
+	calls := float64(l.sent - l.last.n - l.last.void)
+	return calls >= max(8, share*holdCalls)*max(1, l.hits) &&
+		age.Seconds() >= share*between(holdPauses*l.pause, leastHold, mostHold)
 }

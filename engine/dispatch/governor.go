@@ -112,7 +112,7 @@ func (g *Governor) take(now time.Time) (n int64, pace float64) {
 	if !g.adaptive {
 		return 0, 0
 	}
-	return g.learner.sentNow(now)
+	return g.learner.send(now)
 }
 
 // Spend takes a place under the rate for a request that is not a call of a chat, and
@@ -152,7 +152,7 @@ func (g *Governor) Return(permit Permit) {
 	defer g.mu.Unlock()
 	permit.end()
 	g.bucket.tokens = min(g.bucket.tokens+1, g.bucket.burst)
-	g.learner.returned(permit.n)
+	g.learner.takeBack(permit.n)
 }
 
 // Answered notes the answer to the call of a chat; err is nil for success.
@@ -175,7 +175,7 @@ func (g *Governor) Answered(now time.Time, permit Permit, chat string, err *cher
 		g.stop.probeIn(now, 0) // no answer: nothing is known
 	}
 	if answered && !limited(err) && permit.n > 0 {
-		g.learner.accepted(permit.n)
+		g.learner.accept(permit.n)
 	}
 	if answered {
 		g.strays.Answered(now, chat)
@@ -184,7 +184,7 @@ func (g *Governor) Answered(now time.Time, permit Permit, chat string, err *cher
 	switch {
 	case limited(err):
 		if g.adaptive && permit.n > 0 {
-			g.learner.refused(permit.n, permit.at, permit.pace)
+			g.learner.refuse(permit.n, permit.at, permit.pace)
 		}
 		g.hold(now, err)
 	case answered:

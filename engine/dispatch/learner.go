@@ -5,80 +5,100 @@ import (
 	"time"
 )
 
-// learner learns at which rate Chert accepts calls, from the 429s alone, and paces calls
-// just below that. At a 429 the server's bucket is empty, or its window is full. So
-// between two 429s it has accepted what it allows in that time, less what it could have
-// accepted while calls were slower than that: what was accepted is never more than the limit.
+// learner learns at which rate Chert accepts requests, from its 429s alone, and paces
+// requests just below that.
 //
-// After a 429 calls keep just below the learned limit: the hold. Then the climb probes
-// whether more is accepted: in small steps at first, each twice the one before, until the
-// next 429. If that comes while calls go out above the learned limit, it was expected and
-// confirms the limit. Otherwise the limit was lowered.
+// At a 429 the server's bucket is empty, or its window is full. So what it has accepted
+// between two of them, over the time, is never more than its limit. It is less if requests
+// went out so slowly that its bucket was full for a while.
 //
-// A measurement begins at a 429 and never at the start of the process, when nothing is
-// known about the server's bucket. The learner reads no clock. Its zero value has learned
-// nothing, and holds nothing back.
+// After a 429, requests keep just below the learned limit: the hold. Then a climb probes
+// whether more is accepted, in steps that double, until the next 429. If that comes above
+// the learned limit, it confirms the limit or shows a higher one. If it comes below, Chert
+// has lowered its limit, or it was learned too high.
+//
+// A measurement begins at a 429, and never at the start of the process: nothing is known
+// about the server's bucket then. The learner reads no clock. Its zero value has learned
+// nothing and holds nothing back.
 type learner struct {
-	limit  float64   // calls per second; 0: nothing is learned
-	unsure float64   // by how much the limit may be wrong, as a share of it
-	jumped time.Time // when a much higher limit was found
-	found  float64   // and which
-	proven float64   // what was accepted per second until the last moment, for a minute at least; 0: not known
-	trial  float64   // the limit before it was raised for a trial; 0: it was not
-	tried  float64   // where the climb before the trial ended
-	usual  float64   // at which pace above the limit 429s come, as a multiple of it
-	margin float64   // how far below the limit the hold stays, as a share of it
+	limit  float64   // requests per second; 0: nothing is learned
+	unsure float64   // by how much limit may be wrong, as a share of it
+	margin float64   // how far below limit the hold is, as a share of it
+	at     time.Time // of the last 429 that limit was learned from
 
 	pace  bucket
 	climb climb
-	sent  int64 // requests so far, also those that were given back
 
-	last    span      // since the last moment with 429s
-	change  span      // since the moment at which the limit may have changed
-	began   time.Time // when the first request went out
-	known   int64     // what was sent when the last 429 came in: up to here it is one moment
-	guessed bool      // the limit is a guess
-	moment  moment    // the one whose pause lasts
-	echoed  bool
-	low     int       // moments in a row that were not expected
-	hits    float64   // 429s of a moment, on average
-	hit     int       // 429s of the last one
-	resume  time.Time // when the last pause ends
-	resting float64   // seconds of pauses since the last moment
-	rested  float64   // seconds of the last pause
-	at      time.Time // when the limit was last measured
+	sent   int64   // number of the last request; requests that were given back are counted
+	idle   float64 // seconds so far in which no request waited for the pace
+	first  span    // since the first request; nothing is known about the bucket then
+	last   span    // since the last moment of 429s
+	change span    // since the moment at which the limit may have changed
+
+	moment  moment
+	known   int64 // number of the last request when the last 429 came in
+	guessed bool  // limit is a guess: there was one moment
+	echoed  bool  // the last moment had an echo
+
+	pause   float64   // length of the last pause, in seconds
+	told    bool      // Chert named its length
+	resume  time.Time // when it ends
+	resting float64   // length of all pauses since the last moment, in seconds
+
+	low  int     // how many moments in a row came below the limit
+	hits float64 // 429s of a moment, on average, for the length of the hold
+	hit  int     // 429s of the last moment
+
+	proven float64 // rate that was accepted before the last moment, for a minute or longer; 0: not known
+	trial  trial
+	jump   jump
 }
 
-// span counts what went out since a 429.
+// trial is a limit that was raised to see whether requests at that rate are accepted.
+type trial struct {
+	from  float64 // the limit before; 0: there is no trial
+	ratio float64 // where the climb before it ended, as a multiple of from
+	usual float64 // where climbs end when the limit is right, by a trial that failed; 0: not known
+}
+
+// jump is a much higher limit that was found.
+type jump struct {
+	at    time.Time
+	limit float64
+}
+
+// span counts what is sent from a moment on.
 type span struct {
-	from time.Time // when the refused call went out; zero: there was none
-	n    int64     // its number
+	from time.Time // zero: there was no such moment
+	n    int64     // requests up to this number are not counted
 	void int64     // later requests that were not accepted
-	idle float64   // seconds in which more could have gone out
+	idle float64   // seconds in which no request waited for the pace
 }
 
-// rate returns how many requests were accepted up to request n at a time, and how many per
-// second; 0 if it is not known.
-func (s *span) rate(at time.Time, n int64) (calls, rate float64) {
+func (s *span) set() bool { return !s.from.IsZero() }
+
+// accepted returns how many requests up to number n were accepted, how many that is per
+// second until a time, and in how many seconds; zeros if the span is not set.
+func (s *span) accepted(n int64, until time.Time) (calls, perSecond, seconds float64) {
 	if !s.set() {
-		return 0, 0
+		return 0, 0, 0
 	}
-	calls = float64(n - s.n - s.void)
-	if seconds := at.Sub(s.from).Seconds(); seconds > 0 {
-		rate = calls / seconds
+	calls, seconds = float64(n-s.n-s.void), until.Sub(s.from).Seconds()
+	if calls > 0 && seconds > 0 {
+		perSecond = calls / seconds
 	}
-	return calls, rate
+	return calls, perSecond, seconds
 }
 
-// sentNow notes a request that goes out, and returns its number.
-func (l *learner) sentNow(now time.Time) (n int64, pace float64) {
-	l.sent++
-	if l.sent == 1 {
-		l.began = now
+// send notes a request that goes out. It returns its number, and the pace that it goes by.
+func (l *learner) send(now time.Time) (n int64, pace float64) {
+	if !l.first.set() {
+		l.first = span{from: now, n: l.sent}
 	}
+	l.sent++
 	if l.limit > 0 {
 		l.pace.tokens--
-		l.press(now)
+		l.climb.note(now)
 	}
 	return l.sent, l.pace.rate
 }
@@ -88,246 +108,72 @@ func (l *learner) wait(now time.Time) time.Duration {
 	if l.limit <= 0 {
 		return 0
 	}
+	if now.Before(l.at) { // the clock was set back
+		l.at, l.last, l.change, l.jump = now, span{}, span{}, jump{}
+	}
 	l.advance(now)
-	before := l.pace.last
-	if !before.IsZero() && now.After(before) {
-		full := l.pace.tokens + now.Sub(before).Seconds()*l.pace.rate
+	if last := l.pace.last; !last.IsZero() && now.After(last) {
+		full := l.pace.tokens + now.Sub(last).Seconds()*l.pace.rate
 		if over := full - l.pace.burst; over > 0 {
-			l.idle(over / l.pace.rate)
+			idle := over / l.pace.rate
+			l.idle += idle
+			l.last.idle += idle
+			l.change.idle += idle
+			l.climb.idle += idle
 		}
 	}
 	return l.pace.wait(now)
 }
 
-// idle notes seconds in which nothing waited for the pace.
-func (l *learner) idle(seconds float64) {
-	l.last.idle += seconds
-	l.change.idle += seconds
-	l.climb.idle += seconds
-}
-
-// voided notes that a request was not accepted.
-func (l *learner) voided(n int64) {
-	if n > l.last.n {
-		l.last.void++
-	}
-	if n > l.change.n {
-		l.change.void++
+// void notes that the request with the number n was not accepted.
+func (l *learner) void(n int64) {
+	for _, s := range []*span{&l.first, &l.last, &l.change} {
+		if n > s.n {
+			s.void++
+		}
 	}
 }
 
-// returned notes that a request did not go out.
-func (l *learner) returned(n int64) {
-	if n == 0 {
-		return
+// takeBack notes that the request with the number n did not go out; 0: it has none.
+func (l *learner) takeBack(n int64) {
+	if n > 0 {
+		l.void(n)
+		l.pace.tokens = min(l.pace.tokens+1, l.pace.burst)
 	}
-	l.voided(n)
-	l.pace.tokens = min(l.pace.tokens+1, l.pace.burst)
 }
 
-// rest notes that no request goes out until then.
-func (l *learner) rest(until time.Time, seconds float64) {
-	l.rested = seconds
-	l.resting += seconds
-	l.resume = until
-	l.pace.tokens, l.pace.last = 0, until
+// rest notes that no request goes out until a time, because of a 429. With told, Chert has
+// named the time.
+func (l *learner) rest(now, until time.Time, told bool) {
+	begins := now
+	if l.resume.After(now) {
+		begins = l.resume
+	}
+	l.resting += max(0, until.Sub(begins).Seconds())
+	l.pause, l.resume, l.told = until.Sub(now).Seconds(), until, told
+	l.pace.last = until
+	// A sliding window has room for one more request than before, and its rhythm is that
+	// of a minute ago: the first request waits longer. Where the limit may be lower, it
+	// shows how low, and does not.
+	l.pace.tokens = 0
+	if l.moment.pace <= l.limit {
+		l.pace.tokens = 1
+	}
 	l.climb.from, l.climb.idle = until, 0
 }
 
-// moment is a moment at which requests were refused. Those that were in flight then may
-// still be.
-type moment struct {
-	n      int64     // the first request that was refused; 0: there is no such moment
-	at     time.Time // when it went out
-	pace   float64   // at that time
-	count  int       // 429s
-	before float64   // the pace of the level before
-	recent climb
-}
-
-// refused notes a 429 of the request with the number n that went out at a time with a pace.
-// Those that follow before a request is accepted again are of the same moment.
-func (l *learner) refused(n int64, at time.Time, pace float64) {
-	m := &l.moment
-	switch {
-	case m.n == 0 && n <= l.known:
-		l.voided(n) // too late for its moment
-		return
-	case m.n == 0:
-		*m = moment{n: n, at: at, pace: pace, before: l.climb.before(l), recent: l.climb}
-		l.climb = climb{from: l.climb.from}
-		l.setRate()
-	case n < m.n:
-		m.n, m.at, m.pace = n, at, pace
-	}
-	m.count++
-	l.known = l.sent
-	if !l.last.set() && (l.limit <= 0 || l.guessed) {
-		l.guess(m)
-	}
-}
-
-// guess sets a limit to begin with, from what was accepted so far. It is no measurement.
-func (l *learner) guess(m *moment) {
-	l.guessed = true
-	l.limit = max(float64(m.n-1), 1) / max(1, m.at.Sub(l.began).Seconds())
-	l.unsure, l.low, l.margin = mostUnsure, 1, startMargin
+// setPace begins a hold.
+func (l *learner) setPace() {
+	l.climb = climb{from: l.climb.from}
 	l.setRate()
 }
 
-// accepted notes an answer to the request with the number n that is no 429. If it went out
-// after a pause, what refused requests before it has passed.
-func (l *learner) accepted(n int64) {
-	if l.moment.n > 0 && n > l.known {
-		l.conclude()
-	}
+// setRate sets the pace to that of the climb's level. Its burst is what is needed to catch
+// up when a timer was late: the server's own may be 1.
+func (l *learner) setRate() {
+	l.pace.rate = l.climb.pace(l.limit, l.margin)
+	l.pace.burst = max(1, l.pace.rate*lateness)
+	l.pace.tokens = min(l.pace.tokens, l.pace.burst)
 }
-
-// conclude learns from a moment.
-func (l *learner) conclude() {
-	m := l.moment
-	l.moment = moment{}
-	calls := m.n - 1 - l.last.n - l.last.void
-	void := int64(m.count - 1)
-	if l.last.set() && (calls <= 0 || calls < echo && l.low == 0 && !l.echoed) {
-		l.echoed = true
-		l.hit += m.count
-		l.last.void += void + 1
-		l.change.void += void + 1
-		l.setPace()
-		return
-	}
-	l.echoed = false
-	if l.hit > 0 {
-		l.hits += (min(float64(l.hit), 3) - l.hits) / 4
-	}
-	l.hit = m.count
-	since := 0.0
-	if c, r := l.last.rate(l.resume, m.n-1); c > 0 && l.resume.Sub(l.last.from) >= time.Minute {
-		since = r
-	}
-	l.measure(&m, m.n, l.resume, m.pace)
-	l.last = span{from: l.resume, n: m.n, void: void}
-	if l.change.n == m.n {
-		l.change.void = void
-	} else {
-		l.change.void += void + 1
-	}
-	l.proven = since
-	l.resting = 0
-	l.at = m.at
-	l.setPace()
-}
-
-func (s *span) set() bool { return !s.from.IsZero() }
-
-// echo is how many calls may be accepted until a 429 still belongs to the one before.
-const echo = 5
-
-// measure takes the limit from what was accepted since earlier 429s.
-func (l *learner) measure(m *moment, n int64, at time.Time, pace float64) {
-	defer func() {
-		if at.Sub(l.at) < time.Minute {
-			l.limit = max(l.limit, 0.85*l.proven)
-		}
-		// What a window has accepted in it goes out of it in the same rhythm.
-		if !l.jumped.IsZero() && at.Sub(l.jumped) < time.Minute {
-			l.limit = max(l.limit, 0.85*l.found)
-		}
-	}()
-	calls, since := l.last.rate(at, n-1)
-	changeCalls, changed := l.change.rate(at, n-1)
-	clean := l.last.set() && calls > 0 && l.last.idle < 0.1*at.Sub(l.last.from).Seconds()
-	here := span{from: at, n: n}
-	switch {
-	case l.guessed:
-		l.guessed, l.change = false, here
-	case pace > l.limit*1.001 && !(clean && since < 0.9*l.limit && l.resting > 0.4*at.Sub(l.last.from).Seconds()):
-		l.above(m, n, at, pace, calls, since, changeCalls, changed)
-	case l.trial > 0 && calls > 0 && l.low == 0:
-		// The limit was raised to see whether calls at that rate are accepted.
-		raised := l.limit
-		l.limit = between(since*(1+1/calls), max(l.trial, min(0.97*l.proven, raised*0.99)), raised*0.99)
-		l.usual = l.tried * l.trial / l.limit
-		l.unsure = max(l.unsure/2, unsureAfter(calls))
-		l.trial = 0
-		l.change = here
-	default:
-		soon := calls < 60 || at.Sub(l.last.from) < time.Minute+10*time.Second
-		if l.last.set() && l.low > 0 && soon {
-			l.low++
-			switch {
-			case !clean:
-				l.limit *= 0.85
-			default:
-				l.limit = min(changed*(1+1/changeCalls), l.limit*0.985)
-			}
-			l.unsure = max(unsureAfter(changeCalls), 0.01)
-			l.usual, l.trial = 0, 0
-			break
-		}
-		l.low = 1
-		floor := 0.97 * l.proven
-		defer func() { l.limit = max(l.limit, floor) }()
-		l.margin = min(l.margin+0.005, mostMargin)
-		if clean && calls >= 8 {
-			l.unsure = max(unsureAfter(calls), 0.01)
-			l.limit = min(since*(1+1/calls), l.limit*0.99)
-		} else {
-			l.limit *= 0.97
-			l.unsure = min(mostUnsure, max(l.unsure*2, 0.01))
-		}
-		l.change = here
-	}
-}
-
-// above learns from a 429 at a pace above the limit.
-func (l *learner) above(m *moment, n int64, at time.Time, pace, calls, since, changeCalls, changed float64) {
-	l.low = 0
-	l.margin = max(l.margin*0.9, minMargin)
-	ratio := pace / l.limit
-	before := m.before
-	if calls > 0 && calls < 100 {
-		since *= (calls - 1) / calls
-	}
-	l.limit = max(l.limit, since, changed)
-	target := (m.recent.recent(at, n) + m.recent.recent(m.at, n)) / 2
-	known := target > 0
-	if length := at.Sub(l.last.from); !known && length >= 55*time.Second && l.resting > 0.05*length.Seconds() {
-		target, known = l.limit, true
-	}
-	if !known {
-		target = (l.limit + before) / 2
-	}
-	switch {
-	case ratio <= 1.015+1.2*max(0, l.usual-1) || known && target <= 1.005*l.limit:
-		l.usual = 1 + (l.usual-1)*0.95
-		l.unsure = max(l.unsure/2, leastUnsure)
-		l.trial = 0
-	case target <= l.limit:
-		l.unsure = max(l.unsure/2, leastUnsure)
-	case known && target > 1.3*l.limit:
-		l.limit = target
-		l.unsure, l.change = 0.04, span{from: at, n: n}
-		l.usual, l.trial = 0, 0
-		l.jumped, l.found = at, l.limit
-	default:
-		l.trial = l.limit
-		l.limit = target
-		l.tried = ratio
-		l.unsure = between((target-l.trial)/l.trial/2, leastUnsure, mostUnsure)
-	}
-}
-
-// unsureAfter returns how unsure a measurement over some calls is.
-func unsureAfter(calls float64) float64 { return between(1/max(calls, 1), leastUnsure, mostUnsure) }
-
-const (
-	startMargin = 0.015
-	minMargin   = 0.01
-	mostMargin  = 0.06
-	leastUnsure = 0.005
-	mostUnsure  = 0.125
-)
 
 func between(x, least, most float64) float64 { return math.Min(math.Max(x, least), most) }

@@ -315,6 +315,8 @@ func (m *machine) run(t *testing.T, sql string, args []driver.Value) int {
 			m.check(t, sqlite3.Xsqlite3_bind_null(m.tls, stmt, at))
 		case int64:
 			m.check(t, sqlite3.Xsqlite3_bind_int64(m.tls, stmt, at, v))
+		case float64:
+			m.check(t, sqlite3.Xsqlite3_bind_double(m.tls, stmt, at, v))
 		case string:
 			m.check(t, sqlite3.Xsqlite3_bind_text(m.tls, stmt, at, m.text(t, v), int32(len(v)), 0))
 		case []byte:
