@@ -20,30 +20,43 @@ const (
 	loggedChange = 0.2
 )
 
-// keepLearned stores the learned rate of calls when it has changed, and logs large changes,
-// until ctx ends, and then once more.
+// learnedKeeper stores the learned rate when it has changed, and logs large changes.
+type learnedKeeper struct {
+	e      *Engine
+	kept   dispatch.LearnedRate // what the store has
+	logged float64              // the rate that was logged last
+}
+
+// keepLearned stores the learned rate of calls until ctx ends, and then once more.
 func (e *Engine) keepLearned(ctx context.Context) {
-	kept := e.gov.Learned()
-	logged := kept.Rate
-	for ended := false; !ended; {
-		ended = !wait.For(ctx, learnedEvery)
-		now := e.gov.Learned()
-		if now == kept {
-			continue
-		}
-		if math.Abs(now.Rate-logged) > loggedChange*logged {
-			e.c.Log.Info("the rate of calls that Chert accepts was learned from its 429s", "per_second", PerSecond(now.Rate), "before", PerSecond(logged))
-			logged = now.Rate
-		}
-		storing, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime)
-		err := e.c.Store.SetLearnedRate(storing, e.c.Credential, now)
-		cancel()
-		if err != nil {
-			e.c.Log.Error("could not store the learned rate of calls; retrying", keyError, err)
-			continue
-		}
-		kept = now
+	k := newLearnedKeeper(e)
+	for wait.For(ctx, learnedEvery) {
+		k.keep()
 	}
+	k.keep()
+}
+
+func newLearnedKeeper(e *Engine) *learnedKeeper {
+	kept := e.gov.Learned()
+	return &learnedKeeper{e: e, kept: kept, logged: kept.Rate}
+}
+
+func (k *learnedKeeper) keep() {
+	now := k.e.gov.Learned()
+	if now == k.kept {
+		return
+	}
+	if math.Abs(now.Rate-k.logged) > loggedChange*k.logged {
+		k.e.c.Log.Info("the rate of calls that Chert accepts was learned from its 429s", "per_second", PerSecond(now.Rate), "before", PerSecond(k.logged))
+		k.logged = now.Rate
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), keepTime)
+	defer cancel()
+	if err := k.e.c.Store.SetLearnedRate(ctx, k.e.c.Credential, now); err != nil {
+		k.e.c.Log.Error("could not store the learned rate of calls; retrying", keyError, err)
+		return
+	}
+	k.kept = now
 }
 
 // restoreLearned continues with the rate that an earlier process has learned.

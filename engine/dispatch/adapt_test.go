@@ -277,13 +277,16 @@ func (o *outcome) add(goodput, refused, settled float64) {
 //
 // Without a retry_after, the end of a window is found by trying again after 1, 2, 4, 8 and
 // 16 s: a full window costs five 429s, and up to 16 s of the next one. A halved window is
-// measured over two of them, and the second ends later than 120 s after the change.
+// measured over two of them, and the second ends later than 120 s after the change. Of 30
+// calls in a minute each is 3%, so it takes some further windows, whose 429s are 1.4%.
 //
-// The bucket of 1/s halves to one token each 2 s. From two calls in 4 s its rate is known
-// to a half only, and it takes some hundred calls to know it to 5%.
+// The buckets of 1/s halve to a token each 2 s. From two calls in 4 s the rate is known to a
+// half only. It takes some hundred calls to know it to 5%, and with them some 429s: in one
+// of four seeds they are 1.06% of the 750 calls that are counted.
 var beyondBudget = map[string]budget{
 	"bucket 1/s, burst 2 s":                  {goodput: 0.95, refused: 0.01, settled: 520},
-	"fixed window 60/min, no retry_after":    {goodput: 0.95, refused: 0.0135, settled: 650},
+	"bucket 1/s, burst 5 s":                  {goodput: 0.95, refused: 0.011, settled: 250},
+	"fixed window 60/min, no retry_after":    {goodput: 0.95, refused: 0.0145, settled: 2600},
 	"sliding window 60/min, no retry_after":  {goodput: 0.95, refused: 0.01, settled: 190},
 	"fixed window 600/min, no retry_after":   {goodput: 0.95, refused: 0.01, settled: 155},
 	"sliding window 600/min, no retry_after": {goodput: 0.945, refused: 0.01, settled: 260},
