@@ -296,8 +296,8 @@ var beyondBudget = map[string]budget{
 // when it changes. With -v it prints the table of docs/speed.md.
 func TestGovernorLearnsTheLimit(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("it simulates days")
+	if testing.Short() || raceEnabled {
+		t.Skip("it simulates days, on one goroutine")
 	}
 	for _, s := range shapes() {
 		t.Run(s.name, func(t *testing.T) {
@@ -514,5 +514,33 @@ func TestGovernorLearnsAgainAfterTheClockWasSetBack(t *testing.T) {
 	}
 	if calls < 290 || calls > 305 {
 		t.Errorf("%d calls in the minute after the clock was set back, want about 296", calls)
+	}
+}
+
+// Requests that are not calls are accepted by the same limit, and their 429s count as well.
+func TestGovernorLearnsFromOtherRequests(t *testing.T) {
+	t.Parallel()
+	g := NewGovernor(0, 1)
+	g.SetAdaptive(true)
+	now := epoch
+	for range 4 {
+		for range 10 {
+			wait, retry := g.Spend(now, false)
+			for ; retry; wait, retry = g.Spend(now, false) {
+				now = now.Add(wait)
+			}
+			now = now.Add(wait)
+		}
+		if !g.Limited(now, &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: 10 * time.Second}) {
+			t.Fatal("a 429 is not recognized")
+		}
+		permit, wait := g.Admit(now)
+		for ; wait > 0; permit, wait = g.Admit(now) {
+			now = now.Add(wait)
+		}
+		g.Answered(now, permit, "c", nil)
+	}
+	if r := g.Learned(); r.Rate < 0.5 || r.Rate > 1.5 {
+		t.Errorf("10 of 11 requests are accepted each 10 s, and it has learned %+v", r)
 	}
 }
