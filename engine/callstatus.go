@@ -11,9 +11,12 @@ import (
 // callsStatus returns the state of the calls to Chert.
 func (m *manager) callsStatus() control.Calls {
 	st := m.eng.Status()
-	c := control.Calls{State: control.CallsGoOut, LastConfirmed: st.Confirmed}
+	c := control.Calls{State: control.CallsGoOut, LastConfirmed: st.Confirmed, Ceiling: st.Ceiling}
 	for _, s := range st.Lines {
 		c.Lines = append(c.Lines, control.LineStop{Line: s.Line, Since: s.Since, HTTP: s.HTTP, Code: s.Code, Error: s.Error, TraceID: s.TraceID})
+	}
+	if st.Learned {
+		c.Learned = st.Rate
 	}
 	switch {
 	case st.Draining:

@@ -30,6 +30,7 @@ type Daemon struct {
 
 	Rate        float64
 	Burst       int
+	Adaptive    bool
 	Concurrency int
 	Shards      int
 	Retention   Retention
@@ -74,6 +75,7 @@ type Changes struct {
 	SigningSecret  string
 	Rate           float64
 	Burst          int
+	Adaptive       bool
 	Retention      Retention
 
 	// Of the webhook; zero fields take the defaults.
@@ -165,7 +167,7 @@ func (d Daemon) Run(ctx context.Context) error {
 		Store:  st,
 		Caller: caller,
 		Now:    d.Now, Jitter: rand.Float64, Log: d.Log,
-		Shards: d.Shards, Rate: d.Rate, Burst: d.Burst,
+		Shards: d.Shards, Rate: d.Rate, Burst: d.Burst, Adaptive: d.Adaptive,
 		Concurrency: d.Concurrency, Timeout: d.API.Timeout, Retention: d.Retention,
 		Credential: d.API.Tenant + " " + d.API.BaseURL, BaseURL: d.API.BaseURL,
 		Observe: d.Observe, chertNow: clock.Now,
@@ -192,6 +194,9 @@ func (d Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	if err := m.eng.restoreLines(ctx); err != nil {
+		return err
+	}
+	if err := m.eng.restoreLearned(ctx); err != nil {
 		return err
 	}
 	// Actions of packs that are off or gone are dropped before any call goes out.

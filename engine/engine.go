@@ -38,6 +38,7 @@ type Config struct {
 	Shards      int           // goroutines that run rules; default 4
 	Rate        float64       // calls per second at most; 0: no ceiling
 	Burst       int           // size of a burst of calls; default 1
+	Adaptive    bool          // keep below the rate that is learned from Chert's 429s
 	Concurrency int           // calls on the wire; default dispatch.DefaultConcurrency
 	Timeout     time.Duration // of one attempt
 	Retention   Retention     // zero: nothing is removed
@@ -102,7 +103,7 @@ func New(c Config) *Engine {
 	c.Now = func() time.Time { return now().Truncate(time.Millisecond) }
 	e := &Engine{
 		c:         c,
-		gov:       dispatch.NewGovernor(c.Rate, c.Burst),
+		gov:       newGovernor(&c),
 		timersDue: dispatch.NewAgenda(c.Store.TimersDue, 0),
 		swapped:   make(chan struct{}, 1),
 		drained:   make(chan struct{}),
@@ -154,6 +155,7 @@ func (e *Engine) Run(ctx context.Context) {
 	others.Go(func() { e.runSchedules(working) })
 	others.Go(func() { e.misses.run(working) })
 	others.Go(func() { e.prune(working) })
+	others.Go(func() { e.keepLearned(working) })
 	others.Go(func() { e.watchHeap(working, pressureEvery, heapCeiling) })
 	select {
 	case <-ctx.Done():
@@ -241,6 +243,9 @@ type Status struct {
 	Slowed    bool                // acknowledgements are delayed, as too many events wait
 	Full      bool                // events are refused, as far too many wait
 	Missed    []MissedBy          // what packs have missed, by name
+	Ceiling   float64             // calls per second at most, by configuration; 0: no limit
+	Rate      float64             // calls per second at most, now; 0: no limit
+	Learned   bool                // Rate is learned from Chert's 429s, and below the ceiling
 	// CatchUp is since when calls wait for missed events, and CatchUpEnds when they do no
 	// longer; zero: they don't.
 	CatchUp, CatchUpEnds time.Time
@@ -266,6 +271,8 @@ func (e *Engine) Status() Status {
 	if err := e.c.Store.Healthy(); err != nil {
 		st.Failing = err.Error()
 	}
+	st.Ceiling = e.gov.Ceiling()
+	st.Rate, st.Learned = e.gov.Rate()
 	st.CatchUp, st.CatchUpEnds = e.Gap()
 	st.Outage, st.LastCall = e.callHealth.outage()
 	st.Confirmed = e.callHealth.lastConfirmed()

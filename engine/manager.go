@@ -171,7 +171,7 @@ func (m *manager) addDemotion(pack string, d demotion) {
 
 // change applies changed settings one by one: a rejected one keeps its previous value.
 func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
-	m.eng.gov.SetCeiling(c.Rate, c.Burst)
+	m.eng.changeRate(c.Rate, c.Burst, c.Adaptive)
 	m.eng.setRetention(c.Retention)
 	errs := []error{m.client.SetSigningSecret(c.SigningSecret)}
 	m.eng.calls.ProbeNow()

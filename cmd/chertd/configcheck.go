@@ -25,7 +25,6 @@ import (
 // check reports values with which chertd can't run although each has the right type. d
 // has the positions of the values, and has already reported those of the wrong type.
 func (c *Config) check(d *decoder) {
-	broken := d.diags.Errors()
 	c.checkChert(d)
 	c.checkSources(d)
 	c.checkRules(d)
@@ -33,9 +32,6 @@ func (c *Config) check(d *decoder) {
 	c.checkControl(d)
 	oneOf(d, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(d, "log.format", c.Log.Format, "text", "json")
-	if !broken {
-		c.checkBuild(d)
-	}
 }
 
 func (c *Config) checkChert(d *decoder) {

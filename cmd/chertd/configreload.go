@@ -22,7 +22,7 @@ import (
 // restart. A key stands for everything below it.
 var (
 	reloadable = []string{
-		"chert.signing_secret", "chert.rate.limit", "chert.rate.burst",
+		"chert.signing_secret", "chert.rate",
 		"sources.webhook.secrets", "sources.webhook.tolerance", "sources.webhook.max_body", "sources.webhook.max_header",
 		"rules.timezone", "rules.country", "rules.gate", "rules.packs",
 		"store.retention", "store.raw",
@@ -30,7 +30,7 @@ var (
 		"log.level", "log.message_text",
 	}
 	restartOnly = []string{
-		"chert.base_url", "chert.tenant", "chert.auth", "chert.timeout", "chert.concurrency", "chert.rate.adaptive",
+		"chert.base_url", "chert.tenant", "chert.auth", "chert.timeout", "chert.concurrency",
 		"sources.webhook.listen", "sources.webhook.path", "sources.stream", "sources.catchup",
 		"rules.dir", "rules.watch",
 		"store.url",

@@ -25,6 +25,8 @@ func (f filling) fill(v reflect.Value, field string) {
 		v.SetString(f.text)
 	case reflect.Bool:
 		v.SetBool(f.bools)
+	case reflect.Float64:
+		v.SetFloat(1.5)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(7)
 	case reflect.Struct:

@@ -117,7 +117,7 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 			BaseURL: c.Chert.BaseURL, Tenant: c.Chert.Tenant, Auth: c.Chert.Auth,
 			SigningSecret: c.Chert.SigningSecret.Reveal(), Timeout: c.Chert.Timeout,
 		},
-		Rate: c.Chert.Rate.Limit, Burst: c.Chert.Rate.Burst, Concurrency: c.Chert.Concurrency,
+		Rate: c.Chert.Rate.Limit, Burst: c.Chert.Rate.Burst, Adaptive: c.Chert.Rate.Adaptive, Concurrency: c.Chert.Concurrency,
 		Retention: c.retention(),
 		Webhook: engine.Webhook{
 			Listen: hook.Listen, Path: hook.Path, Secrets: reveal(hook.Secrets),
@@ -137,7 +137,7 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 func (c *Config) changes(log *slog.Logger) engine.Changes {
 	return engine.Changes{
 		Rules: c.ruleOptions(), Gate: c.gate(log), WebhookSecrets: reveal(c.Sources.Webhook.Secrets), SigningSecret: c.Chert.SigningSecret.Reveal(),
-		Rate: c.Chert.Rate.Limit, Burst: c.Chert.Rate.Burst, Retention: c.retention(),
+		Rate: c.Chert.Rate.Limit, Burst: c.Chert.Rate.Burst, Adaptive: c.Chert.Rate.Adaptive, Retention: c.retention(),
 		Tolerance: c.Sources.Webhook.Tolerance, MaxBody: int64(c.Sources.Webhook.MaxBody), MaxHeader: int64(c.Sources.Webhook.MaxHeader),
 		Token: c.Control.Token.Reveal(), Hosts: c.Control.Hosts,
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chertd/engine"
 	"chertd/engine/control"
 )
 
@@ -88,6 +89,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 		line("stream", "%s; %s, %s known already%s", streamState(t, now), many(t.Events, "event"), thousands(t.Known), lagOf(&t.Lag, now))
 	}
 	line("calls", "%s; %s", choose(s.Paused, "PAUSED", choose(len(s.NoCalls) > 0, "NOT MADE", "going out")), lastConfirmed(s.Calls.LastConfirmed, now))
+	if c := s.Calls; c.Learned > 0 {
+		line("", "%s", learnedRate(c))
+	}
 	for _, why := range s.NoCalls {
 		line("", "%s", why)
 	}
@@ -117,6 +121,15 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// learnedRate returns, in words, the rate that calls keep to because of 429s.
+func learnedRate(c control.Calls) string {
+	s := "at most " + engine.PerSecond(c.Learned) + "/s: learned from Chert's 429s"
+	if c.Ceiling > 0 {
+		s += "; ceiling " + engine.PerSecond(c.Ceiling) + "/s"
+	}
+	return s
 }
 
 // caughtUp returns, in words, how far the events log is read.

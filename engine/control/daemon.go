@@ -251,6 +251,8 @@ type Calls struct {
 	Fix     string    `json:"fix,omitempty"`
 	// LastConfirmed is when Chert last confirmed a call; zero: not since the start.
 	LastConfirmed time.Time `json:"last_confirmed,omitzero"`
+	Ceiling       float64   `json:"ceiling"`                // calls per second, chert.rate.limit; 0: none
+	Learned       float64   `json:"learned_rate,omitempty"` // calls per second at most, if 429s have shown that it is less
 	// Lines has the phone lines whose calls have stopped because they fail.
 	Lines []LineStop `json:"lines,omitempty"`
 }

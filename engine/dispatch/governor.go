@@ -14,7 +14,9 @@ import (
 // called from many goroutines.
 type Governor struct {
 	mu       sync.Mutex
-	bucket   bucket
+	bucket   bucket // the ceiling
+	adaptive bool   // calls keep below the learned limit as well
+	learner  learner
 	pause    Pause     // the last one
 	moments  int       // 429s since the last success; those of one moment count once
 	stop     *Stop     // nil: calls go out
@@ -25,7 +27,10 @@ type Governor struct {
 
 // Permit is the permission for one call. It ends with Return or with Answered.
 type Permit struct {
-	probe *Stop // the stop whose probe this call is
+	probe *Stop     // the stop whose probe this call is
+	n     int64     // its number; 0: it is no request of this governor
+	at    time.Time // when it was admitted
+	pace  float64   // the learned pace at that time; 0: none
 }
 
 // NewGovernor returns a governor with a ceiling of limit calls per second, in bursts
@@ -43,6 +48,13 @@ func (g *Governor) SetCeiling(limit float64, burst int) {
 	g.bucket.tokens = min(g.bucket.tokens, g.bucket.burst)
 }
 
+// Ceiling returns how many requests the ceiling permits per second; 0: there is none.
+func (g *Governor) Ceiling() float64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.bucket.rate
+}
+
 // Admit returns a permit for one call, or how long to wait before the next try.
 func (g *Governor) Admit(now time.Time) (permit Permit, wait time.Duration) {
 	g.mu.Lock()
@@ -50,12 +62,13 @@ func (g *Governor) Admit(now time.Time) (permit Permit, wait time.Duration) {
 	if wait := g.wait(now); wait > 0 {
 		return Permit{}, wait
 	}
-	g.bucket.take()
+	permit = Permit{probe: g.stop, at: now}
+	permit.n, permit.pace = g.take(now)
 	if g.stop != nil {
 		g.stop.probing = true
 		g.stop.probes++
 	}
-	return Permit{probe: g.stop}, 0
+	return permit, 0
 }
 
 // Wait returns how long it is until Admit returns a permit; 0: it would now.
@@ -78,7 +91,25 @@ func (g *Governor) wait(now time.Time) time.Duration {
 			return wait
 		}
 	}
-	return g.bucket.wait(now)
+	return g.paced(now)
+}
+
+// paced returns how long the rate lets a request wait. It is called with mu held.
+func (g *Governor) paced(now time.Time) time.Duration {
+	wait := g.bucket.wait(now)
+	if g.adaptive {
+		wait = max(wait, g.learner.wait(now))
+	}
+	return wait
+}
+
+// take takes a place under the rate. It is called with mu held.
+func (g *Governor) take(now time.Time) (n int64, pace float64) {
+	g.bucket.take()
+	if !g.adaptive {
+		return 0, 0
+	}
+	return g.learner.send(now)
 }
 
 // Spend takes a place under the rate for a request that is not a call of a chat, and
@@ -99,8 +130,8 @@ func (g *Governor) Spend(now time.Time, half bool) (wait time.Duration, retry bo
 		}
 	}
 	g.spent = now
-	wait = g.bucket.wait(now)
-	g.bucket.take()
+	wait = g.paced(now)
+	g.take(now)
 	return wait, false
 }
 
@@ -118,6 +149,7 @@ func (g *Governor) Return(permit Permit) {
 	defer g.mu.Unlock()
 	permit.end()
 	g.bucket.tokens = min(g.bucket.tokens+1, g.bucket.burst)
+	g.learner.takeBack(permit.n)
 }
 
 // Answered notes the answer to the call of a chat; err is nil for success.
@@ -139,12 +171,18 @@ func (g *Governor) Answered(now time.Time, permit Permit, chat string, err *cher
 	case probe:
 		g.stop.next.after(now, 0) // no answer: nothing is known
 	}
+	if answered && !limited(err) && permit.n > 0 {
+		g.learner.accept(permit.n)
+	}
 	if answered {
 		g.strays.Answered(now, chat)
 		g.answered = now
 	}
 	switch {
 	case limited(err):
+		if g.adaptive && permit.n > 0 {
+			g.learner.refuse(permit.n, permit.at, permit.pace)
+		}
 		g.hold(now, err)
 	case answered:
 		g.moments = 0

@@ -111,3 +111,44 @@ const asksPerPlace = 2
 // retryReady is how soon a failed read of what is due, from the store or from a
 // chat, is repeated.
 const retryReady = time.Second
+
+// Limits of a learner. They were found by the simulation of TestGovernorLearnsTheLimit over
+// buckets and windows, whose budgets are 95% of the limit and 1% of calls answered 429.
+const (
+	// window is the length in seconds of the windows that limits are expected to have.
+	window = 60
+	// leastUnsure and mostUnsure bound the uncertainty of a limit, as a share of it. The
+	// least is that of 200 calls.
+	leastUnsure = 0.005
+	mostUnsure  = 0.125
+	// startMargin is how far the hold is below a new limit, as a share of it. It grows up
+	// to mostMargin with 429s below the limit, which the jitter of the network causes
+	// where the server's burst is one call, and shrinks to minMargin with those above it.
+	startMargin = 0.015
+	minMargin   = 0.01
+	mostMargin  = 0.06
+	// lateness is how late a timer may be for calls to catch up, in seconds.
+	lateness = 0.2
+	// echo is how many calls may be accepted before a 429 that still belongs to the moment
+	// before it.
+	echo = 5
+	// mostHits is how many 429s of a moment lengthen the hold at most.
+	mostHits = 3
+	// holdCalls is how many calls a hold has if the limit is known well: more than twice as
+	// many as one 429 may be 1% of, as a moment may have several.
+	holdCalls = 220
+	// A hold lasts for holdPauses pauses, so that they cost a thirtieth, but within these
+	// bounds in seconds.
+	holdPauses = 30
+	leastHold  = 90
+	mostHold   = 600
+	// oldLimit is the age from which a limit is probed sooner, and in larger steps.
+	oldLimit = time.Hour
+)
+
+// levelLength is how long a level of a climb lasts, and shortestRun how long requests must
+// wait for the pace to count towards it. Shorter bursts fit into the server's.
+var (
+	levelLength = stretch{10, 20}
+	shortestRun = stretch{5, 5}
+)

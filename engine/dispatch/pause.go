@@ -31,6 +31,7 @@ func (g *Governor) hold(now time.Time, err *chert.Error) {
 	}
 	if until := now.Add(wait); until.After(g.pause.Until) {
 		g.pause = Pause{Asked: now, Until: until, Why: err.Message}
+		g.learner.rest(now, until, err.RetryAfter > 0)
 	}
 }
 
@@ -42,6 +43,9 @@ func (g *Governor) Limited(now time.Time, err *chert.Error) bool {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.adaptive {
+		g.learner.refuse(g.learner.sent, now, g.learner.pace.rate)
+	}
 	g.hold(now, err)
 	return true
 }

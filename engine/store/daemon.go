@@ -39,6 +39,11 @@ type Daemon interface {
 	SetUnsupportedLine(ctx context.Context, l UnsupportedLine) error
 	// DropUnsupportedLine removes a line. It ignores an unknown one.
 	DropUnsupportedLine(ctx context.Context, line string) error
+	// LearnedRate returns the rate that was learned for the calls of a credential; its
+	// zero value if none is kept.
+	LearnedRate(ctx context.Context, credential string) (LearnedRate, error)
+	// SetLearnedRate sets the learned rate of a credential.
+	SetLearnedRate(ctx context.Context, credential string, r LearnedRate) error
 
 	// ScheduleDone returns the time until which the runs of a schedule are done. It
 	// is zero if none is kept, or the one that is kept has expired by now.
@@ -73,4 +78,11 @@ type UnsupportedLine struct {
 	Since   time.Time // when Chert first answered so
 	Until   time.Time // until then reads of the line end without a call; then one tries
 	TraceID string    // of Chert's last answer
+}
+
+// LearnedRate is the rate at which Chert accepts calls, learned from its 429s.
+type LearnedRate struct {
+	Rate   float64   // calls per second; 0: nothing is learned
+	Unsure float64   // by how much Rate may be wrong, as a share of it
+	At     time.Time // of the last 429 that it was learned from
 }

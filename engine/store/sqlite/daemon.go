@@ -28,6 +28,9 @@ var (
 	upsertUnsupported = declare(`INSERT INTO unsupported_lines (line, since_at, until_at, trace_id) VALUES (?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET since_at = excluded.since_at, until_at = excluded.until_at, trace_id = excluded.trace_id`)
 	deleteUnsupported = declare(`DELETE FROM unsupported_lines WHERE line = ?`)
+	upsertLearnedRate = declare(`INSERT INTO learned_rates (credential, rate, unsure, learned_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET rate = excluded.rate, unsure = excluded.unsure, learned_at = excluded.learned_at`)
+	selectLearnedRate = declare(`SELECT rate, unsure, learned_at FROM learned_rates WHERE credential = ?`)
 
 	upsertSchedule = declare(`INSERT INTO schedules (pack, rule, every, done_until, expires_at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET done_until = excluded.done_until, expires_at = excluded.expires_at`)
@@ -119,6 +122,22 @@ func (s *Store) SetUnsupportedLine(ctx context.Context, l store.UnsupportedLine)
 // DropUnsupportedLine implements store.Daemon.
 func (s *Store) DropUnsupportedLine(ctx context.Context, line string) error {
 	return s.write(ctx, "forget a line without mark-read", deleteUnsupported, line)
+}
+
+// LearnedRate implements store.Daemon.
+func (s *Store) LearnedRate(ctx context.Context, credential string) (r store.LearnedRate, err error) {
+	err = s.read(ctx, "read the learned rate of calls", func(c *conn) error {
+		return c.query(ctx, selectLearnedRate, func(row []driver.Value) error {
+			r = store.LearnedRate{Rate: floatOf(row[0]), Unsure: floatOf(row[1]), At: timeOf(row[2])}
+			return nil
+		}, credential)
+	})
+	return r, err
+}
+
+// SetLearnedRate implements store.Daemon.
+func (s *Store) SetLearnedRate(ctx context.Context, credential string, r store.LearnedRate) error {
+	return s.write(ctx, "store the learned rate of calls", upsertLearnedRate, credential, r.Rate, r.Unsure, micros(r.At))
 }
 
 // ScheduleDone implements store.Daemon.

@@ -113,14 +113,16 @@ var samples = map[*statement][]driver.Value{
 	upsertCallPause: {"credential", int64(1), int64(2), nil},
 	selectCallPause: {"credential"},
 	upsertLineStop:  {"credential", "line", int64(1), int64(4001), int64(502), nil, nil}, deleteLineStop: {"credential", "line"}, selectLineStops: {"credential"},
-	upsertSchedule:  {"pack", "rule 5", "1h", int64(5), nil},
-	deleteSchedule:  {"pack", "rule 5", "1h"},
-	selectSchedule:  {"pack", "rule 5", "1h", int64(5)},
-	upsertReadCount: {"pack 5", int64(1), int64(300), int64(5)},
-	selectReadCount: {"pack 5"},
-	upsertReadCall:  {"pack 5", int64(5), int64(1), int64(5)},
-	deleteReadCall:  {"pack 5", int64(5)},
-	selectReadCalls: {"pack 5"},
+	upsertLearnedRate: {"credential", 4.8, 0.005, int64(1)},
+	selectLearnedRate: {"credential"},
+	upsertSchedule:    {"pack", "rule 5", "1h", int64(5), nil},
+	deleteSchedule:    {"pack", "rule 5", "1h"},
+	selectSchedule:    {"pack", "rule 5", "1h", int64(5)},
+	upsertReadCount:   {"pack 5", int64(1), int64(300), int64(5)},
+	selectReadCount:   {"pack 5"},
+	upsertReadCall:    {"pack 5", int64(5), int64(1), int64(5)},
+	deleteReadCall:    {"pack 5", int64(5)},
+	selectReadCalls:   {"pack 5"},
 }
 
 var sampleChat = []driver.Value{nil, int64(5), nil, int64(0), int64(5), int64(5), nil, nil, "{}", "chat 5"}
@@ -319,6 +321,8 @@ func (m *machine) run(t *testing.T, sql string, args []driver.Value) int {
 			m.check(t, sqlite3.Xsqlite3_bind_null(m.tls, stmt, at))
 		case int64:
 			m.check(t, sqlite3.Xsqlite3_bind_int64(m.tls, stmt, at, v))
+		case float64:
+			m.check(t, sqlite3.Xsqlite3_bind_double(m.tls, stmt, at, v))
 		case string:
 			m.check(t, sqlite3.Xsqlite3_bind_text(m.tls, stmt, at, m.text(t, v), int32(len(v)), 0))
 		case []byte:

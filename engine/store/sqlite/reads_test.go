@@ -56,6 +56,7 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 	"Early":       func(s *Store, ctx context.Context) (any, error) { return s.Early(ctx, 9) },
 	"LineStops":   func(s *Store, ctx context.Context) (any, error) { return s.LineStops(ctx, "acme") },
 	"CallPause":   func(s *Store, ctx context.Context) (any, error) { return s.CallPause(ctx, "acme") },
+	"LearnedRate": func(s *Store, ctx context.Context) (any, error) { return s.LearnedRate(ctx, "acme") },
 	"MissedPacks": func(s *Store, ctx context.Context) (any, error) { return s.MissedPacks(ctx) },
 	"Missed": func(s *Store, ctx context.Context) (any, error) {
 		return s.Missed(ctx, store.Shard{Of: 1}, []string{"q"}, 0, time.Unix(0, 0), 9)
@@ -128,6 +129,7 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 		s.SetLineStop(ctx, "acme", store.LineStop{Line: "+14155550100", Since: someTime, Code: 4001, HTTP: 502, Error: "x", TraceID: "t"}),
 		s.SetUnsupportedLine(t.Context(), store.UnsupportedLine{Line: "L", Since: someTime, Until: someTime}),
 		s.SetCallPause(ctx, "acme", store.CallPause{Asked: someTime, Until: someTime, Why: "x"}),
+		s.SetLearnedRate(ctx, "acme", store.LearnedRate{Rate: 4.8, Unsure: 0.01, At: someTime}),
 	} {
 		if err != nil {
 			t.Fatal(err)

@@ -103,3 +103,8 @@ func decode(column driver.Value, v any, what string) error {
 	}
 	return nil
 }
+
+func floatOf(v driver.Value) float64 {
+	f, _ := v.(float64)
+	return f
+}

@@ -19,6 +19,7 @@ var daemonTests = map[string]func(*testing.T, *bench){
 	"the progress of schedules is kept":              schedules,
 	"any schedule and count of reads is read back":   anySchedule,
 	"counted reads are kept by place":                readCounts,
+	"learned rates are kept by credential":           learnedRates,
 }
 
 func paused(t *testing.T, b *bench) {
@@ -81,6 +82,28 @@ func lineStops(t *testing.T, b *bench) {
 	b.reopen()
 	check("a", unknown)
 	check("b", one)
+}
+
+func learnedRates(t *testing.T, b *bench) {
+	check := func(credential string, want store.LearnedRate) {
+		t.Helper()
+		got, err := b.s.LearnedRate(t.Context(), credential)
+		b.must(err)
+		b.equal("learned rate of "+credential, got, want)
+	}
+	check("a", store.LearnedRate{})
+	first := store.LearnedRate{Rate: 4.84, Unsure: 0.005, At: noon}
+	second := store.LearnedRate{Rate: 1.0 / 3, Unsure: 0.125, At: noon.Add(time.Hour)}
+	b.must(b.s.SetLearnedRate(t.Context(), "a", first))
+	b.must(b.s.SetLearnedRate(t.Context(), "b", second))
+	b.reopen()
+	check("a", first)
+	check("b", second)
+	b.must(b.s.SetLearnedRate(t.Context(), "a", second))
+	check("a", second)
+	b.must(b.s.SetLearnedRate(t.Context(), "a", store.LearnedRate{}))
+	check("a", store.LearnedRate{})
+	check("c", store.LearnedRate{})
 }
 
 func clockOffset(t *testing.T, b *bench) {

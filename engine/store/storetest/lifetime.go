@@ -67,6 +67,8 @@ func closed(t *testing.T, b *bench) {
 		"SetPause":    func() error { return b.s.SetCallPause(ctx, "c", store.CallPause{}) },
 		"LineStops":   func() error { _, err := b.s.LineStops(ctx, "c"); return err },
 		"SetLineStop": func() error { return b.s.SetLineStop(ctx, "c", store.LineStop{Line: "l", Since: noon}) },
+		"LearnedRate": func() error { _, err := b.s.LearnedRate(ctx, "c"); return err },
+		"SetLearned":  func() error { return b.s.SetLearnedRate(ctx, "c", store.LearnedRate{}) },
 		"LogCursor":   func() error { _, err := b.s.LogCursor(ctx, "log"); return err },
 		"SetCursor":   func() error { return b.s.SetLogCursor(ctx, "log", noon) },
 		"AppendEarly": func() error { _, err := b.s.AppendEarly(ctx, []turn.Arrival{arrival("e2", "c1")}); return err },

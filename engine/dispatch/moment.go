@@ -1,0 +1,85 @@
+package dispatch
+
+import "time"
+
+// moment has the 429s of one moment: those of requests that were in flight together, and
+// those that follow until a request is accepted again. They count once.
+type moment struct {
+	n     int64     // number of the first request that was refused; 0: there is no moment now
+	at    time.Time // when it went out
+	pace  float64   // by which it went out; 0: by none
+	count int       // 429s
+	climb climb     // as it was
+}
+
+// refuse notes a 429 of the request with the number n that went out at a time by a pace.
+func (l *learner) refuse(n int64, at time.Time, pace float64) {
+	m := &l.moment
+	switch {
+	case m.n == 0 && n <= l.known:
+		l.void(n) // its moment has passed
+		return
+	case m.n == 0:
+		*m = moment{n: n, at: at, pace: pace, climb: l.climb}
+		l.setPace()
+	case n < m.n:
+		m.n, m.at, m.pace = n, at, pace
+	}
+	m.count++
+	l.known = l.sent
+	if !l.last.set() && (l.limit <= 0 || l.guessed) {
+		l.guess()
+	}
+}
+
+// guess sets a limit to begin with, by what was accepted until the first moment. It is no
+// measurement.
+func (l *learner) guess() {
+	calls, _, seconds := l.first.accepted(l.moment.n-1, l.moment.at)
+	l.guessed = true
+	l.limit = max(calls, 1) / max(1, seconds)
+	l.unsure, l.low, l.margin = mostUnsure, 1, startMargin
+	l.setRate()
+}
+
+// accept notes that the request with the number n was answered, and not by a 429. If it
+// went out after the pause, the moment is over.
+func (l *learner) accept(n int64) {
+	if l.moment.n > 0 && n > l.known {
+		l.conclude()
+	}
+}
+
+// conclude learns from the moment that is over.
+func (l *learner) conclude() {
+	m := l.moment
+	l.moment = moment{}
+	calls, rate, seconds := l.last.accepted(m.n-1, l.resume)
+	void := int64(m.count - 1)
+	if l.last.set() && (calls <= 0 || calls < echo && l.low == 0 && !l.echoed) {
+		l.echoed = true
+		l.hit += m.count
+		l.last.void += void + 1
+		l.change.void += void + 1
+		l.setPace()
+		return
+	}
+	l.echoed = false
+	if l.hit > 0 {
+		l.hits += (min(float64(l.hit), mostHits) - l.hits) / 4
+	}
+	l.hit = m.count
+	l.measure(&m)
+	l.last = span{from: l.resume, n: m.n, void: void}
+	if l.change.n == m.n {
+		l.change = l.last
+	} else {
+		l.change.void += void + 1
+	}
+	l.proven = 0
+	if seconds >= window {
+		l.proven = rate
+	}
+	l.resting, l.at = 0, m.at
+	l.setPace()
+}
