@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -323,12 +324,8 @@ func (b *batch) commit(ctx context.Context) error {
 func (b *batch) publish() {
 	b.s.keepLent(b)
 	again := b.s.publish(b.chats)
-	for _, c := range b.chats {
-		b.s.e.setDue(c)
-	}
-	for _, c := range again {
-		b.s.e.setDue(c)
-	}
+	b.s.e.setAllDue(slices.Collect(maps.Values(b.chats)))
+	b.s.e.setAllDue(again)
 	for id, places := range b.places {
 		b.s.places[id] = places
 	}

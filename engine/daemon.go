@@ -54,6 +54,7 @@ type Daemon struct {
 	Observe  func(Observation)
 	open     func() (store.Store, error) // for tests; nil: sqlite.Open
 	refusing func(Addresses)             // for tests: called with the addresses that refuse requests
+	jitter   func() float64              // for tests; nil: rand.Float64
 
 	// Started, if set, is called once, with the addresses in use.
 	Started func(Addresses)
@@ -147,6 +148,20 @@ func (d Daemon) Run(ctx context.Context) error {
 		}
 	})
 	defer closeStore()
+	m, paused, err := d.prepare(ctx, st)
+	if err != nil {
+		return err
+	}
+	servers, addresses, err := d.listen(m)
+	if err != nil {
+		return err
+	}
+	return d.serve(ctx, m, paused, servers, addresses, closeStore)
+}
+
+// prepare makes what runs on an open store. Calls are paused until serve has the rules live;
+// paused tells whether they stay paused then.
+func (d *Daemon) prepare(ctx context.Context, st store.Store) (m *manager, paused bool, err error) {
 	if d.Shards <= 0 {
 		d.Shards = defaultShards
 	}
@@ -155,25 +170,29 @@ func (d Daemon) Run(ctx context.Context) error {
 	d.API.Now, d.API.MaxConns = clock.Now, d.Concurrency+1 // one reads the events log
 	offset, err := st.ClockOffset(ctx)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
 	clock.Restore(offset)
+	jitter := d.jitter
+	if jitter == nil {
+		jitter = rand.Float64
+	}
 	client, err := chert.New(d.API)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
 	caller := dispatch.NewClient(client, keepOffset(clock, st, d.Log), d.Log)
-	m, err := newManager(&d, Config{
+	m, err = newManager(d, Config{
 		Store:  st,
 		Caller: caller,
-		Now:    d.Now, Jitter: rand.Float64, Log: d.Log,
+		Now:    d.Now, Jitter: jitter, Log: d.Log,
 		Shards: d.Shards, Rate: d.Rate, Burst: d.Burst, Adaptive: d.Adaptive,
 		Concurrency: d.Concurrency, Timeout: d.API.Timeout, Retention: d.Retention,
 		Credential: d.API.Tenant + " " + d.API.BaseURL, BaseURL: d.API.BaseURL,
 		Observe: d.Observe, chertNow: clock.Now,
 	}, st, client, clock)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
 	if d.CatchUp.Every > 0 {
 		m.catchUp.Store(d.newCatchUp(m.eng, caller, m.clock))
@@ -183,29 +202,25 @@ func (d Daemon) Run(ctx context.Context) error {
 	if d.Stream {
 		m.stream = d.newStream(m.eng, caller, clock, m.missed)
 	}
-	paused, err := st.Paused(ctx)
+	paused, err = st.Paused(ctx)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
 	if paused {
 		d.Log.Warn("calls are still paused from before the restart", "hint", "chertd resume")
 	}
 	if err := m.eng.restorePause(ctx); err != nil {
-		return err
+		return nil, false, err
 	}
 	if err := m.eng.restoreLines(ctx); err != nil {
-		return err
+		return nil, false, err
 	}
 	if err := m.eng.restoreLearned(ctx); err != nil {
-		return err
+		return nil, false, err
 	}
 	// Actions of packs that are off or gone are dropped before any call goes out.
 	m.eng.Pause(true)
-	servers, addresses, err := d.listen(m)
-	if err != nil {
-		return err
-	}
-	return d.serve(ctx, m, paused, servers, addresses, closeStore)
+	return m, paused, nil
 }
 
 // serve runs everything until ctx ends or a server fails, and then closes the store. With

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -63,12 +64,8 @@ func (s *shard) lend(b *batch) {
 		s.chats.pinned[id] = true
 	}
 	s.mu.Unlock()
-	for _, c := range b.chats {
-		s.e.setDue(c)
-	}
-	for _, c := range again {
-		s.e.setDue(c)
-	}
+	s.e.setAllDue(slices.Collect(maps.Values(b.chats)))
+	s.e.setAllDue(again)
 	clear(b.chats)
 }
 
@@ -87,9 +84,7 @@ func (s *shard) keepLent(b *batch) {
 		}
 	}
 	s.mu.Unlock()
-	for _, c := range due {
-		s.e.setDue(c)
-	}
+	s.e.setAllDue(due)
 }
 
 // noteHandedOut notes in the batch's work that a call of a chat was handed out since the

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"chertd/engine/dispatch"
@@ -78,6 +80,15 @@ func (e *Engine) setDue(c *chat.Chat) {
 	}
 	e.callsDue.Set(dispatch.Pick{Chat: c.ID, Line: c.Line, Due: call, Retry: c.Retry.Attempts > 0})
 	e.timersDue.Set(c.ID, c.NextTimer())
+}
+
+// setAllDue is setDue for the chats of a batch, which it sorts: calls that are due at the same time
+// go out in the order of their chats' newest events.
+func (e *Engine) setAllDue(chats []*chat.Chat) {
+	slices.SortFunc(chats, func(a, b *chat.Chat) int { return cmp.Or(cmp.Compare(a.Newest, b.Newest), cmp.Compare(a.ID, b.ID)) })
+	for _, c := range chats {
+		e.setDue(c)
+	}
 }
 
 // unlimited implements turn.Places for calls of packs without limits.reads.

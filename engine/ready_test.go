@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"chertd/engine/chert"
+	"chertd/engine/dispatch"
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -568,4 +569,35 @@ func callsAndVetoes(t *testing.T, w *witness, name, pack string, seed uint64) (m
 	}
 	t.Logf("%s, seed %d: %d calls, %d in flight together, %d reads vetoed", name, seed, len(w.calls), w.most, vetoed)
 	return len(w.calls), vetoed
+}
+
+// Calls of one batch that are due at the same time go out in the order of their events.
+func TestCallsDueTogetherGoOutInOrder(t *testing.T) {
+	t.Parallel()
+	r, _ := readyRig(t, "p.lua", words)
+	next := func() (dispatch.Pick, bool) {
+		t.Helper()
+		pick, _, ok, err := r.eng.callsDue.Next(ctx, time.Now(), func(string) bool { return true }, func(string) int { return 0 }, func(int) bool { return true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pick, ok
+	}
+	next() // all that the store has is in memory
+	due := time.Now().Add(-time.Second)
+	var chats []*chat.Chat
+	for _, seq := range []int64{3, 5, 1, 4, 2} {
+		id := fmt.Sprint("c", seq)
+		a := chat.Action{ID: chat.ActionID{Seq: seq}, Kind: chat.Read, Chat: id, Status: chat.Waiting, Due: due, Covers: seq}
+		chats = append(chats, &chat.Chat{ID: id, Newest: seq, LastMessageSeq: seq, Waiting: []chat.Action{a}})
+	}
+	r.eng.setAllDue(chats)
+	var order []string
+	for pick, ok := next(); ok; pick, ok = next() {
+		order = append(order, pick.Chat)
+		r.eng.callsDue.Take(pick)
+	}
+	if got := strings.Join(order, " "); got != "c1 c2 c3 c4 c5" {
+		t.Errorf("calls go out in the order %s", got)
+	}
 }

@@ -363,7 +363,7 @@ func shapeOf(t *testing.T, name string) *shape {
 }
 
 // Calls that come for half a minute in two minutes are made at the learned rate while they
-// come, and the idle time in between is no measurement.
+// come, and the idle time in between is not measured.
 func TestGovernorLearnsFromPartTimeLoad(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"bucket 2/s, burst 2 s", "bucket 10/s, burst 2 s", "bucket 50/s, burst 5 s"} {
@@ -386,9 +386,9 @@ func TestGovernorLearnsFromPartTimeLoad(t *testing.T) {
 	}
 }
 
-// A restarted process goes on with the learned rate. Neither the time that it was down nor
+// A restarted process continues with the learned rate. Neither the time that it was down nor
 // the bucket that is full by then is a measurement.
-func TestGovernorGoesOnWithTheLearnedRate(t *testing.T) {
+func TestGovernorContinuesWithTheLearnedRate(t *testing.T) {
 	t.Parallel()
 	for _, down := range []float64{1, 60, 5 * 3600} {
 		l := newLoop(shapeOf(t, "bucket 5/s, burst 2 s"), rand.New(rand.NewPCG(1, 1)))
@@ -458,7 +458,7 @@ func TestGovernorKeepsToTheLowerRate(t *testing.T) {
 }
 
 // 429s of calls that were in flight together, and those until a call is accepted again, are
-// one moment, and a permit that was given back is no call.
+// one moment, and a permit that was given back is not a call.
 func TestGovernorCountsA429OfOneMomentOnce(t *testing.T) {
 	t.Parallel()
 	limit := &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: time.Second}

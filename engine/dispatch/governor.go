@@ -28,7 +28,7 @@ type Governor struct {
 // Permit is the permission for one call. It ends with Return or with Answered.
 type Permit struct {
 	probe *Stop     // the stop whose probe this call is
-	n     int64     // its number; 0: it is no request of this governor
+	n     int64     // its number; 0: it is not a request of this governor
 	at    time.Time // when it was admitted
 	pace  float64   // the learned pace at that time; 0: none
 }

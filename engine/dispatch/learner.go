@@ -41,7 +41,7 @@ type learner struct {
 	echoed  bool  // the last moment had an echo
 
 	pause   float64   // length of the last pause, in seconds
-	told    bool      // Chert named its length
+	named   bool      // Chert named its length
 	resume  time.Time // when it ends
 	resting float64   // length of all pauses since the last moment, in seconds
 
@@ -142,15 +142,15 @@ func (l *learner) takeBack(n int64) {
 	}
 }
 
-// rest notes that no request goes out until a time, because of a 429. With told, Chert has
+// rest notes that no request goes out until a time, because of a 429. With named, Chert has
 // named the time.
-func (l *learner) rest(now, until time.Time, told bool) {
+func (l *learner) rest(now, until time.Time, named bool) {
 	begins := now
 	if l.resume.After(now) {
 		begins = l.resume
 	}
 	l.resting += max(0, until.Sub(begins).Seconds())
-	l.pause, l.resume, l.told = until.Sub(now).Seconds(), until, told
+	l.pause, l.resume, l.named = until.Sub(now).Seconds(), until, named
 	l.pace.last = until
 	// A sliding window has room for one more request than before, and its rhythm is that
 	// of a minute ago: the first request waits longer. Where the limit may be lower, it

@@ -78,7 +78,7 @@ func (l *learner) above(m *moment) {
 	l.limit = max(l.limit, since, changed)
 
 	lately := m.climb.recent(mark{l.resume, m.n, l.idle})
-	if !l.told || l.pause < 2.5/l.pace.rate { // the pause is longer than what was missing
+	if !l.named || l.pause < 2.5/l.pace.rate { // the pause is longer than what was missing
 		lately = (lately + m.climb.recent(mark{m.at, m.n, l.idle})) / 2
 	}
 	rested := l.resting > 0.05*seconds

@@ -32,8 +32,8 @@ func (l *learner) refuse(n int64, at time.Time, pace float64) {
 	}
 }
 
-// guess sets a limit to begin with, by what was accepted until the first moment. It is no
-// measurement.
+// guess sets a limit to begin with, by what was accepted until the first moment. It is not
+// a measurement.
 func (l *learner) guess() {
 	calls, _, seconds := l.first.accepted(l.moment.n-1, l.moment.at)
 	l.guessed = true

@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"slices"
+	"time"
+)
+
+// Waits of the rules in a simulation.
+const (
+	simHoldFor    = 90 * time.Second
+	simLaterAfter = 30 * time.Second
+	simTimerAfter = 20 * time.Second
+)
+
+// simWords is a pack that does what the words of a message say. V is the number of its edit: the
+// word flip is a read for even ones and a veto for odd ones.
+const simWords = `BROKEN
+local V = EDIT
+local function rule(name, run)
+  chert.rule({ name = name, on = "message.received", where = { words = name }, run = function(ev)
+    log.info("ran", { v = V })
+    run(ev)
+  end })
+end
+rule("read", function(ev) chert.mark_read(ev.chat.id) end)
+rule("later", function(ev) chert.mark_read(ev.chat.id, { after = "30s" }) end)
+rule("sure", function(ev) chert.mark_read(ev.chat.id, { even_if_newer = true }) end)
+rule("veto", function(ev) chert.keep_unread(ev.chat.id) end)
+rule("hold", function(ev) chert.hold(ev.chat.id, "90s") end)
+rule("free", function(ev) chert.release(ev.chat.id) end)
+rule("timer", function(ev) chert.set_timer("t", "20s", { id = ev.id }) end)
+rule("flip", function(ev)
+  if V % 2 == 0 then chert.mark_read(ev.chat.id) else chert.keep_unread(ev.chat.id) end
+end)
+chert.on("timer:t", function(ev)
+  log.info("fired", { v = V, id = ev.payload.id })
+  chert.mark_read(ev.chat.id)
+end)
+`
+
+// simCounts counts messages. The second line is left out where rules use no kv.
+const simCounts = `chert.rule({ name = "count", on = "message.received", run = function(ev)
+  ev.state.n = (ev.state.n or 0) + 1
+  KV
+end })
+`
+
+// simRead is a read that a rule requests.
+type simRead struct {
+	rule  string
+	after time.Duration
+	sure  bool // also if something newer comes
+}
+
+// reads returns the reads that an entry requests, and whether it vetoes them and all that wait.
+func (x *simEntry) reads() (reads []simRead, veto bool) {
+	if x.timer != nil {
+		return []simRead{{rule: "timer:t"}}, false
+	}
+	m := x.message
+	if m == nil {
+		return nil, false
+	}
+	if m.has("veto") || m.has("hold") || m.has("flip") && x.edit%2 == 1 {
+		return nil, true
+	}
+	for _, r := range []simRead{{rule: "read"}, {rule: "later", after: simLaterAfter}, {rule: "sure", sure: true}} {
+		if m.has(r.rule) {
+			reads = append(reads, r)
+		}
+	}
+	if m.has("flip") {
+		reads = append(reads, simRead{rule: "flip"})
+	}
+	return reads, false
+}
+
+// supersedes reports whether an entry is a new message that nobody wants to read.
+func (x *simEntry) supersedes() bool {
+	reads, _ := x.reads()
+	return x.message != nil && len(reads) == 0
+}
+
+// asks reports whether an entry requests a read by a rule.
+func (x *simEntry) asks(rule string) bool {
+	reads, _ := x.reads()
+	return slices.ContainsFunc(reads, func(r simRead) bool { return r.rule == rule })
+}
