@@ -149,18 +149,13 @@ func (s *Store) Scrub(ctx context.Context) error {
 }
 
 // zerosFor returns how many bytes a row of scrub must have to fill a number of overflow pages
-// to their ends: SQLite leaves the rest of the last one as it was. A row has
-// min-local bytes in its own page then, by https://sqlite.org/fileformat2.html#ovflpgs
-// ("B-tree Cell Format"), and the rest of its record in pages that each begin with a number of
-// 4 bytes.
+// to their ends: SQLite leaves the rest of the last one as it was. A row keeps at least
+// minLocal bytes in its own page, with the few of its header that are too many for the
+// others, each of which begins with a number of 4 bytes:
+// https://sqlite.org/fileformat2.html, "B-tree Cell Format".
 func zerosFor(pages, size int64) int64 {
 	minLocal := (size-12)*32/255 - 23
-	n := minLocal + pages*(size-4)
-	header := int64(1 + 1 + 1) // its length, NULL for the rowid, the type of the blob
-	for kind := 2*n + 12; kind >= 128; kind >>= 7 {
-		header++
-	}
-	return n - header
+	return minLocal + pages*(size-4)
 }
 
 // freePages returns how many pages of the file are free, and their size in bytes.

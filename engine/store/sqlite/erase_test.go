@@ -101,3 +101,25 @@ func TestErasedTextsLeaveTheFiles(t *testing.T) {
 		t.Errorf("%d pages are free, %v: what was overwritten is used again", free, err)
 	}
 }
+
+// The row of zeros for a number of free pages fills them to their ends.
+func TestZerosFillWholePages(t *testing.T) {
+	t.Parallel()
+	for _, pages := range []int64{1, 2, 3, 64, scrubPages} {
+		s := openInside(t)
+		if _, err := s.writer.conn.exec(insertScrub, zerosFor(pages, 4096)); err != nil {
+			t.Fatal(err)
+		}
+		var full int64
+		unused := &statement{sql: "SELECT unused FROM dbstat WHERE name = 'scrub' AND pagetype = 'overflow'"}
+		err := s.writer.conn.query(t.Context(), unused, func(row []driver.Value) error {
+			if full++; intOf(row[0]) != 0 {
+				t.Errorf("%d pages: %d bytes of one are not overwritten", pages, intOf(row[0]))
+			}
+			return nil
+		})
+		if err != nil || full != pages {
+			t.Errorf("%d pages: the row has %d (%v)", pages, full, err)
+		}
+	}
+}
