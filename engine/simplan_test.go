@@ -29,7 +29,6 @@ type simStep struct {
 	kind  simKind
 	chat  string
 	texts []string // of messages, each a moment after the one before
-	code  int      // of a fault
 	fault chertsim.FailRule
 	air   simAir
 	late  chertsim.Mischief
