@@ -350,6 +350,8 @@ func (c *matrixCase) operate(ctx context.Context, what string, command func(stri
 			c.sim.SetSkew(c.skew)
 		case "prune":
 			command("prune")
+		case "aside":
+			command("aside")
 		case "ignore":
 			c.editor.write(".chertignore", fmt.Sprintf("# %d\n*.nothing\n", c.load.count()))
 		case "spare":

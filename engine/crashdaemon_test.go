@@ -25,7 +25,7 @@ import (
 // matrixDaemon runs a daemon with all points until it is killed, or its standard input ends.
 // It prints "ready ADDRESS" with the address of its webhook, then one line for each command
 // that it reads: "settle N" waits until the events e0 … eN-1 and all that follows from them
-// are done, "prune" removes old rows, "hits" prints the counts of the points. At its end it
+// are done, "prune" removes old rows, "aside" writes what no event causes, "hits" prints the counts of the points. At its end it
 // prints the counts, too.
 func matrixDaemon(dir string) error {
 	p, err := pointsOfEnv()
@@ -120,6 +120,8 @@ func (m *matrixProcess) commands(ctx context.Context) {
 			}
 		case "prune":
 			err = m.prune(ctx)
+		case "aside":
+			err = m.aside(ctx)
 		case "hits":
 			if err := m.report(); err != nil {
 				fmt.Fprintln(os.Stderr, err)
@@ -177,6 +179,18 @@ func (m *matrixProcess) unsettled(ctx context.Context, have, n int) (int, string
 		return have, fmt.Sprintf("%d events are pending, actions are %v, early %v, timers %v", stats.Pending, stats.Actions, early, timers)
 	}
 	return have, ""
+}
+
+// aside writes what commands and failing calls write.
+func (m *matrixProcess) aside(ctx context.Context) error {
+	const other = "another credential" // than that of the daemon, which has its own rows
+	line := store.UnsupportedLine{Line: "+19995550100", Since: time.Now(), Until: time.Now()}
+	_, err := m.st.EraseTexts(ctx, []int64{1})
+	return errors.Join(
+		m.st.SetLineStop(ctx, other, store.LineStop{Line: line.Line, Since: line.Since}),
+		m.st.SetUnsupportedLine(ctx, line), m.st.DropUnsupportedLine(ctx, line.Line),
+		m.st.SetLearnedRate(ctx, other, store.LearnedRate{Rate: 5, Unsure: 0.1, At: line.Since}),
+		err, m.st.Scrub(ctx))
 }
 
 // prune removes what was written before now, as the daemon does after days. The ids stay.

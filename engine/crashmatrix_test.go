@@ -32,7 +32,7 @@ const (
 )
 
 // everything is all that a load can do besides and that takes little time.
-const everything = "skew quarantine pause ignore spare prune"
+const everything = "skew quarantine pause ignore spare prune aside"
 
 // The daemon is killed at named points: before and after each write, commit, sync, copy of
 // the WAL, migration, request and answer, and step of an edit; sometimes again while it

@@ -60,6 +60,8 @@ var storeWrites = map[string]string{
 	"SetPaused": "pause", "SetClockOffset": "skew", "SetCallPause": "ratelimit",
 	"SaveVersion": "", "SetPackState": "",
 	"SetPendingKept": "spare", "SetRulesDeleted": "spare", "ForgetPack": "spare", "SetIgnoreFile": "ignore",
+	"SetLineStop": "aside", "SetUnsupportedLine": "aside", "DropUnsupportedLine": "aside", "SetLearnedRate": "aside",
+	"EraseTexts": "aside", "Scrub": "aside",
 	"PruneEvents": "prune", "PruneTexts": "prune", "PruneSeen": "prune", "MarkDay": "prune",
 }
 
@@ -84,7 +86,8 @@ func TestCrashPointsCoverTheStore(t *testing.T) {
 	t.Parallel()
 	reads := strings.Fields(`Journaled Pending Unhandled Chats States KVs KVList KVUsage State KV CallLines CallsDue TimersDue
 		Healthy LastSeq Paused ClockOffset CallPause ScheduleDone ReadCount Version Versions PackStates IgnoreFile Concerned MissedPacks
-		Missed Vetoes BlockedReads Backlog Records LogCursor Early Stats Event Events Actions Holds Postponed Quarantined QuarantinedAfter`)
+		Missed Vetoes BlockedReads Backlog Records LogCursor Early Stats Event Events Actions Holds Postponed Quarantined QuarantinedAfter
+		Dead DeadAfter DeadGroups ActionsByID Attempts KVPacks StatePacks LearnedRate LineStops UnsupportedLines`)
 	of := reflect.TypeFor[store.Store]()
 	for i := range of.NumMethod() {
 		name := of.Method(i).Name
@@ -338,6 +341,36 @@ func (s crashStore) SetRulesDeleted(ctx context.Context, pack string, deleted bo
 func (s crashStore) SetIgnoreFile(ctx context.Context, content []byte) error {
 	defer s.around("SetIgnoreFile")()
 	return s.Store.SetIgnoreFile(ctx, content)
+}
+
+func (s crashStore) SetLineStop(ctx context.Context, credential string, stop store.LineStop) error {
+	defer s.around("SetLineStop")()
+	return s.Store.SetLineStop(ctx, credential, stop)
+}
+
+func (s crashStore) SetUnsupportedLine(ctx context.Context, l store.UnsupportedLine) error {
+	defer s.around("SetUnsupportedLine")()
+	return s.Store.SetUnsupportedLine(ctx, l)
+}
+
+func (s crashStore) DropUnsupportedLine(ctx context.Context, line string) error {
+	defer s.around("DropUnsupportedLine")()
+	return s.Store.DropUnsupportedLine(ctx, line)
+}
+
+func (s crashStore) SetLearnedRate(ctx context.Context, credential string, r store.LearnedRate) error {
+	defer s.around("SetLearnedRate")()
+	return s.Store.SetLearnedRate(ctx, credential, r)
+}
+
+func (s crashStore) EraseTexts(ctx context.Context, seqs []int64) (int, error) {
+	defer s.around("EraseTexts")()
+	return s.Store.EraseTexts(ctx, seqs)
+}
+
+func (s crashStore) Scrub(ctx context.Context) error {
+	defer s.around("Scrub")()
+	return s.Store.Scrub(ctx)
 }
 
 func (s crashStore) PruneEvents(ctx context.Context, before time.Time, after store.Cursor, limit int) (store.Pruned, error) {
