@@ -15,6 +15,10 @@ import (
 // chat, to count as an outage.
 const failingCalls = 3
 
+// outageFor is longer than a call that failed waits until it is repeated (chat.Backoff). If
+// none fails for that long, all were dropped, and it is unknown whether calls succeed.
+const outageFor = 10 * time.Minute
+
 // longPause is the shortest pause that is logged above level debug. At the limit of the
 // server there may be a short one each second.
 const longPause = 10 * time.Second
@@ -30,6 +34,7 @@ type callHealth struct {
 	lines     dispatch.Culprits // phone lines whose calls fail
 	failed    int               // calls in a row that failed
 	since     time.Time
+	lastAt    time.Time // when a call last failed
 	last      string
 	logged    bool           // the outage was logged
 	stop      *dispatch.Stop // the last one that was logged; nil: calls go out
@@ -63,7 +68,7 @@ func (h *callHealth) ended(a *dispatch.Attempt) {
 			h.since = a.Ended
 		}
 		h.failed++
-		h.last = e.Error()
+		h.last, h.lastAt = e.Error(), a.Ended
 	default:
 		h.goesThrough(a)
 	}
@@ -149,11 +154,11 @@ func (h *callHealth) restored(p dispatch.Pause, now time.Time) {
 }
 
 // outage returns since when calls have failed, and the last error; the zero time if
-// they succeed.
-func (h *callHealth) outage() (since time.Time, last string) {
+// they succeed, or if none waits to be repeated.
+func (h *callHealth) outage(now time.Time) (since time.Time, last string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.failed < failingCalls {
+	if h.failed < failingCalls || now.Sub(h.lastAt) >= outageFor {
 		return time.Time{}, ""
 	}
 	return h.since, h.last

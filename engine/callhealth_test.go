@@ -30,7 +30,7 @@ func TestOutageIsLoggedOnce(t *testing.T) {
 		end(&chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: time.Second})
 		end(reset)
 	}
-	if since, _ := h.outage(); !since.IsZero() || log.Len() > 0 {
+	if since, _ := h.outage(at); !since.IsZero() || log.Len() > 0 {
 		t.Fatalf("an outage since %v: %s", since, &log)
 	}
 	end(nil)
@@ -38,11 +38,14 @@ func TestOutageIsLoggedOnce(t *testing.T) {
 	for range 10 {
 		end(reset)
 	}
-	if since, last := h.outage(); !since.Equal(first) || last != "connection reset" {
+	if since, last := h.outage(at); !since.Equal(first) || last != "connection reset" {
 		t.Errorf("the outage is since %v with %q, want since %v", since, last, first)
 	}
+	if since, _ := h.outage(at.Add(outageFor)); !since.IsZero() {
+		t.Errorf("an outage since %v after a time in which no call failed", since)
+	}
 	end(nil)
-	if since, _ := h.outage(); !since.IsZero() {
+	if since, _ := h.outage(at); !since.IsZero() {
 		t.Errorf("after a success there still is an outage since %v", since)
 	}
 	if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "have recovered") {
@@ -169,14 +172,14 @@ func TestFailuresOfSomeAloneAreANote(t *testing.T) {
 			}
 		}
 		bad()
-		if since, _ := h.outage(); since.IsZero() {
+		if since, _ := h.outage(at); since.IsZero() {
 			t.Errorf("%s: nothing is answered, and there is no outage", name)
 		}
 		end("good", "+2", nil)
 		for range 5 {
 			bad()
 		}
-		if since, last := h.outage(); !since.IsZero() || gov.Stopped() != nil {
+		if since, last := h.outage(at); !since.IsZero() || gov.Stopped() != nil {
 			t.Errorf("%s: an outage since %v (%s), stopped %+v", name, since, last, gov.Stopped())
 		}
 		if notes := strings.Join(h.notes(at), "; "); !strings.Contains(notes, tc.note) || strings.Contains(notes, "base_url") {
@@ -191,7 +194,7 @@ func TestFailuresOfSomeAloneAreANote(t *testing.T) {
 		for range 3 {
 			end("good", "+2", timeout)
 		}
-		if since, _ := h.outage(); since.IsZero() {
+		if since, _ := h.outage(at); since.IsZero() {
 			t.Errorf("%s: the line that worked fails, and there is no outage", name)
 		}
 	}

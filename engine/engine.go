@@ -274,7 +274,7 @@ func (e *Engine) Status() Status {
 	st.Ceiling = e.gov.Ceiling()
 	st.Rate, st.Learned = e.gov.Rate()
 	st.CatchUp, st.CatchUpEnds = e.Gap()
-	st.Outage, st.LastCall = e.callHealth.outage()
+	st.Outage, st.LastCall = e.callHealth.outage(e.c.Now())
 	st.Confirmed = e.callHealth.lastConfirmed()
 	if p := e.gov.Pause(); p.Until.After(e.c.Now()) {
 		st.Pause = p

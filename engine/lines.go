@@ -58,7 +58,7 @@ func (u *unsupportedLines) Call(ctx context.Context, call chat.Call) (traceID st
 // call finds out whether the line works.
 func (u *unsupportedLines) known(ctx context.Context, line string) (store.UnsupportedLine, bool) {
 	u.load(ctx)
-	outage, _ := u.e.callHealth.outage()
+	outage, _ := u.e.callHealth.outage(u.e.c.Now())
 	now := u.e.c.Now()
 	u.mu.Lock()
 	defer u.mu.Unlock()
