@@ -38,7 +38,7 @@ func (u *unsupportedLines) Call(ctx context.Context, call chat.Call) (traceID st
 	}
 	if known, ok := u.known(ctx, call.Line); ok {
 		return known.TraceID, &chert.Error{
-			Call: "mark chat " + call.Chat + " as read", Status: http.StatusNotImplemented, Code: chert.CodeNotSupported, TraceID: known.TraceID,
+			Call: "mark chat " + call.Chat + " as read", Status: http.StatusNotImplemented, Code: chert.CodeNotSupported, TraceID: known.TraceID, Local: true,
 			Message: fmt.Sprintf("mark-read is not available on line %s: Chert answered so before, and the call was not made", call.Line),
 		}
 	}

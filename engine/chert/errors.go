@@ -37,6 +37,10 @@ type Error struct {
 	// that is not idempotent must not be repeated then.
 	Unknown bool
 
+	// Local is set if chertd itself answered, and made no call: it knows what Chert would
+	// answer.
+	Local bool
+
 	cause error
 }
 

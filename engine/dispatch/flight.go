@@ -86,7 +86,11 @@ func (d *Dispatcher) send(ctx context.Context, f *flight) {
 	failed := lineFailed(&answer)
 	lineChanged := d.wire.answered(now, f.pick.Line, f.pick.Chat, failure, failed)
 	d.wire.leave(f.pick.Line, f.began, true, failed)
-	d.c.Governor.Answered(now, f.permit, f.pick.Chat, failure)
+	if failure != nil && failure.Local {
+		d.returnPermit(f) // Chert has not counted it
+	} else {
+		d.c.Governor.Answered(now, f.permit, f.pick.Chat, failure)
+	}
 	d.freed()
 	d.answer(f, answer)
 	if d.c.Keep != nil && limited(failure) {

@@ -92,6 +92,33 @@ func TestPauseIsKeptAfterEveryRateLimit(t *testing.T) {
 	})
 }
 
+// Calls that chertd answers itself take nothing of the rate: Chert does not count them.
+func TestCallsThatAreNotMadeTakeNoRate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.lines = func(line string) (time.Duration, *chert.Error) {
+			if line == "A" {
+				return 0, &chert.Error{Status: 501, Code: chert.CodeNotSupported, Local: true}
+			}
+			return 0, nil
+		}
+		_, stop := d.run(Config{Concurrency: 4, Governor: NewGovernor(1, 1)})
+		defer stop()
+		for i := range 100 {
+			d.ask(fmt.Sprint("A/", i), int64(i+1), 0)
+		}
+		d.ask("B/1", 1, time.Millisecond)
+		d.ask("B/2", 1, time.Millisecond)
+		time.Sleep(1500 * time.Millisecond)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if len(d.calls) != 102 || !slices.Equal(d.calls[100:], []string{"B/1@1ms", "B/2@1.001s"}) {
+			t.Errorf("%d calls, the last %q; want all of A immediately, and those of B at the rate", len(d.calls), d.calls[max(0, len(d.calls)-2):])
+		}
+	})
+}
+
 // ProbeNow makes a call immediately, however long the wait of the probe has become.
 func TestProbeNowSkipsTheWait(t *testing.T) {
 	t.Parallel()
