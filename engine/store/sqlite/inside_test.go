@@ -79,6 +79,9 @@ func occupy(s *Store) <-chan error {
 	if err := s.enqueue(context.Background(), r, true); err != nil {
 		r.answer <- err
 	}
+	for len(s.writer.queue) > 0 {
+		runtime.Gosched() // until the writer has taken it
+	}
 	return r.answer
 }
 

@@ -123,5 +123,8 @@ func user(path string) (pid int, err error) {
 
 func (l *lockFile) unlock() error {
 	l.f.Truncate(0)
+	// Close alone keeps the lock while a process that was just forked has the file, until it
+	// runs another program.
+	_ = syscall.Flock(int(l.f.Fd()), syscall.LOCK_UN)
 	return l.f.Close()
 }

@@ -40,6 +40,13 @@ func (d *disk) called() string {
 	return calls
 }
 
+// count returns how many calls there were since the last called.
+func (d *disk) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.calls)
+}
+
 func (d *disk) sync(f *os.File) error {
 	var err error
 	if d.begun != nil {
@@ -115,7 +122,7 @@ func TestNothingIsAcknowledgedBeforeItsSync(t *testing.T) {
 	<-d.begun
 	filled := occupy(s)
 	second := later(s, "e2")
-	for len(s.writer.queue) == 0 {
+	for len(s.writer.queue) == 0 || d.count() < 2 {
 		runtime.Gosched() // the writer waits for the syncer with the one before
 	}
 	if n := committedEvents(t, s); n != 1 || s.LastSeq() != 0 || len(order) > 0 || len(first) > 0 {
