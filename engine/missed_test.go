@@ -896,15 +896,20 @@ func TestKilledWhileMissedEventsRun(t *testing.T) {
 	c.stop()
 	c.write("guard.lua", strings.Replace(guard, "kv.incr", "if ev.id ~= '' then for i = 1, 20000 do end end kv.incr", 1))
 	killed := 0
-	for round := range 3 * *crashes {
+	early := 30 * time.Millisecond // too early to kill the child on this machine
+	for range 3 * *crashes {
 		child := startChild(t, c.dir, apiURL)
-		time.Sleep(time.Duration(rand.IntN(60)+30*round) * time.Millisecond) // when to kill is the test's dice
+		time.Sleep(early + rand.N(60*time.Millisecond)) // when to kill is the test's dice
 		child.kill()
-		if left := c.rowsOf(); left == 0 {
-			break
-		} else if left < int64(n) {
+		switch left := c.rowsOf(); {
+		case left == int64(n):
+			early += early / 2
+			continue
+		case left > 0:
 			killed++
+			continue
 		}
+		break
 	}
 	c.start() // the last life finishes what is left
 	c.caughtUp()
