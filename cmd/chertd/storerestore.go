@@ -23,7 +23,8 @@ then from Chert's events log, and makes no call before that is handled. What it 
 after the backup is not known to it any more:
 
 - Events are handled again. A chat that is marked as read again stays as it is.
-  Messages that rules sent for these events are sent again, and so are reactions.
+  Messages of unchanged rules have the same idempotency keys as before, so that Chert
+  sends them once. Reactions are made again.
 - Modes, holds, rollbacks and the pause are those of the backup, except that calls
   that are paused in the replaced store stay paused.
 - Timers that were due since then fire.
@@ -71,7 +72,7 @@ func restoreWords(r sqlite.Restored, c *Config) []string {
 			"hint: set sources.catchup.lookback to the age of the backup before you start chertd")
 	default:
 		lines = append(lines, "  at the next start chertd reads Chert's events log from "+minute(r.LogRead)+" on, and calls wait for that",
-			"  events of that time are handled again, and messages that rules sent for them are sent again")
+			"  events of that time are handled again, and reactions are made again")
 	}
 	switch {
 	case r.PausedBefore:

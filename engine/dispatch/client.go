@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -83,7 +84,8 @@ func (c *Client) do(ctx context.Context, call *chat.Call) (chert.Reply, error) {
 		return c.api.React(ctx, a.Target, text(a.Body))
 	case chat.Send:
 		// All attempts have one key, so that Chert sends the message once.
-		_, reply, err := c.api.Send(ctx, call.Chat, text(a.Body), "chertd-"+a.ID.String()+"-"+a.Requested.UTC().Format("20060102T150405.000"))
+		key := cmp.Or(a.Target, "chertd-"+a.ID.String()+"-"+a.Requested.UTC().Format("20060102T150405.000"))
+		_, reply, err := c.api.Send(ctx, call.Chat, text(a.Body), key)
 		return reply, err
 	}
 	return chert.Reply{}, &chert.Error{Message: fmt.Sprintf("unknown action kind %q", call.Kind)}

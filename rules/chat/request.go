@@ -19,7 +19,7 @@ type Request struct {
 	EvenIfNewer bool            // RequestRead
 	Name        string          // RequestTimer, RequestCancelTimer
 	Body        json.RawMessage // RequestTimer: payload; RequestTyping, RequestReact, RequestSend: what to send
-	Target      string          // RequestReact: message id
+	Target      string          // RequestReact: message id; RequestSend: idempotency key
 }
 
 // RequestKind is the name of the function that the rule called.

@@ -132,8 +132,12 @@ func wanted(c *CallMade, want map[string]any) bool {
 	if c.Fault != nil {
 		code = c.Fault.Code
 	}
+	message := ""
+	if c.Call.Kind == chat.React {
+		message = c.Call.Actions[0].Target
+	}
 	for k, v := range map[string]any{
-		"kind": string(c.Call.Kind), "chat": c.Call.Chat, "text": c.Text(), "message": c.Call.Actions[0].Target,
+		"kind": string(c.Call.Kind), "chat": c.Call.Chat, "text": c.Text(), "message": message,
 		"code": float64(code), "ok": c.Fault == nil,
 	} {
 		if w, given := want[k]; given && w != v {

@@ -76,8 +76,8 @@ func (t *trial) mustKnowMessage(u *luabind.HostCall, word, id string) {
 		}
 		for _, rule := range h.Rules {
 			for i := range rule.Requests {
-				if target := rule.Requests[i].Target; target != "" {
-					known[target] = true
+				if w := &rule.Requests[i]; w.Kind == chat.RequestReact {
+					known[w.Target] = true
 				}
 			}
 		}

@@ -222,6 +222,7 @@ func (t *Turn) input(ctx context.Context, e *Entry) rules.Input {
 // missedBy, which might have vetoed them.
 func (t *Turn) collect(e *Entry, result *rules.Result, missedBy []string, in *chat.Outcomes, d *Done) (chats []string) {
 	own, again := e.Event.ChatID(), !in.First.IsZero()
+	keySends(&e.Event, result.Outcomes)
 	for i := range result.Outcomes {
 		o := &result.Outcomes[i]
 		r := ruleDecisionOf(o, own, t.Now)
