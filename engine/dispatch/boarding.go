@@ -34,8 +34,8 @@ func (b *boarding) close() {
 	b.closed = true
 }
 
-// embark returns the first call that waits and that has got a place, or can't go out any
-// more; nil if there is none.
+// embark returns the first call that waits and that has got a place, or that waits no
+// longer; nil if there is none.
 func (d *Dispatcher) embark(now time.Time) *flight {
 	b := &d.boarding
 	b.mu.Lock()
@@ -45,7 +45,7 @@ func (d *Dispatcher) embark(now time.Time) *flight {
 			permit, wait := d.c.Governor.Admit(now)
 			f.permit, f.paced = permit, wait <= 0
 		}
-		if !b.closed && d.mayGo(f, now) && !d.board(f, now) {
+		if !b.closed && d.mayGo(f, now) && !d.board(f, now) && !d.wire.givesUp(f.pick.Line, now) {
 			continue
 		}
 		b.flights = append(b.flights[:i], b.flights[i+1:]...)
@@ -57,9 +57,9 @@ func (d *Dispatcher) embark(now time.Time) *flight {
 
 // board takes a place on the wire for a call, and reports whether there was one.
 func (d *Dispatcher) board(f *flight, now time.Time) bool {
-	if !d.wire.take(f.pick.Line, now) {
+	if !d.wire.take(f.pick.Line, now, f.claims) {
 		return false
 	}
-	f.began = now
+	f.began, f.claims = now, false
 	return true
 }

@@ -48,8 +48,8 @@ func TestBreakerOpensByChatsOfOneLine(t *testing.T) {
 		p, now := newPlaces(8), time.Unix(1_000_000, 0)
 		for _, c := range tc.calls {
 			// It opens while calls are in flight as well.
-			p.take("A", now)
-			p.take("B", now)
+			p.take("A", now, false)
+			p.take("B", now, false)
 			answer := chat.Answer{OK: c.err == nil}
 			if c.err != nil {
 				(&Dispatcher{c: Config{Jitter: func() float64 { return 0 }}}).failed(&answer, c.err)

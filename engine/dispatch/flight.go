@@ -18,6 +18,7 @@ type flight struct {
 	permit Permit
 	paced  bool       // it has the permit
 	began  time.Time  // when it took its place on the wire; zero: it has none
+	claims bool       // a place, which it gave back while its chat is asked
 	call   *chat.Call // nil: the chat has not handed it out yet
 }
 
@@ -154,12 +155,15 @@ func (d *Dispatcher) failed(answer *chat.Answer, err *chert.Error) {
 func (d *Dispatcher) ask(ctx context.Context, f *flight) {
 	d.inFlight.ask(f.group)
 	d.leaveWire(f)
+	d.wire.claim(f.pick.Line)
+	f.claims = true
 	if f.permit.probe != nil {
 		d.returnPermit(f)
 	}
 	d.freed()
 	call, ok, err := d.c.Chats.Ask(ctx, f.pick.Chat)
 	if err != nil || !ok {
+		d.leaveWire(f)
 		d.returnPermit(f)
 		d.freed()
 		d.inFlight.asked(f.group)
@@ -204,6 +208,10 @@ func (d *Dispatcher) leaveWire(f *flight) {
 	if !f.began.IsZero() {
 		d.wire.leave(f.pick.Line, f.began, false, false)
 		f.began = time.Time{}
+	}
+	if f.claims {
+		d.wire.unclaim(f.pick.Line)
+		f.claims = false
 	}
 }
 

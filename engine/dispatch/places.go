@@ -13,6 +13,10 @@ import (
 // half of the places to the others, and two leave a third.
 //
 // While the breaker of a line is open, the line takes one place at a time, for a probe.
+//
+// A chat that must be asked for its call claims a place meanwhile, and until there is one. A
+// line has at most as many claims as there are places, and claims of a line whose calls hang
+// or fail count as taken: chats of other lines can always be asked.
 type places struct {
 	total int
 
@@ -24,6 +28,7 @@ type places struct {
 
 type lineCalls struct {
 	began   []time.Time // of the calls in flight
+	claims  int         // calls that are asked for, or wait for a place after that
 	works   bool        // the last call that ended was answered
 	failed  bool        // the last call that ended failed
 	breaker breaker
@@ -42,22 +47,64 @@ func (p *places) may(line string, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.see(line, now)
+	return p.allows(line, now)
+}
+
+// allows is may with mu held.
+func (p *places) allows(line string, now time.Time) bool {
 	free := p.total - p.taken
 	l := p.lines[line]
-	if l != nil && l.breaker.stop != nil {
-		return free > 0 && len(l.began) == 0 && l.breaker.mayProbe(now) == 0
-	}
-	if free <= 0 || l == nil || len(l.began) == 0 {
+	if free <= 0 || l == nil {
 		return free > 0
 	}
-	used, alone := len(l.began), !p.others(line, now)
+	used := len(l.began)
 	switch {
-	case alone && l.works:
+	case l.breaker.stop != nil:
+		return used+l.claims == 0 && l.breaker.mayProbe(now) == 0
+	case l.claims >= p.total:
+		return false
+	case p.inTrouble(line, now):
+		return used+l.claims < free || used+l.claims == 0
+	case used == 0, l.works && !p.others(line, now):
 		return true
-	case !alone && (l.failed || now.Sub(l.began[0]) >= hangsAfter):
-		return used < free
 	}
 	return used < p.total-max(p.total/4, 1)
+}
+
+// inTrouble reports whether calls of a line hang or fail, and there are other lines. It is
+// called with mu held.
+func (p *places) inTrouble(line string, now time.Time) bool {
+	l := p.lines[line]
+	hangs := len(l.began) > 0 && now.Sub(l.began[0]) >= hangsAfter
+	return (l.failed || hangs) && p.others(line, now)
+}
+
+// claim notes that a call of a line that has given back its place will need one again.
+func (p *places) claim(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.lines[line]
+	if l == nil {
+		l = &lineCalls{}
+		p.lines[line] = l
+	}
+	l.claims++
+}
+
+// unclaim ends a claim.
+func (p *places) unclaim(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lines[line].claims--
+	p.forget(line)
+}
+
+// givesUp reports whether a call that claims a place must not wait for it: its line's calls
+// hang or fail, and what waits for them would keep chats of other lines from being asked.
+func (p *places) givesUp(line string, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lines[line].breaker.stop != nil || p.inTrouble(line, now)
 }
 
 // full reports whether all places are taken.
@@ -77,14 +124,22 @@ func (p *places) used(line string) int {
 	return 0
 }
 
-// take takes a place if the line may have one, and reports whether it did.
-func (p *places) take(line string, now time.Time) bool {
-	if !p.may(line, now) {
-		return false
-	}
+// take takes a place if the line may have one, and reports whether it did. With claimed it
+// is for a call that claims one, and the claim ends with it.
+func (p *places) take(line string, now time.Time, claimed bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.see(line, now)
 	l := p.lines[line]
+	if claimed {
+		l.claims--
+	}
+	if !p.allows(line, now) {
+		if claimed {
+			l.claims++
+		}
+		return false
+	}
 	if l == nil {
 		l = &lineCalls{}
 		p.lines[line] = l
@@ -110,7 +165,14 @@ func (p *places) leave(line string, began time.Time, made, failed bool) {
 	if made {
 		l.works, l.failed = !failed, failed
 	}
-	if len(l.began) == 0 && (!l.failed && len(l.breaker.failing) == 0 && l.breaker.stop == nil || len(p.lines) > maxLines) {
+	p.forget(line)
+}
+
+// forget removes what is known of a line if it is nothing. It is called with mu held.
+func (p *places) forget(line string) {
+	l := p.lines[line]
+	known := l.failed || len(l.breaker.failing) > 0 || l.breaker.stop != nil
+	if len(l.began)+l.claims == 0 && (!known || len(p.lines) > maxLines) {
 		delete(p.lines, line)
 	}
 }

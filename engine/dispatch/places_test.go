@@ -55,7 +55,7 @@ func TestPlacesAreShared(t *testing.T) {
 				want = used < free
 			}
 			want = want && free > 0
-			if got := p.take(line, now); got != want {
+			if got := p.take(line, now, false); got != want {
 				rt.Fatalf("%s with %d of %d places, %d free, alone %t, works %t, failed %t: %t", line, used, total, free, alone, works[line], failed[line], got)
 			}
 			if want {
@@ -75,7 +75,7 @@ func TestHangingLinesLeavePlaces(t *testing.T) {
 	t.Parallel()
 	p := newPlaces(8)
 	now := time.Unix(1_000_000, 0)
-	p.take("well", now)
+	p.take("well", now, false)
 	p.leave("well", now, true, false)
 	for hanging := 1; hanging <= 2; hanging++ {
 		// Each call hangs for ten seconds, and is followed by another.
@@ -86,7 +86,7 @@ func TestHangingLinesLeavePlaces(t *testing.T) {
 				for p.lines[line] != nil && len(p.lines[line].began) > 0 && now.Sub(p.lines[line].began[0]) >= 10*time.Second {
 					p.leave(line, p.lines[line].began[0], true, true)
 				}
-				for p.take(line, now) {
+				for p.take(line, now, false) {
 				}
 			}
 		}
@@ -107,14 +107,14 @@ func TestPlacesForgetLines(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	for i := range 3 * maxLines {
 		line := fmt.Sprint(i)
-		p.take(line, now)
+		p.take(line, now, false)
 		p.leave(line, now, true, i%2 == 0)
 	}
 	if n := len(p.lines); n > maxLines+1 || p.taken != 0 {
 		t.Errorf("%d lines in memory, %d places taken", n, p.taken)
 	}
 	p = newPlaces(2)
-	p.take("a", now)
+	p.take("a", now, false)
 	p.leave("a", now, true, false)
 	if len(p.lines) != 0 {
 		t.Error("a line whose calls went well is still in memory")
@@ -128,12 +128,12 @@ func TestFailingLineIsRemembered(t *testing.T) {
 	for failed, want := range map[bool]int{true: 4, false: 6} {
 		p := newPlaces(8)
 		now := epoch
-		p.take("other", now)
+		p.take("other", now, false)
 		p.leave("other", now, true, false)
-		p.take("line", now)
+		p.take("line", now, false)
 		p.leave("line", now, true, failed)
 		n := 0
-		for p.take("line", now.Add(time.Millisecond)) {
+		for p.take("line", now.Add(time.Millisecond), false) {
 			n++
 		}
 		if n != want {
