@@ -40,7 +40,7 @@ func TestAskedLineInTroubleDelaysNoOther(t *testing.T) {
 					defer stop()
 					time.Sleep(3 * time.Second)
 					for i := range 300 {
-						time.Sleep(100 * time.Millisecond)
+						time.Sleep(200 * time.Millisecond)
 						d.ask(fmt.Sprint("B/", i), int64(i+1000), 0)
 						d.ask(fmt.Sprint("C/", i), int64(i+1000), 0)
 					}

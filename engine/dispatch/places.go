@@ -14,9 +14,9 @@ import (
 //
 // While the breaker of a line is open, the line takes one place at a time, for a probe.
 //
-// A chat that must be asked for its call claims a place meanwhile, and until there is one. A
-// line has at most as many claims as there are places, and claims of a line whose calls hang
-// or fail count as taken: chats of other lines can always be asked.
+// A chat that must be asked for its call claims a place meanwhile, and until there is one.
+// While there are other lines, the claims of a line whose calls hang or fail count as taken:
+// what waits for it must not keep chats of others from being asked.
 type places struct {
 	total int
 
@@ -61,8 +61,6 @@ func (p *places) allows(line string, now time.Time) bool {
 	switch {
 	case l.breaker.stop != nil:
 		return used+l.claims == 0 && l.breaker.mayProbe(now) == 0
-	case l.claims >= p.total:
-		return false
 	case p.inTrouble(line, now):
 		return used+l.claims < free || used+l.claims == 0
 	case used == 0, l.works && !p.others(line, now):

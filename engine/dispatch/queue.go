@@ -136,6 +136,9 @@ func (q *Queue) Next(ctx context.Context, now time.Time, may func(line string) b
 		if err != nil {
 			return Pick{}, 0, false, err
 		}
+		if !some && l.all.Len() > 0 {
+			may(l.name) // no group has room: a line that fills it must see that it is not alone
+		}
 		due := some && !first.At.After(now)
 		if some && !due {
 			wait = sooner(wait, first.At.Sub(now))
