@@ -10,12 +10,20 @@ import (
 )
 
 var (
-	simSeeds  = flag.Int("simulation.seeds", 200, "how many simulations TestSimulation runs")
-	simTwice  = flag.Int("simulation.twice", 12, "how many simulations TestSimulationReplaysExactly runs twice")
+	simSeeds  = flag.Int("simulation.seeds", fewerUnderRace(200), "how many simulations TestSimulation runs")
+	simTwice  = flag.Int("simulation.twice", fewerUnderRace(12), "how many simulations TestSimulationReplaysExactly runs twice")
 	simShards = flag.Int("simulation.shards", 1, "shards of the daemon in TestSimulation; with several, a seed does not replay exactly")
 	simShrink = flag.Bool("simulation.shrink", true, "look for fewer steps with which a simulation that fails still does")
 	simFirst  = flag.Uint64("simulation.seed", 1, "seed of the first simulation of TestSimulation")
 )
+
+// fewerUnderRace is a tenth under the race detector.
+func fewerUnderRace(n int) int {
+	if raceEnabled {
+		return n/10 + 1
+	}
+	return n
+}
 
 // The daemon lives through whatever a simulated Chert, the network, the clock and operators do,
 // on virtual time. All that it does and all that happens to it follows from a seed.
