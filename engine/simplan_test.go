@@ -144,6 +144,10 @@ func newSimStep(dice *rand.Rand) simStep {
 		s.d = simWhile(dice, time.Millisecond, time.Minute)
 		if s.kind == simCrashBack || s.kind == simCrashOn {
 			s.texts = []string{simText(dice)} // there is something to commit
+			break
+		}
+		for range dice.IntN(5) { // they come before what was missed is caught up
+			s.texts = append(s.texts, simText(dice))
 		}
 	default:
 		s.kind, s.rest = simRest, simWhile(dice, 20*time.Second, 2*time.Minute)

@@ -379,10 +379,12 @@ func (w *simWorld) do(s *simStep) {
 		w.stop()
 		time.Sleep(s.d)
 		w.start()
+		w.receiveAll(s, 10*time.Millisecond)
 	case simCrash:
 		w.kill()
 		time.Sleep(s.d)
 		w.start()
+		w.receiveAll(s, 10*time.Millisecond)
 	case simCrashBack, simCrashOn:
 		hit := make(chan struct{})
 		run.store.hit = hit
@@ -396,6 +398,15 @@ func (w *simWorld) do(s *simStep) {
 		w.kill()
 		time.Sleep(s.d)
 		w.start()
+	}
+}
+
+// receiveAll has the messages of a step come in, with short pauses.
+func (w *simWorld) receiveAll(s *simStep, pause time.Duration) {
+	dice := w.diceOf(fmt.Sprint("short pauses ", w.step))
+	for _, text := range s.texts {
+		w.receive(s.chat, text)
+		time.Sleep(simWhile(dice, 10*time.Microsecond, pause))
 	}
 }
 
