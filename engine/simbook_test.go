@@ -26,6 +26,7 @@ type simBook struct {
 	vetoes   map[string][]simVeto   // by operators
 	jumps    []simMoment            // of the local clock
 	kills    []simMoment            // of the daemon
+	well     simMoment              // when all faults have ended
 	limited  []*simLimited          // what Chert asked for
 	refused  map[string]int         // how many calls of a chat or of a line were refused once and for all
 	stopped  *simCall               // the call that says that no call succeeds; nil: there is none

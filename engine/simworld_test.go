@@ -92,7 +92,7 @@ func newSimWorld(dir string, plan simPlan) *simWorld {
 	w := &simWorld{plan: plan, dir: dir, book: newSimBook(), nth: map[string]int{}, storeDir: filepath.Join(dir, "store0")}
 	w.began = w.trueNow()
 	w.chert = chertsim.New(chertsim.Config{Seed: plan.seed, Now: w.trueNow, Transport: simHook{w}, AllowLoopback: true})
-	for _, id := range simChats {
+	for _, id := range plan.chats() {
 		w.chert.AddChat(chertsim.Chat{ID: id, Line: simLines[id]})
 	}
 	if _, err := w.chert.Subscribe("http://127.0.0.1:1/webhooks/chert", chertsim.DefaultWebhookSecret); err != nil {
@@ -346,6 +346,12 @@ func (w *simWorld) do(s *simStep) {
 		}
 	case simFault:
 		w.must("fail", w.chert.Fail(s.fault))
+	case simLineDown:
+		w.must("fail", w.chert.Fail(s.fault))
+		for _, chat := range simCrowd {
+			w.receive(chat, "read")
+			time.Sleep(1234567 * time.Nanosecond)
+		}
 	case simWell:
 		w.noteJump(0)
 		w.chert.ClearFaults()
@@ -388,6 +394,7 @@ func (w *simWorld) do(s *simStep) {
 	case simCrashBack, simCrashOn:
 		hit := make(chan struct{})
 		run.store.hit = hit
+		run.store.after.Store(int64(s.after))
 		run.store.armed.Store(&s.kind)
 		w.receive(s.chat, s.texts[0])
 		select {
@@ -537,6 +544,7 @@ func (w *simWorld) endWell() {
 	w.do(&simStep{kind: simLimit})
 	w.do(&simStep{kind: simResume})
 	w.mu.Lock()
+	w.book.well = w.now()
 	w.trace("all faults end")
 	w.mu.Unlock()
 	w.settle()
@@ -544,7 +552,7 @@ func (w *simWorld) endWell() {
 	w.checkReads() // before further calls hide that one is missing
 	w.mu.Unlock()
 	// Whatever it has been through, the daemon does what a message wants.
-	for _, chat := range simChats {
+	for _, chat := range w.plan.chats() {
 		w.receive(chat, "read")
 		time.Sleep(1234567 * time.Nanosecond)
 	}
