@@ -154,6 +154,10 @@ func (w *simWorld) journaled(entries []turn.Entry) {
 			w.fail("event %s is journaled as %d and as %d", m.id, m.entry.seq, e.Seq)
 		default:
 			x.message, m.entry = m, x
+			if v := w.lateVeto; v != nil && v.begun && v.chat == m.chat && m.has("veto") {
+				close(v.journaled)
+				w.lateVeto = nil
+			}
 		}
 	}
 }

@@ -64,6 +64,7 @@ const (
 	simCrashBack simKind = "crashback" // it is killed before one of its next transactions
 	simCrashOn   simKind = "crashon"   // it is killed after one of its next transactions, before it learns of it
 	simLineDown  simKind = "linedown"  // the line of the crowd fails the next calls, and each chat of it gets a message
+	simLateVeto  simKind = "lateveto"  // of a read whose call is about to be written
 	simRest      simKind = "rest"
 )
 
@@ -129,6 +130,10 @@ func newSimPlan(seed uint64) simPlan {
 			down.fault = chertsim.FailRule{Mode: chertsim.FailEnvelope, Code: 4001, Route: "mark-read", Line: simCrowdLine, Times: len(simCrowd) + dice.IntN(6)}
 			p.steps = slices.Insert(p.steps, dice.IntN(len(p.steps)), down)
 		}
+	}
+	if dice.IntN(2) == 0 {
+		veto := simStep{kind: simLateVeto, chat: oneOf(dice, simChats...), rest: simWhile(dice, time.Millisecond, 15*time.Second)}
+		p.steps = slices.Insert(p.steps, dice.IntN(len(p.steps)), veto)
 	}
 	return p
 }

@@ -48,6 +48,16 @@ type simWorld struct {
 	reloaded time.Time // when the last edit went live
 	step     int
 	failure  *simFailure
+	lateVeto *simVetoed // nil: none is to come
+}
+
+// simVetoed is a call that gets a veto once it has begun, and whose connection takes until that is
+// journaled.
+type simVetoed struct {
+	chat      string
+	begun     bool
+	journaled chan struct{} // closed when the next message of the chat is journaled after that
+	done      chan struct{} // closed when the call is about to be written
 }
 
 // simRun is one run of the daemon, from its start to its end.
@@ -391,6 +401,15 @@ func (w *simWorld) do(s *simStep) {
 		time.Sleep(s.d)
 		w.start()
 		w.receiveAll(s, 10*time.Millisecond)
+	case simLateVeto:
+		v := &simVetoed{chat: s.chat, journaled: make(chan struct{}), done: make(chan struct{})}
+		w.setLateVeto(v)
+		w.receive(s.chat, "read")
+		select {
+		case <-v.done:
+		case <-time.After(20 * time.Second):
+		}
+		w.setLateVeto(nil)
 	case simCrashBack, simCrashOn:
 		hit := make(chan struct{})
 		run.store.hit = hit
@@ -415,6 +434,12 @@ func (w *simWorld) receiveAll(s *simStep, pause time.Duration) {
 		w.receive(s.chat, text)
 		time.Sleep(simWhile(dice, 10*time.Microsecond, pause))
 	}
+}
+
+func (w *simWorld) setLateVeto(v *simVetoed) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lateVeto = v
 }
 
 // noteJump sets the local clock, and notes that it or Chert's is set.
