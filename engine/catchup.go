@@ -73,8 +73,21 @@ func (d *Daemon) newStream(eng *Engine, client *dispatch.Client, clock *chertClo
 func (e *Engine) paceRequest(ctx context.Context) bool {
 	for {
 		d, retry := e.gov.Spend(e.c.Now(), e.gaps.now() == nil)
-		if !wait.For(ctx, d) || !retry {
-			return ctx.Err() == nil
+		if !wait.For(ctx, d) {
+			return false
+		}
+		if !retry {
+			break
+		}
+	}
+	// Chert may have asked for a pause since the request took its place.
+	for {
+		left := e.gov.PauseLeft(e.c.Now())
+		if left <= 0 {
+			return true
+		}
+		if !wait.For(ctx, left) {
+			return false
 		}
 	}
 }

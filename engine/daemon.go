@@ -243,7 +243,7 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 		taking.Go(func() { log.Run(sources) })
 	} else {
 		// What an earlier run kept for later.
-		taking.Go(func() { _ = eng.flushEarly(sources) })
+		taking.Go(func() { _ = eng.flushEarly(sources, nil) })
 	}
 	if m.stream != nil {
 		taking.Go(func() { m.stream.Run(sources) })

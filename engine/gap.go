@@ -31,10 +31,7 @@ type gaps struct {
 	mu      sync.Mutex
 	current *gap // nil: there is none
 
-	// early is held for reading while a delivery is kept for later, and for writing while
-	// the last of them are journaled.
-	early    sync.RWMutex
-	keeping  bool // deliveries are kept for later
+	early    earlyGate
 	flushing sync.Mutex
 	began    chan struct{} // signalled when a gap begins
 
@@ -56,9 +53,7 @@ func (e *Engine) BeginGap(longest time.Duration) {
 	now := e.c.Now()
 	g := &gap{since: now, until: now.Add(longest), ended: make(chan struct{})}
 	e.gaps.current = g
-	e.gaps.early.Lock()
-	e.gaps.keeping = true
-	e.gaps.early.Unlock()
+	e.gaps.early.begin(g)
 	e.calls.HoldBack(true)
 	select {
 	case e.gaps.began <- struct{}{}:
@@ -98,7 +93,7 @@ func (e *Engine) EndGap(ctx context.Context) {
 }
 
 func (e *Engine) endGap(ctx context.Context, g *gap, handled bool) {
-	if err := e.flushEarly(ctx); err != nil {
+	if err := e.flushEarly(ctx, g); err != nil {
 		return
 	}
 	if handled && !e.awaitHandled(ctx, g.ended) {
@@ -139,12 +134,14 @@ func (e *Engine) waitGap(ctx context.Context) bool {
 // Deliver takes in events that have just been delivered. During a gap they are kept for
 // later. It is Ingest otherwise.
 func (e *Engine) Deliver(ctx context.Context, arrivals []turn.Arrival) ([]store.Receipt, error) {
-	e.gaps.early.RLock()
-	if !e.gaps.keeping {
-		e.gaps.early.RUnlock()
+	keep, err := e.gaps.early.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !keep {
 		return e.Ingest(ctx, arrivals)
 	}
-	defer e.gaps.early.RUnlock()
+	defer e.gaps.early.leave()
 	if e.draining.Load() {
 		return nil, source.ErrDraining
 	}
@@ -154,13 +151,14 @@ func (e *Engine) Deliver(ctx context.Context, arrivals []turn.Arrival) ([]store.
 	return e.c.Store.AppendEarly(ctx, arrivals)
 }
 
-// flushEarly journals what was kept for later, while the store fails again and again. Then
-// deliveries are journaled directly.
-func (e *Engine) flushEarly(ctx context.Context) error {
+// flushEarly journals what was kept for later during a gap, while the store fails again and
+// again. Then deliveries are journaled directly. Without a gap (nil), it journals what an
+// earlier process has kept.
+func (e *Engine) flushEarly(ctx context.Context, g *gap) error {
 	e.gaps.flushing.Lock()
 	defer e.gaps.flushing.Unlock()
 	for logged := false; ; logged = true {
-		err := e.journalEarly(ctx)
+		err := e.journalEarly(ctx, g)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -173,8 +171,8 @@ func (e *Engine) flushEarly(ctx context.Context) error {
 	}
 }
 
-func (e *Engine) journalEarly(ctx context.Context) error {
-	for {
+func (e *Engine) journalEarly(ctx context.Context, g *gap) error {
+	for e.gaps.early.keeps(g) {
 		n, err := e.journalSomeEarly(ctx)
 		if err != nil {
 			return err
@@ -184,18 +182,21 @@ func (e *Engine) journalEarly(ctx context.Context) error {
 		}
 	}
 	// What is delivered now waits until the rest is journaled.
-	e.gaps.early.Lock()
-	defer e.gaps.early.Unlock()
-	for {
+	if err := e.gaps.early.shut(ctx); err != nil {
+		return err
+	}
+	defer e.gaps.early.open()
+	for e.gaps.early.keeps(g) {
 		n, err := e.journalSomeEarly(ctx)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			e.gaps.keeping = false
+			e.gaps.early.end(g)
 			return nil
 		}
 	}
+	return nil
 }
 
 // journalSomeEarly journals the first early events, and returns how many. A crash in the

@@ -165,7 +165,7 @@ func TestEarlyEventsOutliveTheProcess(t *testing.T) {
 			r.message("c1", "missed", "nothing")
 			want = append([]string{"missed"}, want...)
 			r.eng.EndGap(ctx)
-		} else if err := r.eng.flushEarly(ctx); err != nil {
+		} else if err := r.eng.flushEarly(ctx, nil); err != nil {
 			t.Fatal(err)
 		}
 		r.handledAll(want...)

@@ -69,7 +69,7 @@ func (e *Engine) Recalled(call *chat.Call) bool {
 		waits, err := s.stored(context.Background(), call.Chat)
 		return waits || err != nil
 	}
-	return s.queued[call.Chat] > 0
+	return s.queued[call.Chat] > 0 || s.claimed[call.Chat]
 }
 
 // setDue sets when the next call and the next timer of a chat are due.

@@ -601,3 +601,28 @@ func TestCallsDueTogetherGoOutInOrder(t *testing.T) {
 		t.Errorf("calls go out in the order %s", got)
 	}
 }
+
+// A veto stops the read also while a batch handles its event: it waits no longer in the queue, and
+// its outcome is not published.
+func TestReadIsRecalledWhileItsVetoIsCommitted(t *testing.T) {
+	t.Parallel()
+	r, f := readyRig(t, "p.lua", words)
+	r.message("c1", "e1", "read")
+	r.handledAll("e1")
+	call, _ := r.eng.Ready("c1")
+	if call == nil {
+		t.Fatal("no call")
+	}
+	commits, release := make(chan struct{}), make(chan struct{})
+	f.mu.Lock()
+	f.commit = func() { close(commits); <-release }
+	f.mu.Unlock()
+	r.message("c1", "e2", "veto")
+	<-commits
+	if !r.eng.Recalled(call) {
+		t.Error("a batch has the veto, and the read may go out")
+	}
+	close(release)
+	r.eng.Answer(chat.Answer{Call: *call, NotSent: true}, func() {})
+	r.handledAll("e2")
+}

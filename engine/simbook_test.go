@@ -26,6 +26,7 @@ type simBook struct {
 	vetoes   map[string][]simVeto   // by operators
 	jumps    []simMoment            // of the local clock
 	kills    []simMoment            // of the daemon
+	well     simMoment              // when all faults have ended
 	limited  []*simLimited          // what Chert asked for
 	refused  map[string]int         // how many calls of a chat or of a line were refused once and for all
 	stopped  *simCall               // the call that says that no call succeeds; nil: there is none
@@ -153,6 +154,10 @@ func (w *simWorld) journaled(entries []turn.Entry) {
 			w.fail("event %s is journaled as %d and as %d", m.id, m.entry.seq, e.Seq)
 		default:
 			x.message, m.entry = m, x
+			if v := w.lateVeto; v != nil && v.begun && v.chat == m.chat && m.has("veto") {
+				close(v.journaled)
+				w.lateVeto = nil
+			}
 		}
 	}
 }

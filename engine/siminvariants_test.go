@@ -176,10 +176,16 @@ func (w *simWorld) wanted(c *simCall) bool {
 		vetoed := slices.ContainsFunc(w.book.vetoes[c.chat], func(v simVeto) bool { return x.decided.before(v.begun) && v.done.before(c.written) })
 		superseded := false
 		for j, other := range list {
-			if j == i || !other.decided.set() || !other.decided.before(c.written) || j < i && !x.older(other) {
+			if j == i || !other.decided.set() || j < i && !x.older(other) {
 				continue
 			}
 			_, veto := other.reads()
+			if j > i && veto && other.journaled.at.Before(c.written.at) {
+				vetoed = true // the last look finds that it waits to be handled
+			}
+			if !other.decided.before(c.written) {
+				continue
+			}
 			vetoed = vetoed || veto && (j > i || len(w.book.jumps) == 0)
 			superseded = superseded || other.supersedes() && !other.older(x) && len(w.book.jumps) == 0
 		}
@@ -195,7 +201,7 @@ func (w *simWorld) wanted(c *simCall) bool {
 
 // checkReads checks that each read that was requested was made, unless something forbade it.
 func (w *simWorld) checkReads() {
-	for _, chat := range simChats {
+	for _, chat := range w.plan.chats() {
 		list := w.book.decided[chat]
 		for i, x := range list {
 			reads, _ := x.reads()

@@ -52,7 +52,11 @@ func (x simWire) RoundTrip(req *http.Request) (*http.Response, error) {
 	dice, air := x.w.dice("call " + what)
 	call := x.w.callBegins(x.run, what, chat)
 	defer x.w.callEnds(call)
-	if !x.sleep(req.Context(), simLatency(dice, air)/4) {
+	connecting := simLatency(dice, air) / 4
+	if x.vetoLate(req.Context(), chat) {
+		connecting = time.Microsecond // before the veto is handled
+	}
+	if !x.sleep(req.Context(), connecting) {
 		return nil, x.gone(req.Context())
 	}
 	if air.Down {
@@ -95,6 +99,30 @@ func (x simWire) RoundTrip(req *http.Request) (*http.Response, error) {
 	case <-x.run.dead:
 	}
 	return nil, x.gone(req.Context())
+}
+
+// vetoLate has a veto come in if the world waits for a call of the chat, and reports whether it is
+// in the journal.
+func (x simWire) vetoLate(ctx context.Context, chat string) bool {
+	x.w.mu.Lock()
+	v := x.w.lateVeto
+	if v == nil || v.begun || v.chat != chat || x.run.isDead() {
+		x.w.mu.Unlock()
+		return false
+	}
+	v.begun = true
+	x.w.mu.Unlock()
+	defer close(v.done)
+	x.w.receive(chat, "veto")
+	soon, cancel := context.WithTimeout(ctx, simTimeout/2)
+	defer cancel()
+	select {
+	case <-v.journaled:
+		return true
+	case <-soon.Done():
+	case <-x.run.dead:
+	}
+	return false
 }
 
 // sleep waits, and reports whether the daemon still waits for the answer.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,8 @@ type simPlan struct {
 	kv     bool // rules use kv: then no batch lends its chats
 	steps  []simStep
 
-	concurrency int // calls on the wire
+	concurrency int  // calls on the wire
+	crowd       bool // there are chats enough of one line to open its breaker
 }
 
 // simStep is one stimulus, and how long the world rests after it. Fields that its kind does
@@ -35,6 +37,7 @@ type simStep struct {
 	d     time.Duration // how far a clock is set, how long a hold or a downtime is
 	rate  float64       // Chert's limit
 	burst int
+	after int // a kill comes after so many transactions
 	rest  time.Duration
 }
 
@@ -58,8 +61,10 @@ const (
 	simResume    simKind = "resume"    // of all calls, by an operator
 	simRestart   simKind = "restart"   // the daemon stops and starts
 	simCrash     simKind = "crash"     // the daemon is killed while it waits for something
-	simCrashBack simKind = "crashback" // it is killed before its next transaction
-	simCrashOn   simKind = "crashon"   // it is killed after its next transaction, before it learns of it
+	simCrashBack simKind = "crashback" // it is killed before one of its next transactions
+	simCrashOn   simKind = "crashon"   // it is killed after one of its next transactions, before it learns of it
+	simLineDown  simKind = "linedown"  // the line of the crowd fails the next calls, and each chat of it gets a message
+	simLateVeto  simKind = "lateveto"  // of a read whose call is about to be written
 	simRest      simKind = "rest"
 )
 
@@ -72,7 +77,7 @@ func (s *simStep) String() string {
 		{s.chat != "", s.chat}, {len(s.texts) > 0, fmt.Sprintf("%q", s.texts)},
 		{s.fault.Mode != "", fmt.Sprintf("%s code=%d chat=%s line=%s times=%d retry_after=%d", s.fault.Mode, s.fault.Code, s.fault.Chat, s.fault.Line, s.fault.Times, s.fault.RetryAfter)},
 		{s.kind == simWeather, fmt.Sprintf("%+v", s.air)}, {s.kind == simMischief, fmt.Sprintf("%+v", s.late)},
-		{s.d != 0, s.d.String()}, {s.kind == simLimit, fmt.Sprintf("%.2g/s, burst %d", s.rate, s.burst)},
+		{s.d != 0, s.d.String()}, {s.after > 0, fmt.Sprintf("after %d transactions", s.after)}, {s.kind == simLimit, fmt.Sprintf("%.2g/s, burst %d", s.rate, s.burst)},
 	} {
 		if part.there {
 			text += " " + part.text
@@ -82,10 +87,26 @@ func (s *simStep) String() string {
 }
 
 // simLines has the phone line of each chat.
-var simLines = map[string]string{"c1": "+14155550100", "c2": "+14155550100", "c3": "+14155550101", "c4": "+14155550101", "c5": "+14155550102"}
+var simLines = map[string]string{
+	"c1": "+14155550100", "c2": "+14155550100", "c3": "+14155550101", "c4": "+14155550101", "c5": "+14155550102",
+	"d1": simCrowdLine, "d2": simCrowdLine, "d3": simCrowdLine, "d4": simCrowdLine, "d5": simCrowdLine, "d6": simCrowdLine,
+}
 
 // simChats are the chats, in order.
 var simChats = []string{"c1", "c2", "c3", "c4", "c5"}
+
+// simCrowd are further chats, of one line. They are more than fail before its breaker opens.
+var simCrowd = []string{"d1", "d2", "d3", "d4", "d5", "d6"}
+
+const simCrowdLine = "+14155550103"
+
+// chats returns the chats that there are.
+func (p *simPlan) chats() []string {
+	if p.crowd {
+		return slices.Concat(simChats, simCrowd)
+	}
+	return simChats
+}
 
 // newSimPlan makes the plan of a seed. Each step has dice of its own, so that it is the same
 // whatever the others draw.
@@ -102,6 +123,17 @@ func newSimPlan(seed uint64) simPlan {
 	}
 	for n := range 12 + dice.IntN(20) {
 		p.steps = append(p.steps, newSimStep(rand.New(rand.NewPCG(seed, uint64(n)+1))))
+	}
+	if p.crowd = dice.IntN(4) == 0; p.crowd {
+		for range 1 + dice.IntN(2) {
+			down := simStep{kind: simLineDown, rest: simWhile(dice, time.Second, time.Minute)}
+			down.fault = chertsim.FailRule{Mode: chertsim.FailEnvelope, Code: 4001, Route: "mark-read", Line: simCrowdLine, Times: len(simCrowd) + dice.IntN(6)}
+			p.steps = slices.Insert(p.steps, dice.IntN(len(p.steps)), down)
+		}
+	}
+	if dice.IntN(2) == 0 {
+		veto := simStep{kind: simLateVeto, chat: oneOf(dice, simChats...), rest: simWhile(dice, time.Millisecond, 15*time.Second)}
+		p.steps = slices.Insert(p.steps, dice.IntN(len(p.steps)), veto)
 	}
 	return p
 }
@@ -144,6 +176,11 @@ func newSimStep(dice *rand.Rand) simStep {
 		s.d = simWhile(dice, time.Millisecond, time.Minute)
 		if s.kind == simCrashBack || s.kind == simCrashOn {
 			s.texts = []string{simText(dice)} // there is something to commit
+			s.after = dice.IntN(4)            // the message is kept, it is handled, and its call is answered
+			break
+		}
+		for range dice.IntN(5) { // they come before what was missed is caught up
+			s.texts = append(s.texts, simText(dice))
 		}
 	default:
 		s.kind, s.rest = simRest, simWhile(dice, 20*time.Second, 2*time.Minute)

@@ -17,7 +17,8 @@ type simStore struct {
 	store.Store
 	w     *simWorld
 	run   *simRun
-	armed atomic.Pointer[simKind] // simCrashBack or simCrashOn: at the next transaction
+	armed atomic.Pointer[simKind] // simCrashBack or simCrashOn: at one of the next transactions
+	after atomic.Int64            // how many transactions pass before
 	hit   chan struct{}           // closed when it stands still
 }
 
@@ -31,7 +32,7 @@ func (s *simStore) write(what string, do func() error, durable func()) error {
 	time.Sleep(simWhile(dice, 10*time.Microsecond, 500*time.Microsecond))
 	defer time.Sleep(simWhile(dice, 10*time.Microsecond, 500*time.Microsecond))
 	at := s.armed.Load()
-	stop := at != nil && s.armed.CompareAndSwap(at, nil)
+	stop := at != nil && s.after.Add(-1) < 0 && s.armed.CompareAndSwap(at, nil)
 	if stop && *at == simCrashBack {
 		return s.standStill()
 	}

@@ -45,7 +45,7 @@ func (w *simWorld) checkStore() {
 	if kv, err := st.KV(ctx, "counts", "all", w.localNow()); w.plan.kv && len(w.book.messages) > 0 && (err != nil || string(kv.Value) != fmt.Sprint(len(w.book.messages))) {
 		w.fail("%d messages came, and rules counted %q (%v)", len(w.book.messages), kv.Value, err)
 	}
-	for _, chat := range simChats {
+	for _, chat := range w.plan.chats() {
 		raw, err := st.State(ctx, "counts", chat)
 		var state struct{ N int }
 		if len(raw) > 0 {
@@ -69,6 +69,11 @@ func (w *simWorld) checkStore() {
 	}
 	if calls := w.book.calls; !slices.ContainsFunc(calls, func(c *simCall) bool { return c.run == run && c.ok }) {
 		return // all chats are held: the daemon has not called since, and can't know better
+	}
+	for _, l := range run.m.callsStatus().Lines {
+		if slices.ContainsFunc(w.book.calls, func(c *simCall) bool { return c.ok && simLines[c.chat] == l.Line && w.book.well.before(c.first) }) {
+			w.fail("in the end the calls of line %s are stopped since %v, though Chert has answered them since", l.Line, l.Since)
+		}
 	}
 	if h, calls := run.m.health(), run.m.callsStatus(); len(h.NoCalls) > 0 || len(h.NotReady) > 0 || calls.State != control.CallsGoOut {
 		w.fail("in the end the daemon is not ready: %q %q, calls are %s", h.NotReady, h.NoCalls, calls.State)

@@ -48,6 +48,16 @@ type simWorld struct {
 	reloaded time.Time // when the last edit went live
 	step     int
 	failure  *simFailure
+	lateVeto *simVetoed // nil: none is to come
+}
+
+// simVetoed is a call that gets a veto once it has begun, and whose connection takes until that is
+// journaled.
+type simVetoed struct {
+	chat      string
+	begun     bool
+	journaled chan struct{} // closed when the next message of the chat is journaled after that
+	done      chan struct{} // closed when the call is about to be written
 }
 
 // simRun is one run of the daemon, from its start to its end.
@@ -92,7 +102,7 @@ func newSimWorld(dir string, plan simPlan) *simWorld {
 	w := &simWorld{plan: plan, dir: dir, book: newSimBook(), nth: map[string]int{}, storeDir: filepath.Join(dir, "store0")}
 	w.began = w.trueNow()
 	w.chert = chertsim.New(chertsim.Config{Seed: plan.seed, Now: w.trueNow, Transport: simHook{w}, AllowLoopback: true})
-	for _, id := range simChats {
+	for _, id := range plan.chats() {
 		w.chert.AddChat(chertsim.Chat{ID: id, Line: simLines[id]})
 	}
 	if _, err := w.chert.Subscribe("http://127.0.0.1:1/webhooks/chert", chertsim.DefaultWebhookSecret); err != nil {
@@ -346,6 +356,12 @@ func (w *simWorld) do(s *simStep) {
 		}
 	case simFault:
 		w.must("fail", w.chert.Fail(s.fault))
+	case simLineDown:
+		w.must("fail", w.chert.Fail(s.fault))
+		for _, chat := range simCrowd {
+			w.receive(chat, "read")
+			time.Sleep(1234567 * time.Nanosecond)
+		}
 	case simWell:
 		w.noteJump(0)
 		w.chert.ClearFaults()
@@ -379,13 +395,25 @@ func (w *simWorld) do(s *simStep) {
 		w.stop()
 		time.Sleep(s.d)
 		w.start()
+		w.receiveAll(s, 10*time.Millisecond)
 	case simCrash:
 		w.kill()
 		time.Sleep(s.d)
 		w.start()
+		w.receiveAll(s, 10*time.Millisecond)
+	case simLateVeto:
+		v := &simVetoed{chat: s.chat, journaled: make(chan struct{}), done: make(chan struct{})}
+		w.setLateVeto(v)
+		w.receive(s.chat, "read")
+		select {
+		case <-v.done:
+		case <-time.After(20 * time.Second):
+		}
+		w.setLateVeto(nil)
 	case simCrashBack, simCrashOn:
 		hit := make(chan struct{})
 		run.store.hit = hit
+		run.store.after.Store(int64(s.after))
 		run.store.armed.Store(&s.kind)
 		w.receive(s.chat, s.texts[0])
 		select {
@@ -397,6 +425,21 @@ func (w *simWorld) do(s *simStep) {
 		time.Sleep(s.d)
 		w.start()
 	}
+}
+
+// receiveAll has the messages of a step come in, with short pauses.
+func (w *simWorld) receiveAll(s *simStep, pause time.Duration) {
+	dice := w.diceOf(fmt.Sprint("short pauses ", w.step))
+	for _, text := range s.texts {
+		w.receive(s.chat, text)
+		time.Sleep(simWhile(dice, 10*time.Microsecond, pause))
+	}
+}
+
+func (w *simWorld) setLateVeto(v *simVetoed) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lateVeto = v
 }
 
 // noteJump sets the local clock, and notes that it or Chert's is set.
@@ -526,6 +569,7 @@ func (w *simWorld) endWell() {
 	w.do(&simStep{kind: simLimit})
 	w.do(&simStep{kind: simResume})
 	w.mu.Lock()
+	w.book.well = w.now()
 	w.trace("all faults end")
 	w.mu.Unlock()
 	w.settle()
@@ -533,7 +577,7 @@ func (w *simWorld) endWell() {
 	w.checkReads() // before further calls hide that one is missing
 	w.mu.Unlock()
 	// Whatever it has been through, the daemon does what a message wants.
-	for _, chat := range simChats {
+	for _, chat := range w.plan.chats() {
 		w.receive(chat, "read")
 		time.Sleep(1234567 * time.Nanosecond)
 	}

@@ -64,6 +64,13 @@ func (g *Governor) paused(now time.Time) time.Duration {
 	return left
 }
 
+// PauseLeft returns how long the pause still lasts; 0: there is none.
+func (g *Governor) PauseLeft(now time.Time) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.paused(now)
+}
+
 // Pause returns the last pause; it may be over.
 func (g *Governor) Pause() Pause {
 	g.mu.Lock()
