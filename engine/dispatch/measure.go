@@ -85,7 +85,8 @@ func (l *learner) above(m *moment) {
 	l.limit = max(l.limit, since, changed)
 
 	lately := m.climb.recent(mark{l.resume, m.n, l.idle})
-	if !l.named || l.pause < 2.5/l.pace.rate { // the pause is longer than what was missing
+	// After several pauses in vain, the last one ends with the window.
+	if !l.named && m.count < 3 || l.named && l.pause < 2.5/l.pace.rate { // the pause is longer than what was missing
 		lately = (lately + m.climb.recent(mark{m.at, m.n, l.idle})) / 2
 	}
 	rested := l.resting > 0.05*seconds
