@@ -128,7 +128,7 @@ const (
 	roundedUp = 0.3
 	// fell is below which share of the rate since a change the last measurement shows that
 	// the limit has fallen since.
-	fell = 0.95
+	fell = 0.8
 	// leastUnsure and mostUnsure bound the uncertainty of a limit, as a share of it. The
 	// least is that of 200 calls.
 	leastUnsure = 0.005
