@@ -273,23 +273,15 @@ func (o *outcome) add(goodput, refused, settled float64) {
 }
 
 // beyondBudget has the figures of shapes that are beyond the budgets after a halving, each
-// as measured over four seeds, rounded up.
+// as measured over eight seeds, rounded up.
 //
-// Without a retry_after, the end of a window is found by trying again after 1, 2, 4, 8 and
-// 16 s: a full window costs five 429s, and up to 16 s of the next one. A halved window is
-// measured over two of them, and the second ends later than 120 s after the change. Of 30
-// calls in a minute each is 3%, so it takes some further windows, whose 429s are 1.4%.
-//
-// The buckets of 1/s halve to a token each 2 s. From two calls in 4 s the rate is known to a
-// half only. It takes some hundred calls to know it to 5%, and with them some 429s: in one
-// of four seeds they are 1.06% of the 750 calls that are counted.
+// Of 30 calls in a minute each 429 is 3%. Without a retry_after, the end of a window that is
+// almost over is found by trying again after 1, 2 and 4 s: two or three 429s. The limit is
+// known to a call in 30, and each probe beyond it costs that much again, so that 1% would
+// allow one probe in 300 calls: ten minutes. Until the limit is known better, probes are
+// more frequent.
 var beyondBudget = map[string]budget{
-	"bucket 1/s, burst 2 s":                  {goodput: 0.95, refused: 0.01, settled: 520},
-	"bucket 1/s, burst 5 s":                  {goodput: 0.95, refused: 0.011, settled: 250},
-	"fixed window 60/min, no retry_after":    {goodput: 0.95, refused: 0.0145, settled: 2600},
-	"sliding window 60/min, no retry_after":  {goodput: 0.95, refused: 0.01, settled: 190},
-	"fixed window 600/min, no retry_after":   {goodput: 0.95, refused: 0.01, settled: 155},
-	"sliding window 600/min, no retry_after": {goodput: 0.945, refused: 0.01, settled: 260},
+	"fixed window 60/min, no retry_after": {goodput: 0.95, refused: 0.0165, settled: 2600},
 }
 
 // What Chert allows is learned from its 429s alone, whatever its limit looks like, and again

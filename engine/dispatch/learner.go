@@ -73,6 +73,8 @@ type span struct {
 	n    int64     // requests up to this number are not counted
 	void int64     // later requests that were not accepted
 	idle float64   // seconds in which no request waited for the pace
+
+	spare float64 // by how many seconds pauses were too long
 }
 
 func (s *span) set() bool { return !s.from.IsZero() }

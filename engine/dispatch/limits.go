@@ -117,6 +117,18 @@ const retryReady = time.Second
 const (
 	// window is the length in seconds of the windows that limits are expected to have.
 	window = 60
+	// windowSlack is how long after the end of a window the first request goes out. Its start
+	// is known to the jitter of the network, and a request that is too early is refused.
+	windowSlack = 500 * time.Millisecond
+	// bucketRest is how many calls a bucket must have had room for in the pauses of a moment
+	// before it is taken for a window.
+	bucketRest = 3
+	// roundedUp is by how many seconds a short retry_after is too long, as it is whole
+	// seconds: half a second on average, and less as a bucket may keep what it gains.
+	roundedUp = 0.3
+	// fell is below which share of the rate since a change the last measurement shows that
+	// the limit has fallen since.
+	fell = 0.8
 	// leastUnsure and mostUnsure bound the uncertainty of a limit, as a share of it. The
 	// least is that of 200 calls.
 	leastUnsure = 0.005

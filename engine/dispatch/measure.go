@@ -52,10 +52,17 @@ func (l *learner) changed(m *moment) { l.change = span{from: l.resume, n: m.n} }
 // below learns from the second and further moments below the limit, soon after each other:
 // the limit is now what was accepted since the first of them, and at most one call more.
 func (l *learner) below(m *moment, clean bool) {
-	calls, rate, _ := l.change.accepted(m.n-1, l.resume)
+	n, since, _ := l.last.accepted(m.n-1, l.resume)
+	if _, rate, _ := l.change.accepted(m.n-1, l.resume); clean && since*(1+1/n) < fell*rate {
+		l.change = l.last // the limit fell only then
+	}
+	if l.named && l.pause < 2.5/l.limit {
+		l.change.spare += roundedUp
+	}
+	calls, _, seconds := l.change.accepted(m.n-1, l.resume)
 	l.low++
 	if clean && calls > 0 {
-		l.limit = min(rate*(1+1/calls), 0.985*l.limit)
+		l.limit = min((calls+1)/(seconds-l.change.spare), 0.985*l.limit)
 	} else {
 		l.limit *= 0.85
 	}
@@ -78,7 +85,8 @@ func (l *learner) above(m *moment) {
 	l.limit = max(l.limit, since, changed)
 
 	lately := m.climb.recent(mark{l.resume, m.n, l.idle})
-	if !l.named || l.pause < 2.5/l.pace.rate { // the pause is longer than what was missing
+	// After several pauses in vain, the last one ends with the window.
+	if !l.named && m.count < 3 || l.named && l.pause < 2.5/l.pace.rate { // the pause is longer than what was missing
 		lately = (lately + m.climb.recent(mark{m.at, m.n, l.idle})) / 2
 	}
 	rested := l.resting > 0.05*seconds

@@ -8,6 +8,7 @@ type moment struct {
 	n     int64     // number of the first request that was refused; 0: there is no moment now
 	at    time.Time // when it went out
 	pace  float64   // by which it went out; 0: by none
+	waits float64   // length of the pauses after which requests were still refused, in seconds
 	count int       // 429s
 	climb climb     // as it was
 }
@@ -25,6 +26,9 @@ func (l *learner) refuse(n int64, at time.Time, pace float64) {
 	case n < m.n:
 		m.n, m.at, m.pace = n, at, pace
 	}
+	if m.count > 0 && n > l.known { // it went out after the last pause
+		m.waits = l.resting
+	}
 	m.count++
 	l.known = l.sent
 	if !l.last.set() && (l.limit <= 0 || l.guessed) {
@@ -40,6 +44,18 @@ func (l *learner) guess() {
 	l.limit = max(calls, 1) / max(1, seconds)
 	l.unsure, l.low, l.margin = mostUnsure, 1, startMargin
 	l.setRate()
+}
+
+// full returns how long a window that is used up refuses requests from now on, as far as is
+// known; 0: not at all. It is for answers that do not name the time.
+//
+// A bucket would soon have had room for some calls again. So if they are refused for longer
+// than that, it is a window that is used up, and it began when the last moment ended.
+func (l *learner) full(now time.Time) time.Duration {
+	if l.moment.n == 0 || !l.last.set() || l.moment.waits < bucketRest/l.limit {
+		return 0
+	}
+	return l.last.from.Add(window*time.Second + windowSlack).Sub(now)
 }
 
 // accept notes that the request with the number n was answered, and not by a 429. If it

@@ -28,6 +28,9 @@ func (g *Governor) hold(now time.Time, err *chert.Error) {
 	}
 	if wait == 0 {
 		wait = max(chat.Backoff(g.moments, 1), minPause)
+		if g.adaptive {
+			wait = max(wait, g.learner.full(now))
+		}
 	}
 	if until := now.Add(wait); until.After(g.pause.Until) {
 		g.pause = Pause{Asked: now, Until: until, Why: err.Message}
