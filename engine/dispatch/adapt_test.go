@@ -536,3 +536,38 @@ func TestGovernorLearnsFromOtherRequests(t *testing.T) {
 		t.Errorf("10 of 11 requests are accepted each 10 s, and it has learned %+v", r)
 	}
 }
+
+// One 429 while few requests go out says little: what is due later goes out at no less than
+// half of the ceiling.
+func TestOneRefusalOfFewRequestsSaysLittle(t *testing.T) {
+	t.Parallel()
+	g := NewGovernor(10, 20)
+	g.SetAdaptive(true)
+	now := time.Unix(1_800_000_000, 0)
+	for range 4 {
+		permit, wait := g.Admit(now)
+		if wait > 0 {
+			t.Fatalf("a call waits %v", wait)
+		}
+		now = now.Add(4 * time.Second)
+		g.Answered(now, permit, "c", nil)
+	}
+	if wait, _ := g.Spend(now, false); wait > 0 {
+		t.Fatalf("a request of the events log waits %v", wait)
+	}
+	g.Limited(now, &chert.Error{Status: 429, Code: chert.CodeRateLimited, RetryAfter: time.Second, Retryable: true})
+	now = now.Add(time.Second)
+	began, sent := now, 0
+	for sent < 40 {
+		permit, wait := g.Admit(now)
+		if wait > 0 {
+			now = now.Add(wait)
+			continue
+		}
+		sent++
+		g.Answered(now, permit, "c", nil)
+	}
+	if took := now.Sub(began); took > 9*time.Second {
+		t.Errorf("40 calls took %v after one 429, with a ceiling of 10/s", took)
+	}
+}

@@ -181,7 +181,7 @@ func (g *Governor) Answered(now time.Time, permit Permit, chat string, err *cher
 	switch {
 	case limited(err):
 		if g.adaptive && permit.n > 0 {
-			g.learner.refuse(permit.n, permit.at, permit.pace)
+			g.learner.refuse(permit.n, permit.at, permit.pace, g.bucket.rate)
 		}
 		g.hold(now, err)
 	case answered:

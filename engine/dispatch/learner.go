@@ -29,11 +29,12 @@ type learner struct {
 	pace  bucket
 	climb climb
 
-	sent   int64   // number of the last request; requests that were given back are counted
-	idle   float64 // seconds so far in which no request waited for the pace
-	first  span    // since the first request; nothing is known about the bucket then
-	last   span    // since the last moment of 429s
-	change span    // since the moment at which the limit may have changed
+	sent   int64        // number of the last request; requests that were given back are counted
+	latest [8]time.Time // when the latest requests went out, by their numbers modulo 8
+	idle   float64      // seconds so far in which no request waited for the pace
+	first  span         // since the first request; nothing is known about the bucket then
+	last   span         // since the last moment of 429s
+	change span         // since the moment at which the limit may have changed
 
 	moment  moment
 	known   int64 // number of the last request when the last 429 came in
@@ -97,6 +98,7 @@ func (l *learner) send(now time.Time) (n int64, pace float64) {
 	if !l.first.set() {
 		l.first = span{from: now, n: l.sent}
 	}
+	l.latest[l.sent%int64(len(l.latest))] = now
 	l.sent++
 	if l.limit > 0 {
 		l.pace.tokens--

@@ -115,6 +115,9 @@ const retryReady = time.Second
 // Limits of a learner. They were found by the simulation of TestGovernorLearnsTheLimit over
 // buckets and windows, whose budgets are 95% of the limit and 1% of calls answered 429.
 const (
+	// pressedFor is within which time the latest eight requests went out if as many went out
+	// as possible: even a ceiling of four a second then had room for no more.
+	pressedFor = 2 * time.Second
 	// window is the length in seconds of the windows that limits are expected to have.
 	window = 60
 	// windowSlack is how long after the end of a window the first request goes out. Its start

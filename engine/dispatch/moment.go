@@ -13,8 +13,9 @@ type moment struct {
 	climb climb     // as it was
 }
 
-// refuse notes a 429 of the request with the number n that went out at a time by a pace.
-func (l *learner) refuse(n int64, at time.Time, pace float64) {
+// refuse notes a 429 of the request with the number n that went out at a time by a pace,
+// under a ceiling of requests per second.
+func (l *learner) refuse(n int64, at time.Time, pace, ceiling float64) {
 	m := &l.moment
 	switch {
 	case m.n == 0 && n <= l.known:
@@ -32,16 +33,20 @@ func (l *learner) refuse(n int64, at time.Time, pace float64) {
 	m.count++
 	l.known = l.sent
 	if !l.last.set() && (l.limit <= 0 || l.guessed) {
-		l.guess()
+		l.guess(ceiling)
 	}
 }
 
 // guess sets a limit to begin with, by what was accepted until the first moment. It is not
-// a measurement.
-func (l *learner) guess() {
+// a measurement. If few requests went out before, that says nothing about how many would
+// have been accepted: then half of the ceiling is a better guess.
+func (l *learner) guess(ceiling float64) {
 	calls, _, seconds := l.first.accepted(l.moment.n-1, l.moment.at)
 	l.guessed = true
 	l.limit = max(calls, 1) / max(1, seconds)
+	if oldest := l.latest[l.sent%int64(len(l.latest))]; oldest.IsZero() || l.moment.at.Sub(oldest) > pressedFor {
+		l.limit = max(l.limit, ceiling/2)
+	}
 	l.unsure, l.low, l.margin = mostUnsure, 1, startMargin
 	l.setRate()
 }

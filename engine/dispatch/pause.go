@@ -47,7 +47,7 @@ func (g *Governor) Limited(now time.Time, err *chert.Error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.adaptive {
-		g.learner.refuse(g.learner.sent, now, g.learner.pace.rate)
+		g.learner.refuse(g.learner.sent, now, g.learner.pace.rate, g.bucket.rate)
 	}
 	g.hold(now, err)
 	return true
