@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +33,7 @@ type callHealth struct {
 
 	mu        sync.Mutex
 	lines     dispatch.Culprits // phone lines whose calls fail
+	worked    [2]lineWorked     // the two lines whose calls succeeded last
 	failed    int               // calls in a row that failed
 	since     time.Time
 	lastAt    time.Time // when a call last failed
@@ -60,9 +62,15 @@ func (h *callHealth) ended(a *dispatch.Attempt) {
 	switch {
 	case e == nil:
 		h.confirmed = a.Ended
+		if h.worked[0].line != a.Call.Line {
+			h.worked[1] = h.worked[0]
+		}
+		h.worked[0] = lineWorked{a.Call.Line, a.Ended}
 		h.goesThrough(a)
 	case e.Foreign && h.gov.Stray(a.Call.Chat), !e.Foreign && e.Retryable && e.RetryAfter == 0 && h.lineAlone(a):
 		// Chert answers others, so this neither begins nor ends an outage.
+	case e.Code == chert.CodeDeliveryFailed && h.otherWorked(a):
+		h.lines.Failed(a.Ended, a.Call.Line)
 	case e.Retryable && (e.Foreign || e.RetryAfter == 0):
 		if h.failed == 0 {
 			h.since = a.Ended
@@ -95,6 +103,23 @@ func (h *callHealth) goesThrough(a *dispatch.Attempt) {
 func (h *callHealth) lineAlone(a *dispatch.Attempt) bool {
 	alone, _ := h.lines.Failed(a.Ended, a.Call.Line)
 	return alone
+}
+
+// lineWorked is when a call of a phone line last succeeded.
+type lineWorked struct {
+	line string
+	at   time.Time
+}
+
+// workedFor is how long after its last success a line still counts as one that works.
+const workedFor = time.Hour
+
+// otherWorked reports whether a call of another line succeeded lately. Then a delivery that
+// fails (4001) is about its own line.
+func (h *callHealth) otherWorked(a *dispatch.Attempt) bool {
+	return slices.ContainsFunc(h.worked[:], func(w lineWorked) bool {
+		return w.line != a.Call.Line && !w.at.IsZero() && a.Ended.Sub(w.at) < workedFor
+	})
 }
 
 // notes returns, in words for people, what fails while other calls go through. stopped are

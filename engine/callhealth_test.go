@@ -204,3 +204,39 @@ func TestFailuresOfSomeAloneAreANote(t *testing.T) {
 		t.Errorf("Chert has answered, and the fix is %q, %q", cause, fix)
 	}
 }
+
+// A delivery that fails on one line is not an outage while another line worked lately, also
+// if that has no calls now. Without an answer it is: that is not about the line.
+func TestOneLineIsNotAnOutage(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	h := newCallHealth(slog.New(slog.NewTextHandler(&log, nil)), dispatch.NewGovernor(0, 0), "")
+	at := time.Unix(1_800_000_000, 0)
+	end := func(line string, err *chert.Error) {
+		at = at.Add(time.Second)
+		h.ended(&dispatch.Attempt{Call: chat.Call{Line: line}, Ended: at, Err: err})
+	}
+	failed := &chert.Error{Status: 502, Code: chert.CodeDeliveryFailed, Retryable: true}
+	end("B", nil)
+	for range 20 {
+		end("A", failed)
+	}
+	if since, _ := h.outage(at); !since.IsZero() || strings.Contains(log.String(), "are failing") {
+		t.Errorf("an outage since %v: %s", since, &log)
+	}
+	for range 3 {
+		end("A", &chert.Error{Message: "no answer", Retryable: true})
+	}
+	if since, _ := h.outage(at); since.IsZero() {
+		t.Error("no outage without answers")
+	}
+	h = newCallHealth(slog.New(slog.DiscardHandler), dispatch.NewGovernor(0, 0), "")
+	end("B", nil)
+	at = at.Add(workedFor)
+	for range 3 {
+		end("A", failed)
+	}
+	if since, _ := h.outage(at); since.IsZero() {
+		t.Error("no outage where the other line worked long ago")
+	}
+}
