@@ -107,12 +107,13 @@ func (o *oracle) delayed(m *knownMessage) bool {
 	return o.last != nil && m.came > o.last.came && m.sent.Before(o.last.sent)
 }
 
-// replaced notes the reads that replaced others of their rules in a step: they cover the newest
-// message if one of those did.
+// replaced notes the reads of late messages that replaced others of their rules in a step: they
+// cover the newest message if one of those did. A read of an event from before the newest message,
+// which is run again, does not.
 func (o *oracle) replaced(actions []Action) {
 	for i := range actions {
 		a := &actions[i]
-		if about := o.covers[a.ID]; a.Kind != Read || a.Status != Waiting || about == nil || !o.late(about) {
+		if about := o.covers[a.ID]; a.Kind != Read || a.Status != Waiting || about == nil || !o.late(about) || a.ID.Seq < o.last.came {
 			continue
 		}
 		for j := range actions {
