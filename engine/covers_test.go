@@ -124,10 +124,11 @@ func liveThrough(t *testing.T, seed uint64) (calls, unread, superseded int) {
 			}
 			message := n
 			if random.IntN(5) == 0 {
-				message = max(0, n-random.IntN(6))
+				message = max(0, n-random.IntN(6)) // an earlier message: it comes late, or again
 			}
-			c.give(fmt.Sprintf(`{"event":%q,"event_id":"e%d","data":{"chat":{"id":%q,"is_group":false},"message":{"id":"m%d","parts":[{"type":"text","value":%q}]}}}`,
-				pick("message.received", "message.received", "lead_reply"), n, id, message, strings.Join(text, " ")))
+			sent := began.Add(time.Duration(message)*time.Second - time.Hour).UTC().Format(time.RFC3339)
+			c.give(fmt.Sprintf(`{"event":%q,"event_id":"e%d","data":{"chat":{"id":%q,"is_group":false},"message":{"id":"m%d","sent_at":%q,"parts":[{"type":"text","value":%q}]}}}`,
+				pick("message.received", "message.received", "lead_reply"), n, id, message, sent, strings.Join(text, " ")))
 		}
 		rest()
 	}
@@ -164,9 +165,12 @@ func (c *crew) covered() (calls, unread, superseded int) {
 	type made struct {
 		seq, received int64 // the first event that brought it, and the first message.received
 		chat          string
+		sent          time.Time
 		saw           map[string]int64 // pack → since when
 	}
 	messages := map[string]*made{}
+	brought := map[int64]*made{}     // by event
+	replaced := map[string][]int64{} // chat and rule → events of its reads that it replaced
 	var order []*made
 	var handled []*Handled
 	read := map[string]int64{}
@@ -176,8 +180,11 @@ func (c *crew) covered() (calls, unread, superseded int) {
 		case h.Handled != nil:
 			handled = append(handled, h.Handled)
 			for _, a := range h.Handled.Actions {
-				if a.Why == chat.WhySuperseded {
+				switch a.Why {
+				case chat.WhySuperseded:
 					superseded++
+				case chat.WhyReplaced:
+					replaced[a.Chat+"/"+a.RuleKey()] = append(replaced[a.Chat+"/"+a.RuleKey()], a.ID.Seq)
 				}
 			}
 		case h.Rerun != nil:
@@ -195,9 +202,10 @@ func (c *crew) covered() (calls, unread, superseded int) {
 		key := ev.ChatID() + "/" + ev.MessageID()
 		m := messages[key]
 		if m == nil {
-			m = &made{seq: seq, chat: ev.ChatID(), saw: map[string]int64{}}
+			m = &made{seq: seq, chat: ev.ChatID(), sent: ev.Message.SentAt, saw: map[string]int64{}}
 			messages[key] = m
 		}
+		brought[seq] = m
 		if ev.Type == event.MessageReceived && !slices.Contains(order, m) {
 			m.received = seq
 			order = append(order, m)
@@ -218,7 +226,7 @@ func (c *crew) covered() (calls, unread, superseded int) {
 		calls++
 		var newest *made
 		for _, m := range order {
-			if m.chat == call.Chat && m.received <= call.SentSeq && (newest == nil || m.seq > newest.seq) {
+			if m.chat == call.Chat && m.received <= call.SentSeq && (newest == nil || m.seq > newest.seq && !m.sent.Before(newest.sent)) {
 				newest = m
 			}
 		}
@@ -227,6 +235,16 @@ func (c *crew) covered() (calls, unread, superseded int) {
 			a := &call.Actions[0] // it brings the call about
 			if _, saw := newest.saw[a.Pack]; !a.EvenIfNewer && !saw {
 				c.t.Errorf("a call covers the message of event %d in %s, which no rule of its pack saw: %+v", newest.seq, call.Chat, call.Actions)
+			}
+			late := func(event int64) bool {
+				m := brought[event]
+				return m != nil && m.chat == call.Chat && (m.seq < newest.seq || m.sent.Before(newest.sent))
+			}
+			// A late read replaces one of the newest message, and then covers that, too.
+			if !slices.ContainsFunc(call.Actions, func(a chat.Action) bool {
+				return a.EvenIfNewer || !late(a.ID.Seq) || slices.ContainsFunc(replaced[a.Chat+"/"+a.RuleKey()], func(b int64) bool { return b < a.ID.Seq && !late(b) })
+			}) {
+				c.t.Errorf("a call reads the message of event %d in %s, and is for older ones alone: %+v", newest.seq, call.Chat, call.Actions)
 			}
 		}
 		if h.Attempt.Err == nil {

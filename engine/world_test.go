@@ -67,6 +67,8 @@ end)`}
 	texts := []string{"now", "rest", "later", "timer", "other", "veto", "hold", "free", "boom", "boom now", "later veto", "hm", "wait now", "far other"}
 	for n := range 60 {
 		ev := message([]string{"c1", "c2"}[random.IntN(2)], fmt.Sprintf("e%d", n), texts[random.IntN(len(texts))])
+		// Some arrive after messages that were sent later.
+		ev.Message.SentAt = r.now().Add(-time.Hour + time.Duration(n-3*random.IntN(3))*time.Second)
 		if err := w.Receive(context.Background(), ev); err != nil {
 			t.Fatal(err)
 		}

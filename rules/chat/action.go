@@ -24,6 +24,7 @@ type Action struct {
 	Covers         int64           // reads: the LastMessageSeq of the newest inbound message that they cover
 	Body           json.RawMessage `json:",omitempty"` // other kinds: what to send
 	WithoutMessage bool            // reads: requested by no message (by a timer, say): it also covers newer ones that its pack sees
+	Late           bool            // reads: requested by a message that is older than that of Covers, which they do not cover
 	Target         string          // react: the message's id; send: the idempotency key, empty in old stores
 	Depth          int
 

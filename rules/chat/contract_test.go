@@ -1062,10 +1062,6 @@ func TestOlderMessageIsNotTheNewest(t *testing.T) {
 			msg m2 sent=2m: codes mark_read 1h
 			msg m1 sent=1m:
 			1.0 waiting`,
-		"where its pack has seen the newest it is read": `
-			msg m2 sent=2m: codes sees
-			msg m1 sent=1m: codes mark_read
-			calls 2.0`,
 		"one of the same time is newer": `
 			msg m1 sent=1m: codes mark_read 1h
 			msg m2 sent=1m:

@@ -33,9 +33,7 @@ func (s *step) revive(in Revive) {
 			s.end(a, Blocked, WhyBlocked) // it waits again once the pack has run
 			continue
 		}
-		if a.Kind == Read {
-			s.dropReads(WhyReplaced, func(b *Action) bool { return b.RuleKey() == a.RuleKey() })
-		}
+		s.replaceOthers(&a)
 		a.Status, a.Why, a.Ended, a.Revived = Waiting, "", time.Time{}, s.now
 		if a.Due.Before(s.now) {
 			a.Due = s.now // otherwise the rest of the delay still applies

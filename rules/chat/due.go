@@ -73,8 +73,11 @@ func (c *Chat) coversNewest(a *Action) bool {
 
 // covers returns the newest inbound message that a read covers by now.
 func (c *Chat) covers(a *Action) int64 {
-	if a.WithoutMessage {
+	switch {
+	case a.WithoutMessage:
 		return max(a.Covers, c.SeenBy.By(a.Pack))
+	case a.Late:
+		return a.Covers - 1
 	}
 	return a.Covers
 }

@@ -97,12 +97,12 @@ func (s *step) coverMessage(message int64, saw map[string]int64) {
 	waiting := slices.Clone(s.c.Waiting)
 	for i := range waiting {
 		a := &waiting[i]
-		covers := min(a.Covers, message-1)
-		if since := saw[a.Pack]; a.ID.Seq == message || since > 0 && a.ID.Seq >= since {
-			covers = message
+		covers, late := min(a.Covers, message-1), a.Late
+		if since := saw[a.Pack]; a.ID.Seq == message || since > 0 && a.ID.Seq >= since && !late {
+			covers, late = message, false
 		}
-		if a.Kind == Read && a.Covers != covers {
-			a.Covers = covers
+		if a.Kind == Read && (a.Covers != covers || a.Late != late) {
+			a.Covers, a.Late = covers, late
 			s.put(*a)
 		}
 	}
@@ -113,13 +113,16 @@ func (s *step) coverMessage(message int64, saw map[string]int64) {
 // it: the event's own, or if it brings none, the newest that rules of the pack ran on. Where that
 // is the newest of all, an event that can be unread covers itself, too. With even_if_newer the read
 // covers the newest message, whether the pack saw it or not: a veto of that one counts, and a veto
-// of an older one does not.
+// of an older one does not. A late read (see late) does not cover the newest message either, but
+// vetoes concern it in the same way.
 func (s *step) covers(in Outcomes, w *Request) int64 {
 	newest := s.c.LastMessageSeq
 	seen := max(s.c.SeenBy.By(w.Pack), min(newest, s.c.ReadThrough))
 	switch {
 	case in.Message && in.Seq <= newest:
 		return in.Seq
+	case s.late(in):
+		return newest
 	case newest == 0:
 		return s.c.LastEvent // there is no message that it could read by mistake
 	case seen < newest && !w.EvenIfNewer:
@@ -128,6 +131,24 @@ func (s *step) covers(in Outcomes, w *Request) int64 {
 		return max(newest, in.Seq)
 	}
 	return newest
+}
+
+// late reports whether an event brings a message that is older than the newest one, which is unread:
+// it was delayed, or comes again. A read that the event requests concerns the older message, whatever
+// its pack has seen since. An event of a message.received from before the newest one covers itself
+// and needs no mark.
+func (s *step) late(in Outcomes) bool {
+	m, newest := &s.c.Recent, s.c.LastMessageSeq
+	switch {
+	case !in.Message && !in.Legacy, newest <= s.c.ReadThrough, in.Seq == newest, m.isNewest(&in):
+		return false
+	case in.Message:
+		return in.Seq > newest
+	case in.Seq < newest, m.knows(&in), m.older(&in):
+		return true
+	}
+	at := m.reply(&in)
+	return at >= 0 && m.Replies[at].Seq < newest
 }
 
 // mergeSeen merges which packs ran on two lead_replies, and since when. 0 stays only if no other

@@ -10,6 +10,7 @@ import (
 // covers. It knows one chat.
 type oracle struct {
 	messages []*knownMessage
+	last     *knownMessage              // the newest of those that came as message.received; nil: none did
 	asker    *knownMessage              // the message of the event at hand; nil: it is about none that is known
 	fresh    int64                      // newest event that can be unread; 0: none
 	covers   map[ActionID]*knownMessage // read → newest message that it covers
@@ -35,6 +36,7 @@ type wait struct {
 type knownMessage struct {
 	ids, texts []string
 	came       int64           // the first event that brought it
+	sent       time.Time       // zero: unknown
 	received   bool            // as message.received
 	saw        map[string]bool // packs of which a rule ran on such an event; false: when it was run again
 }
@@ -84,16 +86,46 @@ func (o *oracle) merge(m *knownMessage, in Outcomes) {
 	})
 }
 
-// newest returns the message that came last, of those that came as message.received.
-func (o *oracle) newest() *knownMessage {
-	var newest *knownMessage
-	for _, m := range o.messages {
-		if m.received && (newest == nil || m.came > newest.came) {
-			newest = m
+// receive notes that a message came as message.received. It is the newest unless one that came
+// since, or one that was sent later, is, or it was read before.
+func (o *oracle) receive(m *knownMessage, in Outcomes) {
+	m.received, m.sent = true, in.Sent
+	o.fresh = max(o.fresh, m.came)
+	read := m.came < in.Seq && m.came <= o.read
+	if o.last == nil || m.came > o.last.came && !m.sent.Before(o.last.sent) && !read {
+		o.last = m
+	}
+}
+
+// late reports whether a message is older than the newest one: it came before, or was sent before.
+func (o *oracle) late(m *knownMessage) bool {
+	return o.last != nil && (m.came < o.last.came || o.delayed(m))
+}
+
+// delayed reports whether a message came after the newest one, and was sent before it.
+func (o *oracle) delayed(m *knownMessage) bool {
+	return o.last != nil && m.came > o.last.came && m.sent.Before(o.last.sent)
+}
+
+// replaced notes the reads of late messages that replaced others of their rules in a step: they
+// cover the newest message if one of those did. A read of an event from before the newest message,
+// which is run again, does not.
+func (o *oracle) replaced(actions []Action) {
+	for i := range actions {
+		a := &actions[i]
+		if about := o.covers[a.ID]; a.Kind != Read || a.Status != Waiting || about == nil || !o.late(about) || a.ID.Seq < o.last.came {
+			continue
+		}
+		for j := range actions {
+			if b := &actions[j]; b.Why == WhyReplaced && b.RuleKey() == a.RuleKey() && o.isNewest(o.now(b.ID)) {
+				o.covers[a.ID] = o.last
+			}
 		}
 	}
-	return newest
 }
+
+// isNewest reports whether a read that covers a message covers the newest one.
+func (o *oracle) isNewest(m *knownMessage) bool { return m != nil && !o.late(m) }
 
 // handled notes an event that is about to be handled, for a second time if again.
 func (o *oracle) handled(in Outcomes, again bool) {
@@ -117,16 +149,15 @@ func (o *oracle) handled(in Outcomes, again bool) {
 		if again {
 			return
 		}
-		if in.Legacy && o.newest() == nil {
+		if in.Legacy && o.last == nil {
 			o.fresh = in.Seq
 		}
-		m = &knownMessage{came: in.Seq, saw: map[string]bool{}}
+		m = &knownMessage{came: in.Seq, sent: in.Sent, saw: map[string]bool{}}
 		o.messages = append(o.messages, m)
 	}
 	if in.Message && !again && !m.received {
 		o.merge(m, in)
-		m.received = true
-		o.fresh = max(o.fresh, m.came)
+		o.receive(m, in)
 	}
 	m.ids, m.texts = append(m.ids, in.IDs...), append(m.texts, in.Texts...)
 	o.asker = m
@@ -154,15 +185,15 @@ func (o *oracle) asked(in Outcomes, actions []Action) {
 }
 
 // about returns the newest message that a read of the event at hand covers: the one that
-// the event brought first, or else the newest its pack has seen, or with even_if_newer
+// the event brought, if it did so first or the message is older than the newest, or else the newest its pack has seen, or with even_if_newer
 // the newest of all.
 func (o *oracle) about(in Outcomes, a *Action) *knownMessage {
 	about := o.asker
-	if about != nil && about.came == in.Seq && in.Message {
+	if about != nil && (about.came == in.Seq && in.Message || o.late(about)) {
 		return about
 	}
 	for _, m := range o.messages {
-		if _, saw := m.saw[a.Pack]; (saw || a.EvenIfNewer && m.received) && (about == nil || m.came > about.came) {
+		if _, saw := m.saw[a.Pack]; (saw || a.EvenIfNewer && m.received) && !o.delayed(m) && (about == nil || m.came > about.came) {
 			about = m
 		}
 	}
@@ -173,7 +204,7 @@ func (o *oracle) about(in Outcomes, a *Action) *knownMessage {
 func (o *oracle) now(id ActionID) *knownMessage {
 	about := o.covers[id]
 	for _, m := range o.messages {
-		if _, saw := m.saw[o.packs[id]]; o.loose[id] && saw && m.received && (about == nil || m.came > about.came) {
+		if _, saw := m.saw[o.packs[id]]; o.loose[id] && saw && m.received && !o.delayed(m) && (about == nil || m.came > about.came) {
 			about = m
 		}
 	}
@@ -215,7 +246,7 @@ func (o *oracle) called(c *Call, now time.Time) string {
 			return fmt.Sprintf("read %s goes out over the veto of event %d", a.ID, o.veto)
 		}
 	}
-	newest := o.newest()
+	newest := o.last
 	if newest == nil || newest.came <= o.read {
 		return ""
 	}
@@ -226,7 +257,7 @@ func (o *oracle) called(c *Call, now time.Time) string {
 	}
 	all := true
 	for i := range c.Actions {
-		if m := o.now(c.Actions[i].ID); m != nil && m.came >= newest.came {
+		if o.isNewest(o.now(c.Actions[i].ID)) {
 			return ""
 		}
 		all = all && c.Actions[i].EvenIfNewer
@@ -262,7 +293,7 @@ func (o *oracle) settled(a *Action, waited bool) string {
 	if a.Kind != Read || a.Why != WhySuperseded {
 		return ""
 	}
-	newest, about := o.newest(), o.now(a.ID)
+	newest, about := o.last, o.now(a.ID)
 	switch {
 	case waited && newest != nil && newest.came <= o.read:
 		return fmt.Sprintf("superseded, though the newest message, %d, is read", newest.came)
@@ -271,7 +302,7 @@ func (o *oracle) settled(a *Action, waited bool) string {
 	case about != nil && about == o.asker && a.Covers < about.came:
 		// It was settled before the machine looked at the event at hand, whose message
 		// only a lead_reply had brought.
-	case about != nil && about.received && about.came >= newest.came && !o.unsure[a.ID]:
+	case about != nil && about.received && o.isNewest(about) && !o.unsure[a.ID]:
 		return fmt.Sprintf("superseded, though it covers the newest message, %d", newest.came)
 	}
 	return ""

@@ -99,9 +99,7 @@ func (s *step) apply(in Outcomes, w *Request, veto bool) {
 		case a.Kind == Read && s.hasEarlierRead(in, &a):
 			s.end(a, Dropped, WhyReplaced)
 		default:
-			if a.Kind == Read {
-				s.dropReads(WhyReplaced, func(b *Action) bool { return b.RuleKey() == a.RuleKey() })
-			}
+			s.replaceOthers(&a)
 			s.wait(a)
 		}
 	case RequestTimer:
@@ -140,6 +138,20 @@ func (s *step) hasEarlierRead(in Outcomes, a *Action) bool {
 	})
 }
 
+// replaceOthers drops the waiting reads of the same rule, which a read replaces. If one of them covers
+// the newest message, the rule wants that one read, so the read covers it, too, even if it is late.
+func (s *step) replaceOthers(a *Action) {
+	if a.Kind != Read {
+		return
+	}
+	newest := s.c.LastMessageSeq
+	sameRule := func(b *Action) bool { return b.Kind == Read && b.RuleKey() == a.RuleKey() }
+	if a.Late && slices.ContainsFunc(s.c.Waiting, func(b Action) bool { return sameRule(&b) && s.c.covers(&b) >= newest }) {
+		a.Covers, a.Late = newest, false
+	}
+	s.dropReads(WhyReplaced, sameRule)
+}
+
 // newAction makes the action of a request, with the event's next place.
 func (s *step) newAction(in Outcomes, w *Request) Action {
 	due := w.Due
@@ -154,6 +166,7 @@ func (s *step) newAction(in Outcomes, w *Request) Action {
 	}
 	if a.Kind == Read {
 		a.Covers, a.WithoutMessage = s.covers(in, w), !in.Message && !in.Legacy && !in.New
+		a.Late = s.late(in)
 	}
 	return a
 }

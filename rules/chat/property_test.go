@@ -34,7 +34,9 @@ func TestInvariants(t *testing.T) {
 type world struct {
 	t       *rapid.T
 	chat    Chat
+	start   time.Time
 	now     time.Time
+	dated   bool // events say when their messages were sent
 	seq     int64
 	rows    map[ActionID]Action
 	call    *Call            // on the wire
@@ -50,8 +52,9 @@ type world struct {
 }
 
 func newWorld(t *rapid.T) *world {
+	start := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	return &world{
-		t: t, chat: Chat{ID: "c1"}, now: time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC),
+		t: t, chat: Chat{ID: "c1"}, start: start, now: start, dated: rapid.Bool().Draw(t, "dated"),
 		rows: map[ActionID]Action{}, sent: map[ActionID]int{}, failed: map[ActionID]int{}, gone: map[ActionID]bool{}, cancels: map[string]int64{},
 		event: map[int64]Outcomes{}, next: map[int64]int{}, news: newOracle(), missed: map[int64]time.Time{},
 	}
@@ -362,6 +365,7 @@ func (w *world) step(in Input) Effects {
 	if h, ok := in.(Outcomes); ok {
 		w.news.asked(h, out.Actions)
 	}
+	w.news.replaced(out.Actions)
 	written := map[ActionID]bool{}
 	for _, a := range out.Actions {
 		if written[a.ID] {
@@ -533,6 +537,9 @@ func (w *world) drawMessage(in *Outcomes) {
 		in.IDs = []string{rapid.SampledFrom([]string{id, guid}).Draw(w.t, "id")}
 	}
 	in.Texts = []string{fmt.Sprint("t", n)}
+	if w.dated {
+		in.Sent = w.start.Add(time.Duration(n)*time.Second - time.Hour)
+	}
 }
 
 func (w *world) drawRequests() []Request {

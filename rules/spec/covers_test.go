@@ -83,6 +83,7 @@ func TestNoReadCoversWhatNobodySaw(t *testing.T) {
 	for seed := range *coverRuns {
 		random := rand.New(rand.NewPCG(7, uint64(seed)))
 		w := NewWorld(WorldConfig{Set: set, Latency: time.Duration(random.IntN(3)) * time.Second, Happenings: 1 << 20, Steps: 1 << 40})
+		began, dated := w.Now().Add(-time.Hour), seed%2 == 0
 		ctx := context.Background()
 		must := func(err error) {
 			if err != nil {
@@ -113,14 +114,18 @@ func TestNoReadCoversWhatNobodySaw(t *testing.T) {
 				for range random.IntN(3) {
 					text = append(text, pick("a", "b")+pick(talkWords...))
 				}
-				message := fmt.Sprint("m", n)
+				of := n
 				if random.IntN(5) == 0 {
-					message = fmt.Sprint("m", max(0, n-random.IntN(6)))
+					of = max(0, n-random.IntN(6)) // an earlier message: it comes late, or again
+				}
+				message, sent := fmt.Sprint("m", of), time.Time{}
+				if dated {
+					sent = began.Add(time.Duration(of) * time.Second)
 				}
 				said := strings.Join(text, " ")
 				must(w.Receive(ctx, event.Event{
 					ID: fmt.Sprint("e", n), Type: pick("message.received", "message.received", "message.received", "lead_reply"), Source: event.SourceWebhook, Text: said,
-					Chat: &event.Chat{ID: id, IsGroup: event.False}, Message: &event.Message{ID: message, Text: said, Parts: []event.Part{{Type: "text", Value: said}}},
+					Chat: &event.Chat{ID: id, IsGroup: event.False}, Message: &event.Message{ID: message, SentAt: sent, Text: said, Parts: []event.Part{{Type: "text", Value: said}}},
 				}))
 			}
 		}
@@ -153,8 +158,10 @@ func covered(w *World) (calls, unread int, wrong string) {
 	type made struct {
 		seq, received int64 // the first event that brought it, and the first message.received
 		chat          string
+		sent          time.Time // zero: unknown
 	}
 	messages := map[string]*made{} // by chat and id of the message
+	brought := map[int64]*made{}   // by event
 	var order []*made
 	handled := slices.Clone(w.Log())
 	slices.SortStableFunc(handled, func(a, b Happening) int { return int(a.Seq - b.Seq) })
@@ -175,9 +182,10 @@ func covered(w *World) (calls, unread int, wrong string) {
 		key := ev.ChatID() + "/" + ev.MessageID()
 		m := messages[key]
 		if m == nil {
-			m = &made{seq: h.Seq, chat: ev.ChatID()}
+			m = &made{seq: h.Seq, chat: ev.ChatID(), sent: ev.Message.SentAt}
 			messages[key] = m
 		}
+		brought[h.Seq] = m
 		if ev.Type == event.MessageReceived && !slices.Contains(order, m) {
 			m.received = h.Seq
 			order = append(order, m)
@@ -198,7 +206,7 @@ func covered(w *World) (calls, unread int, wrong string) {
 		calls++
 		var newest *made
 		for _, m := range order {
-			if m.chat == c.Call.Chat && m.received <= c.Call.SentSeq && (newest == nil || m.seq > newest.seq) {
+			if m.chat == c.Call.Chat && m.received <= c.Call.SentSeq && (newest == nil || m.seq > newest.seq && !m.sent.Before(newest.sent)) {
 				newest = m
 			}
 		}
@@ -208,6 +216,18 @@ func covered(w *World) (calls, unread int, wrong string) {
 			saw := slices.ContainsFunc(sights, func(s seen) bool { return s.m == newest && s.pack == a.Pack && s.seq <= c.Call.SentSeq })
 			if !a.EvenIfNewer && !saw {
 				return calls, unread, fmt.Sprintf("the call of %s for %+v covers the message of event %d, which no rule of its pack saw", c.At, c.Call, newest.seq)
+			}
+			// A late read replaces one of the newest message, and then covers that, too.
+			late := func(a chat.Action) bool {
+				m := brought[a.ID.Seq]
+				return !a.EvenIfNewer && m != nil && (m.seq < newest.seq || m.sent.Before(newest.sent))
+			}
+			if !slices.ContainsFunc(c.Call.Actions, func(a chat.Action) bool {
+				return !late(a) || slices.ContainsFunc(w.Actions(a.Chat), func(b chat.Action) bool {
+					return b.Why == chat.WhyReplaced && b.RuleKey() == a.RuleKey() && b.ID.Seq < a.ID.Seq && !late(b)
+				})
+			}) {
+				return calls, unread, fmt.Sprintf("the call of %s for %+v reads the message of event %d, and is for older ones alone", c.At, c.Call, newest.seq)
 			}
 		}
 		if c.Fault == nil {
