@@ -52,7 +52,7 @@ chertd status, and run chertd resume.`,
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&o.Paused, "paused", false, "pause all calls, until chertd resume")
-	cmd.Flags().BoolVar(&o.Force, "force", false, "restore a backup although its tables have faults, which chertd store check lists")
+	cmd.Flags().BoolVar(&o.Force, "force", false, "restore a backup although the content of its tables has faults, which chertd store check lists")
 	return cmd
 }
 

@@ -59,15 +59,16 @@ func (e *DamagedBackupError) Error() string {
 // Hint returns what an operator can do about it.
 func (e *DamagedBackupError) Hint() string {
 	hint := "restore another backup; chertd store check --file " + diag.ShellWord(e.Path) + " lists the faults; nothing was changed"
-	if !e.pages() {
+	if e.forcible() {
 		hint += "; if there is no other backup, --force restores it"
 	}
 	return hint
 }
 
-// pages reports whether the database itself is damaged.
-func (e *DamagedBackupError) pages() bool {
-	return slices.ContainsFunc(e.Findings, func(f Finding) bool { return f.Where == inPages })
+// forcible reports whether a start accepts the backup: its pages are sound, and its tables
+// are there.
+func (e *DamagedBackupError) forcible() bool {
+	return !slices.ContainsFunc(e.Findings, func(f Finding) bool { return f.Where == inPages || f.Where == inTables })
 }
 
 // UnfinishedRestoreError reports that a restore was interrupted, so that what the store holds
@@ -128,7 +129,7 @@ func Restore(ctx context.Context, path, from string, o RestoreOptions) (_ Restor
 	if err != nil {
 		return failed(err)
 	}
-	if faults := (&DamagedBackupError{from, report.Findings}); len(report.Findings) > 0 && (faults.pages() || !o.Force) {
+	if faults := (&DamagedBackupError{from, report.Findings}); len(report.Findings) > 0 && (!faults.forcible() || !o.Force) {
 		return failed(faults)
 	}
 	was, err := readReplaced(ctx, path, o.Now())
@@ -186,6 +187,9 @@ func copyBackup(ctx context.Context, from, to string, pause bool, holds []chat.C
 		Waiting: sum.Waiting, Newest: sum.Newest, Paused: sum.Paused,
 	}
 	if s.current() {
+		if err := checkTables(s.conn); err != nil { // an index may be missing that a start needs
+			return r, err
+		}
 		read, err := s.one(ctx, selectLogRead)
 		if err != nil {
 			return r, err

@@ -158,6 +158,17 @@ func TestRestoreRefuses(t *testing.T) {
 	if _, err := Restore(t.Context(), filepath.Join(dir, "forced.db"), wrong, RestoreOptions{Force: true}); err != nil {
 		t.Errorf("with force: %v", err)
 	}
+	for _, sql := range []string{"DROP TABLE call_pauses", "DROP INDEX chats_waiting"} { // a start would refuse it
+		copyFile(t, backup, wrong)
+		alter(t, wrong, sql)
+		to := filepath.Join(dir, "unusable.db")
+		if _, err := Restore(t.Context(), to, wrong, RestoreOptions{Force: true}); err == nil {
+			t.Errorf("%s: restored with force", sql)
+		}
+		if there, err := exists(to); there || err != nil {
+			t.Errorf("%s: it is there, %v", sql, err)
+		}
+	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Restore(ended, path, backup, RestoreOptions{}); !errors.Is(err, context.Canceled) {
