@@ -131,6 +131,9 @@ func (k *checking) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := k.versions(ctx); err != nil {
+		return err
+	}
 	if err := k.waiting(ctx); err != nil || k.quick {
 		return err
 	}

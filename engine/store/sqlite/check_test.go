@@ -40,6 +40,8 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 		{"UPDATE timers SET payload = '{'", "timers", `timer "t"`},
 		{"UPDATE packs SET live = 'gone'", "packs", `version "gone"`},
 		{"UPDATE missed SET seq = 99", "missed", "event 99"},
+		{"UPDATE pack_files SET bytes = CAST('z' AS BLOB) WHERE n = 0", "pack_files", `pack "p", version "` + filledVersion},
+		{"DELETE FROM pack_files", "pack_files", `pack "p", version "` + filledVersion},
 		{"DROP TABLE call_pauses", "tables", "table call_pauses"},
 		{"DROP VIEW chat_details", "tables", "view chat_details"},
 		{"ALTER TABLE kv ADD COLUMN more TEXT", "tables", "table kv"},
