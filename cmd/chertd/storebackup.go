@@ -21,7 +21,8 @@ what chertd writes meanwhile.
 
 FILE appears when the copy is complete, on disk and checked; until then it is
 FILE.partial. It can be read by its owner only, because it holds people's messages.
-A file that exists is replaced with --force only. Backups belong on another disk.`,
+A file that exists is replaced with --force only, and only if it is a database of
+chertd. Backups belong on another disk.`,
 		Example: "  chertd store backup /backup/chertd.db --force\n  chertd store backup \"/backup/chertd-$(date +%F).db\"",
 		Args:    noneEmpty(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,7 +41,7 @@ A file that exists is replaced with --force only. Backups belong on another disk
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&o.Force, "force", false, "replace FILE if it exists")
+	cmd.Flags().BoolVar(&o.Force, "force", false, "replace FILE if it exists and is a database of chertd")
 	return cmd
 }
 

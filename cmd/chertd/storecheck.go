@@ -16,8 +16,9 @@ func newStoreCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Look for damage in the store",
 		Long: `Reads the whole store and lists what is damaged, with the fix: pages and indexes, as
-SQLite's integrity_check does, and whether what chertd keeps in the tables agrees,
-such as that each event was handled or waits, and that due calls are found.
+SQLite's integrity_check does, whether all tables, indexes and triggers are there, and
+whether what chertd keeps in the tables agrees, such as that each event was handled or
+waits, and that due calls are found.
 
 chertd may run meanwhile. The check changes nothing. It exits with 1 if it finds
 anything. With --file it also checks a backup.`,

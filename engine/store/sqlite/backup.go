@@ -1,9 +1,12 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -19,7 +22,7 @@ import (
 
 // BackupOptions are options of Backup.
 type BackupOptions struct {
-	Force bool // replaces a file that is there
+	Force bool // replaces a chertd database that is there, and no other file
 	// Now is the clock by which the copy is paced; nil: time.Now.
 	Now func() time.Time
 }
@@ -105,6 +108,9 @@ func Backup(ctx context.Context, path, to string, o BackupOptions) (_ BackedUp, 
 	if err != nil {
 		return failed(err)
 	}
+	if err := mayWrite(s.path, to, o.Force); err != nil { // somebody may have put a file there
+		return failed(err)
+	}
 	if err := publish(partial, to, o.Force); err != nil {
 		return failed(err)
 	}
@@ -137,8 +143,32 @@ func mayWrite(path, to string, force bool) error {
 	if !force {
 		return &ExistsError{to}
 	}
-	return nil
+	ours, err := isStore(to)
+	if err == nil && !ours {
+		return &UnusableError{path, errors.New("that file is not a database of chertd"), "name another file: --force replaces a backup, and nothing else"}
+	}
+	return err
 }
+
+// isStore reports whether the file at path is a database of chertd, by its header:
+// https://sqlite.org/fileformat.html, 1.3. The process must not have it open.
+func isStore(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head := make([]byte, applicationAt+4)
+	if _, err := io.ReadFull(f, head); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	return bytes.HasPrefix(head, []byte(dbMagic)) && binary.BigEndian.Uint32(head[applicationAt:]) == application, nil
+}
+
+// applicationAt is where the header of a database has its application id.
+const applicationAt = 68
 
 // createPartial creates the file that a copy is written to, or takes the one that a copy
 // that was killed has left. Its lock keeps others from it.
@@ -251,6 +281,8 @@ func backupError(path, to string, err error) error {
 		return err
 	case damaged(err):
 		return &CorruptError{path, err}
+	case errors.As(err, new(*tablesError)):
+		return &UnusableError{path, err, "restore another backup; nothing was changed"}
 	case code == sqlite3.SQLITE_FULL, errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), code == sqlite3.SQLITE_IOERR && room(filepath.Dir(to)) < roomToOpen:
 		return &UnusableError{path, err, "make room on the disk of " + filepath.Dir(to) + ", or name a file on another; nothing was changed"}
 	case errors.Is(err, fs.ErrNotExist):

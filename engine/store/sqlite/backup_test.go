@@ -89,12 +89,17 @@ func TestBackupReplacesNothing(t *testing.T) {
 	t.Parallel()
 	s, _ := filled(t)
 	to := filepath.Join(t.TempDir(), "b.db")
-	if err := os.WriteFile(to, []byte("before"), 0o644); err != nil {
-		t.Fatal(err)
+	before := "chert: {}\nrules: {}\n"
+	write := func() {
+		t.Helper()
+		if err := os.WriteFile(to, []byte(before), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
+	write()
 	still := func(when string) {
 		t.Helper()
-		if b, err := os.ReadFile(to); err != nil || string(b) != "before" {
+		if b, err := os.ReadFile(to); err != nil || string(b) != before {
 			t.Errorf("%s: %q, %v", when, b, err)
 		}
 		alone(t, to)
@@ -104,6 +109,16 @@ func TestBackupReplacesNothing(t *testing.T) {
 		t.Errorf("over a file: %v", err)
 	}
 	still("without force")
+	for _, before = range []string{before, "", dbMagic, dbMagic + strings.Repeat("\x00", 8192)} {
+		write()
+		var unusable *UnusableError
+		if _, err := Backup(t.Context(), s.path, to, BackupOptions{Force: true}); !errors.As(err, &unusable) || !strings.Contains(unusable.Hint(), "name another file") {
+			t.Errorf("with force, over what is not a store: %v", err)
+		}
+		still("not a store")
+	}
+	before = dbMagic + strings.Repeat("\x00", applicationAt-len(dbMagic)) + "chrt"
+	write()
 	ended, cancel := context.WithCancel(t.Context())
 	clock := func() time.Time { cancel(); return someTime }
 	if _, err := Backup(ended, s.path, to, BackupOptions{Force: true, Now: clock}); !errors.Is(err, context.Canceled) {

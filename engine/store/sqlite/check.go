@@ -104,9 +104,16 @@ func (k *checking) run(ctx context.Context) error {
 	if err := k.pages(ctx); err != nil {
 		return err
 	}
-	switch {
-	case len(k.report.Findings) > 0:
+	if len(k.report.Findings) > 0 {
 		k.report.Partly = notRead
+		return nil
+	}
+	same, err := k.compareSchema(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !same:
+		k.report.Partly = notCompared
 		return nil
 	case !k.current():
 		k.report.Partly = fmt.Sprintf("the content of the tables was not checked: they are of schema %d, and the next start of chertd brings them to %d", k.schema, len(migrations))
@@ -123,6 +130,9 @@ func (k *checking) run(ctx context.Context) error {
 		if err := k.table(ctx, &tableChecks[i]); err != nil {
 			return err
 		}
+	}
+	if err := k.versions(ctx); err != nil {
+		return err
 	}
 	if err := k.waiting(ctx); err != nil || k.quick {
 		return err

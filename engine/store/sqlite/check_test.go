@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"chertd/rules/turn"
 )
@@ -18,7 +19,7 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 		{"DELETE FROM pending", "events", "event 2"},
 		{"UPDATE pending SET slot = slot + 1 WHERE seq = 2", "pending", "event 2"},
 		{"DELETE FROM seen WHERE seq = 2", "seen", "event 2"},
-		{"UPDATE daemon SET late_seq = 0", "seen", "event 1"},
+		{"UPDATE daemon SET late_seq = 3; UPDATE seen SET seq = 1 WHERE seq = 4", "seen", "event 4"},
 		{"UPDATE daemon SET late_seq = 99", "daemon", "event 99"},
 		{"UPDATE events SET decoded = '{' WHERE seq = 2", "events", "event 2"},
 		{"UPDATE decisions SET actions = '[{' WHERE seq = 1", "decisions", "event 1"},
@@ -39,6 +40,18 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 		{"UPDATE timers SET payload = '{'", "timers", `timer "t"`},
 		{"UPDATE packs SET live = 'gone'", "packs", `version "gone"`},
 		{"UPDATE missed SET seq = 99", "missed", "event 99"},
+		{"UPDATE pack_files SET bytes = CAST('z' AS BLOB) WHERE n = 0", "pack_files", `pack "p", version "` + filledVersion},
+		{"DELETE FROM pack_files", "pack_files", `pack "p", version "` + filledVersion},
+		{"DROP TABLE call_pauses", "tables", "table call_pauses"},
+		{"DROP VIEW chat_details", "tables", "view chat_details"},
+		{"ALTER TABLE kv ADD COLUMN more TEXT", "tables", "table kv"},
+		{"DROP TRIGGER kv_updated", "triggers", "trigger kv_updated"},
+		{"CREATE TRIGGER mine AFTER INSERT ON events BEGIN DELETE FROM pending; END", "triggers", "trigger mine"},
+		{"DROP INDEX chats_call", "indexes", "index chats_call"},
+		{"DELETE FROM daemon", "tables", "table daemon"},
+		{"DELETE FROM counts", "tables", "table counts"},
+		{"DELETE FROM events WHERE seq = 1", "events", "event 1"},
+		{"DELETE FROM events WHERE seq = 2; DELETE FROM pending WHERE seq = 2", "counts", "events is 4, and there are 3"},
 	} {
 		t.Run(fault.sql, func(t *testing.T) {
 			t.Parallel()
@@ -59,12 +72,23 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 				if f.Fix == "" {
 					t.Errorf("no fix of %+v", f)
 				}
+				if strings.HasPrefix(fault.sql, "DELETE FROM events") && f.Fix == fixFollows {
+					t.Errorf("an event is lost, and the fix says that none is: %+v", f)
+				}
 			}
 			if !named {
 				t.Errorf("found %+v", r.Findings)
 			}
 		})
 	}
+}
+
+// TestCheckAcceptsWhatAnOperatorAdds: an index and a view of somebody's own change nothing.
+func TestCheckAcceptsWhatAnOperatorAdds(t *testing.T) {
+	t.Parallel()
+	path, _ := backedUp(t)
+	alter(t, path, "CREATE INDEX mine ON events (received_at); CREATE VIEW my_events AS SELECT id FROM events; ANALYZE")
+	sound(t, path)
 }
 
 // sound fails the test if a check finds anything.
@@ -86,6 +110,40 @@ func alter(t *testing.T, path, sql string) {
 	defer c.close()
 	if err := c.script(sql); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestCheckFindsNothingWhileLateRowsAreWritten: a group of late rows takes several
+// transactions, and a check may come between any two of them.
+func TestCheckFindsNothingWhileLateRowsAreWritten(t *testing.T) {
+	t.Parallel()
+	s := openWith(t, Options{tick: make(chan time.Time), readers: 2, late: &lateSizes{events: 20, chats: 20, bytes: 1 << 20, rows: 1}})
+	between := 0
+	for i := range 60 {
+		if _, err := s.Append(t.Context(), []turn.Arrival{inChat(fmt.Sprint("e", i), "c1")}); err != nil {
+			t.Fatal(err)
+		}
+		var early int64 // events whose ids are written before late_seq has them
+		err := s.snapshot(t.Context(), "look", func(c *conn) error {
+			v, err := c.one(t.Context(), onlyChecked("SELECT count(*) FROM seen WHERE seq > (SELECT late_seq FROM daemon)"))
+			early = intOf(v)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if early == 0 {
+			continue
+		}
+		between++
+		r, err := Check(t.Context(), s.path, CheckOptions{Quick: true})
+		if err != nil || len(r.Findings) > 0 {
+			t.Fatalf("after event %d: %+v, %v", i, r, err)
+		}
+		sound(t, s.path)
+	}
+	if between < 3 {
+		t.Fatalf("%d checks between the transactions of a group prove nothing", between)
 	}
 }
 

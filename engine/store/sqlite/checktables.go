@@ -23,6 +23,15 @@ const (
 // tableChecks are what can be asked in SQL.
 var tableChecks = []tableCheck{
 	{
+		onlyChecked(`SELECT name FROM (SELECT 'table daemon' AS name WHERE NOT EXISTS (SELECT 1 FROM daemon)
+			UNION ALL SELECT 'table counts' WHERE NOT EXISTS (SELECT 1 FROM counts))`),
+		inTables, "the row of a table is missing, so that a pause of all calls is forgotten, or what chertd status counts is wrong", fixRestore,
+	},
+	{
+		onlyChecked(`SELECT 'event ' || d.seq FROM decisions d WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.seq = d.seq)`),
+		"events", "events that were handled are not in the journal", fixRestore,
+	},
+	{
 		onlyChecked(`SELECT 'event ' || p.seq FROM pending p WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.seq = p.seq)`),
 		"pending", "events that wait to be handled are not in the journal", fixRestore,
 	},
@@ -45,7 +54,9 @@ var tableChecks = []tableCheck{
 		"seen", "ids of events are not known, so that they would be handled again if they came again", fixRestore,
 	},
 	{
-		onlyChecked(`SELECT 'event ' || e.seq FROM events e WHERE e.seq > (SELECT late_seq FROM daemon) AND EXISTS (SELECT 1 FROM seen s WHERE s.id = e.id)`),
+		// Rows of a group that is being written are in seen before late_seq has their events.
+		onlyChecked(`SELECT 'event ' || e.seq FROM events e WHERE e.seq > (SELECT late_seq FROM daemon)
+			AND EXISTS (SELECT 1 FROM seen s WHERE s.id = e.id AND s.seq <> e.seq)`),
 		"seen", "events are in the journal twice", fixRestore,
 	},
 	{

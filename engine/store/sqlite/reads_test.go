@@ -41,7 +41,7 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 	"Actions":          func(s *Store, ctx context.Context) (any, error) { return s.Actions(ctx, store.ActionFilter{}) },
 	"Quarantined":      func(s *Store, ctx context.Context) (any, error) { return s.Quarantined(ctx, 9) },
 	"QuarantinedAfter": func(s *Store, ctx context.Context) (any, error) { return s.QuarantinedAfter(ctx, 0, 9) },
-	"Version":          func(s *Store, ctx context.Context) (any, error) { return first(s.Version(ctx, "p", "v1")) },
+	"Version":          func(s *Store, ctx context.Context) (any, error) { return first(s.Version(ctx, "p", filledVersion)) },
 	"Versions":         func(s *Store, ctx context.Context) (any, error) { return s.Versions(ctx, "p", 9) },
 	"PackStates":       func(s *Store, ctx context.Context) (any, error) { return s.PackStates(ctx) },
 	"Concerned":        func(s *Store, ctx context.Context) (any, error) { return s.Concerned(ctx, "p", "") },
@@ -119,8 +119,8 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 		err,
 		s.Commit(ctx, []turn.Transition{tr}),
 		s.Quarantine(ctx, store.Quarantined{Source: "webhook", Header: map[string]string{"A": "b"}, Body: []byte("?")}),
-		s.SaveVersion(ctx, store.Version{Pack: "p", Version: "v1", Files: []store.VersionFile{{Name: "a.lua", Bytes: []byte("x")}}}),
-		s.SetPackState(ctx, store.PackState{Pack: "p", Live: "v1"}),
+		s.SaveVersion(ctx, store.Version{Pack: "p", Version: filledVersion, Files: filledFiles}),
+		s.SetPackState(ctx, store.PackState{Pack: "p", Live: filledVersion}),
 		s.SetPaused(ctx, true),
 		s.SetIgnoreFile(ctx, []byte("*.tmp")),
 		s.SetClockOffset(ctx, time.Second),
@@ -143,6 +143,12 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 	}
 	return s, sab
 }
+
+// The pack of filled.
+var (
+	filledFiles   = []store.VersionFile{{Name: "a.lua", Kind: rules.RuleFile, Bytes: []byte("x")}, {Name: "a_spec.lua", Kind: rules.SpecFile, Bytes: []byte("y")}}
+	filledVersion = rules.VersionOf(filledFiles)
+)
 
 func early(_ []store.Receipt, err error) error { return err }
 

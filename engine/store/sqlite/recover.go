@@ -55,25 +55,9 @@ func (w *writer) recover(ctx context.Context) (err error) {
 		}
 		last = e.seq
 	}
-	type lateChat struct {
-		chat    chat.Chat
-		waiting []chat.ActionID
-	}
 	chats := map[string]lateChat{}
-	rows := int64(0)
-	err = w.conn.query(ctx, selectLate, func(row []driver.Value) error {
-		rows = intOf(row[0])
-		var list []json.RawMessage
-		if err := json.Unmarshal(bytesOf(row[1]), &list); err != nil {
-			return fmt.Errorf("row %d of the table late: %w", rows, err)
-		}
-		for _, state := range list {
-			c, waiting, err := parseLate(state)
-			if err != nil {
-				return fmt.Errorf("row %d of the table late: %w", rows, err)
-			}
-			chats[c.ID] = lateChat{c, waiting}
-		}
+	rows, err := eachLate(ctx, w.conn, func(c *chat.Chat, waiting []chat.ActionID) error {
+		chats[c.ID] = lateChat{*c, waiting}
 		return nil
 	})
 	if err != nil {
@@ -99,4 +83,32 @@ func (w *writer) recover(ctx context.Context) (err error) {
 	_, err = w.conn.exec(commit)
 	w.behind.seq = last
 	return err
+}
+
+// lateChat is a chat as the table late has it, and the actions that wait in it.
+type lateChat struct {
+	chat    chat.Chat
+	waiting []chat.ActionID
+}
+
+// eachLate calls each for every state of a chat in the table late, older ones first, and
+// returns the number of the last row.
+func eachLate(ctx context.Context, c *conn, each func(*chat.Chat, []chat.ActionID) error) (last int64, err error) {
+	err = c.query(ctx, selectLate, func(row []driver.Value) error {
+		last = intOf(row[0])
+		var list []json.RawMessage
+		err := json.Unmarshal(bytesOf(row[1]), &list)
+		for i := 0; i < len(list) && err == nil; i++ {
+			var late chat.Chat
+			var waiting []chat.ActionID
+			if late, waiting, err = parseLate(list[i]); err == nil {
+				err = each(&late, waiting)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("row %d of the table late: %w", last, err)
+		}
+		return nil
+	})
+	return last, err
 }

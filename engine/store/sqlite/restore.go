@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chertd/luabind/diag"
+	"chertd/rules/chat"
 )
 
 // RestoreOptions are options of Restore.
@@ -39,6 +40,10 @@ type Restored struct {
 	// PausedBefore is set if the replaced store had them paused and the backup did not: they
 	// stay paused.
 	PausedBefore bool `json:"paused_before,omitempty"`
+	// Unread is why the replaced store could not be read. Calls are paused then, as they may
+	// have been, and holds since the backup are lost. "": it was read, or there was none.
+	Unread string `json:"unread,omitempty"`
+	Holds  int    `json:"holds,omitempty"` // holds of the replaced store that the backup lacked: they stay
 }
 
 // DamagedBackupError reports that a backup can't be restored because a check found faults.
@@ -54,15 +59,16 @@ func (e *DamagedBackupError) Error() string {
 // Hint returns what an operator can do about it.
 func (e *DamagedBackupError) Hint() string {
 	hint := "restore another backup; chertd store check --file " + diag.ShellWord(e.Path) + " lists the faults; nothing was changed"
-	if !e.pages() {
+	if e.forcible() {
 		hint += "; if there is no other backup, --force restores it"
 	}
 	return hint
 }
 
-// pages reports whether the database itself is damaged.
-func (e *DamagedBackupError) pages() bool {
-	return slices.ContainsFunc(e.Findings, func(f Finding) bool { return f.Where == inPages })
+// forcible reports whether a start accepts the backup: its pages are sound, and its tables
+// are there.
+func (e *DamagedBackupError) forcible() bool {
+	return !slices.ContainsFunc(e.Findings, func(f Finding) bool { return f.Where == inPages || f.Where == inTables })
 }
 
 // UnfinishedRestoreError reports that a restore was interrupted, so that what the store holds
@@ -123,21 +129,25 @@ func Restore(ctx context.Context, path, from string, o RestoreOptions) (_ Restor
 	if err != nil {
 		return failed(err)
 	}
-	if faults := (&DamagedBackupError{from, report.Findings}); len(report.Findings) > 0 && (faults.pages() || !o.Force) {
+	if faults := (&DamagedBackupError{from, report.Findings}); len(report.Findings) > 0 && (!faults.forcible() || !o.Force) {
 		return failed(faults)
 	}
-	was, err := pausedIn(ctx, path)
+	was, err := readReplaced(ctx, path, o.Now())
 	if err != nil {
 		return failed(err)
 	}
+	unknown := was.unread != nil
 	partial := readyPath(path) + ".partial"
-	r, err := copyBackup(ctx, from, partial, o.Paused || was, o.Now)
+	r, err := copyBackup(ctx, from, partial, o.Paused || was.paused || unknown, was.holds, o.Now)
 	if err != nil {
 		os.Remove(partial)
 		return failed(err)
 	}
-	r.Path, r.PausedBefore = path, was && !o.Paused && !r.Paused
-	r.Paused = r.Paused || o.Paused || was
+	r.Path, r.PausedBefore = path, was.paused && !o.Paused && !r.Paused
+	r.Paused = r.Paused || o.Paused || was.paused || unknown
+	if unknown {
+		r.Unread = was.unread.Error()
+	}
 	if err := makeReady(path, partial, o.Now()); err != nil {
 		os.Remove(partial)
 		return failed(err)
@@ -161,23 +171,8 @@ func mayRestore(path, from string) error {
 	return nil
 }
 
-// pausedIn reports whether all calls are paused in the store that is replaced. It may be
-// missing or damaged: then they are not.
-func pausedIn(ctx context.Context, path string) (bool, error) {
-	s, err := openOutside(ctx, path)
-	if err != nil {
-		return false, ctx.Err()
-	}
-	defer s.close()
-	sum, err := s.summary(ctx)
-	if err != nil {
-		return false, ctx.Err()
-	}
-	return sum.Paused, nil
-}
-
-// copyBackup copies a backup, and pauses all calls in the copy if it is to.
-func copyBackup(ctx context.Context, from, to string, pause bool, now func() time.Time) (r Restored, err error) {
+// copyBackup copies a backup, pauses all calls in the copy if it is to, and holds chats.
+func copyBackup(ctx context.Context, from, to string, pause bool, holds []chat.Chat, now func() time.Time) (r Restored, err error) {
 	s, err := openOutside(ctx, from)
 	if err != nil {
 		return r, err
@@ -192,6 +187,9 @@ func copyBackup(ctx context.Context, from, to string, pause bool, now func() tim
 		Waiting: sum.Waiting, Newest: sum.Newest, Paused: sum.Paused,
 	}
 	if s.current() {
+		if err := checkTables(s.conn); err != nil { // an index may be missing that a start needs
+			return r, err
+		}
 		read, err := s.one(ctx, selectLogRead)
 		if err != nil {
 			return r, err
@@ -206,22 +204,12 @@ func copyBackup(ctx context.Context, from, to string, pause bool, now func() tim
 	if err := s.copyTo(ctx, f, 1, now); err != nil {
 		return r, err
 	}
-	if pause && !sum.Paused {
-		if err := pauseCopy(ctx, to); err != nil {
+	if pause && !sum.Paused || len(holds) > 0 {
+		if r.Holds, err = takeOver(ctx, to, pause, holds); err != nil {
 			return r, err
 		}
 	}
 	return r, verifyCopy(ctx, to)
-}
-
-// pauseCopy pauses all calls in a copy.
-func pauseCopy(ctx context.Context, path string) error {
-	c, err := connect(ctx, path, "rw", busyTimeout, "journal_mode(MEMORY)", "synchronous(FULL)")
-	if err != nil {
-		return err
-	}
-	_, err = c.exec(setPaused, flag(true))
-	return errors.Join(err, c.close())
 }
 
 // readySuffix is of the copy that replaces the store: once it has this name it is complete.

@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
 
@@ -156,6 +158,17 @@ func TestRestoreRefuses(t *testing.T) {
 	if _, err := Restore(t.Context(), filepath.Join(dir, "forced.db"), wrong, RestoreOptions{Force: true}); err != nil {
 		t.Errorf("with force: %v", err)
 	}
+	for _, sql := range []string{"DROP TABLE call_pauses", "DROP INDEX chats_waiting"} { // a start would refuse it
+		copyFile(t, backup, wrong)
+		alter(t, wrong, sql)
+		to := filepath.Join(dir, "unusable.db")
+		if _, err := Restore(t.Context(), to, wrong, RestoreOptions{Force: true}); err == nil {
+			t.Errorf("%s: restored with force", sql)
+		}
+		if there, err := exists(to); there || err != nil {
+			t.Errorf("%s: it is there, %v", sql, err)
+		}
+	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Restore(ended, path, backup, RestoreOptions{}); !errors.Is(err, context.Canceled) {
@@ -198,6 +211,96 @@ func TestRestoreKeepsThePause(t *testing.T) {
 		if paused, err := s.Paused(t.Context()); err != nil || paused != test.paused {
 			t.Errorf("%+v: paused %t, %v", test, paused, err)
 		}
+	}
+}
+
+// TestRestorePausesIfTheReplacedStoreIsUnreadable: calls may have been paused in it.
+func TestRestorePausesIfTheReplacedStoreIsUnreadable(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(path string) error{
+		"damaged":     func(path string) error { return os.WriteFile(path, []byte(strings.Repeat("x", 8192)), 0o600) },
+		"empty":       func(path string) error { return os.Truncate(path, 0) },
+		"no row":      func(path string) error { alter(t, path, "DELETE FROM daemon"); return nil },
+		"newer":       func(path string) error { alter(t, path, "PRAGMA user_version = 1000"); return nil },
+		"only a WAL":  func(path string) error { return os.Rename(path, path+"-wal") },
+		"late broken": func(path string) error { alter(t, path, "INSERT INTO late VALUES (99, '[{}')"); return nil },
+	} {
+		path, backup := backedUp(t)
+		alter(t, backup, "UPDATE daemon SET paused = 0")
+		if err := spoil(path); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Restore(t.Context(), path, backup, RestoreOptions{})
+		if err != nil || !r.Paused || r.PausedBefore || r.Unread == "" {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+		if paused, err := openFile(t, path).Paused(t.Context()); err != nil || !paused {
+			t.Errorf("%s: paused %t, %v", name, paused, err)
+		}
+	}
+	_, backup := backedUp(t)
+	alter(t, backup, "UPDATE daemon SET paused = 0")
+	r, err := Restore(t.Context(), filepath.Join(t.TempDir(), "new.db"), backup, RestoreOptions{})
+	if err != nil || r.Paused || r.Unread != "" {
+		t.Errorf("where there was none: %+v, %v", r, err)
+	}
+}
+
+// TestRestoreKeepsHolds: a chat that is held in the replaced store stays held, known to the
+// backup or not, and what else the backup has of it stays.
+func TestRestoreKeepsHolds(t *testing.T) {
+	t.Parallel()
+	for _, killed := range []bool{false, true} {
+		s, _ := filled(t)
+		backup := filepath.Join(t.TempDir(), "b.db")
+		if _, err := Backup(t.Context(), s.path, backup, BackupOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		before, err := OneChat(s.Chats(t.Context(), []string{"c1"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := func(c chat.Chat, h chat.Hold) {
+			c.Hold = h
+			if err := s.Commit(t.Context(), []turn.Transition{{Chat: &c}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		longer := chat.Hold{Until: someTime.Add(3 * time.Hour), By: "operator", Reason: "callback"}
+		set(before, longer)
+		set(chat.Chat{ID: "new", Line: "L"}, chat.Hold{Until: someTime.Add(time.Hour), By: "p/r", Seq: 77})
+		set(chat.Chat{ID: "ended"}, chat.Hold{Until: someTime, By: "operator"})
+		path := s.path
+		if killed {
+			path = filepath.Join(t.TempDir(), "chertd.db")
+			for _, suffix := range []string{"", "-wal"} {
+				copyFile(t, s.path+suffix, path+suffix)
+			}
+		} else if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Restore(t.Context(), path, backup, RestoreOptions{Now: func() time.Time { return someTime.Add(time.Second) }})
+		if err != nil || r.Holds != 2 || r.Unread != "" {
+			t.Fatalf("killed %t: %+v, %v", killed, r, err)
+		}
+		sound(t, path)
+		back := openFile(t, path)
+		want := before
+		want.Hold = longer
+		got, err := back.Chats(t.Context(), []string{"c1", "new", "ended"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got[0], want) {
+			t.Errorf("killed %t: %+v, want %+v", killed, got[0], want)
+		}
+		if got[1].Line != "L" || !got[1].Hold.Until.Equal(someTime.Add(time.Hour)) || got[1].Hold.By != "p/r" || got[1].Hold.Seq != 0 {
+			t.Errorf("killed %t: %+v", killed, got[1])
+		}
+		if !got[2].Hold.Until.IsZero() {
+			t.Errorf("killed %t: an ended hold is kept: %+v", killed, got[2])
+		}
+		sound(t, path)
 	}
 }
 
