@@ -28,6 +28,10 @@ type deadWork struct {
 	// request's done receives.
 	after []chat.Action
 	was   []chat.Status // before, in the same order
+	// stays has why those stay dead that a retry does not change; "" for the others. line is the
+	// phone line of the chat.
+	stays []string
+	line  string
 }
 
 // serveDead carries out a deadWork.
@@ -39,8 +43,15 @@ func (b *batch) serveDead(ctx context.Context, r *request, t *turn.Turn) {
 		return
 	}
 	var dead []chat.Action
+	stays := make([]string, len(all))
 	for i := range all {
-		if all[i].Status == chat.Dead && all[i].Chat == r.chat {
+		if all[i].Status != chat.Dead || all[i].Chat != r.chat {
+			continue
+		}
+		if !w.drop {
+			stays[i] = b.staysDead(ctx, t, &all[i], w.repeat)
+		}
+		if stays[i] == "" {
 			dead = append(dead, all[i])
 		}
 	}
@@ -60,7 +71,10 @@ func (b *batch) serveDead(ctx context.Context, r *request, t *turn.Turn) {
 		b.add(&d)
 	}
 	b.done = append(b.done, func() {
-		w.after, w.was = nil, nil
+		w.after, w.was, w.stays, w.line = nil, nil, stays, ""
+		if t.Chat != nil {
+			w.line = t.Chat.Line
+		}
 		for _, a := range all {
 			w.was = append(w.was, a.Status)
 			if i := slices.IndexFunc(d.Actions, func(now chat.Action) bool { return now.ID == a.ID }); i >= 0 {
@@ -73,6 +87,17 @@ func (b *batch) serveDead(ctx context.Context, r *request, t *turn.Turn) {
 		}
 		r.done <- nil
 	})
+}
+
+// staysDead returns why a retry does not change a dead action; "": it does.
+func (b *batch) staysDead(ctx context.Context, t *turn.Turn, a *chat.Action, repeat bool) string {
+	if why := t.StaysDead(a, repeat); why != "" {
+		return why
+	}
+	if a.Kind == chat.Read && t.Chat != nil && t.Chat.Line != "" && b.s.e.lines.ends(ctx, t.Chat.Line) {
+		return chat.StaysLine
+	}
+	return ""
 }
 
 // actionsByID returns actions as the batch has them.
@@ -180,8 +205,8 @@ func (m *manager) RetryDead(ctx context.Context, in control.DeadRequest) (out co
 		return out, &control.UserError{Status: http.StatusServiceUnavailable, Message: "the rules are not loaded yet", Hint: "repeat the command in a moment"}
 	}
 	out.DryRun, out.Dropped, out.Stay = in.DryRun, map[string]int{}, map[string]int{}
-	err = m.eachDead(ctx, in, false, func(was chat.Status, a *chat.Action) {
-		why := a.Why
+	err = m.eachDead(ctx, in, false, func(w *deadWork, i int) {
+		a, was, why := &w.after[i], w.was[i], w.after[i].Why
 		switch {
 		case was != chat.Dead:
 			out.NotDead++
@@ -191,8 +216,14 @@ func (m *manager) RetryDead(ctx context.Context, in control.DeadRequest) (out co
 		case a.Status == chat.Blocked:
 			out.Blocked++
 		case a.Status == chat.Dead:
-			why = a.NeverAgain(in.RepeatUnknown)
+			why = w.stays[i]
 			out.Stay[why]++
+			switch why {
+			case chat.WhyPackInactive, chat.StaysRuleGone:
+				out.StayPacks = named(out.StayPacks, a.Pack)
+			case chat.StaysLine:
+				out.StayLines = named(out.StayLines, w.line)
+			}
 		default:
 			out.Dropped[why]++
 		}
@@ -209,8 +240,8 @@ func (m *manager) RetryDead(ctx context.Context, in control.DeadRequest) (out co
 // DropDead implements control.Daemon.
 func (m *manager) DropDead(ctx context.Context, in control.DeadRequest) (out control.DeadDropped, err error) {
 	out.DryRun = in.DryRun
-	err = m.eachDead(ctx, in, true, func(was chat.Status, _ *chat.Action) {
-		if was == chat.Dead {
+	err = m.eachDead(ctx, in, true, func(w *deadWork, i int) {
+		if w.was[i] == chat.Dead {
 			out.Dropped++
 		} else {
 			out.NotDead++
@@ -222,6 +253,14 @@ func (m *manager) DropDead(ctx context.Context, in control.DeadRequest) (out con
 	return out, err
 }
 
+// named adds a name to the sorted names of an answer, which has DeadShown at most.
+func named(all []string, name string) []string {
+	if at, found := slices.BinarySearch(all, name); !found && len(all) < control.DeadShown {
+		return slices.Insert(all, at, name)
+	}
+	return all
+}
+
 func total(counts map[string]int) (n int) {
 	for _, count := range counts {
 		n += count
@@ -230,8 +269,8 @@ func total(counts map[string]int) (n int) {
 }
 
 // eachDead retries or drops the dead actions that a request names, the oldest first, and calls
-// each with what they are afterwards. If one of its ids is of no action, it does nothing.
-func (m *manager) eachDead(ctx context.Context, in control.DeadRequest, drop bool, each func(was chat.Status, a *chat.Action)) error {
+// each with the work of their chat and their place in it. If one of its ids is of no action, it does nothing.
+func (m *manager) eachDead(ctx context.Context, in control.DeadRequest, drop bool, each func(w *deadWork, i int)) error {
 	if len(in.IDs) > 0 {
 		ids, err := m.deadByID(ctx, in.IDs)
 		if err != nil {
@@ -295,7 +334,7 @@ func (m *manager) deadByID(ctx context.Context, names []string) (all []store.Dea
 }
 
 // deadPage retries or drops some dead actions, those of each chat together.
-func (m *manager) deadPage(ctx context.Context, in control.DeadRequest, drop bool, page []store.DeadID, each func(was chat.Status, a *chat.Action)) error {
+func (m *manager) deadPage(ctx context.Context, in control.DeadRequest, drop bool, page []store.DeadID, each func(w *deadWork, i int)) error {
 	var chats []string
 	works := map[string]*deadWork{}
 	for _, d := range page {
@@ -315,7 +354,7 @@ func (m *manager) deadPage(ctx context.Context, in control.DeadRequest, drop boo
 		counting.Lock()
 		defer counting.Unlock()
 		for i := range w.after {
-			each(w.was[i], &w.after[i])
+			each(w, i)
 		}
 		return nil
 	})

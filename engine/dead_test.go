@@ -168,7 +168,6 @@ func TestRetryObeysWhatHappenedSince(t *testing.T) {
 			m.handle(id, id+"2", "sure")
 			m.wait("the other read", func() bool { return strings.HasPrefix(m.actions(id), "read done") })
 		}, "dropped already_read"},
-		{"inactive", "gone", func(string) { m.mode("gone", "off") }, "dropped pack_inactive"},
 		{"blocked", "read", func(id string) {
 			m.write("vip.lua", broken)
 			m.reload()
@@ -198,6 +197,37 @@ func TestRetryObeysWhatHappenedSince(t *testing.T) {
 	m.write("vip.lua", `chert.on("message.received", { words = "nobody" }, function(ev) chert.keep_unread(ev.chat.id) end)`)
 	m.reload()
 	m.wait("the blocked read to go out", func() bool { return strings.Count(m.actions("blocked"), "read done") > 0 })
+}
+
+// While its pack is off, or its rule is gone, a dead action stays dead: a retry does not end what a
+// later one can call for.
+func TestRetryLeavesWhatIsNotLiveDead(t *testing.T) {
+	t.Parallel()
+	const rule = `chert.rule({ name = "%s", on = "message.received", where = { words = "gone" }, run = function(ev) chert.mark_read(ev.chat.id) end })`
+	m := newMourner(t, "gone.lua", fmt.Sprintf(rule, "gone"))
+	m.dies("c1", "e1", "gone", notFound, "read dead (refused)")
+	stays := func(why string) {
+		t.Helper()
+		for _, dry := range []bool{true, false} {
+			r := m.retry(control.DeadRequest{All: true, DryRun: dry})
+			if r.Stay[why] != 1 || r.Waiting+total(r.Dropped) != 0 || !slices.Equal(r.StayPacks, []string{"gone"}) || len(r.First) != 1 || r.First[0].Why != why {
+				t.Errorf("dry %t: the retry says %+v, want that it stays: %s", dry, r, why)
+			}
+		}
+		m.expectActions("after the retry", "c1", "read dead (refused)")
+	}
+	m.mode("gone", "off")
+	stays(chat.WhyPackInactive)
+	m.mode("gone", "live")
+	m.write("gone.lua", fmt.Sprintf(rule, "other"))
+	m.reload()
+	stays(chat.StaysRuleGone)
+	m.write("gone.lua", fmt.Sprintf(rule, "gone"))
+	m.reload()
+	if r := m.retry(control.DeadRequest{All: true}); r.Waiting != 1 {
+		t.Errorf("once the rule is back, the retry says %+v", r)
+	}
+	m.endedAs("c1", "read done (read)")
 }
 
 // An operator's read has no pack that could be off: it is retried, and it waits again once no pack

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,9 +38,9 @@ func (u *unsupportedLines) Call(ctx context.Context, call chat.Call) (traceID st
 		return u.e.c.Caller.Call(ctx, call)
 	}
 	if known, ok := u.known(ctx, call.Line); ok {
-		return known.TraceID, &chert.Error{
-			Call: "mark chat " + call.Chat + " as read", Status: http.StatusNotImplemented, Code: chert.CodeNotSupported, TraceID: known.TraceID, Local: true,
-			Message: fmt.Sprintf("mark-read is not available on line %s: Chert answered so before, and the call was not made", call.Line),
+		return "", &chert.Error{
+			Call: "mark chat " + call.Chat + " as read", Status: http.StatusNotImplemented, Code: chert.CodeNotSupported, Local: true,
+			Message: fmt.Sprintf("mark-read is not available on line %s: Chert answered so at %s (trace %s), and the call was not made", call.Line, known.Since.UTC().Format(time.RFC3339), cmp.Or(known.TraceID, "unknown")),
 		}
 	}
 	traceID, err = u.e.c.Caller.Call(ctx, call)
@@ -72,6 +73,15 @@ func (u *unsupportedLines) known(ctx context.Context, line string) (store.Unsupp
 		return l, false
 	}
 	return l, true
+}
+
+// ends reports whether reads of a line end without a call.
+func (u *unsupportedLines) ends(ctx context.Context, line string) bool {
+	u.load(ctx)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	l, ok := u.lines[line]
+	return ok && u.e.c.Now().Before(l.Until)
 }
 
 // load reads what earlier processes have learned, until that has succeeded once.

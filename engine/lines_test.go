@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,5 +85,46 @@ func TestUnsupportedLineIsForgotten(t *testing.T) {
 	c.endedAs("c2", "read done (read)")
 	if list, err := c.st.UnsupportedLines(ctx); err != nil || len(list) != 0 {
 		t.Errorf("the store has %v, %v", list, err)
+	}
+}
+
+// Reads of a line on which mark-read is not available end without a call. That is no attempt, and a
+// retry leaves them dead until the line is forgotten.
+func TestReadsOfUnsupportedLineStayDeadWhenRetried(t *testing.T) {
+	t.Parallel()
+	m := newMourner(t)
+	const line = "+14150000000"
+	m.dies("c1", "e1", "read", &chert.Error{Status: 501, Code: chert.CodeNotSupported, Message: "not here", TraceID: "t9"}, "read dead (refused)")
+	m.handle("c2", "e2", "read")
+	m.endedAs("c2", "read dead (refused)")
+	made := m.record("e1").Actions[0]
+	local := m.record("e2").Actions[0]
+	if made.Attempts != 1 || local.Attempts != 0 || local.TraceID != "" || !strings.Contains(local.Error, "t9") || local.Code != chert.CodeNotSupported {
+		t.Errorf("the call was recorded as %+v\nand the read without a call as %+v", made, local)
+	}
+	if list, err := m.st.Attempts(ctx, []chat.ActionID{made.ID, local.ID}); err != nil || len(list) != 1 || list[0].Action != made.ID {
+		t.Errorf("the attempts are %+v, %v; want that of the call alone", list, err)
+	}
+	calls := len(m.calls)
+	code := chert.CodeNotSupported
+	for _, dry := range []bool{true, false} {
+		r := m.retry(control.DeadRequest{Code: &code, DryRun: dry})
+		if r.Stay[chat.StaysLine] != 2 || r.Waiting != 0 || !slices.Equal(r.StayLines, []string{line}) {
+			t.Errorf("dry %t: the retry says %+v, want that both stay", dry, r)
+		}
+	}
+	if after := m.record("e2").Actions[0]; after.Status != chat.Dead || !after.Revived.IsZero() || len(m.calls) != calls {
+		t.Errorf("after the retry it is %+v, with %d calls more", after, len(m.calls)-calls)
+	}
+	if _, err := m.m.Forget(ctx, control.ForgetRequest{Line: line}); err != nil {
+		t.Fatal(err)
+	}
+	if r := m.retry(control.DeadRequest{Code: &code}); r.Waiting != 2 {
+		t.Errorf("once the line is forgotten, the retry says %+v", r)
+	}
+	m.endedAs("c1", "read done (read)")
+	m.endedAs("c2", "read done (read)")
+	if done := m.record("e2").Actions[0]; done.Attempts != 1 {
+		t.Errorf("after its only call it is %+v", done)
 	}
 }

@@ -99,6 +99,9 @@ chat was held, a newer message superseded it, or everything is read already. The
 is dropped, and the command prints why. Reads of one chat share a call. A message
 keeps its idempotency key.
 
+What can't be called now stays dead, and the command prints what to do: its pack is
+off, its rule is gone, or Chert answers that its phone line can't mark as read (4099).
+
 Typing indicators are never repeated. A reaction whose answer was lost is repeated
 only with --repeat-unknown, as Chert may have carried it out.
 

@@ -9,6 +9,7 @@ import (
 
 	"chertd/engine/control"
 	"chertd/luabind/diag"
+	"chertd/rules/chat"
 )
 
 // printDead prints dead actions, the newest first, and what packs have missed.
@@ -49,7 +50,7 @@ func printDeadAction(b *strings.Builder, a *control.DeadAction) {
 	if a.Pack != "" {
 		by = a.Pack + "/" + a.Rule
 	}
-	fmt.Fprintf(b, "%s  %s  %s: %s after %s\n", a.ID, minute(a.Died), a.Kind, a.Why, many(int64(a.Attempts), "attempt"))
+	fmt.Fprintf(b, "%s  %s  %s: %s %s\n", a.ID, minute(a.Died), a.Kind, a.Why, choose(a.Attempts == 0, "without a call", "after "+many(int64(a.Attempts), "attempt")))
 	fmt.Fprintf(b, "    in chat %s, by %s\n", a.Chat, by)
 	if !a.First.IsZero() && a.Attempts > 1 && len(a.FailedAttempts) == 0 {
 		fmt.Fprintf(b, "    the first %s, the last %s\n", minute(a.First), minute(a.Died))
@@ -97,10 +98,7 @@ func retriedWords(r control.DeadRetried) []string {
 	}
 	for _, why := range slices.Sorted(maps.Keys(r.Stay)) {
 		n := r.Stay[why]
-		because, fix := "a typing indicator is never repeated", "chertd dead drop ends them"
-		if why == "unknown" {
-			because, fix = "Chert may have carried "+choose(n == 1, "it", "them")+" out", "--repeat-unknown repeats such reactions; chertd dead drop ends them"
-		}
+		because, fix := staysBecause(r, why, n)
 		lines = append(lines, fmt.Sprintf("%s %s dead: %s", deadActions(n), choose(n == 1, "stays", "stay"), because), "hint: "+fix)
 	}
 	if r.NotDead > 0 {
@@ -114,6 +112,38 @@ func retriedWords(r control.DeadRetried) []string {
 	}
 	return lines
 }
+
+// staysBecause returns why n dead actions are not retried, and what to do.
+func staysBecause(r control.DeadRetried, why string, n int) (because, fix string) {
+	its := choose(n == 1, "its", "their")
+	switch why {
+	case chat.WhyUnknown:
+		return "Chert may have carried " + choose(n == 1, "it", "them") + " out", "--repeat-unknown repeats such reactions; chertd dead drop ends them"
+	case chat.WhyPackInactive:
+		fix := make([]string, len(r.StayPacks))
+		for i, pack := range r.StayPacks {
+			fix[i] = diag.PackCommand("mode", pack, "live")
+		}
+		return its + " pack is off, in shadow or removed", "switch the pack on, then retry (" + strings.Join(fix, "; ") + "); chertd dead drop ends them"
+	case chat.StaysRuleGone:
+		return its + " rule is no longer in the pack (" + strings.Join(r.StayPacks, ", ") + "), or its version was rolled back", "add the rule again, then retry; chertd dead drop ends them"
+	case chat.StaysLine:
+		return "mark-read is not available on " + its + " line (4099)", retryLinesHint(r.StayLines)
+	}
+	return "a typing indicator is never repeated", "chertd dead drop ends them"
+}
+
+// retryLinesHint returns how to retry reads of phone lines on which mark-read is available again.
+func retryLinesHint(lines []string) string {
+	var forget []string
+	for _, line := range lines {
+		forget = append(forget, "chertd forget --line "+diag.ShellWord(line))
+	}
+	return "once Chert has enabled the line, run " + strings.Join(forget, " and ") + ", then " + retryUnsupported
+}
+
+// retryUnsupported is the command that retries reads of lines on which mark-read was not available.
+const retryUnsupported = "chertd dead retry --code 4099"
 
 func sum(counts map[string]int) (n int) {
 	for _, count := range counts {

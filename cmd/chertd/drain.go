@@ -80,6 +80,8 @@ func drain(ctx context.Context, c *control.Client) (d control.Drain, again bool,
 		switch {
 		case ctx.Err() != nil:
 			return d, false, ctx.Err()
+		case errors.As(err, new(*control.SilentError)):
+			return d, false, err
 		case err != nil:
 			return d, false, hinted(fmt.Errorf("chertd ended before it said what is left: %w", err), "look at the end of its log; pending work is in the store and continues at the next start")
 		}
@@ -92,6 +94,8 @@ func drain(ctx context.Context, c *control.Client) (d control.Drain, again bool,
 			return d, false, ctx.Err()
 		case errors.As(err, new(*control.UnreachableError)):
 			return d, false, nil
+		case errors.As(err, new(*control.SilentError)):
+			return d, false, err
 		case err != nil, !next.Since.Equal(d.Since):
 			return d, true, nil
 		}

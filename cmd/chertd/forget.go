@@ -65,7 +65,10 @@ is called again.`,
 // forgottenWords returns the lines that describe what was forgotten, or would be.
 func forgottenWords(f control.Forgotten) (lines []string) {
 	if f.Line != "" {
-		return []string{fmt.Sprintf("the next read of line %s %s", f.Line, choose(f.DryRun, "would be called again", "is called again"))}
+		return []string{
+			fmt.Sprintf("the next read of line %s %s", f.Line, choose(f.DryRun, "would be called again", "is called again")),
+			"hint: its reads that are dead stay so; to call again for them, run " + retryUnsupported,
+		}
 	}
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	add("%s", choose(f.DryRun, "nothing is removed (--dry-run); this would be:", "forgotten:"))

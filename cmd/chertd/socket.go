@@ -60,8 +60,11 @@ func (f *daemonFlags) ask(cmd *cobra.Command, do func(context.Context, *control.
 // explained adds hints to an error of the daemon's client.
 func explained(err error) error {
 	var unreachable *control.UnreachableError
+	var silent *control.SilentError
 	var user *control.UserError
 	switch {
+	case errors.As(err, &silent):
+		return hinted(err, silent.Hint())
 	case errors.As(err, &unreachable):
 		return hinted(err, unreachable.Hint())
 	case errors.As(err, &user):

@@ -209,13 +209,21 @@ func worksAnyway(r *http.Request) bool { return r.URL.Path == apiPath+"/pause" }
 
 // command returns the chertd command that sends a request, for people.
 func command(r *http.Request) string {
-	pack := r.PathValue("pack")
-	switch verb := path.Base(r.URL.Path); {
-	case pack == "" && verb == "settings":
+	pack, verb := r.PathValue("pack"), strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, apiPath+"/"), "/-/")
+	if pack != "" {
+		verb = path.Base(verb)
+	}
+	return commandName(r.Method, verb, pack)
+}
+
+// commandName returns the chertd command of a verb of the API; pack is "" for those of no pack.
+func commandName(method, verb, pack string) string {
+	switch {
+	case pack == "" && verb == "reload/settings":
 		return "chertd reload --settings"
 	case pack == "":
-		return "chertd " + strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, apiPath+"/"), "/-/"), "/", " ")
-	case r.Method == http.MethodDelete:
+		return "chertd " + strings.ReplaceAll(verb, "/", " ")
+	case method == http.MethodDelete:
 		return diag.PackCommand("packs remove", pack)
 	default:
 		return diag.PackCommand(verb, pack)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
 	"syscall"
@@ -18,22 +17,17 @@ import (
 const maxAnswer = 64 << 20
 
 // Client sends commands to a running daemon over its control socket. It opens one
-// connection per request. Its errors are *UnreachableError, *UserError for a request
-// that the daemon refuses, or untyped for other answers.
+// connection per request. Its errors are *UnreachableError, *SilentError for a daemon that
+// hangs, *UserError for a request that the daemon refuses, or untyped for other answers.
 type Client struct {
-	socket string
+	dialer *dialer
 	http   http.Client
 }
 
 // Dial returns a client of a socket. It does not connect yet.
 func Dial(socket string) *Client {
-	return &Client{socket: socket, http: http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", socket)
-		},
-	}}}
+	d := &dialer{socket: socket}
+	return &Client{dialer: d, http: http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: d.dial}}}
 }
 
 // UnreachableError is the error of a socket on which no daemon answers.
@@ -115,6 +109,16 @@ func packPath(pack, rest string) string { return "/packs/" + url.PathEscape(pack
 func (c *Client) ask(ctx context.Context, method, path string, body, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()
+	ctx, end := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		c.watch(ctx, patience(method, path), end)
+	}()
+	defer func() {
+		end(nil)
+		<-watched
+	}()
 	var send io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
@@ -129,15 +133,21 @@ func (c *Client) ask(ctx context.Context, method, path string, body, into any) e
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {
+		if context.Cause(ctx) == errSilent {
+			return c.silent(method, path)
+		}
 		if e := (*url.Error)(nil); errors.As(err, &e) {
 			err = e.Err // without the URL, which the user did not write
 		}
-		return &UnreachableError{Socket: c.socket, Err: err}
+		return &UnreachableError{Socket: c.dialer.socket, Err: err}
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return &UnreachableError{Socket: c.socket, Err: err}
+		if context.Cause(ctx) == errSilent {
+			return c.silent(method, path)
+		}
+		return &UnreachableError{Socket: c.dialer.socket, Err: err}
 	}
 	if resp.StatusCode != http.StatusOK {
 		return refusal(resp.StatusCode, text)
@@ -146,9 +156,18 @@ func (c *Client) ask(ctx context.Context, method, path string, body, into any) e
 		return nil
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("the daemon on %s sent a response that this version of chertd does not understand: %w", c.socket, err)
+		return fmt.Errorf("the daemon on %s sent a response that this version of chertd does not understand: %w", c.dialer.socket, err)
 	}
 	return nil
+}
+
+// silent returns the error of a request that a daemon that hangs does not answer.
+func (c *Client) silent(method, path string) error {
+	e := &SilentError{Socket: c.dialer.socket, PID: int(c.dialer.pid.Load())}
+	if method != http.MethodGet {
+		e.Change = commandOf(method, path)
+	}
+	return e
 }
 
 // refusal returns the error in an answer.

@@ -118,10 +118,16 @@ type DeadRetried struct {
 	// Dropped counts those that are not called again because of what has happened since, by
 	// why: vetoed, held, superseded, already_read …
 	Dropped map[string]int `json:"dropped,omitempty"`
-	// Stay counts those that are never repeated, and stay dead, by why: tried_once for typing
-	// indicators, unknown for reactions.
-	Stay    map[string]int `json:"stay,omitempty"`
-	NotDead int            `json:"not_dead"` // were named, and are not dead
+	// Stay counts those that stay dead, by why. Those that are never repeated: tried_once for
+	// typing indicators, unknown for reactions. Those that a later retry may call for:
+	// pack_inactive (their pack is off, in shadow or removed), rule_gone, line_unsupported
+	// (Chert answers 4099 for their line).
+	Stay map[string]int `json:"stay,omitempty"`
+	// StayPacks are the packs of those with pack_inactive or rule_gone, and StayLines the
+	// phone lines of those with line_unsupported, sorted, at most DeadShown.
+	StayPacks []string `json:"stay_packs,omitempty"`
+	StayLines []string `json:"stay_lines,omitempty"`
+	NotDead   int      `json:"not_dead"` // were named, and are not dead
 	// First has the first of those that do not wait to be called again, at most DeadShown.
 	First []DeadOutcome `json:"first,omitempty"`
 }

@@ -139,6 +139,7 @@ func (d *Dispatcher) failed(answer *chat.Answer, err *chert.Error) {
 	// carried out, and the attempt does not count.
 	answer.NotSent = stopsAll(err.Code)
 	answer.NotChert = err.Foreign
+	answer.Local = err.Local
 	answer.Retryable = err.Retryable
 	answer.RetryAfter = boundedWait(err.RetryAfter)
 	if err.RetryAfter > maxPause {

@@ -98,6 +98,13 @@ const (
 	WhyBlocked      = "blocked"           // Blocked: a pack that might have vetoed it failed
 )
 
+// These are reasons why a dead action stays dead when an operator retries it, beside WhyOnce,
+// WhyUnknown and WhyPackInactive: the retry changes nothing, and works once the cause is gone.
+const (
+	StaysRuleGone = "rule_gone"        // its rule is gone, or the version that requested it was rolled back
+	StaysLine     = "line_unsupported" // Chert answered that mark-read is not available on its line (4099)
+)
+
 // Key returns the identity of a rule among the rules of all packs.
 func Key(pack, rule string) string { return pack + "/" + rule }
 

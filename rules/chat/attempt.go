@@ -22,10 +22,10 @@ type Attempt struct {
 }
 
 // record records on an action the answer of an attempt of a call, and keeps the attempt if it
-// failed.
+// failed. An answer without a call is no attempt.
 func (s *step) record(a *Action, in Answer, flight *Flight) {
 	a.record(in)
-	if in.OK {
+	if in.OK || in.Local {
 		return
 	}
 	s.attempted(Attempt{

@@ -203,9 +203,11 @@ func (f *Flight) answeredBy(c Call) bool {
 		c.Actions[0].ID == f.Actions[0].ID
 }
 
-// record records an attempt's answer on the action.
+// record records an answer on the action.
 func (a *Action) record(in Answer) {
-	a.Attempts++
+	if !in.Local {
+		a.Attempts++
+	}
 	a.Code, a.HTTP, a.TraceID, a.Error = in.Code, in.HTTP, in.TraceID, in.Error
 }
 

@@ -63,6 +63,7 @@ type Answer struct {
 	OK         bool
 	NotSent    bool          // nothing was sent, or Chert rejected the account: nothing has changed
 	Unknown    bool          // it was sent and Chert's answer was lost: it may have been carried out
+	Local      bool          // chertd answered itself, without a call: it counts as no attempt
 	NotChert   bool          // the answer is not Chert's: it says nothing about the chat, and does not count towards retryFor
 	Retryable  bool          // according to Chert, or a transport failure
 	RetryAfter time.Duration // if retryable: how long to wait, jitter and retry_after included

@@ -6,19 +6,31 @@ import (
 	"chertd/rules/chat"
 )
 
-// Retry makes dead actions of the chat wait again, as an operator requests. Those whose pack,
-// version or rule is no longer live are dropped: off means off. repeat is chat.Revive.Repeat.
+// Retry makes dead actions of the chat wait again, as an operator requests. Those of StaysDead stay
+// as they are. repeat is chat.Revive.Repeat.
 func (t *Turn) Retry(ctx context.Context, dead []chat.Action, repeat bool) (d Done, err error) {
 	in := chat.Revive{Repeat: repeat}
 	for i := range dead {
-		if a := &dead[i]; a.NeverAgain(repeat) == "" && t.inactive(a) {
-			in.Inactive = append(in.Inactive, *a)
-		} else {
+		if a := &dead[i]; t.StaysDead(a, repeat) == "" {
 			in.Actions = append(in.Actions, *a)
 		}
 	}
 	_, err = t.move(ctx, in, &d)
 	return d, err
+}
+
+// StaysDead returns why a dead action is not retried now; "": it can be. It is never repeated
+// (chat.Action.NeverAgain), or its pack or rule is not live, which may change again.
+func (t *Turn) StaysDead(a *chat.Action, repeat bool) string {
+	switch {
+	case a.NeverAgain(repeat) != "":
+		return a.NeverAgain(repeat)
+	case !t.inactive(a):
+		return ""
+	case t.Set.Withdrawn(a.Pack, ""):
+		return chat.WhyPackInactive
+	}
+	return chat.StaysRuleGone
 }
 
 // inactive reports whether the pack of an action, the version of it or, of a read, its rule is
