@@ -205,7 +205,13 @@ func (m *manager) intakeNotes() (notes []string) {
 		notes = append(notes, fmt.Sprintf("the stream of events is interrupted since %s: %s", s.Down.UTC().Format(time.RFC3339), s.Error))
 	}
 	if c := m.catchup(); c != nil && c.Error != "" {
-		notes = append(notes, "events that other sources miss are not caught up: "+c.Error)
+		note := "events that other sources miss are not caught up: " + c.Error
+		if cause := m.catchUp.Load().Stats().Cause; cause != nil {
+			if why, fix := Explain(cause, m.eng.callHealth.baseURL); why != "" {
+				note += ". " + strings.ToUpper(why[:1]) + why[1:] + ". To fix it: " + fix
+			}
+		}
+		notes = append(notes, note)
 	}
 	if m.conns != nil {
 		if at := m.conns.NoFiles(); !at.IsZero() && m.eng.c.Now().Sub(at) < noFilesNoted {

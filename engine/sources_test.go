@@ -75,6 +75,20 @@ func TestStatusShowsEachSource(t *testing.T) {
 	}
 }
 
+// Credentials that are wrong from the start show in the first request, which is one of the
+// events log: status has the fix while calls still wait for the log.
+func TestWrongSecretAtTheStartHasItsFix(t *testing.T) {
+	t.Parallel()
+	l := newLogged(t, `chert.on("message.received", function(ev) end)`)
+	l.d.Control.Socket = filepath.Join(t.TempDir(), "s")
+	l.d.API.SigningSecret = strings.Repeat("0", 32)
+	l.start()
+	st := l.status("the note", func(s *control.Status) bool { return len(s.Notes) > 0 })
+	if note := strings.Join(st.Notes, "; "); !strings.Contains(note, "code 2004") || !strings.Contains(note, "To fix it: check chert.signing_secret") {
+		t.Errorf("the notes are %q", st.Notes)
+	}
+}
+
 // lines returns rows of the log as JSON lines.
 func lines(t *testing.T, rows []chertsim.Row) *bytes.Buffer {
 	t.Helper()

@@ -79,7 +79,8 @@ type CatchUpStats struct {
 
 	Lag Lag // of the events that had not come in by another source
 
-	Failed string // why the last pass failed; "": it did not
+	Failed string       // why the last pass failed; "": it did not
+	Cause  *chert.Error // of Failed; nil: it was not a request that failed
 	// NoLog is set if what answers at base_url has no events log. Calls don't wait for it.
 	NoLog bool
 }
@@ -229,12 +230,14 @@ func (c *CatchUp) passed(failures int, before CatchUpStats) {
 	case failures > 0:
 		c.cfg.Log.Info("events log read again", "failures", failures)
 	}
-	c.note(func(s *CatchUpStats) { s.Passed, s.Failed, s.NoLog = now, "", false })
+	c.note(func(s *CatchUpStats) { s.Passed, s.Failed, s.Cause, s.NoLog = now, "", nil, false })
 }
 
 // failed notes a pass that failed, and returns how long to wait.
 func (c *CatchUp) failed(err error, failures, none int) time.Duration {
-	c.note(func(s *CatchUpStats) { s.Failed, s.NoLog = err.Error(), none >= noLogAfter })
+	var e *chert.Error
+	errors.As(err, &e)
+	c.note(func(s *CatchUpStats) { s.Failed, s.Cause, s.NoLog = err.Error(), e, none >= noLogAfter })
 	switch {
 	case none == noLogAfter:
 		c.cfg.Log.Error("there is no events log at chert.base_url; calls do not wait for it, and events that the webhook misses are lost",
@@ -243,8 +246,7 @@ func (c *CatchUp) failed(err error, failures, none int) time.Duration {
 		c.cfg.Log.Warn("could not read the events log; retrying", "error", err)
 	}
 	rest := min(chat.Backoff(failures, c.cfg.Jitter()), catchUpRetryMax, c.cfg.Every)
-	var e *chert.Error
-	if errors.As(err, &e) {
+	if e != nil {
 		rest = max(rest, min(e.RetryAfter, time.Hour))
 	}
 	return rest
