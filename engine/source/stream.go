@@ -84,8 +84,9 @@ type Stream struct {
 	covered time.Time // all events created before have arrived, by Chert's clock
 	logged  string    // the failure that was logged last; "": none since the last success
 
-	mu    sync.Mutex
-	stats StreamStats
+	mu     sync.Mutex
+	stats  StreamStats
+	newest time.Time // when the newest event so far was created
 }
 
 // StreamStats is the state of a Stream, and what it has counted since the start. Times are by
@@ -375,8 +376,13 @@ func (c *connection) take(ctx context.Context, data string) bool {
 	}
 	s.cover(created)
 	s.update(func(st *StreamStats) {
+		// A new connection sends again what the one before has sent last.
+		if known && !created.After(s.newest) {
+			return
+		}
 		st.LastEvent = now
 		if known {
+			s.newest = created
 			st.Lag.At, st.Lag.Last = chertNow, chertNow.Sub(created)
 		}
 	})

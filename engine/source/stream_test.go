@@ -142,6 +142,23 @@ func TestStreamConnectsAgainImmediately(t *testing.T) {
 	})
 }
 
+// A connection sends again what the one before has sent last: that is not a new event, and
+// its age is not a lag.
+func TestResentEventsAreNoLag(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newStreamBench(t)
+		time.Sleep(10 * time.Second)
+		b.sim.Receive(chertsim.Incoming{Chat: "c1", Text: "hello"})
+		at := time.Now()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if st := b.stream.Stats(); st.Reconnects < 50 || !st.LastEvent.Equal(at) || st.Lag.Last > time.Second {
+			t.Errorf("after an hour: %+v, want the last event at %v and no lag", st, at)
+		}
+	})
+}
+
 func TestSilentStreamIsCut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
