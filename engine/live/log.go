@@ -197,6 +197,8 @@ func (m *Manager) complain(live int) {
 	}
 	m.logged.folder, m.logged.none, m.logged.unread = wrong, none, unread
 	switch {
+	case none && len(wrong) == 0:
+		m.c.Log.Info("no rules are live yet: files that look half-written have 2 s to be completed; events are accepted and queued", "dir", m.c.Dir)
 	case none:
 		m.c.Log.Error("no rules are live: events are accepted and queued", "dir", m.c.Dir, "err", wrong.Error())
 	case len(wrong) == 0:
