@@ -130,9 +130,14 @@ func (m *Manager) like(s *Standing, p *rules.Pack) Like {
 func (m *Manager) recall(ctx context.Context, s *Standing, what *Recall) (Input, error) {
 	in := Recalled{Recall: *what, Granted: true, LiveGranted: !s.Version.Runs() || m.options.Granted(s.Version.Pack)}
 	b, since, err := m.source(ctx, s, what.Version)
+	var damaged *LoadError
 	switch {
 	case errors.As(err, new(*UnknownVersionError)):
 		in.Lost = Lost{Pack: s.Pack, Version: what.Version}
+		return in, nil
+	case errors.As(err, &damaged):
+		in.Lost = Lost{Pack: s.Pack, Version: damaged.Version, Diagnostics: damaged.Diagnostics}
+		in.MayVeto = true // nobody can know what its files were
 		return in, nil
 	case err != nil:
 		in.Failed = true
@@ -169,6 +174,9 @@ func (m *Manager) less(ctx context.Context, s *Standing, version string) (Fitted
 			continue
 		}
 		b, since, err := m.source(ctx, s, kept[i].Version)
+		if errors.As(err, new(*LoadError)) {
+			continue
+		}
 		if err != nil {
 			return Fitted{}, err
 		}
@@ -182,8 +190,8 @@ func (m *Manager) less(ctx context.Context, s *Standing, version string) (Fitted
 }
 
 // source returns the files of a version: the live one from memory, others from the
-// store. version may be a unique beginning. An error is an *UnknownVersionError, or
-// comes from the keeper.
+// store. version may be a unique beginning. An error is an *UnknownVersionError, a
+// *LoadError if the stored files are damaged, or comes from the keeper.
 func (m *Manager) source(ctx context.Context, s *Standing, version string) (b *rules.Candidate, since time.Time, err error) {
 	if s.Version.Runs() && s.Version.Hash == version {
 		p := s.Version.Pack
@@ -195,6 +203,11 @@ func (m *Manager) source(ctx context.Context, s *Standing, version string) (b *r
 	}
 	if !ok {
 		return nil, since, &UnknownVersionError{Pack: s.Pack, Version: version}
+	}
+	if rules.VersionOf(kept.Files) != kept.Version {
+		return nil, since, &LoadError{kept.Version, diag.List{{File: kept.Path, Severity: diag.SeverityError,
+			Message: "the stored files of version " + rules.ShortOf(kept.Version) + " are damaged",
+			Hint:    "let the pack's own files load: fix them, then run chertd reload; chertd store check lists the damage"}}}
 	}
 	return rules.KeptCandidate(s.Pack, kept.Path, kept.Files, m.options), kept.Last, nil
 }
