@@ -140,6 +140,25 @@ func TestRetryErrorsGivesUpOnAPackThatIsNotFixed(t *testing.T) {
 	}
 }
 
+// Events of a chat for which the rule is suspended do not run, which says nothing about the pack's
+// files: the command must not call the pack broken.
+func TestRetryErrorsTellsSuspensionFromFailure(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "reader.lua", `chert.rule({ name = "reader", on = "message.received", run = function(ev) if ev.text == 'bad' then error('oh') end chert.mark_read(ev.chat.id) end })`)
+	const n = 10
+	for i := range n {
+		for j := range 3 { // so that the rule is suspended for one chat alone
+			c.message(fmt.Sprint("good", i, j), fmt.Sprint("good", i, j), "good")
+		}
+		c.drained()
+		c.handle("c1", fmt.Sprint("e", i), "bad")
+	}
+	r := c.retryErrors("reader", control.RetryErrorsRequest{})
+	if r.Events != n || r.Ran != 0 || r.Failed != n || r.Error != errSuspended.Error() {
+		t.Errorf("retried: %+v, want %d that failed again because of the suspension", r, n)
+	}
+}
+
 // An event without its text can't run again, as rules would decide on another one.
 func TestRetryErrorsLeavesEventsWithoutText(t *testing.T) {
 	t.Parallel()
