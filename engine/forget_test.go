@@ -183,6 +183,26 @@ func TestForgottenPersonIsFoundByHandle(t *testing.T) {
 	}
 }
 
+// A person whom only a delivery in quarantine names: the hint has the commands that remove it.
+func TestForgetOfAPersonInQuarantineNamesItsCommands(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "reads.lua", readAll)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, body := range []string{`{"from": "+14155550123"`, `{"from": "+14155550124"`} {
+		must(c.eng.Quarantine(ctx, store.Quarantined{Received: c.now(), Source: "webhook", Reason: "x", Body: []byte(body)}))
+	}
+	_, err := c.m.Forget(ctx, control.ForgetRequest{Who: "+14155550124"})
+	e := (*control.UserError)(nil)
+	if !errors.As(err, &e) || e.Message != "no event names +14155550124, and 1 delivery in quarantine does" || !strings.HasSuffix(e.Hint, "run chertd quarantine drop 2") {
+		t.Errorf("the answer is %+v", e)
+	}
+}
+
 // Forgetting leads to no read: a hold stays without its reason, and so does the protection of a
 // chat whose event a pack that may hold it has missed.
 func TestForgottenChatIsNotRead(t *testing.T) {

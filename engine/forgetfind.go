@@ -50,13 +50,37 @@ func (m *manager) find(ctx context.Context, who string) (*traces, error) {
 		return nil, err
 	}
 	if len(t.chats)+len(t.groups)+len(t.own)+t.kept == 0 {
-		return nil, &control.UserError{
-			Status: http.StatusNotFound, Message: fmt.Sprintf("no event names %s", h.Text),
-			Hint: "texts that store.raw has removed name nobody; if you know the chat, give its id",
-		}
+		return nil, m.namedNowhere(ctx, h.Text, t)
 	}
 	t.needles = append(t.needles, t.chats...)
 	return t, nil
+}
+
+// namedNowhere returns the error of a person whom no event names. Deliveries in quarantine that name
+// the person belong to no chat, and are removed by commands of their own.
+func (m *manager) namedNowhere(ctx context.Context, person string, t *traces) error {
+	ids, err := m.findQuarantined(ctx, t)
+	if err != nil {
+		return err
+	}
+	e := &control.UserError{
+		Status: http.StatusNotFound, Message: fmt.Sprintf("no event names %s", person),
+		Hint: "texts that store.raw has removed name nobody; if you know the chat, give its id",
+	}
+	if len(ids) == 0 {
+		return e
+	}
+	drop := "chertd quarantine drop"
+	for _, id := range ids[:min(len(ids), control.DeadShown)] {
+		drop += fmt.Sprintf(" %d", id)
+	}
+	if len(ids) == 1 {
+		e.Message += ", and 1 delivery in quarantine does"
+	} else {
+		e.Message += fmt.Sprintf(", and %d deliveries in quarantine do", len(ids))
+	}
+	e.Hint = "chertd quarantine list --bodies shows them; to remove them, run " + drop
+	return e
 }
 
 // findPerson looks through all events that still have their texts.

@@ -28,11 +28,12 @@ type lapse struct {
 type lapseResult int
 
 const (
-	lapseRan     lapseResult = iota // it ran through the pack
-	lapseFailed                     // the pack failed again, or its rules are suspended
-	lapseDone                       // it was not a lapse any more
-	lapseNoText                     // store.raw has removed its text
-	lapseRefused                    // the pack is not live any more
+	lapseRan       lapseResult = iota // it ran through the pack
+	lapseFailed                       // the pack failed again
+	lapseSuspended                    // rules of the pack are suspended, and none failed
+	lapseDone                         // it was not a lapse any more
+	lapseNoText                       // store.raw has removed its text
+	lapseRefused                      // the pack is not live any more
 )
 
 // retry is a request to run a lapse again.
@@ -103,7 +104,10 @@ func (b *batch) retryLapse(ctx context.Context, r *request, now time.Time) {
 		return
 	}
 	result := lapseRan
-	if failed {
+	switch {
+	case ran.Missed != nil && ran.Missed.Why == rules.MissedSuspended:
+		result = lapseSuspended
+	case failed:
 		result = lapseFailed
 	}
 	if !ok {

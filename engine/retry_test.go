@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chertd/engine/control"
+	"chertd/rules"
 )
 
 // retryErrors runs events again, and returns the result once that has ended.
@@ -137,6 +138,25 @@ func TestRetryErrorsGivesUpOnAPackThatIsNotFixed(t *testing.T) {
 	}
 	for i := range n {
 		c.endedAs(fmt.Sprint("c", i), "read done (read)")
+	}
+}
+
+// Events of a chat for which the rule is suspended do not run, which says nothing about the pack's
+// files: the command must not call the pack broken.
+func TestRetryErrorsTellsSuspensionFromFailure(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t)
+	c.stop()
+	c.options.Suspend = rules.SuspendPolicy{After: 2, Chats: 3, CoolOff: time.Hour}
+	c.write("reader.lua", `chert.rule({ name = "reader", on = "message.received", run = function(ev) if ev.text == 'bad' then error('oh') end chert.mark_read(ev.chat.id) end })`)
+	c.start()
+	const n = 8
+	for i := range n {
+		c.handle("c1", fmt.Sprint("e", i), "bad")
+	}
+	r := c.retryErrors("reader", control.RetryErrorsRequest{})
+	if r.Events != n || r.Ran != 0 || r.Failed != n || r.Error != errSuspended.Error() {
+		t.Errorf("retried: %+v, want %d that did not run because of the suspension", r, n)
 	}
 }
 

@@ -148,15 +148,21 @@ func (m *manager) retriable(pack string) error {
 // retryAll runs lapses again in their order, some at a time.
 func (m *manager) retryAll(ctx context.Context, pack string, all []lapse) {
 	var err error
+	suspended := 0
 	for len(all) > 0 && err == nil {
 		some := all[:min(len(all), retryTogether)]
 		all = all[len(some):]
 		began := time.Now()
-		if err = m.retrySome(ctx, pack, some); err != nil {
+		var more int
+		if more, err = m.retrySome(ctx, pack, some); err != nil {
 			break
 		}
+		suspended += more
 		if last := m.retries.status(); last.Failed >= retryGivesUp && last.Failed > last.Ran {
 			err = errNotFixed
+			if last.Failed-suspended < retryGivesUp {
+				err = errSuspended
+			}
 			break
 		}
 		if len(all) > 0 && !wait.For(ctx, retryRest*time.Since(began)) {
@@ -181,14 +187,16 @@ func (m *manager) retryAll(ctx context.Context, pack string, all []lapse) {
 
 var (
 	errNotFixed = errors.New("most events fail again: the pack is not fixed")
-	errNotLive  = errors.New("the pack is not live any more")
+	// errSuspended says nothing about the pack's files: they may be fixed already.
+	errSuspended = errors.New("most events did not run: rules of the pack are suspended, and run again when that ends")
+	errNotLive   = errors.New("the pack is not live any more")
 )
 
 // retrySome runs lapses again, and returns once that is durable.
-func (m *manager) retrySome(ctx context.Context, pack string, some []lapse) error {
+// suspended is how many did not run because rules of the pack are suspended.
+func (m *manager) retrySome(ctx context.Context, pack string, some []lapse) (suspended int, err error) {
 	requests, done := make([]*retry, len(some)), make(chan error, len(some))
 	posted := 0
-	var err error
 	for i := range some {
 		requests[i] = &retry{pack: pack, lapse: some[i]}
 		if err = m.eng.shardOf(some[i].key).post(ctx, request{chat: some[i].key, retry: requests[i], done: done}); err != nil {
@@ -202,7 +210,7 @@ func (m *manager) retrySome(ctx context.Context, pack string, some []lapse) erro
 		}
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	m.retries.update(func(r *control.Retried) {
 		for _, x := range requests {
@@ -212,6 +220,9 @@ func (m *manager) retrySome(ctx context.Context, pack string, some []lapse) erro
 				r.Ran++
 			case lapseFailed:
 				r.Failed++
+			case lapseSuspended:
+				r.Failed++
+				suspended++
 			case lapseNoText:
 				r.WithoutText++
 			case lapseRefused:
@@ -223,7 +234,7 @@ func (m *manager) retrySome(ctx context.Context, pack string, some []lapse) erro
 			r.Dropped += x.reads.dropped
 		}
 	})
-	return err
+	return suspended, err
 }
 
 // ErrorsRetried implements control.Daemon.

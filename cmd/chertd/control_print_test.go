@@ -383,7 +383,7 @@ func TestDroppedLine(t *testing.T) {
 
 func TestPrintDead(t *testing.T) {
 	t.Parallel()
-	compare(t, printed(t, func(b *strings.Builder) error { return printDead(b, control.Dead{}) }), `
+	compare(t, printed(t, func(b *strings.Builder) error { return printDead(b, control.Dead{}, "nothing is dead") }), `
 nothing is dead
 `)
 	many := control.Dead{
@@ -395,7 +395,7 @@ nothing is dead
 		},
 		Missed: []control.MissedEvents{{Pack: "vip", Events: 12, Since: at(9, 12), Earlier: 4}, {Pack: "codes", Events: 1, Since: at(12, 0)}, {Pack: "old", Events: 2, Since: at(7, 0), Earlier: 2}},
 	}
-	compare(t, printed(t, func(b *strings.Builder) error { return printDead(b, many) }), `
+	compare(t, printed(t, func(b *strings.Builder) error { return printDead(b, many, "") }), `
 1,236 dead actions
   1,234 by 404, code 2002
   1 by 502, not from Chert
@@ -447,6 +447,17 @@ hint: --repeat-unknown repeats such reactions; chertd dead drop ends them
 1 dead action would wait for a pack that can veto: see chertd packs
 1 dead action would be dropped: vetoed
 `)
+	r = control.DeadRetried{Stay: map[string]int{"line_unsupported": 2, "pack_inactive": 1, "rule_gone": 1}, StayPacks: []string{"vip"}, StayLines: []string{"+14155550100"}}
+	got := strings.Join(retriedWords(r), "\n")
+	for _, want := range []string{
+		"2 dead actions stay dead: mark-read is not available on their line (4099)\nhint: once Chert has enabled the line, run chertd forget --line +14155550100, then chertd dead retry --code 4099",
+		"1 dead action stays dead: its pack is off, in shadow or removed\nhint: switch the pack on, then retry (chertd mode vip live); chertd dead drop ends them",
+		"1 dead action stays dead: its rule is no longer in the pack (vip), or its version was rolled back\nhint: add the rule again, then retry; chertd dead drop ends them",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("printed\n%s\nwithout\n%s", got, want)
+		}
+	}
 }
 
 // A drain's result says what is left, and that it is safe.

@@ -2,22 +2,25 @@ package main
 
 import (
 	"context"
+	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"chertd/engine/control"
+	"chertd/rules/chat"
 )
 
 // deadFlags choose dead actions.
 type deadFlags struct {
 	chat, pack string
-	code       int
+	code       string
 }
 
 func (f *deadFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.chat, "chat", "", "those of the chat with this `ID`")
-	cmd.Flags().IntVar(&f.code, "code", 0, "those that last failed with this error `CODE` of Chert, or HTTP status; 0: without an answer")
+	cmd.Flags().StringVar(&f.code, "code", "", "those that last failed with this error `CODE` of Chert, or HTTP status; 0: without an answer")
 	cmd.Flags().StringVar(&f.pack, "pack", "", "those that a rule of this `PACK` requested")
 }
 
@@ -36,10 +39,50 @@ func (f *deadFlags) given(cmd *cobra.Command) (code *int, any bool, err error) {
 	if !cmd.Flags().Changed("code") {
 		return nil, any, nil
 	}
-	if f.code < 0 {
-		return nil, true, hinted(usageError("--code: %d is not an error code or an HTTP status", f.code), "chertd dead lists the codes")
+	n, err := strconv.Atoi(f.code)
+	if err != nil || n < 0 || n > control.MaxCode {
+		return nil, true, hinted(usageError("--code: %.40q is not an error code or an HTTP status", f.code), "chertd dead lists the codes; 0 chooses those without an answer")
 	}
-	return &f.code, true, nil
+	return &n, true, nil
+}
+
+// among describes what the flags choose: "in chat c1, of pack vip, with code 2002"; "": all.
+func (f *deadFlags) among() string {
+	var parts []string
+	if f.chat != "" {
+		parts = append(parts, "in chat "+f.chat)
+	}
+	if f.pack != "" {
+		parts = append(parts, "of pack "+f.pack)
+	}
+	if f.code != "" {
+		parts = append(parts, choose(f.code == "0", "without an answer", "with code "+f.code))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// none says that nothing is dead that the flags choose, and how many others are dead.
+func (f *deadFlags) none(ctx context.Context, c *control.Client) string {
+	text := "nothing is dead"
+	if f.among() == "" {
+		return text
+	}
+	text += " " + f.among()
+	all, err := c.Dead(ctx, control.DeadQuery{Limit: 1})
+	if err != nil || all.Total == 0 {
+		return text
+	}
+	return text + "; " + choose(all.Total == 1, "1 other is", thousands(all.Total)+" others are")
+}
+
+// checkDeadIDs rejects arguments that can't be the ids of actions.
+func checkDeadIDs(args []string) error {
+	for _, arg := range args {
+		if _, ok := chat.ParseActionID(arg); !ok {
+			return hinted(usageError("%.40q is not the id of an action", arg), "chertd dead lists the ids, such as 17.0")
+		}
+	}
+	return nil
 }
 
 func newDeadCommand() *cobra.Command {
@@ -64,7 +107,11 @@ func newDeadCommand() *cobra.Command {
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), d)
 			}
-			return printDead(cmd.OutOrStdout(), d)
+			none := ""
+			if d.Total == 0 {
+				none = chosen.none(ctx, c)
+			}
+			return printDead(cmd.OutOrStdout(), d, none)
 		})
 	}
 	cmd := &cobra.Command{
@@ -107,12 +154,16 @@ only with --repeat-unknown, as Chert may have carried it out.
 
 It is safe to repeat the command: what waits already is not changed.`,
 		"  chertd dead retry 17.0 18.1\n  chertd dead retry --code 2002 --dry-run\n  chertd dead retry --all",
-		func(ctx context.Context, cmd *cobra.Command, c *control.Client, json bool, in control.DeadRequest) error {
+		func(ctx context.Context, cmd *cobra.Command, c *control.Client, json bool, in control.DeadRequest) (int, error) {
 			r, err := c.RetryDead(ctx, in)
 			if err != nil {
-				return err
+				return 0, err
 			}
-			return tell(cmd, json, r, retriedWords(r)...)
+			lines := retriedWords(r)
+			if r.Waiting > 0 && !json {
+				lines = append(lines, callsHeld(ctx, c, "they wait")...)
+			}
+			return r.Waiting + r.Blocked + sum(r.Dropped) + sum(r.Stay) + r.NotDead, tell(cmd, json, r, lines...)
 		})
 	cmd.Flags().BoolVar(&in.RepeatUnknown, "repeat-unknown", false, "also repeat reactions whose answer was lost: they may be made twice")
 	return cmd
@@ -124,22 +175,24 @@ func newDeadDropCommand() *cobra.Command {
 discarded. They are no longer listed, and are removed with their events after
 store.retention.`,
 		"  chertd dead drop 17.0\n  chertd dead drop --chat 7d1b2c9e\n  chertd dead drop --all --dry-run",
-		func(ctx context.Context, cmd *cobra.Command, c *control.Client, json bool, in control.DeadRequest) error {
+		func(ctx context.Context, cmd *cobra.Command, c *control.Client, json bool, in control.DeadRequest) (int, error) {
 			r, err := c.DropDead(ctx, in)
 			if err != nil {
-				return err
+				return 0, err
 			}
 			lines := []string{deadActions(r.Dropped) + choose(r.DryRun, " would be dropped", " dropped")}
 			if r.NotDead > 0 {
 				lines = append(lines, notDead(r.NotDead))
 			}
-			return tell(cmd, json, r, lines...)
+			return r.Dropped + r.NotDead, tell(cmd, json, r, lines...)
 		})
 	return cmd
 }
 
+// deadCommand makes a command that changes dead actions. do prints the result, and returns how
+// many actions the request has chosen: none is an error if there was a filter.
 func deadCommand(name, short, long, example string,
-	do func(context.Context, *cobra.Command, *control.Client, bool, control.DeadRequest) error) (*cobra.Command, *control.DeadRequest) {
+	do func(context.Context, *cobra.Command, *control.Client, bool, control.DeadRequest) (int, error)) (*cobra.Command, *control.DeadRequest) {
 	var f daemonFlags
 	var chosen deadFlags
 	in := &control.DeadRequest{}
@@ -160,7 +213,16 @@ func deadCommand(name, short, long, example string,
 			if ways != 1 {
 				return hinted(usageError("give ids, or --chat, --code or --pack, or --all"), "chertd dead lists the ids")
 			}
-			return f.ask(cmd, func(ctx context.Context, c *control.Client) error { return do(ctx, cmd, c, f.json, *in) })
+			if err := checkDeadIDs(args); err != nil {
+				return err
+			}
+			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
+				n, err := do(ctx, cmd, c, f.json, *in)
+				if err != nil || n > 0 || !some {
+					return err
+				}
+				return hinted(errors.New(chosen.none(ctx, c)), "chertd dead lists what is dead; nothing was changed")
+			})
 		},
 	}
 	f.add(cmd)

@@ -12,12 +12,13 @@ import (
 	"chertd/rules/chat"
 )
 
-// printDead prints dead actions, the newest first, and what packs have missed.
-func printDead(w io.Writer, d control.Dead) error {
+// printDead prints dead actions, the newest first, and what packs have missed. none is what to
+// print if nothing is dead.
+func printDead(w io.Writer, d control.Dead, none string) error {
 	d = shown(d)
 	var b strings.Builder
 	if d.Total == 0 {
-		b.WriteString("nothing is dead\n")
+		b.WriteString(diag.Visible(none) + "\n")
 	} else {
 		b.WriteString(deadActions(int(d.Total)) + "\n")
 	}

@@ -237,8 +237,11 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.asks("dead", "--attempts")
 		w.run("dead", "--chat", hostile, "--code", "-1")
 	},
-	"chertd dead list":  func(w *hostileWorld) { w.asks("dead", "list", "--pack", hostile) },
-	"chertd dead retry": func(w *hostileWorld) { w.asks("dead", "retry", hostile) },
+	"chertd dead list": func(w *hostileWorld) { w.asks("dead", "list", "--pack", hostile) },
+	"chertd dead retry": func(w *hostileWorld) {
+		w.asks("dead", "retry", "17.0")
+		w.run("dead", "retry", hostile, "--socket", w.socket)
+	},
 	"chertd dead drop": func(w *hostileWorld) {
 		w.run("dead", "drop", "7.0", "--socket", w.socket)
 		w.run("dead", "drop", hostile, "--all")

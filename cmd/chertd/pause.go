@@ -32,10 +32,27 @@ func pauseCommand(on bool, name, short, long, done string) *cobra.Command {
 				if err := c.Pause(ctx, on); err != nil {
 					return err
 				}
-				return tell(cmd, f.json, map[string]bool{"paused": on}, done)
+				lines := []string{done}
+				if !on && !f.json {
+					lines = append(lines, callsHeld(ctx, c, "they still wait")...)
+				}
+				return tell(cmd, f.json, map[string]bool{"paused": on}, lines...)
 			})
 		},
 	}
 	f.add(cmd)
 	return cmd
+}
+
+// callsHeld returns why calls are not made now, each reason after what; none: they are made, or it
+// is not known.
+func callsHeld(ctx context.Context, c *control.Client, what string) (lines []string) {
+	s, err := c.Status(ctx)
+	if err != nil {
+		return nil // the command itself was done
+	}
+	for _, why := range s.NoCalls {
+		lines = append(lines, what+": "+why)
+	}
+	return lines
 }

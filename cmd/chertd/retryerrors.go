@@ -45,10 +45,10 @@ removed can't run again.`,
 				if err != nil {
 					return err
 				}
-				if err := tell(cmd, f.json, r, rerunWords(r, in.Since)...); err != nil || r.Error == "" {
+				if err := tell(cmd, f.json, r, rerunWords(r, in.Since)...); err != nil {
 					return err
 				}
-				return hinted(errors.New("not all events ran again: "+r.Error), diag.PackCommand("packs", r.Pack)+" shows the pack; repeat the command for the rest")
+				return rerunError(r)
 			})
 		},
 		ValidArgsFunction: f.packNames,
@@ -66,6 +66,18 @@ func retryErrors(ctx context.Context, c *control.Client, pack string, in control
 		r, err = c.ErrorsRetried(ctx, pack, retryStep)
 	}
 	return r, err
+}
+
+// rerunError returns the error of a command after which events have failed again, or that ended
+// early.
+func rerunError(r control.Retried) error {
+	switch {
+	case r.Error != "":
+		return hinted(errors.New("not all events ran again: "+r.Error), diag.PackCommand("packs", r.Pack)+" shows the pack; repeat the command for the rest")
+	case r.Failed > 0:
+		return hinted(fmt.Errorf("%s failed again in pack %s", many(int64(r.Failed), "event"), r.Pack), diag.PackCommand("packs", r.Pack)+" shows why; repeat the command once the pack is fixed")
+	}
+	return nil
 }
 
 // rerunWords returns the lines that describe which events ran again.

@@ -169,7 +169,10 @@ func (r *rotation) forgetOld(ctx context.Context) error {
 		for i, l := range r.before {
 			lines += choose(i > 0, ", ", " ") + fmt.Sprint(l.number)
 		}
-		return r.finish(fmt.Sprintf("the old secret is in %s of %s; it is harmless there, and can be removed once you know which one it is", lines, r.result.SecretsFile))
+		return r.finish(
+			fmt.Sprintf("warning: the old secret is still in %s of %s, and chertd still accepts it: whoever knows it can forge deliveries", lines, r.result.SecretsFile),
+			fmt.Sprintf("once you know which one it is, remove it (sed -i LINEd %s), and run: %s", diag.ShellWord(r.result.SecretsFile), r.reloadCommand()),
+		)
 	}
 	number := r.before[0].number
 	later := fmt.Sprintf("remove line %d, the old secret, from %s, and run: %s", number, r.result.SecretsFile, r.reloadCommand())

@@ -217,6 +217,10 @@ func openEvents(cmd *cobra.Command, name string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, usageError("--events: %v", err)
 	}
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		_ = f.Close() // nothing was read
+		return nil, hinted(usageError("--events: %s is a directory", name), "name a file of JSON lines, or - for standard input")
+	}
 	return f, nil
 }
 

@@ -211,6 +211,11 @@ func TestRotationRefusesNoDelivery(t *testing.T) {
 	if n := s.delivered(); n != 3 {
 		t.Errorf("%d events after the rotation, want 3:\n%s", n, out)
 	}
+	for _, want := range []string{"chertd still accepts it: whoever knows it can forge deliveries", "the old secret is still in lines 1, 2 of ", "(sed -i LINEd ", "and run: chertd reload --settings"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("with two secrets in the file, the rotation prints\n%s\nwithout %q", out, want)
+		}
+	}
 	ids := s.list()
 	if len(ids) != 1 || ids[0] == between || ids[0] == old {
 		t.Errorf("subscriptions: %q", ids)

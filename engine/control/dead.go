@@ -165,7 +165,7 @@ func (a *api) dead(r *http.Request) (any, error) {
 		}
 	}
 	if v.Has("code") {
-		code, err := number("code", 0, maxCode)
+		code, err := number("code", 0, MaxCode)
 		if err != nil {
 			return nil, err
 		}
@@ -174,8 +174,8 @@ func (a *api) dead(r *http.Request) (any, error) {
 	return a.daemon.Dead(r.Context(), q)
 }
 
-// maxCode is the largest number that can be an error code.
-const maxCode = 99999
+// MaxCode is the largest number that can be an error code.
+const MaxCode = 99999
 
 func (a *api) retryDead(r *http.Request) (any, error) {
 	in, err := deadRequest(r)
@@ -211,8 +211,8 @@ func deadRequest(r *http.Request) (in DeadRequest, err error) {
 		return in, &UserError{Message: "which dead actions: give their ids, or a chat, pack or code, or all", Hint: "chertd dead lists them"}
 	case len(in.IDs) > MaxDeadIDs:
 		return in, &UserError{Message: fmt.Sprintf("%d ids are more than %d", len(in.IDs), MaxDeadIDs), Hint: "use a chat, pack or code, or several requests"}
-	case in.Code != nil && (*in.Code < 0 || *in.Code > maxCode):
-		return in, &UserError{Message: fmt.Sprintf("code: expected 0 to %d, got %d", maxCode, *in.Code)}
+	case in.Code != nil && (*in.Code < 0 || *in.Code > MaxCode):
+		return in, &UserError{Message: fmt.Sprintf("code: expected 0 to %d, got %d", MaxCode, *in.Code)}
 	}
 	return in, nil
 }
