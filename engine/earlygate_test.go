@@ -12,17 +12,17 @@ import (
 	"chertd/rules/turn"
 )
 
-// stuckEarly is a store on a disk that hangs: the second Early waits for goesOn.
+// stuckEarly is a store on a disk that hangs: the second Early waits for released.
 type stuckEarly struct {
 	store.Store
 	reads         atomic.Int64
-	stuck, goesOn chan struct{}
+	stuck, released chan struct{}
 }
 
 func (s *stuckEarly) Early(ctx context.Context, limit int) ([]store.Early, error) {
 	if s.reads.Add(1) == 2 {
 		close(s.stuck)
-		<-s.goesOn
+		<-s.released
 	}
 	return s.Store.Early(ctx, limit)
 }
@@ -31,7 +31,7 @@ func (s *stuckEarly) Early(ctx context.Context, limit int) ([]store.Early, error
 // sender does: a disk that hangs must not keep it from its 503.
 func TestDeliveryWaitsForEarlyEventsWithinItsContext(t *testing.T) {
 	t.Parallel()
-	s := &stuckEarly{stuck: make(chan struct{}), goesOn: make(chan struct{})}
+	s := &stuckEarly{stuck: make(chan struct{}), released: make(chan struct{})}
 	r := &rig{t: t, dir: t.TempDir(), now: time.Now, wrap: func(st store.Store) store.Store { s.Store = st; return s }}
 	r.changed.L = &r.mu
 	r.write("p.lua", words)
@@ -57,7 +57,7 @@ func TestDeliveryWaitsForEarlyEventsWithinItsContext(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Error("the delivery waits longer than its context")
 	}
-	close(s.goesOn)
+	close(s.released)
 	<-ended
 	r.deliver("c1", "late", "nothing") // as Chert sends it again
 	r.handledAll("late")

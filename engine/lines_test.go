@@ -88,7 +88,7 @@ func TestUnsupportedLineIsForgotten(t *testing.T) {
 	}
 }
 
-// Reads of a line on which mark-read is not available end without a call. That is no attempt, and a
+// Reads of a line on which mark-read is not available end without a call. That is not an attempt, and a
 // retry leaves them dead until the line is forgotten.
 func TestReadsOfUnsupportedLineStayDeadWhenRetried(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,7 @@ import (
 )
 
 // Limits of what the client waits for. A busy daemon answers GET /-/healthy meanwhile, so that a
-// long command, such as a reload that runs specs, is told apart from a process that hangs.
+// long command, such as a reload that runs specs, is not taken for a process that hangs.
 const (
 	// readPatience and changePatience are how long a request that only reads, and one that
 	// changes something, waits for its answer before the client checks whether the daemon

@@ -144,7 +144,7 @@ func TestStreamConnectsAgainImmediately(t *testing.T) {
 
 // A connection sends again what the one before has sent last: that is not a new event, and
 // its age is not a lag.
-func TestResentEventsAreNoLag(t *testing.T) {
+func TestResentEventsHaveNoLag(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newStreamBench(t)

@@ -22,7 +22,7 @@ type Attempt struct {
 }
 
 // record records on an action the answer of an attempt of a call, and keeps the attempt if it
-// failed. An answer without a call is no attempt.
+// failed. An answer without a call is not an attempt.
 func (s *step) record(a *Action, in Answer, flight *Flight) {
 	a.record(in)
 	if in.OK || in.Local {

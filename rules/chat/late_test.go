@@ -2,7 +2,7 @@ package chat
 
 import "testing"
 
-// A message that arrives after a newer one, or comes again after it, requests reads of itself: they
+// A message that arrives after a newer one, or comes again after it, requests reads for itself: they
 // mark the newer message as read only if a rule wants that one read, too.
 func TestLateReadNeedsAReadOfTheNewestMessage(t *testing.T) {
 	t.Parallel()
