@@ -15,7 +15,7 @@ import (
 // stuckEarly is a store on a disk that hangs: the second Early waits for released.
 type stuckEarly struct {
 	store.Store
-	reads         atomic.Int64
+	reads           atomic.Int64
 	stuck, released chan struct{}
 }
 
