@@ -39,8 +39,10 @@ type Finding struct {
 // notRead is why only the pages were checked.
 const notRead = "the content of the tables was not checked, as the database is damaged"
 
-// inPages is the place of a fault that SQLite found.
-const inPages = "pages"
+const (
+	inPages = "pages" // a fault that SQLite found
+	inWAL   = "wal"   // one that SQLite does not report
+)
 
 const (
 	// shownFaults is how many faults of a kind are named; the others are counted.
@@ -126,6 +128,9 @@ func (k *checking) run(ctx context.Context) error {
 		return err
 	}
 	k.report.Events, k.report.Chats, k.report.Newest = sum.Events, sum.Chats, sum.Newest
+	if err := k.wal(); err != nil {
+		return err
+	}
 	for i := range tableChecks {
 		if err := k.table(ctx, &tableChecks[i]); err != nil {
 			return err
@@ -160,6 +165,23 @@ func (k *checking) pages(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// wal looks for transactions in the WAL that SQLite does not use.
+func (k *checking) wal() error {
+	n, err := unusedFrames(k.path)
+	if err != nil || n == 0 {
+		return err
+	}
+	since := ""
+	if !k.report.Newest.IsZero() {
+		since = " since " + k.report.Newest.UTC().Format(time.RFC3339)
+	}
+	k.report.Findings = append(k.report.Findings, Finding{
+		Where: inWAL, What: fmt.Sprintf("%d frames after a damaged one can't be used: events%s may be missing", n, since),
+		Fix: "copy the store's files away, then start chertd: it reads what is missing from Chert's events log (sources.catchup). After a power loss the frames may be of transactions that were not acknowledged",
+	})
+	return nil
 }
 
 // damage is a fault that SQLite found.

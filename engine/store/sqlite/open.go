@@ -159,6 +159,11 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err := makePrivate(path); err != nil {
 		return failed(err)
 	}
+	// SQLite is about to drop what follows a damaged frame. What can't be read now fails below.
+	if n, err := unusedFrames(path); err == nil && n > 0 {
+		o.Log.Warn("frames of the store's WAL after a damaged one can't be used: the newest events may be missing", "store", path, "frames", n,
+			"hint", "with sources.catchup chertd reads them again from Chert's events log; check the disk (dmesg, smartctl), unless the machine lost power: then they may not have been acknowledged")
+	}
 	if err := s.writer.open(ctx, path, o); err != nil {
 		if _, newer := errors.AsType[*NewerError](err); newer {
 			return nil, err
