@@ -117,6 +117,7 @@ type checkup struct {
 	client *chert.Client // nil: the configuration does not allow calls
 	clocks serverClock
 	lines  []chert.PhoneNumber
+	listed bool // the lines are known
 
 	path   string          // of the daemon's socket; "": not known
 	daemon *control.Status // nil: no daemon answers, because of silent

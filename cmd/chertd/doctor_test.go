@@ -127,14 +127,45 @@ func TestDoctorFindsNothingWrongBeforeTheFirstStart(t *testing.T) {
 	} {
 		d.expect(t, name, statusOK, found, "")
 	}
-	for _, name := range []string{"stream", "delivery", "daemon"} {
+	for _, name := range []string{"stream", "delivery"} {
 		d.expect(t, name, statusSkipped, "", "")
 	}
+	d.expect(t, "daemon", statusWarning, "nothing receives events", "start the daemon: chertd run")
 	if len(d.Checks) != len(checks) {
 		t.Errorf("%d results of %d checks", len(d.Checks), len(checks))
 	}
 	if _, err := os.Stat(filepath.Join(filepath.Dir(s.file), "data")); err == nil {
 		t.Error("doctor has created the folder of the store")
+	}
+}
+
+// That Chert is busy says nothing about the configuration: doctor waits for a short time that Chert
+// names, and asks once more; if that does not help it warns.
+func TestDoctorOnlyWarnsWhileChertIsBusy(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		fail   chertsim.FailRule
+		status string
+	}{
+		"once":            {chertsim.FailRule{Code: 1007, RetryAfter: 1, Times: 1}, statusOK},
+		"for a long time": {chertsim.FailRule{Code: 1007, RetryAfter: 600}, statusWarning},
+		"saturated":       {chertsim.FailRule{Code: 4002, RetryAfter: 600}, statusWarning},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSubscriptionRig(t)
+			s.create(hookURL)
+			test.fail.Route = "phone-numbers"
+			if err := s.sim.Fail(test.fail); err != nil {
+				t.Fatal(err)
+			}
+			d := s.doctor(0)
+			if test.status == statusOK {
+				d.expect(t, "credentials", statusOK, "accepts the credentials", "")
+			} else {
+				d.expect(t, "credentials", test.status, "code ", "wait 10m")
+			}
+		})
 	}
 }
 

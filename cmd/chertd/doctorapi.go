@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -49,7 +50,7 @@ func (k *checkup) credentials(ctx context.Context) result {
 	if k.client == nil {
 		return skipped("the settings of chert can't be used: see configuration and secrets")
 	}
-	err := k.listLines(ctx)
+	err := patiently(ctx, func() error { return k.listLines(ctx) })
 	if e, ok := errors.AsType[*chert.Error](err); ok && e.Code == chert.CodeClockSkew && k.clocks.known {
 		k.clocks.applied = true
 		err = k.listLines(ctx)
@@ -58,8 +59,7 @@ func (k *checkup) credentials(ctx context.Context) result {
 		return fine("Chert accepts the credentials of %s", tenantWords(k.c.Chert.Tenant))
 	}
 	r := fine("Chert does not accept a call")
-	cause, fix := k.explain(err)
-	r.problem(cause, fix)
+	k.callFailed(&r, err, true)
 	return r
 }
 
@@ -83,7 +83,7 @@ func (k *checkup) listLines(ctx context.Context) error {
 	case !e.Foreign: // otherwise it is the clock of something in between
 		k.clocks.learn(e.Date, began)
 	}
-	k.lines = lines
+	k.lines, k.listed = lines, err == nil
 	return err
 }
 
@@ -126,6 +126,9 @@ func (k *checkup) clock(context.Context) result {
 
 // phoneLines looks whether there is a line from which chats can be marked as read.
 func (k *checkup) phoneLines(context.Context) result {
+	if !k.listed {
+		return skipped("Chert has not listed the phone lines: see credentials")
+	}
 	var idle []string
 	for _, line := range k.lines {
 		if !line.Active {
@@ -159,17 +162,16 @@ func firstOf(names []string) string {
 func (k *checkup) eventsLog(ctx context.Context) result {
 	ctx, cancel := context.WithTimeout(ctx, doctorStep)
 	defer cancel()
-	page, _, err := k.client.Events(ctx, newestRows)
+	var page chert.EventPage
+	err := patiently(ctx, func() (err error) {
+		page, _, err = k.client.Events(ctx, newestRows)
+		return err
+	})
 	r := fine("readable, and empty")
 	switch {
 	case err != nil:
 		r.Summary = "it can't be read"
-		message, fix := k.explain(err)
-		if k.c.Sources.Catchup.Enabled {
-			r.problem(message, fix)
-		} else {
-			r.warn(message, fix)
-		}
+		k.callFailed(&r, err, k.c.Sources.Catchup.Enabled)
 		return r
 	case len(page.Rows) > 0:
 		k.rows = page.Rows
@@ -191,11 +193,14 @@ func (k *checkup) stream(ctx context.Context) result {
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorStep)
 	defer cancel()
-	body, _, err := k.client.Stream(ctx, k.clocks.now())
+	var body io.ReadCloser
+	err := patiently(ctx, func() (err error) {
+		body, _, err = k.client.Stream(ctx, k.clocks.now())
+		return err
+	})
 	if err != nil {
 		r := fine("it can't be opened")
-		message, fix := k.explain(err)
-		r.problem(message, fix)
+		k.callFailed(&r, err, true)
 		return r
 	}
 	_ = body.Close() // it was opened, and that is all

@@ -132,8 +132,13 @@ var passing = []string{control.CallsCatchUp, control.CallsWait, control.CallsDra
 func (k *checkup) daemonStatus(context.Context) result {
 	s := k.daemon
 	if s == nil {
+		if k.absent() && k.faulty("") {
+			return skipped("no daemon runs, and none can start: see configuration and secrets")
+		}
 		if k.absent() {
-			return skipped("no daemon runs: to start it, run: %s", k.command("run"))
+			r := fine("no daemon runs")
+			r.warn("nothing receives events, and no chat is marked as read", "start the daemon: "+k.command("run"))
+			return r
 		}
 		return skipped("no daemon answers: %s", k.whySilent())
 	}

@@ -137,11 +137,14 @@ func (k *checkup) subscription(ctx context.Context) result {
 	}
 	asking, cancel := context.WithTimeout(ctx, doctorStep)
 	defer cancel()
-	list, _, err := k.client.Subscriptions(asking)
+	var list []chert.Subscription
+	err := patiently(asking, func() (err error) {
+		list, _, err = k.client.Subscriptions(asking)
+		return err
+	})
 	if err != nil {
 		r := fine("the subscriptions can't be listed")
-		message, fix := k.explain(err)
-		r.problem(message, fix)
+		k.callFailed(&r, err, true)
 		return r
 	}
 	list = slices.DeleteFunc(list, func(s chert.Subscription) bool { return s.URL == devInbox })
@@ -389,8 +392,12 @@ func (k *checkup) arrived(to chert.Subscription, before, after control.Webhook, 
 func (k *checkup) refusedFix(to chert.Subscription, why source.Refusal) string {
 	switch why {
 	case source.RefusedWrong:
-		return fmt.Sprintf("put the secret of subscription %s into sources.webhook.secrets (%s) and run: %s\nif nobody has it any more, replace the subscription by one with a new secret: %s --rotate %s",
-			to.ID, k.at("sources.webhook.secrets"), k.daemonCommand("reload --settings"), k.command("subscribe"), diag.ShellWord(to.ID))
+		place := "sources.webhook.secrets (" + k.at("sources.webhook.secrets") + ")"
+		if file := k.c.Sources.Webhook.SecretsFile; file != "" {
+			place = file + ", the sources.webhook.secrets_file"
+		}
+		return fmt.Sprintf("put the secret of subscription %s into %s, unless it is there already, and run: %s\nif nobody has it any more, replace the subscription by one with a new secret: %s --rotate %s",
+			to.ID, place, k.daemonCommand("reload --settings"), k.command("subscribe"), diag.ShellWord(to.ID))
 	case source.RefusedStale:
 		return "set this machine's clock, and keep it right by NTP: timedatectl set-ntp true"
 	case source.RefusedPath:
