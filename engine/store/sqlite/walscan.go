@@ -66,8 +66,8 @@ func scanWAL(wal *os.File) (unused int, whole bool, err error) {
 		} else if n < len(frame) {
 			break
 		}
-		// A frame's checksum goes on from that of the one before, as it is in the file, so
-		// that those after a damaged frame can be told from older ones.
+		// A frame's checksum continues from that of the one before, as it is in the file, so
+		// that those after a damaged frame can be distinguished from older ones.
 		stored := walSum{binary.BigEndian.Uint32(frame[16:]), binary.BigEndian.Uint32(frame[20:])}
 		sound := bytes.Equal(frame[8:16], header[16:24]) && sum.add(order, frame[:8]).add(order, frame[frameHeader:]) == stored
 		sum = stored

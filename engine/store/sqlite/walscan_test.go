@@ -14,7 +14,7 @@ import (
 )
 
 // TestFramesAfterADamagedOneAreReported: SQLite ends the WAL at a damaged frame, and loses
-// what follows. A check and the log of the next start say so, and only then.
+// what follows. A check and the log of the next start report it, and only then.
 func TestFramesAfterADamagedOneAreReported(t *testing.T) {
 	t.Parallel()
 	s := openWith(t, Options{tick: make(chan time.Time)})
