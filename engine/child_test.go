@@ -35,19 +35,25 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	if !parallelGiven() {
+	if !given("test.parallel") {
 		// These tests wait more than they compute.
 		if err := flag.Set("test.parallel", "8"); err != nil {
+			panic(err)
+		}
+	}
+	if raceEnabled && !given("rapid.checks") {
+		// A race shows in few of the random cases, and each takes ten times as long.
+		if err := flag.Set("rapid.checks", "15"); err != nil {
 			panic(err)
 		}
 	}
 	os.Exit(m.Run())
 }
 
-// parallelGiven reports whether the command line says how many tests run at a time.
-func parallelGiven() (given bool) {
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	return given
+// given reports whether the command line has a flag.
+func given(name string) (ok bool) {
+	flag.Visit(func(f *flag.Flag) { ok = ok || f.Name == name })
+	return ok
 }
 
 // crashDaemon runs until it is killed, and prints its webhook's address.
