@@ -35,6 +35,13 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(victimEnv); path != "" {
 		victim(path, os.Getenv(victimEnv+"_ROUND"))
 	}
+	flag.Parse()
+	if drawn := flag.Lookup("rapid.checks"); raceEnabled && drawn != nil && drawn.Value.String() == drawn.DefValue {
+		// A race shows in few of the random cases, and each takes ten times as long.
+		if err := drawn.Value.Set("15"); err != nil {
+			panic(err)
+		}
+	}
 	goleak.VerifyTestMain(m)
 }
 
