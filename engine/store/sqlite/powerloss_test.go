@@ -199,6 +199,9 @@ func TestPowerLossLosesNothingAcknowledged(t *testing.T) {
 
 // TestPowerLossShowsAMissingSync: the test above finds what it is made to find.
 func TestPowerLossShowsAMissingSync(t *testing.T) {
+	if raceEnabled {
+		t.Skip("it looks for losses, not for races, and takes minutes")
+	}
 	t.Parallel()
 	for name, mutant := range map[string]outage{
 		"the WAL is not synced before an answer": {noSync: true},
