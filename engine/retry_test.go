@@ -118,7 +118,7 @@ func TestRetryErrorsGivesUpOnAPackThatIsNotFixed(t *testing.T) {
 	const n = retryTogether + 4
 	for i := range n {
 		c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), "bad")
-		for j := range 3 { // so that no rule is suspended
+		for j := range 3 { // few enough to suspend no rule
 			c.message(fmt.Sprint("good", i, j), fmt.Sprint("good", i, j), "good")
 		}
 		c.drained()

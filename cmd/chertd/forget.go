@@ -30,8 +30,8 @@ Of a person, chats with that person alone are forgotten, and the person's own me
 in groups. Only messages whose texts are still kept (store.raw) name a person.
 
 A hold is a protection: it stays without its reason, unless --holds ends it. Ids and
-times of events stay, so that no event is handled again. Entries of kv that name the
-chat or person are listed; --kv removes them.
+times of events stay: an event that comes again is not handled again. Entries of kv
+that name the chat or person are listed; --kv removes them.
 
 --line forgets that mark-read was not available on a phone line (4099): its next read
 is called again.`,
