@@ -571,3 +571,38 @@ func TestOneRefusalOfFewRequestsSaysLittle(t *testing.T) {
 		t.Errorf("40 calls took %v after one 429, with a ceiling of 10/s", took)
 	}
 }
+
+// A burst after a long rest meets a limit: what went out before the rest, and the rest, say
+// nothing about it. Calls soon go out as the limit allows.
+func TestBurstAfterARestLearnsTheLimit(t *testing.T) {
+	t.Parallel()
+	g := NewGovernor(50, 50)
+	g.SetAdaptive(true)
+	server := &serverBucket{rate: 5, burst: 2, tokens: 10}
+	epoch := time.Unix(1_800_000_000, 0)
+	now, accepted, refused := epoch, 0, 0
+	call := func() {
+		permit, wait := g.Admit(now)
+		if wait > 0 {
+			now = now.Add(wait)
+			return
+		}
+		var failed *chert.Error
+		if ok, after := server.take(now.Sub(epoch).Seconds()); ok {
+			accepted++
+		} else {
+			refused++
+			failed = &chert.Error{Status: 429, Code: chert.CodeRateLimited, RetryAfter: time.Duration(after) * time.Second, Retryable: true}
+		}
+		now = now.Add(time.Millisecond)
+		g.Answered(now, permit, "c", failed)
+	}
+	call() // a request at the start, and a minute without any
+	now = now.Add(time.Minute)
+	for began := now; now.Before(began.Add(time.Minute)); {
+		call()
+	}
+	if accepted < 5*60*85/100 || refused > 10 {
+		t.Errorf("in a minute after the rest %d calls were accepted of 310, %d refused", accepted, refused)
+	}
+}

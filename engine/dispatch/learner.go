@@ -32,7 +32,7 @@ type learner struct {
 	sent   int64        // number of the last request; requests that were given back are counted
 	latest [8]time.Time // when the latest requests went out, by their numbers modulo 8
 	idle   float64      // seconds so far in which no request waited for the pace
-	first  span         // since the first request; nothing is known about the bucket then
+	first  span         // since the first request, or the first after a rest; nothing is known about the bucket then
 	last   span         // since the last moment of 429s
 	change span         // since the moment at which the limit may have changed
 
@@ -95,10 +95,13 @@ func (s *span) accepted(n int64, until time.Time) (calls, perSecond, seconds flo
 
 // send notes a request that goes out. It returns its number, and the pace that it goes by.
 func (l *learner) send(now time.Time) (n int64, pace float64) {
-	if !l.first.set() {
+	// Until something is learned, what went out before a rest says nothing about what comes
+	// after it.
+	size := int64(len(l.latest))
+	if before := l.latest[(l.sent+size-1)%size]; !l.first.set() || l.limit <= 0 && now.Sub(before) > pressedFor {
 		l.first = span{from: now, n: l.sent}
 	}
-	l.latest[l.sent%int64(len(l.latest))] = now
+	l.latest[l.sent%size] = now
 	l.sent++
 	if l.limit > 0 {
 		l.pace.tokens--
