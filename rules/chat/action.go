@@ -39,7 +39,18 @@ type Action struct {
 	HTTP     int       // HTTP status of the last attempt; 0: no answer
 	TraceID  string    // of the last attempt
 	Error    string    // of the last attempt, for humans
+	Called   time.Time // when the last call was handed out to be sent; zero: none was
 	Ended    time.Time // when it ended
+	EndedBy  Ender     // what ended it, where Why alone does not say; zero: nothing but Why
+}
+
+// Ender is what ended an action.
+type Ender struct {
+	// Seq is the journal sequence of the event: the veto's, the newer message's, or that of
+	// the read whose call served this one, too. 0: no event.
+	Seq int64
+	// By is the rule key of the veto or the hold, or "operator"; "": no rule decided.
+	By string
 }
 
 // ActionID names an action by the journal sequence of the event that requested it and its place

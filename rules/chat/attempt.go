@@ -24,7 +24,7 @@ type Attempt struct {
 // record records on an action the answer of an attempt of a call, and keeps the attempt if it
 // failed. An answer without a call is not an attempt.
 func (s *step) record(a *Action, in Answer, flight *Flight) {
-	a.record(in)
+	a.record(in, flight)
 	if in.OK || in.Local {
 		return
 	}

@@ -13,15 +13,15 @@ func (s *step) ready(in Ready) {
 		return
 	}
 	s.noteLimited(in.LimitedUntil)
-	s.endWhere(Dropped, WhyExpired, func(a *Action) bool {
+	s.endWhere(Dropped, because(WhyExpired), func(a *Action) bool {
 		return a.Kind == Typing && s.now.Sub(a.since()) > typingLife
 	})
 	if s.c.nothingNew() {
-		s.dropReads(WhyAlreadyRead, func(a *Action) bool { return !s.c.due(a).After(s.now) })
+		s.dropReads(because(WhyAlreadyRead), func(a *Action) bool { return !s.c.due(a).After(s.now) })
 	}
 	// All of them, due or not: a read that the call does not serve must not keep
 	// others from being superseded.
-	s.dropReads(WhyLimit, func(a *Action) bool { return slices.Contains(in.LimitReached, a.Pack) })
+	s.dropReads(because(WhyLimit), func(a *Action) bool { return slices.Contains(in.LimitReached, a.Pack) })
 	s.dropSuperseded()
 	first := s.first()
 	if first < 0 {
@@ -70,7 +70,9 @@ func (s *step) answer(in Answer) {
 		s.record(&a, in, flight)
 		if in.OK {
 			a.Status, a.Ended = Done, s.now
-			a.Why = recalledWhy(a.Why)
+			if a.Why = recalledWhy(a.Why); a.Why == WhyRead {
+				a.EndedBy = Ender{}
+			}
 		}
 		s.put(a)
 	}
@@ -161,6 +163,7 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 			if a.ID == flight.Actions[0].ID {
 				return Done, WhyRead
 			}
+			a.EndedBy = Ender{Seq: flight.Actions[0].ID.Seq}
 			return Done, WhyCoalesced
 		})
 		return
@@ -204,7 +207,8 @@ func (f *Flight) answeredBy(c Call) bool {
 }
 
 // record records an answer on the action.
-func (a *Action) record(in Answer) {
+func (a *Action) record(in Answer, flight *Flight) {
+	a.Called = flight.HandedOut
 	if !in.Local {
 		a.Attempts++
 	}

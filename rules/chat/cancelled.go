@@ -33,13 +33,13 @@ func (s *step) cancelledLater(in Outcomes, w *Request) bool {
 }
 
 // cancelledSince returns WhyCancelled for a read that a newer event of its pack cancelled while it
-// was blocked or dead, otherwise "".
-func (s *step) cancelledSince(a *Action) string {
+// was blocked or dead, otherwise none.
+func (s *step) cancelledSince(a *Action) cause {
 	newer := Cancelled{Pack: a.Pack, Seq: a.ID.Seq + 1}
-	if a.Kind == Read && slices.ContainsFunc(s.c.Cancelled, newer.coveredBy) {
-		return WhyCancelled
+	if at := slices.IndexFunc(s.c.Cancelled, newer.coveredBy); a.Kind == Read && at >= 0 {
+		return cause{WhyCancelled, Ender{Seq: s.c.Cancelled[at].Seq}}
 	}
-	return ""
+	return cause{}
 }
 
 // coveredBy reports whether another record cancels the same, by an event at least as new.

@@ -12,7 +12,7 @@ func (s *step) revive(in Revive) {
 		s.c.Missed = *in.Missed
 	}
 	for _, a := range in.Inactive {
-		s.end(a, Dropped, WhyPackInactive)
+		s.end(a, Dropped, because(WhyPackInactive))
 	}
 	for _, a := range byID(in.Actions) {
 		switch {
@@ -25,16 +25,16 @@ func (s *step) revive(in Revive) {
 		case slices.ContainsFunc(s.c.Waiting, func(b Action) bool { return b.ID == a.ID }):
 			continue
 		}
-		if why := cmp.Or(s.barred(&a), s.dueInHold(&a), s.cancelledSince(&a), s.replaces(&a), s.readSince(&a)); why != "" {
+		if why := cmp.Or(s.barred(&a), s.dueInHold(&a), s.cancelledSince(&a), s.replaces(&a), s.readSince(&a)); why != (cause{}) {
 			s.end(a, Dropped, why)
 			continue
 		}
 		if a.Kind == Read && s.c.Missed.Blocks(&a, s.now) {
-			s.end(a, Blocked, WhyBlocked) // it waits again once the pack has run
+			s.end(a, Blocked, because(WhyBlocked)) // it waits again once the pack has run
 			continue
 		}
 		s.replaceOthers(&a)
-		a.Status, a.Why, a.Ended, a.Revived = Waiting, "", time.Time{}, s.now
+		a.Status, a.Why, a.Ended, a.EndedBy, a.Revived = Waiting, "", time.Time{}, Ender{}, s.now
 		if a.Due.Before(s.now) {
 			a.Due = s.now // otherwise the rest of the delay still applies
 		}
@@ -46,7 +46,7 @@ func (s *step) revive(in Revive) {
 func (s *step) discard(in Discard) {
 	for _, a := range byID(in.Actions) {
 		if a.Status == Dead {
-			s.end(a, Dropped, WhyDiscarded)
+			s.end(a, Dropped, because(WhyDiscarded))
 		}
 	}
 }
@@ -63,23 +63,27 @@ func (a *Action) NeverAgain(repeat bool) string {
 	return ""
 }
 
-// replaces returns WhyReplaced for a read whose rule requested another since, otherwise "".
-func (s *step) replaces(a *Action) string {
-	if a.Kind == Read && slices.ContainsFunc(s.c.Waiting, func(b Action) bool {
-		return b.Kind == Read && b.RuleKey() == a.RuleKey() && b.ID.Seq > a.ID.Seq
-	}) {
-		return WhyReplaced
+// replaces returns WhyReplaced for a read whose rule requested another since, otherwise none.
+func (s *step) replaces(a *Action) cause {
+	if a.Kind != Read {
+		return cause{}
 	}
-	return ""
+	newer := slices.IndexFunc(s.c.Waiting, func(b Action) bool {
+		return b.Kind == Read && b.RuleKey() == a.RuleKey() && b.ID.Seq > a.ID.Seq
+	})
+	if newer < 0 {
+		return cause{}
+	}
+	return cause{WhyReplaced, Ender{Seq: s.c.Waiting[newer].ID.Seq}}
 }
 
 // readSince returns WhyAlreadyRead for a dead read if all messages of the chat were read since,
-// otherwise "". A blocked read ends for that reason once it is due.
-func (s *step) readSince(a *Action) string {
+// otherwise none. A blocked read ends for that reason once it is due.
+func (s *step) readSince(a *Action) cause {
 	if a.Kind == Read && a.Status == Dead && s.c.nothingNew() {
-		return WhyAlreadyRead
+		return because(WhyAlreadyRead)
 	}
-	return ""
+	return cause{}
 }
 
 // byID returns actions in the order of their ids.

@@ -19,10 +19,10 @@ type Forget struct {
 
 func (s *step) forget(in Forget) {
 	all := func(*Action) bool { return true }
-	s.endWhere(Dropped, WhyForgotten, all)
-	s.dropBlocked(in.Blocked, WhyForgotten, all)
+	s.endWhere(Dropped, because(WhyForgotten), all)
+	s.dropBlocked(in.Blocked, because(WhyForgotten), all)
 	for _, a := range in.Dead {
-		s.end(a, Dropped, WhyForgotten)
+		s.end(a, Dropped, because(WhyForgotten))
 	}
 	for i := range s.out.Actions {
 		s.out.Actions[i].Body = nil

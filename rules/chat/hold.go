@@ -45,19 +45,22 @@ func (s *step) setHold(h Hold) {
 // release ends the chat's hold. Blocked reads that came due during it are dropped, as they would
 // have been without the block.
 func (s *step) release(blocked []Action) {
-	s.dropBlocked(blocked, WhyHeld, func(a *Action) bool { return s.dueInHold(a) != "" })
+	s.dropBlocked(blocked, s.c.Hold.cause(), func(a *Action) bool { return s.dueInHold(a) != cause{} })
 	if s.c.Hold.Active(s.now) {
 		s.c.Hold.Until = s.now
 	}
 }
 
-// dueInHold returns WhyHeld for a read that came due while the chat was held, otherwise "".
-func (s *step) dueInHold(a *Action) string {
+// dueInHold returns WhyHeld for a read that came due while the chat was held, otherwise none.
+func (s *step) dueInHold(a *Action) cause {
 	if a.Kind == Read && a.Due.Before(s.c.Hold.Until) && !a.Due.After(s.now) {
-		return WhyHeld
+		return s.c.Hold.cause()
 	}
-	return ""
+	return cause{}
 }
+
+// cause returns the cause for a read that the hold ends.
+func (h Hold) cause() cause { return cause{WhyHeld, Ender{Seq: h.Seq, By: h.By}} }
 
 // heldAtFirst reports whether the chat was held when the read would have come due if its event,
 // which runs again, had not been missed.

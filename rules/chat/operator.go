@@ -14,8 +14,8 @@ func (s *step) cancel(in Cancel) {
 	gone := func(a *Action) bool {
 		return match(a.Pack, a.Version) && (in.Rules == nil || a.Kind == Read && !slices.Contains(in.Rules, a.Rule))
 	}
-	s.endWhere(Dropped, WhyPackInactive, gone)
-	s.dropBlocked(in.Blocked, WhyPackInactive, gone)
+	s.endWhere(Dropped, because(WhyPackInactive), gone)
+	s.dropBlocked(in.Blocked, because(WhyPackInactive), gone)
 	if in.Rules == nil {
 		s.dropTimers(func(t *Timer) bool { return match(t.Pack, t.Version) })
 	}
@@ -40,12 +40,13 @@ func (s *step) operate(in Operate) {
 		// operator's hold is for everything that came until now.
 		s.c.Veto = max(s.c.Veto, m, s.c.LastEvent, s.c.LastMessageSeq)
 	}
-	s.dropReads(WhyVetoed, func(*Action) bool { return true })
-	s.dropBlocked(in.Blocked, WhyVetoed, func(*Action) bool { return true })
+	by := cause{WhyVetoed, Ender{By: in.Hold.By}}
+	s.dropReads(by, func(*Action) bool { return true })
+	s.dropBlocked(in.Blocked, by, func(*Action) bool { return true })
 }
 
 // dropBlocked drops blocked reads: those passed with the input, and those that this step blocked.
-func (s *step) dropBlocked(blocked []Action, why string, match func(*Action) bool) {
+func (s *step) dropBlocked(blocked []Action, why cause, match func(*Action) bool) {
 	for _, a := range append(slices.Clip(blocked), s.out.Actions...) {
 		if a.Kind == Read && a.Status == Blocked && match(&a) {
 			s.end(a, Dropped, why)

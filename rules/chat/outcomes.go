@@ -20,21 +20,22 @@ func (s *step) applyOutcomes(in Outcomes) {
 		s.dropTimers(func(t *Timer) bool { return t.id() == *in.Timer })
 	}
 
-	veto, asked := false, false
+	var veto cause // none: no rule vetoes
+	asked := false
 	for i := range in.Requests {
 		w := &in.Requests[i]
 		switch {
 		case w.Shadow:
 		case w.Kind == RequestKeepUnread || w.Kind == RequestHold:
-			veto = true
+			veto = cmp.Or(veto, cause{WhyVetoed, Ender{Seq: in.Seq, By: Key(w.Pack, w.Rule)}})
 		case w.Kind == RequestRead:
 			asked = true
 		}
 	}
-	if veto {
+	if veto != (cause{}) {
 		s.c.Veto = max(s.c.Veto, in.Seq)
 		// If this event runs again, reads of later events stay.
-		s.dropReads(WhyVetoed, func(a *Action) bool { return in.First.IsZero() || a.vetoedFrom() <= in.Seq })
+		s.dropReads(veto, func(a *Action) bool { return in.First.IsZero() || a.vetoedFrom() <= in.Seq })
 	}
 	// Before anything is blocked, so that a superseded read is recorded as such. If
 	// the event requests a read, that is decided after all requests are applied.
@@ -71,33 +72,33 @@ func (s *step) noteMissed(in Outcomes) {
 			m.HoldUntil = s.now.Add(MissedFor)
 		}
 	}
-	s.endReads(Blocked, WhyBlocked, func(a *Action) bool { return m.Blocks(a, s.now) })
+	s.endReads(Blocked, cause{WhyBlocked, Ender{Seq: in.Seq}}, func(a *Action) bool { return m.Blocks(a, s.now) })
 }
 
 // apply carries out one request. Beyond MaxDepth, requests that could cause events without end are
 // refused; those that keep a chat unread or cancel something are not.
-func (s *step) apply(in Outcomes, w *Request, veto bool) {
+func (s *step) apply(in Outcomes, w *Request, veto cause) {
 	deep := in.Depth > MaxDepth
 	switch w.Kind {
 	case RequestRead, RequestTyping, RequestReact, RequestSend:
 		a := s.newAction(in, w)
 		switch why := cmp.Or(s.barred(&a), s.replaces(&a)); {
 		case w.Shadow:
-			s.end(a, Shadowed, WhyShadow)
+			s.end(a, Shadowed, because(WhyShadow))
 		case deep:
-			s.end(a, Dropped, WhyDepth)
-		case a.Kind == Read && veto:
-			s.end(a, Dropped, WhyVetoed)
+			s.end(a, Dropped, because(WhyDepth))
+		case a.Kind == Read && veto != cause{}:
+			s.end(a, Dropped, veto)
 		case a.Kind == Read && s.cancelledLater(in, w):
-			s.end(a, Dropped, WhyCancelled)
+			s.end(a, Dropped, because(WhyCancelled))
 		case a.Kind == Read && s.heldAtFirst(in, w):
-			s.end(a, Dropped, WhyHeld)
-		case why != "":
+			s.end(a, Dropped, s.c.Hold.cause())
+		case why != (cause{}):
 			s.end(a, Dropped, why)
 		case a.Kind == Read && s.c.Missed.Blocks(&a, s.now):
-			s.end(a, Blocked, WhyBlocked)
+			s.end(a, Blocked, because(WhyBlocked))
 		case a.Kind == Read && s.hasEarlierRead(in, &a):
-			s.end(a, Dropped, WhyReplaced)
+			s.end(a, Dropped, because(WhyReplaced))
 		default:
 			s.replaceOthers(&a)
 			s.wait(a)
@@ -119,8 +120,9 @@ func (s *step) apply(in Outcomes, w *Request, veto bool) {
 		if !w.Shadow {
 			s.noteCancelled(in, w)
 			mine := func(a *Action) bool { return a.Pack == w.Pack && a.ID.Seq <= in.Seq }
-			s.dropReads(WhyCancelled, mine)
-			s.dropBlocked(in.Blocked, WhyCancelled, mine)
+			by := cause{WhyCancelled, Ender{Seq: in.Seq, By: Key(w.Pack, w.Rule)}}
+			s.dropReads(by, mine)
+			s.dropBlocked(in.Blocked, by, mine)
 		}
 	}
 }
@@ -149,7 +151,7 @@ func (s *step) replaceOthers(a *Action) {
 	if a.Late && slices.ContainsFunc(s.c.Waiting, func(b Action) bool { return sameRule(&b) && s.c.covers(&b) >= newest }) {
 		a.Covers, a.Late = newest, false
 	}
-	s.dropReads(WhyReplaced, sameRule)
+	s.dropReads(cause{WhyReplaced, Ender{Seq: a.ID.Seq}}, sameRule)
 }
 
 // newAction makes the action of a request, with the event's next place.

@@ -67,6 +67,15 @@ func Step(c Chat, in Input, now time.Time) (Chat, Effects) {
 	return s.c, s.out
 }
 
+// cause is why an action ends, and what ended it. The zero value is none.
+type cause struct {
+	why string
+	by  Ender
+}
+
+// because returns a cause that Why says all about.
+func because(why string) cause { return cause{why: why} }
+
 // step is one call of Step: the chat being changed and the effects so far. Slices and maps of c are
 // replaced, never written to.
 type step struct {
@@ -97,7 +106,7 @@ func (s *step) endLost() {
 // time of the step: a call that is late because of a pause or a full rate must not escape the hold.
 // Reads from before the hold were dropped when it began.
 func (s *step) dropHeld() {
-	s.dropReads(WhyHeld, func(a *Action) bool { return s.dueInHold(a) != "" })
+	s.dropReads(s.c.Hold.cause(), func(a *Action) bool { return s.dueInHold(a) != cause{} })
 }
 
 // dropSuperseded drops the reads that the newest inbound message supersedes: the message is unread
@@ -113,20 +122,23 @@ func (s *step) dropSuperseded() {
 			return
 		}
 	}
-	s.dropReads(WhySuperseded, func(a *Action) bool { return !a.EvenIfNewer })
+	s.dropReads(cause{WhySuperseded, Ender{Seq: newest}}, func(a *Action) bool { return !a.EvenIfNewer })
 }
 
 // dropReads drops the waiting reads that match.
-func (s *step) dropReads(why string, match func(*Action) bool) {
+func (s *step) dropReads(why cause, match func(*Action) bool) {
 	s.endReads(Dropped, why, match)
 }
 
-func (s *step) endReads(status Status, why string, match func(*Action) bool) {
+func (s *step) endReads(status Status, why cause, match func(*Action) bool) {
 	s.endWhere(status, why, func(a *Action) bool { return a.Kind == Read && match(a) })
 }
 
-func (s *step) endWhere(status Status, why string, match func(*Action) bool) {
-	s.transition(match, func(*Action) (Status, string) { return status, why })
+func (s *step) endWhere(status Status, why cause, match func(*Action) bool) {
+	s.transition(match, func(a *Action) (Status, string) {
+		a.EndedBy = why.by
+		return status, why.why
+	})
 }
 
 // transition gives each waiting action that matches a new status. Those that no longer wait leave
@@ -163,8 +175,8 @@ func (s *step) transition(match func(*Action) bool, status func(*Action) (Status
 }
 
 // end records the end of an action that does not wait.
-func (s *step) end(a Action, status Status, why string) {
-	a.Status, a.Why, a.Ended = status, why, s.now
+func (s *step) end(a Action, status Status, why cause) {
+	a.Status, a.Why, a.Ended, a.EndedBy = status, why.why, s.now, why.by
 	s.put(a)
 }
 
@@ -201,17 +213,16 @@ func (s *step) wait(a Action) {
 }
 
 // barred returns why a read must not wait: it covers what was vetoed, or is older than a message
-// for which no rule requested a read. It returns "" if the read may wait.
-func (s *step) barred(a *Action) string {
+// for which no rule requested a read. It returns the zero cause if the read may wait.
+func (s *step) barred(a *Action) cause {
 	switch {
 	case a.Kind != Read:
-		return ""
 	case s.c.Veto > 0 && a.vetoedFrom() <= s.c.Veto:
-		return WhyVetoed
+		return cause{WhyVetoed, Ender{Seq: s.c.Veto}}
 	case s.c.covers(a) < s.c.Unrequested && !a.EvenIfNewer:
-		return WhySuperseded
+		return cause{WhySuperseded, Ender{Seq: s.c.Unrequested}}
 	}
-	return ""
+	return cause{}
 }
 
 func (f *Flight) carries(id ActionID) bool {

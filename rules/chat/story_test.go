@@ -38,6 +38,8 @@ import (
 //	tried 1.0 1 503, 2 404 of 1.1            its attempts that failed: number, status, and whose call it was
 //	crash                                    the flight is lost, the rest was stored
 //	1.0 dropped vetoed                       how the action stands
+//	1.0 ended by vip/vip of 2                what ended it: the rule ("-": none), and its event (0: none)
+//	1.0 called 30s                           when its last call was handed out, from the start
 //	next 30s    next never                   when the next call is due, from the start
 //	postponed 10h night/night    postponed never   until when reads wait, from the start, and by which rule
 //
@@ -238,6 +240,18 @@ func (s *story) do(line string) {
 	default:
 		a := s.row(words[0])
 		want := strings.Join(words[1:], " ")
+		switch {
+		case words[1] == "ended":
+			if got := fmt.Sprintf("ended by %s of %d", cmp.Or(a.EndedBy.By, "-"), a.EndedBy.Seq); got != want {
+				s.fail("action %s is %q, want %q", words[0], got, want)
+			}
+			return
+		case words[1] == "called":
+			if got := a.Called.Sub(s.start); a.Called.IsZero() || got != s.duration(words[2]) {
+				s.fail("action %s was called at %v, +%s", words[0], a.Called, got)
+			}
+			return
+		}
 		if got := strings.TrimSpace(string(a.Status) + " " + a.Why); got != want {
 			s.fail("action %s is %q, want %q", words[0], got, want)
 		}

@@ -21,6 +21,8 @@ type Decision struct {
 	Failed  bool              `json:"failed,omitempty"`
 	Actions int               `json:"actions,omitempty"` // how many actions it has requested so far
 	Packs   map[string]string `json:"packs,omitempty"`   // versions of the packs that took part
+	// Took is how long its rules took, in real time; 0: none ran, or it is not known.
+	Took time.Duration `json:"-"`
 }
 
 // RuleDecision is the record of one rule on an event.

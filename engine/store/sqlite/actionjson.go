@@ -52,6 +52,10 @@ type actionJSON struct {
 	Revived     instant  `json:"revived_at"`
 	Due         *instant `json:"due_at"` // nil: with By, when it was requested
 	Ended       instant  `json:"ended_at"`
+	EndedSeq    *int64   `json:"ended_seq"` // nil: with ended_by, that of its event; otherwise none
+	EndedBy     text     `json:"ended_by"`
+	Called      instant  `json:"called_at"`
+	Call        int64    `json:"call_us"` // instead of Called, of an action that has ended: from Called to Ended, in microseconds
 	Attempts    int      `json:"attempts"`
 	Code        int      `json:"code"`
 	HTTP        int      `json:"http"`
@@ -115,6 +119,16 @@ func appendAction(b []byte, a *chat.Action, o *origin) []byte {
 		b = appendTime(b, "due_at", a.Due)
 	}
 	b = appendTime(b, "ended_at", a.Ended)
+	if by := a.EndedBy.By; by == "" {
+		b = appendInt(b, "ended_seq", a.EndedBy.Seq)
+	} else if b = appendText(b, "ended_by", by); a.EndedBy.Seq != o.seq {
+		b = strconv.AppendInt(appendKey(b, "ended_seq"), a.EndedBy.Seq, 10)
+	}
+	if took := a.Ended.UnixMicro() - a.Called.UnixMicro(); a.Ended.IsZero() || took <= 0 || took > maxCall {
+		b = appendTime(b, "called_at", a.Called)
+	} else {
+		b = appendInt(b, "call_us", took)
+	}
 	b = appendInt(b, "attempts", int64(a.Attempts))
 	b = appendInt(b, "code", int64(a.Code))
 	b = appendInt(b, "http", int64(a.HTTP))
@@ -129,6 +143,9 @@ func appendAction(b []byte, a *chat.Action, o *origin) []byte {
 	b = appendFlag(b, "late", a.Late)
 	return append(b, '}')
 }
+
+// maxCall is up to how many microseconds a call takes fewer bytes as a difference.
+const maxCall = 1e12
 
 // covers returns what an action of a kind covers where its JSON does not have it.
 func (o *origin) covers(kind chat.Kind) int64 {
@@ -177,6 +194,14 @@ func parseActions(text []byte, o origin, rules func() ([]turn.RuleDecision, erro
 		}
 		if j.Covers != nil {
 			a.Covers = *j.Covers
+		}
+		if a.EndedBy.By = string(j.EndedBy); j.EndedSeq != nil {
+			a.EndedBy.Seq = *j.EndedSeq
+		} else if a.EndedBy.By != "" {
+			a.EndedBy.Seq = o.seq
+		}
+		if a.Called = j.Called.Time; j.Call > 0 {
+			a.Called = a.Ended.Add(-time.Duration(j.Call) * time.Microsecond)
 		}
 		if j.Chat != nil {
 			a.Chat = string(*j.Chat)

@@ -19,9 +19,9 @@ import (
 const actionRoom = 100
 
 var (
-	insertDecision = declare(`INSERT INTO decisions (at, note, failed, next_n, packs, rules, actions, seq, prev_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+	insertDecision = declare(`INSERT INTO decisions (at, note, failed, next_n, packs, rules, actions, seq, prev_seq, took) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO NOTHING`)
-	updateDecision = declare(`UPDATE decisions SET at = ?1, note = ?2, failed = ?3, next_n = ?4, packs = ?5, rules = ?6, actions = ?7, prev_seq = coalesce(?9, prev_seq) WHERE seq = ?8`)
+	updateDecision = declare(`UPDATE decisions SET at = ?1, note = ?2, failed = ?3, next_n = ?4, packs = ?5, rules = ?6, actions = ?7, prev_seq = coalesce(?9, prev_seq), took = ?10 WHERE seq = ?8`)
 	updateActions  = declare(`UPDATE decisions SET actions = ? WHERE seq = ?`)
 	selectChatOf   = declare(`SELECT chat_id FROM events WHERE seq = ?`)
 
@@ -83,11 +83,14 @@ func (s *step) encodeActions(t *turn.Transition) error {
 	if len(s.decision.actions) > 0 {
 		actions = optionalJSON(actionsText(s.decision.actions, &s.decision.origin, 0))
 	}
-	var prev driver.Value
+	var prev, tookMicros driver.Value
 	if d.Prev != 0 {
 		prev = d.Prev
 	}
-	s.decision.args = []driver.Value{micros(d.At), optional(d.Note), flag(d.Failed), int64(d.Actions), packs, rules, actions, d.Seq, prev}
+	if d.Took > 0 {
+		tookMicros = max(1, d.Took.Microseconds())
+	}
+	s.decision.args = []driver.Value{micros(d.At), optional(d.Note), flag(d.Failed), int64(d.Actions), packs, rules, actions, d.Seq, prev, tookMicros}
 	s.decision.took = tookPart(d)
 	return nil
 }
@@ -262,6 +265,7 @@ func (w *writer) merge(known *decided, changes []chat.Action) (*decided, error) 
 		}
 		was.Status, was.Why, was.Depth, was.Requested, was.Revived, was.Due, was.Ended = a.Status, a.Why, a.Depth, a.Requested, a.Revived, a.Due, a.Ended
 		was.Attempts, was.Code, was.HTTP, was.TraceID, was.Error = a.Attempts, a.Code, a.HTTP, a.TraceID, a.Error
+		was.Called, was.EndedBy = a.Called, a.EndedBy
 	}
 	return out, nil
 }

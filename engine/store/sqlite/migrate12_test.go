@@ -95,7 +95,10 @@ func TestViewShowsActionsAsTheyAre(t *testing.T) {
 		{Kind: chat.Read, Chat: "c1", Covers: 1, Requested: at, Due: at, Status: chat.Waiting},
 		{Kind: chat.Read, Chat: "c2", Covers: 0, Requested: at, Due: at.Add(time.Second), Status: chat.Waiting},
 		{Kind: chat.Send, Chat: "c1", Requested: at.Add(time.Second), Due: at.Add(time.Second), Status: chat.Dead, Why: "refused", Body: []byte(`{"a": 1}`)},
-		{Kind: chat.Read, Chat: "c1", Requested: at.Add(time.Second), Due: at, Status: chat.Done, Why: chat.WhyRead},
+		{Kind: chat.Read, Chat: "c1", Requested: at.Add(time.Second), Due: at, Status: chat.Done, Why: chat.WhyRead, Called: at.Add(time.Second), Ended: at.Add(1500 * time.Millisecond)},
+		{Kind: chat.Read, Chat: "c1", Requested: at, Due: at, Status: chat.Done, Why: chat.WhyCoalesced, EndedBy: chat.Ender{Seq: 7}},
+		{Kind: chat.Read, Chat: "c1", Requested: at, Due: at, Status: chat.Dropped, Why: chat.WhyVetoed, EndedBy: chat.Ender{Seq: 1, By: "vip/v"}},
+		{Kind: chat.Read, Chat: "c1", Requested: at, Due: at, Status: chat.Dropped, Why: chat.WhyHeld, EndedBy: chat.Ender{By: "operator"}},
 	}
 	for i := range all {
 		all[i].ID = chat.ActionID{Seq: 1, N: i}
@@ -135,10 +138,14 @@ func sameInView(t *testing.T, s *Store, all ...chat.Action) {
 	t.Helper()
 	for i := range all {
 		a := &all[i]
-		got := query(t, s, `SELECT kind, status, why, chat_id, pack, version, rule, place, requested_at, due_at, ended_at, covers_seq, body
+		got := query(t, s, `SELECT kind, status, why, chat_id, pack, version, rule, place, requested_at, due_at, called_at, ended_at, ended_by, ended_seq, covers_seq, body
 			FROM actions WHERE event_seq = ? AND n = ?`, a.ID.Seq, int64(a.ID.N))
+		var endedSeq driver.Value
+		if a.EndedBy != (chat.Ender{}) {
+			endedSeq = a.EndedBy.Seq
+		}
 		want := []driver.Value{string(a.Kind), string(a.Status), optional(a.Why), a.Chat, a.Pack, a.Version, a.Rule, optional(a.Place),
-			micros(a.Requested), micros(a.Due), micros(a.Ended), a.Covers, optionalJSON(a.Body)}
+			micros(a.Requested), micros(a.Due), micros(a.Called), micros(a.Ended), optional(a.EndedBy.By), endedSeq, a.Covers, optionalJSON(a.Body)}
 		if len(got) != 1 || !reflect.DeepEqual(got[0], want) {
 			t.Errorf("the view has %v of action %s, want %v", got, a.ID, want)
 		}

@@ -57,8 +57,8 @@ var samples = map[*statement][]driver.Value{
 	selectChatOf:         {int64(5)},
 	insertQuarantine:     {int64(1), "webhook", "x", nil, []byte("body"), []byte("sum")},
 
-	insertDecision: {nil, nil, int64(0), int64(0), nil, nil, nil, int64(1 << 40), nil},
-	updateDecision: {nil, nil, int64(0), int64(0), nil, nil, nil, int64(5), nil},
+	insertDecision: {nil, nil, int64(0), int64(0), nil, nil, nil, int64(1 << 40), nil, nil},
+	updateDecision: {nil, nil, int64(0), int64(0), nil, nil, nil, int64(5), nil, nil},
 	updateActions:  {"[]", int64(5)},
 	upsertOpen:     {int64(5), int64(0), "dead", "read", "chat 5", "pack", "v", int64(5), int64(2002), int64(404)},
 	deleteOpen:     {int64(5), int64(0)},
@@ -241,7 +241,7 @@ INSERT INTO events SELECT i, 'event ' || i, 'message.received', 'webhook', i, i,
 	'inbound', i %% 65536, NULL, NULL, 0, NULL, NULL, NULL, '{}', NULL FROM numbers;
 INSERT INTO seen SELECT 'event ' || i, i FROM numbers;
 INSERT INTO pending SELECT i, i %% 65536 FROM numbers WHERE i %% 10 <> 1;
-INSERT INTO decisions SELECT i, i, NULL, 0, 1, NULL, NULL, NULL, '[{"n":0,"kind":"read","pack":"pack","version":"v","status":"waiting"}]' FROM numbers WHERE i %% 10 = 1;
+INSERT INTO decisions SELECT i, i, NULL, 0, 1, NULL, NULL, NULL, '[{"n":0,"kind":"read","pack":"pack","version":"v","status":"waiting"}]', NULL FROM numbers WHERE i %% 10 = 1;
 INSERT INTO open_actions SELECT i, 0, iif(i %% 2 = 0, 'dead', 'blocked'), 'read', 'chat ' || i, 'pack', 'v', i, 2002, 404 FROM numbers;
 INSERT INTO attempts SELECT i, 0, 1, i, NULL, NULL, 404, 2002, 'trace', 'x' FROM numbers;
 INSERT INTO chats SELECT 'chat ' || i, '+1', i, '[[' || i || ',0]]', 0, i, i, i, i, '{"id":"chat ' || i || '"}' FROM numbers;

@@ -32,6 +32,9 @@ var documents = []string{`null`, `0`, `""`, `{"a": 1,  "b": [true, null]}`, `"<&
 
 func fill(t *rapid.T, label string, v reflect.Value) {
 	switch v.Type() {
+	case reflect.TypeFor[time.Duration]():
+		v.SetInt(rapid.Int64Range(0, 1<<40).Draw(t, label) * int64(time.Microsecond))
+		return
 	case reflect.TypeFor[time.Time]():
 		if rapid.IntRange(0, 3).Draw(t, label+" is set") > 0 {
 			at := noon.Add(time.Duration(rapid.Int64Range(-1<<50, 1<<50).Draw(t, label)) * time.Microsecond)
