@@ -164,14 +164,19 @@ func deadAction(a *chat.Action, attempts []chat.Attempt, list bool) control.Dead
 	if !list {
 		return d
 	}
-	for _, x := range attempts {
-		shown := control.DeadAttempt{N: x.N, At: x.At, HTTP: x.HTTP, Code: x.Code, TraceID: x.TraceID, Error: x.Error}
-		if x.CallOf != x.Action {
-			shown.CallOf = x.CallOf.String()
-		}
-		d.FailedAttempts = append(d.FailedAttempts, shown)
+	for i := range attempts {
+		d.FailedAttempts = append(d.FailedAttempts, attemptShown(&attempts[i]))
 	}
 	return d
+}
+
+// attemptShown returns an attempt that failed, for people.
+func attemptShown(x *chat.Attempt) control.DeadAttempt {
+	shown := control.DeadAttempt{N: x.N, At: x.At, HTTP: x.HTTP, Code: x.Code, TraceID: x.TraceID, Error: x.Error}
+	if x.CallOf != x.Action {
+		shown.CallOf = x.CallOf.String()
+	}
+	return shown
 }
 
 // missedEvents lists what packs have missed, or one of them.

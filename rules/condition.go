@@ -109,7 +109,7 @@ func (c *contains) why(p *probe) string {
 	if !p.ev.TextKnown() {
 		return lacks(c.key)
 	}
-	return fmt.Sprintf("%s: the text does not contain %s", c.key, orList(c.literals))
+	return fmt.Sprintf("%s: %s does not contain %s", c.key, excerpt(p.folded()), orList(c.literals))
 }
 
 func (c *matching) holds(p *probe) event.Truth {
@@ -132,7 +132,7 @@ func (c *matching) why(p *probe) string {
 	for i, re := range c.patterns {
 		sources[i] = re.String()
 	}
-	return fmt.Sprintf("%s: the text does not match %s", c.key, orList(sources))
+	return fmt.Sprintf("%s: %s does not match %s", c.key, excerpt(p.ev.Text), orList(sources))
 }
 
 func (c inChat) holds(p *probe) event.Truth {
@@ -141,6 +141,23 @@ func (c inChat) holds(p *probe) event.Truth {
 }
 
 func (c inChat) why(*probe) string { return "chat: the event has none" }
+
+// excerptLetters is how many letters of a text an explanation shows.
+const excerptLetters = 60
+
+// excerpt returns the beginning of a text, quoted.
+func excerpt(text string) string {
+	if text == "" {
+		return "the empty text"
+	}
+	n := 0
+	for i := range text {
+		if n++; n > excerptLetters {
+			return fmt.Sprintf("the text %q…", text[:i])
+		}
+	}
+	return fmt.Sprintf("the text %q", text)
+}
 
 // lacks returns why a condition on an unknown field does not hold.
 func lacks(key string) string {

@@ -469,7 +469,7 @@ func TestExplain(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s/%s %t %s %s", x.Pack, x.Rule, x.Runs, x.Skipped, strings.Join(x.Refused, "; ")))
 	}
 	want := []string{
-		`a/a#1 false  is_group: it is false; from: "+14155551234" is not "+14155550000"; text: the text does not contain "code" or "pin"`,
+		`a/a#1 false  is_group: it is false; from: "+14155551234" is not "+14155550000"; text: the text "hello" does not contain "code" or "pin"`,
 		`a/a#2 false  except: it matches`,
 		`a/a#3 true  `,
 		`a/night false outside its hours `,

@@ -128,6 +128,11 @@ func holds(v any, text string) bool {
 // is not here fails the test: whoever adds one says how it is tried.
 var hostileCommands = map[string]func(w *hostileWorld){
 	"chertd": func(w *hostileWorld) { w.run(hostileName); w.run("--" + hostileName) },
+	"chertd explain": func(w *hostileWorld) {
+		w.asks("explain", hostile)
+		w.asks("explain", "x", "--rule", hostile, "--all")
+		w.run("explain", "refused", "--socket", w.socket)
+	},
 	"chertd check": func(w *hostileWorld) {
 		for _, format := range []string{"pretty", "json", "github"} {
 			for _, dir := range []string{w.dir, w.broken, filepath.Join(w.broken, hostileName)} {
@@ -480,6 +485,10 @@ func (d hostileDaemon) RetryErrors(_ context.Context, pack string, _ control.Ret
 
 func (d hostileDaemon) ErrorsRetried(context.Context, string, time.Duration) (control.Retried, error) {
 	return hostileOf[control.Retried](d.bools), nil
+}
+
+func (d hostileDaemon) Explain(_ context.Context, q control.ExplainQuery) (control.Explained, error) {
+	return hostileOf[control.Explained](d.bools), unwilling(q.Of)
 }
 
 func (d hostileDaemon) Forget(_ context.Context, in control.ForgetRequest) (control.Forgotten, error) {

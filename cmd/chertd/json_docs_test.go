@@ -57,6 +57,7 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"resume", tables{"chertd pause": ""}},
 		{"drain --timeout 2s", tables{"chertd drain": ""}},
 		{"retry-errors x", tables{"chertd retry-errors": ""}},
+		{"explain c1", tables{"chertd explain": "", "chertd explain EVENT": "events[].", "chertd explain ACTION": "events[].actions[]."}},
 		{"forget c1", tables{"chertd forget": ""}},
 		{"hold c1", tables{"chertd hold": ""}},
 		{"release c1", tables{"chertd release": ""}},
@@ -257,6 +258,9 @@ func (full) RetryErrors(context.Context, string, control.RetryErrorsRequest) (co
 }
 func (full) ErrorsRetried(context.Context, string, time.Duration) (control.Retried, error) {
 	return everything[control.Retried](), nil
+}
+func (full) Explain(context.Context, control.ExplainQuery) (control.Explained, error) {
+	return everything[control.Explained](), nil
 }
 func (full) Forget(context.Context, control.ForgetRequest) (control.Forgotten, error) {
 	return everything[control.Forgotten](), nil

@@ -63,6 +63,7 @@ func (a *api) routes(mux *http.ServeMux) {
 		"GET " + apiPath + "/quarantine":                 a.quarantine,
 		"POST " + apiPath + "/quarantine/retry":          a.retryQuarantined,
 		"POST " + apiPath + "/quarantine/drop":           a.dropQuarantined,
+		"GET " + apiPath + "/explain":                    a.explain,
 		"GET " + apiPath + "/dead":                       a.dead,
 		"POST " + apiPath + "/dead/retry":                a.retryDead,
 		"POST " + apiPath + "/dead/drop":                 a.dropDead,

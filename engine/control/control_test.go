@@ -136,6 +136,10 @@ func (f *fake) ErrorsRetried(_ context.Context, pack string, wait time.Duration)
 	return Retried{Pack: pack, Ended: true, Done: 7, Ran: 6}, f.tell("errors retried %s %v", pack, wait)
 }
 
+func (f *fake) Explain(_ context.Context, q ExplainQuery) (Explained, error) {
+	return Explained{What: "chat"}, f.tell("explain %+v", q)
+}
+
 func (f *fake) Forget(_ context.Context, in ForgetRequest) (Forgotten, error) {
 	return Forgotten{Who: in.Who, Events: 7}, f.tell("forget %+v", in)
 }

@@ -51,6 +51,8 @@ type Daemon interface {
 	// RetryQuarantined takes deliveries in again, oldest first.
 	RetryQuarantined(ctx context.Context, in QuarantineRequest) (QuarantineRetried, error)
 	DropQuarantined(ctx context.Context, in QuarantineRequest) (QuarantineDropped, error)
+	// Explain returns what became of an event, or of the newest ones of a chat, and why.
+	Explain(ctx context.Context, q ExplainQuery) (Explained, error)
 	// Dead returns dead actions, the newest events first, and what packs have missed.
 	Dead(ctx context.Context, q DeadQuery) (Dead, error)
 	// RetryDead makes dead actions wait again, or ends them by what has happened since.

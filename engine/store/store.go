@@ -131,6 +131,16 @@ type Reader interface {
 	// Events returns records of a chat ("": of all chats) with a sequence below
 	// before (0: any), the newest first: at most limit.
 	Events(ctx context.Context, chat string, before int64, limit int) ([]Record, error)
+	// EventBySeq returns the entry of a sequence and what became of it; ok is false if there
+	// is none.
+	EventBySeq(ctx context.Context, seq int64) (r Record, ok bool, err error)
+	// MessageEvents returns the sequences of the events about a message, the newest first: at
+	// most limit. It looks through the whole journal.
+	MessageEvents(ctx context.Context, message string, limit int) ([]int64, error)
+	// EventsNaming returns the sequences of the newest events of chats whose texts contain a
+	// part of a handle, the newest first: at most limit, of different chats. It looks through
+	// the whole journal. The caller checks where the part stands.
+	EventsNaming(ctx context.Context, part string, limit int) ([]int64, error)
 	// Actions returns the actions that a filter chooses, the newest first.
 	Actions(ctx context.Context, f ActionFilter) ([]chat.Action, error)
 	// Holds returns the chats that are held at a time, the longest hold first: at

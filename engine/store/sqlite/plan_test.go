@@ -132,8 +132,8 @@ var sampleChat = []driver.Value{nil, int64(5), nil, int64(0), int64(5), int64(5)
 var scansHistory = regexp.MustCompile(`^SCAN (e|events|d|decisions|seen)\b`)
 
 // fromTheNewest are statements that scan the history from its end, until their caller has
-// enough.
-var fromTheNewest = []*statement{selectRequested}
+// enough. Only commands of people run them.
+var fromTheNewest = []*statement{selectRequested, selectOfMessage, selectNaming}
 
 // TestPlanOfEveryStatement: no statement scans a table, sorts, or makes an index for itself, except
 // those that say why they may.

@@ -20,6 +20,10 @@ var (
 		WHERE e.seq < ? ORDER BY e.seq DESC LIMIT ?`)
 	selectRecord = declare(`SELECT ` + recordColumns + ` FROM events e LEFT JOIN decisions d ON d.seq = e.seq WHERE e.seq = ?`)
 
+	selectOfMessage = declareCostly("looks through the journal, for people", `SELECT seq FROM events WHERE message_id = ? ORDER BY seq DESC LIMIT ?`)
+	selectNaming    = declareCostly("looks through the journal, for people", `SELECT seq, chat_id FROM events
+		WHERE chat_id IS NOT NULL AND instr(coalesce(decoded, raw), ?) > 0 ORDER BY seq DESC`)
+
 	// The events of a chat that are handled are found by the chat and by one another;
 	// those that are not are looked for among all that wait, for people.
 	selectNewest      = declare(`SELECT last_seq FROM chats WHERE id = ?`)
@@ -51,6 +55,48 @@ func (s *Store) Event(ctx context.Context, id string) (r store.Record, ok bool, 
 		return store.Record{}, false, err
 	}
 	return list[0], true, nil
+}
+
+// EventBySeq implements store.Reader.
+func (s *Store) EventBySeq(ctx context.Context, seq int64) (r store.Record, ok bool, err error) {
+	found, err := browse(ctx, s, "read events", func(c *conn) ([]store.Record, error) {
+		return list(ctx, c, selectRecord, recordOf, seq)
+	})
+	if len(found) == 0 || err != nil {
+		return store.Record{}, false, err
+	}
+	return found[0], true, nil
+}
+
+// MessageEvents implements store.Reader.
+func (s *Store) MessageEvents(ctx context.Context, message string, limit int) ([]int64, error) {
+	return browse(ctx, s, "look for a message", func(c *conn) ([]int64, error) {
+		return list(ctx, c, selectOfMessage, firstInt, message, int64(max(limit, 0)))
+	})
+}
+
+// EventsNaming implements store.Reader.
+func (s *Store) EventsNaming(ctx context.Context, part string, limit int) ([]int64, error) {
+	return browse(ctx, s, "look for a number", func(c *conn) (seqs []int64, err error) {
+		if limit < 1 {
+			return nil, nil
+		}
+		enough, seen := errors.New("enough"), map[string]bool{}
+		err = c.query(ctx, selectNaming, func(row []driver.Value) error {
+			if id := stringOf(row[1]); !seen[id] {
+				seen[id] = true
+				seqs = append(seqs, intOf(row[0]))
+			}
+			if len(seqs) == limit {
+				return enough
+			}
+			return nil
+		}, part)
+		if errors.Is(err, enough) {
+			err = nil
+		}
+		return seqs, err
+	})
 }
 
 // Events implements store.Reader.

@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -20,6 +21,7 @@ var recordTests = map[string]func(*testing.T, *bench){
 	"stats count rows":                                 stats,
 	"holds are listed until they end":                  holds,
 	"postponements are listed until they end":          postponed,
+	"events are found by message and number":           lookedFor,
 	"stats are exact, whatever is written":             exactStats,
 }
 
@@ -62,6 +64,49 @@ func holds(t *testing.T, b *bench) {
 	b.commit(turn.Transition{Chat: longer}, turn.Transition{Chat: released})
 	want = slices.DeleteFunc(want, func(h store.Hold) bool { return h.Chat == longer.ID || h.Chat == released.ID })
 	check("one is longer and one is released", noon, 100, append([]store.Hold{{Chat: longer.ID, Hold: longer.Hold}}, want...), all-1)
+}
+
+// lookedFor: events are found by their sequence, by their message, and by a number that they name.
+func lookedFor(t *testing.T, b *bench) {
+	with := func(id, chatID, message, from string) turn.Arrival {
+		a := arrival(id, chatID)
+		a.Event.Message = &event.Message{ID: message, Direction: "inbound", From: from}
+		a.Event.Raw = []byte(fmt.Sprintf(`{"message": %q, "from": %q}`, message, from))
+		return a
+	}
+	receipts, err := b.s.Append(t.Context(), []turn.Arrival{
+		with("e1", "c1", "m1", "+14155550123"), with("e2", "c2", "m2", "+14155550199"), with("e3", "c1", "m1", "+14155550123"),
+		with("e4", "c3", "m3", "+14155550123"), with("e5", "", "m4", "+14155550123"),
+	})
+	b.must(err)
+	seq := func(n int) int64 { return receipts[n-1].Seq }
+	for range 2 {
+		r, ok, err := b.s.EventBySeq(t.Context(), seq(2))
+		b.must(err)
+		b.equal("the event of a sequence", []any{r.Event.ID, ok}, []any{"e2", true})
+		_, ok, err = b.s.EventBySeq(t.Context(), seq(5)+1)
+		b.must(err)
+		b.equal("there is an event of a sequence that was not given", ok, false)
+		for _, test := range []struct {
+			message string
+			limit   int
+			want    []int64
+		}{{"m1", 9, []int64{seq(3), seq(1)}}, {"m1", 1, []int64{seq(3)}}, {"m9", 9, nil}, {"", 9, nil}, {"m1", 0, nil}} {
+			got, err := b.s.MessageEvents(t.Context(), test.message, test.limit)
+			b.must(err)
+			b.equal("events of message "+test.message, got, test.want)
+		}
+		for _, test := range []struct {
+			part  string
+			limit int
+			want  []int64
+		}{{"5550123", 9, []int64{seq(4), seq(3)}}, {"14155550123", 1, []int64{seq(4)}}, {"0199", 9, []int64{seq(2)}}, {"777", 9, nil}, {"%", 9, nil}, {"0123", 0, nil}} {
+			got, err := b.s.EventsNaming(t.Context(), test.part, test.limit)
+			b.must(err)
+			b.equal("chats that name "+test.part, got, test.want)
+		}
+		b.reopen()
+	}
 }
 
 // postponed: each chat of which reads wait is listed until the last time for which

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"chertd/engine/control"
+	"chertd/engine/event"
+	"chertd/luabind/diag"
+	"chertd/rules/chat"
+)
+
+// printExplained prints the chat as it is now, and each event as a tree.
+func printExplained(w io.Writer, e control.Explained, q control.ExplainQuery) error {
+	texts := make([]string, len(e.Events))
+	for i := range e.Events {
+		texts[i] = diag.Visible(strconv.Quote(e.Events[i].Text))
+	}
+	e = shown(e)
+	var b strings.Builder
+	if e.Chat != nil {
+		printExplainedChat(&b, e.Chat)
+	}
+	if len(e.Events) == 0 {
+		b.WriteString("  no event of it is kept\n")
+	}
+	for i := range e.Events {
+		if i > 0 || e.Chat != nil {
+			b.WriteByte('\n')
+		}
+		printExplainedEvent(&b, &e.Events[i], texts[i], q)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func printExplainedChat(b *strings.Builder, c *control.ExplainedChat) {
+	fmt.Fprintf(b, "chat %s", c.ID)
+	if c.Line != "" {
+		fmt.Fprintf(b, ", on line %s", c.Line)
+	}
+	b.WriteByte('\n')
+	if h := c.Hold; h != nil {
+		fmt.Fprintf(b, "  held until %s by %s%s\n", minute(h.Until), h.By, inBrackets(h.Reason))
+	}
+	if p := c.Postponed; p != nil {
+		fmt.Fprintf(b, "  its reads are postponed until %s by %s%s\n", minute(p.Until), p.By, inBrackets(p.Reason))
+	}
+	for _, t := range c.Timers {
+		fmt.Fprintf(b, "  timer %q of %s fires at %s\n", t.Name, t.Pack, minute(t.Due))
+	}
+}
+
+func inBrackets(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
+}
+
+// tree collects the branches of an event.
+type tree []branch
+
+// branch is a line of a tree and what hangs below it.
+type branch struct {
+	line  string
+	below []string
+}
+
+func (t *tree) add(format string, args ...any) *branch {
+	*t = append(*t, branch{line: fmt.Sprintf(format, args...)})
+	return &(*t)[len(*t)-1]
+}
+
+func (l *branch) say(format string, args ...any) {
+	for _, line := range strings.Split(fmt.Sprintf(format, args...), "\n") {
+		l.below = append(l.below, line)
+	}
+}
+
+func (t tree) print(b *strings.Builder) {
+	for i, l := range t {
+		first, rest := "  ├─ ", "  │    "
+		if i == len(t)-1 {
+			first, rest = "  └─ ", "       "
+		}
+		b.WriteString(first + l.line + "\n")
+		for _, line := range l.below {
+			b.WriteString(rest + line + "\n")
+		}
+	}
+}
+
+func printExplainedEvent(b *strings.Builder, e *control.ExplainedEvent, text string, q control.ExplainQuery) {
+	fmt.Fprintf(b, "%s  %s\n", strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), e.Summary)
+	fmt.Fprintf(b, "  %s %s, by %s at %s\n", e.Type, e.ID, e.Source, e.Received.Local().Format(logTime))
+	if e.From != "" || e.Message != "" {
+		var parts []string
+		if e.From != "" {
+			parts = append(parts, "from "+e.From)
+		}
+		if e.Direction != "" {
+			parts = append(parts, e.Direction)
+		}
+		if e.Message != "" {
+			parts = append(parts, "message "+e.Message)
+		}
+		fmt.Fprintf(b, "  %s\n", strings.Join(parts, ", "))
+	}
+	switch {
+	case e.NoText:
+		b.WriteString("  its text is not kept any more (store.raw, or chertd forget)\n")
+	case e.Text != "":
+		fmt.Fprintf(b, "  %s\n", text)
+	}
+	if late := e.Received.Sub(e.At); !e.At.IsZero() && late > time.Minute && e.Source != event.SourceEngine {
+		fmt.Fprintf(b, "  it happened at %s, %s before chertd received it\n", e.At.Local().Format(logTime), roughly(late))
+	}
+	if c := e.Cause; c != nil {
+		fmt.Fprintf(b, "  caused by %s %s at %s\n", c.Type, c.ID, c.At.Local().Format(logTime))
+	}
+	var t tree
+	if e.Handled.IsZero() {
+		t.add("not handled yet")
+	} else {
+		l := t.add("handled at %s, %s after it came", e.Handled.Local().Format(logTime), briefly(e.Handled.Sub(e.Received)))
+		if e.TookUS > 0 {
+			l.line += "; its rules took " + briefly(time.Duration(e.TookUS)*time.Microsecond)
+		}
+		if e.Note != "" {
+			l.say("%s", e.Note)
+		}
+	}
+	for i := range e.Rules {
+		explainRule(&t, &e.Rules[i])
+	}
+	for i := range e.NotMatch {
+		o := &e.NotMatch[i]
+		l := t.add("%s (%s, version %s) did not match", chat.Key(o.Pack, o.Rule), o.Place, shortVersion(o.Version))
+		for _, why := range o.Why {
+			l.say("%s", why)
+		}
+		if o.NotThen {
+			l.say("the version that was live then is not kept: these are the conditions of the one that is live now")
+		}
+	}
+	if more := e.NotMatched - len(e.NotMatch); more > 0 && len(e.NotMatch) > 0 {
+		t.add("%s did not match: --all lists them", many(int64(more), "other rule"))
+	}
+	for i := range e.Actions {
+		explainAction(&t, e, &e.Actions[i])
+	}
+	if len(e.Rules)+len(e.Actions)+len(e.NotMatch) == 0 && q.Rule != "" {
+		t.add("%s does not subscribe to %s", q.Rule, e.Type)
+	}
+	t.print(b)
+}
+
+func explainRule(t *tree, r *control.ExplainedRule) {
+	name := r.Pack
+	if r.Rule != "" {
+		name = chat.Key(r.Pack, r.Rule)
+	}
+	verdict := "ran, and requested nothing"
+	switch {
+	case r.Error != "":
+		verdict = "failed: its requests were discarded"
+	case r.Skipped != "":
+		verdict = "matched, and did not run: " + r.Skipped
+	case len(r.Asked) > 0:
+		verdict = "ran"
+	}
+	l := t.add("%s (%s, version %s) %s", name, cmp.Or(r.Place, "-"), shortVersion(r.Version), verdict)
+	if !r.Rerun.IsZero() {
+		l.say("on %s, as its pack had missed the event", r.Rerun.Local().Format(logTime))
+	}
+	if r.Error != "" {
+		l.say("%s", r.Error)
+	}
+	for _, asked := range r.Asked {
+		l.say("requested %s", asked)
+	}
+	for _, refused := range r.Refused {
+		l.say("not carried out: %s", refused)
+	}
+	for _, line := range r.Logs {
+		text := fmt.Sprintf("log %s: %s", line.Level, line.Msg)
+		for _, key := range slices.Sorted(maps.Keys(line.Fields)) {
+			text += fmt.Sprintf(" %s=%s", key, diag.Visible(fieldText(line.Fields[key])))
+		}
+		l.say("%s", text)
+	}
+	if r.Note != "" {
+		l.say("%s", r.Note)
+	}
+}
+
+func explainAction(t *tree, e *control.ExplainedEvent, a *control.ExplainedAction) {
+	status := a.Status
+	if a.Why != "" && a.Why != a.Status && !(a.Status == string(chat.Done) && a.Why == a.Kind) {
+		status += ", " + a.Why
+	}
+	l := t.add("%s %s", a.Kind, a.ID)
+	if a.Chat != e.Chat {
+		l.line += " in chat " + a.Chat
+	}
+	if a.Pack != "" {
+		l.line += " for " + chat.Key(a.Pack, a.Rule)
+	}
+	l.line += ": " + status
+	if a.Reason != "" {
+		l.say("reason: %s", a.Reason)
+	}
+	if delay := a.Due.Sub(a.Requested); delay > 0 {
+		l.say("due at %s, %s after it was requested", a.Due.Local().Format(logTime), briefly(delay))
+	}
+	if a.WaitsFor != "" {
+		l.say("%s", a.WaitsFor)
+		for _, why := range e.Waits {
+			l.say("  %s", why)
+		}
+	}
+	if end := a.EndedBy; end != nil {
+		l.say("%s", endedBy(a, end))
+	}
+	for _, x := range a.FailedAttempts {
+		l.say("attempt %d failed at %s: %s%s", x.N, x.At.Local().Format(logTime), answered(x.HTTP, x.Code), traced(x.TraceID))
+	}
+	if !a.Called.IsZero() && a.Status == string(chat.Done) {
+		line := "called at " + a.Called.Local().Format(logTime)
+		if late := a.Called.Sub(a.Due); late >= time.Second {
+			line += fmt.Sprintf(" (%s after it was due)", briefly(late))
+		}
+		l.say("%s; Chert confirmed it after %s%s", line, briefly(a.Ended.Sub(a.Called)), traced(a.TraceID))
+	} else if !a.Ended.IsZero() && a.Status != string(chat.Done) {
+		l.say("%s at %s", a.Status, a.Ended.Local().Format(logTime))
+	}
+	if a.Error != "" && a.Status != string(chat.Done) {
+		l.say("%s", a.Error)
+	}
+}
+
+func traced(id string) string {
+	if id == "" {
+		return ""
+	}
+	return " (trace " + id + ")"
+}
+
+// endedBy describes what ended an action.
+func endedBy(a *control.ExplainedAction, end *control.ExplainedEnd) string {
+	var text string
+	switch {
+	case a.Why == chat.WhyCoalesced:
+		text = "in the call of another read of the chat"
+	case end.By != "":
+		text = "by " + end.By
+	default:
+		text = "by an event"
+	}
+	if end.Place != "" {
+		text += " at " + end.Place
+	}
+	if end.Event != nil {
+		text += fmt.Sprintf(", on %s %s", end.Event.Type, end.Event.ID)
+	}
+	if end.Asked != "" {
+		text += ": " + end.Asked
+	}
+	return text
+}
+
+// briefly formats a duration with two or three digits: "74 ms", "1.2 s", "3m 5s".
+func briefly(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0 s"
+	case d < time.Millisecond:
+		return fmt.Sprintf("%d µs", d.Microseconds())
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return roughly(d)
+}

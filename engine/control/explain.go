@@ -1,0 +1,204 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"chertd/rules"
+)
+
+// Limits of GET explain.
+const (
+	// ExplainedShown is how many events of a chat GET explain returns by default, and
+	// MaxExplained at most.
+	ExplainedShown = 10
+	MaxExplained   = 500
+	// UnmatchedShown is how many rules that did not match it lists by default.
+	UnmatchedShown = 20
+	// ExplainedText is up to how many letters of a message it returns.
+	ExplainedText = 200
+)
+
+// ExplainQuery is the query of GET explain.
+type ExplainQuery struct {
+	// Of is the id of an event, a chat, a message or an action, a phone number or an email
+	// address, or the last digits of a number.
+	Of    string
+	Rule  string // PACK or PACK/RULE: only what this rule did; "": all
+	Limit int    // events of a chat; 0: ExplainedShown
+	// Before returns events of a chat with a lower seq; 0: the newest.
+	Before int64
+	All    bool // all rules that did not match, also for each event of a chat
+}
+
+// Explained is the answer to GET explain: one event, or the newest ones of a chat.
+type Explained struct {
+	What string `json:"what"` // what Of was: event, message, action, chat, number
+	// Chat is the chat as it is now; nil: the event has none.
+	Chat *ExplainedChat `json:"chat,omitempty"`
+	// Events are the event, or those of the chat, the oldest first.
+	Events []ExplainedEvent `json:"events"`
+	Older  bool             `json:"older,omitempty"` // there are older ones: see ExplainQuery.Before
+}
+
+// ExplainedChat is what chertd remembers of a chat.
+type ExplainedChat struct {
+	ID        string           `json:"id"`
+	Line      string           `json:"line,omitempty"`
+	Hold      *Hold            `json:"hold,omitempty"`      // in force
+	Postponed *Hold            `json:"postponed,omitempty"` // its reads, by the rule whose postponement ends last
+	Timers    []ExplainedTimer `json:"timers,omitempty"`
+}
+
+// ExplainedTimer is a timer that is set.
+type ExplainedTimer struct {
+	Pack string    `json:"pack"`
+	Name string    `json:"name"`
+	Due  time.Time `json:"due"`
+}
+
+// ExplainedEvent is one event, what the rules did with it, and what became of their
+// requests.
+type ExplainedEvent struct {
+	// Outcome is what became of the chat, in a word: read, waiting, not_read, blocked, dead,
+	// shadow; pending: the event is not handled yet; none: it requests nothing and is not a
+	// message. Summary says the same in a sentence, with the rule and the place.
+	Outcome string `json:"outcome"`
+	Summary string `json:"summary"`
+
+	Seq       int64      `json:"seq"`
+	ID        string     `json:"id"`
+	Type      string     `json:"type"`
+	Source    string     `json:"source"`
+	At        time.Time  `json:"at,omitzero"` // when it happened, by Chert
+	Received  time.Time  `json:"received"`
+	Chat      string     `json:"chat,omitempty"`
+	From      string     `json:"from,omitempty"`
+	Direction string     `json:"direction,omitempty"`
+	Message   string     `json:"message,omitempty"` // id
+	Text      string     `json:"text,omitempty"`    // its first letters, ExplainedText at most
+	NoText    bool       `json:"no_text,omitempty"` // store.raw or forget has removed its text
+	Cause     *EventName `json:"cause,omitempty"`   // the event that caused it
+
+	Handled  time.Time         `json:"handled,omitzero"` // zero: not yet
+	TookUS   int64             `json:"took_us"`          // how long its rules took, in microseconds
+	Note     string            `json:"note,omitempty"`
+	Failed   bool              `json:"failed,omitempty"` // a pack missed it
+	Rules    []ExplainedRule   `json:"rules"`            // that passed where, in the order they ran
+	Actions  []ExplainedAction `json:"actions"`
+	Waits    []string          `json:"waits,omitempty"` // why no call is made now, if actions wait
+	NotMatch []ExplainedOther  `json:"did_not_match,omitempty"`
+	// NotMatched is how many rules that subscribe to its type did not match; NotMatch has
+	// the first of them.
+	NotMatched int `json:"did_not_match_total"`
+}
+
+// EventName names an event.
+type EventName struct {
+	Seq  int64     `json:"seq"`
+	ID   string    `json:"id"`
+	Type string    `json:"type"`
+	At   time.Time `json:"received"`
+}
+
+// ExplainedRule is what one rule did.
+type ExplainedRule struct {
+	Pack    string      `json:"pack"`
+	Version string      `json:"version"`
+	Rule    string      `json:"rule"`
+	Place   string      `json:"place"`             // file:line
+	Asked   []string    `json:"asked,omitempty"`   // its requests, in words
+	Refused []string    `json:"refused,omitempty"` // those of Asked that were not carried out, and why
+	Skipped string      `json:"skipped,omitempty"` // it did not run: cooldown, suspended …
+	Error   string      `json:"error,omitempty"`
+	Steps   int64       `json:"steps"` // of the VM
+	Logs    []rules.Log `json:"logs,omitempty"`
+	Rerun   time.Time   `json:"rerun,omitzero"` // when it ran on the event again, which its pack had missed
+	Note    string      `json:"note,omitempty"`
+}
+
+// ExplainedOther is a rule that did not run because its where did not match.
+type ExplainedOther struct {
+	Pack    string   `json:"pack"`
+	Version string   `json:"version"`
+	Rule    string   `json:"rule"`
+	Place   string   `json:"place"`
+	Why     []string `json:"why"`                // the conditions that do not hold, with the values that they saw
+	NotThen bool     `json:"not_then,omitempty"` // the version that was live then is not kept: this is the one that is live now
+}
+
+// ExplainedAction is a request of a rule, and what became of it.
+type ExplainedAction struct {
+	ID      string `json:"id"`
+	Kind    string `json:"kind"`
+	Chat    string `json:"chat"`
+	Pack    string `json:"pack,omitempty"`
+	Rule    string `json:"rule,omitempty"`
+	Version string `json:"version,omitempty"`
+	Place   string `json:"place,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	Status  string `json:"status"`
+	Why     string `json:"why,omitempty"`
+	// EndedBy is what ended it, where Why alone does not say.
+	EndedBy   *ExplainedEnd `json:"ended_by,omitempty"`
+	Requested time.Time     `json:"requested"`
+	Due       time.Time     `json:"due"`
+	Called    time.Time     `json:"called,omitzero"` // when its last call went out
+	Ended     time.Time     `json:"ended,omitzero"`
+	WaitsFor  string        `json:"waits_for,omitempty"` // of one that waits, in words
+	Attempts  int           `json:"attempts"`
+	HTTP      int           `json:"http,omitempty"` // of the last answer
+	Code      int           `json:"code,omitempty"`
+	TraceID   string        `json:"trace_id,omitempty"`
+	Error     string        `json:"error,omitempty"`
+	// FailedAttempts are the attempts that failed, in their order.
+	FailedAttempts []DeadAttempt `json:"failed_attempts,omitempty"`
+}
+
+// ExplainedEnd is what ended an action: a veto, a hold, a newer message, or the read whose
+// call served it, too.
+type ExplainedEnd struct {
+	By    string     `json:"by,omitempty"`    // PACK/RULE, or operator
+	Place string     `json:"place,omitempty"` // of the rule
+	Asked string     `json:"asked,omitempty"` // what it requested, in words
+	Event *EventName `json:"event,omitempty"` // nil: no event, or it is not kept any more
+}
+
+func (a *api) explain(r *http.Request) (any, error) {
+	v := r.URL.Query()
+	q := ExplainQuery{Of: v.Get("of"), Rule: v.Get("rule"), All: v.Get("all") == "true"}
+	var err error
+	if text := v.Get("limit"); text != "" {
+		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 || q.Limit > MaxExplained {
+			return nil, &UserError{Message: fmt.Sprintf("limit: expected 1 to %d, got %.20q", MaxExplained, text)}
+		}
+	}
+	if text := v.Get("before"); text != "" {
+		if q.Before, err = strconv.ParseInt(text, 10, 64); err != nil || q.Before < 1 {
+			return nil, &UserError{Message: fmt.Sprintf("before: expected the seq of an event, got %.20q", text)}
+		}
+	}
+	return a.daemon.Explain(r.Context(), q)
+}
+
+// Explain returns what became of an event, or of the newest ones of a chat, and why.
+func (c *Client) Explain(ctx context.Context, q ExplainQuery) (e Explained, err error) {
+	v := url.Values{"of": {q.Of}}
+	if q.Rule != "" {
+		v.Set("rule", q.Rule)
+	}
+	if q.Limit != 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	if q.Before != 0 {
+		v.Set("before", strconv.FormatInt(q.Before, 10))
+	}
+	if q.All {
+		v.Set("all", "true")
+	}
+	return e, c.ask(ctx, http.MethodGet, "/explain?"+v.Encode(), nil, &e)
+}

@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"chertd/engine/control"
+	"chertd/rules/chat"
+)
+
+// asking has a read, a delayed read, vetoes and a rule for one sender.
+const asking = `
+chert.rule({ name = "read", on = "message.received", where = { words = "read" }, run = function(ev) chert.mark_read(ev.chat.id) end })
+chert.rule({ name = "later", on = "message.received", where = { words = "later" }, run = function(ev) chert.mark_read(ev.chat.id, { after = "1h", reason = "settle" }) end })
+chert.rule({ name = "veto", on = "message.received", where = { words = "stop" }, run = function(ev) chert.keep_unread(ev.chat.id, { reason = "asked" }) end })
+chert.rule({ name = "ann", on = "message.received", where = { from = "+14155550123", words = "hello" }, run = function(ev) log.info("ann wrote") end })`
+
+func (c *crew) explain(q control.ExplainQuery) control.Explained {
+	c.t.Helper()
+	c.drained()
+	e, err := c.m.Explain(ctx, q)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return e
+}
+
+// explainOne explains what must be one event.
+func (c *crew) explainOne(of string) control.ExplainedEvent {
+	c.t.Helper()
+	e := c.explain(control.ExplainQuery{Of: of})
+	if len(e.Events) != 1 {
+		c.t.Fatalf("explain %s returns %d events", of, len(e.Events))
+	}
+	return e.Events[0]
+}
+
+func (c *crew) explainFails(of string, status int, want string) {
+	c.t.Helper()
+	_, err := c.m.Explain(ctx, control.ExplainQuery{Of: of})
+	var user *control.UserError
+	if !errors.As(err, &user) || user.Status != status || !strings.Contains(user.Message, want) {
+		c.t.Errorf("explain %s: %v, want %d with %q", of, err, status, want)
+	}
+}
+
+func (c *crew) expectOutcome(e control.ExplainedEvent, outcome string, words ...string) {
+	c.t.Helper()
+	if e.Outcome != outcome {
+		c.t.Errorf("event %s is %s (%s), want %s", e.ID, e.Outcome, e.Summary, outcome)
+	}
+	for _, w := range words {
+		if summary := strings.ReplaceAll(e.Summary, c.dir+"/", ""); !strings.Contains(summary, w) {
+			c.t.Errorf("the summary of event %s is %q, want %q in it", e.ID, e.Summary, w)
+		}
+	}
+}
+
+func TestExplainFindsWhatPeopleHaveAtHand(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", asking)
+	c.from("c1", "e1", "+14155550123", "please read")
+	c.endedAs("c1", "read done (read)")
+	c.from("c2", "e2", "+14155550199", "hello")
+	c.from("c3", "e3", "+447700900123", "hello")
+	c.from("g1", "e4", "+14155550777", "hello", "ann@example.com")
+	for _, test := range []struct{ of, what, first string }{
+		{"e1", "event", "e1"}, {"c1", "chat", "e1"}, {"m-e2", "message", "e2"}, {"1.0", "action", "e1"},
+		{"+14155550199", "number", "e2"}, {"+1 (415) 555-0199", "number", "e2"}, {"50199", "number", "e2"}, {"ann@example.com", "number", "e4"},
+	} {
+		e := c.explain(control.ExplainQuery{Of: test.of})
+		if e.What != test.what || len(e.Events) != 1 || e.Events[0].ID != test.first {
+			t.Errorf("explain %s: %s %+v, want %s %s", test.of, e.What, e.Events, test.what, test.first)
+		}
+	}
+	c.explainFails("0123", http.StatusConflict, "2 chats have such a number: c3 (+447700900123, ")
+	c.explainFails("23", http.StatusNotFound, `no event, chat or message "23"`)
+	c.explainFails("4150000000", http.StatusNotFound, "") // the chat's own line
+	c.explainFails("nosuch", http.StatusNotFound, "nosuch")
+	c.explainFails("", 0, "explain what")
+	c.explainFails(strings.Repeat("x", 600), 0, "explain what")
+}
+
+func TestExplainNamesWhatDecided(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", asking)
+	c.handle("c1", "e1", "read")
+	c.endedAs("c1", "read done (read)")
+	e := c.explainOne("e1")
+	c.expectOutcome(e, "read", "p/read at rules/p.lua:2")
+	if a := e.Actions[0]; a.Called.IsZero() || a.Called.After(a.Ended) || a.Attempts != 1 || a.Status != "done" {
+		t.Errorf("action %+v", a)
+	}
+
+	c.handle("c2", "e2", "read it later and stop")
+	c.expectOutcome(c.explainOne("e2"), "not_read", "vetoed by p/veto at rules/p.lua:4")
+	c.handle("c3", "e3", "later")
+	e = c.explainOne("e3")
+	c.expectOutcome(e, "waiting", "p/later at rules/p.lua:3")
+	if !strings.HasPrefix(e.Actions[0].WaitsFor, "its delay ends at ") {
+		t.Errorf("it waits for %q", e.Actions[0].WaitsFor)
+	}
+	c.handle("c3", "e3a", "stop")
+	e = c.explainOne("e3")
+	c.expectOutcome(e, "not_read", "vetoed by p/veto at rules/p.lua:4, on message.received e3a")
+	if end := e.Actions[0].EndedBy; end == nil || end.Asked != "keep_unread (asked)" || end.Event.ID != "e3a" {
+		t.Errorf("it was ended by %+v", end)
+	}
+
+	c.handle("c4", "e4", "later")
+	c.handle("c4", "e4a", "nothing")
+	c.expectOutcome(c.explainOne("e4"), "not_read", "superseded, on message.received e4a")
+	c.handle("c4", "e4b", "read")
+	c.endedAs("c4", "read done (read), read dropped (superseded)")
+	c.expectOutcome(c.explainOne("e4"), "read", "marked as read later, ", "p/read at rules/p.lua:2 on event e4b", "for this event itself: p/later")
+	c.expectOutcome(c.explainOne("e4a"), "read", "no rule matched it")
+
+	if _, err := c.m.Hold(ctx, control.HoldRequest{Chat: "c5", For: "1h", Reason: "call", Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	c.handle("c5", "e5", "read")
+	c.endedAs("c5", "read dropped (held)")
+	c.expectOutcome(c.explainOne("e5"), "not_read", "held by operator")
+	if h := c.explain(control.ExplainQuery{Of: "c5"}).Chat.Hold; h == nil || h.Reason != "call" {
+		t.Errorf("the chat is held: %+v", h)
+	}
+	c.handle("c6", "e6", "hello")
+	c.expectOutcome(c.explainOne("e6"), "not_read", "no rule matched it")
+}
+
+// What keeps calls from going out is named, not only that a read waits.
+func TestExplainNamesWhyCallsWait(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", asking)
+	if err := c.m.Pause(ctx, true); err != nil {
+		t.Fatal(err)
+	}
+	c.handle("c1", "e1", "read")
+	e := c.explainOne("e1")
+	c.expectOutcome(e, "waiting")
+	if len(e.Waits) == 0 || !strings.Contains(strings.Join(e.Waits, " "), "paused") || e.Actions[0].WaitsFor != "it is due, and calls wait" {
+		t.Errorf("waits %q, action %q", e.Waits, e.Actions[0].WaitsFor)
+	}
+}
+
+// Rules that did not match are explained by the version that was live then.
+func TestExplainShowsConditionsThatDidNotHold(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", asking, "q.lua", `chert.rule({ name = "q", on = "message.received", where = { words = "old" }, run = function(ev) end })`)
+	c.from("c1", "e1", "+14155550199", "hello there")
+	c.write("q.lua", `chert.rule({ name = "q", on = "message.received", where = { words = "hello" }, run = function(ev) end })`)
+	c.ahead.Add(int64(1e9)) // so that the times of the versions differ
+	c.reload()
+	why := func(q control.ExplainQuery, rule string) string {
+		t.Helper()
+		for _, o := range c.explain(q).Events[0].NotMatch {
+			if chat.Key(o.Pack, o.Rule) == rule {
+				return fmt.Sprint(filepath.Base(o.Place), " ", o.Why)
+			}
+		}
+		return ""
+	}
+	of := control.ExplainQuery{Of: "e1"}
+	if got, want := why(of, "p/ann"), `p.lua:5 [from: "+14155550199" is not "+14155550123"]`; got != want {
+		t.Errorf("ann: %s, want %s", got, want)
+	}
+	if got, want := why(of, "p/read"), `p.lua:2 [words: the text "hello there" does not contain "read"]`; got != want {
+		t.Errorf("read: %s, want %s", got, want)
+	}
+	if got, want := why(of, "q/q"), `q.lua:1 [words: the text "hello there" does not contain "old"]`; got != want {
+		t.Errorf("q, which was edited since: %s, want %s", got, want)
+	}
+	if e := c.explain(control.ExplainQuery{Of: "e1", Rule: "p/ann"}).Events[0]; e.NotMatched != 1 || len(e.NotMatch) != 1 || len(e.Rules) != 0 {
+		t.Errorf("of one rule: %+v", e)
+	}
+	if e := c.explain(control.ExplainQuery{Of: "c1"}).Events[0]; e.NotMatched != 0 {
+		t.Errorf("of a chat, rules that did not match are listed: %+v", e.NotMatch)
+	}
+	if _, err := c.m.Explain(ctx, control.ExplainQuery{Of: "e1", Rule: "p/an"}); err == nil || !strings.Contains(err.Error(), `no pack or rule "p/an"`) {
+		t.Errorf("a rule that does not exist: %v", err)
+	}
+}
+
+func TestExplainPagesThroughAChat(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", asking)
+	for i := range 5 {
+		c.handle("c1", fmt.Sprint("e", i+1), "hello")
+	}
+	e := c.explain(control.ExplainQuery{Of: "c1", Limit: 2})
+	if len(e.Events) != 2 || e.Events[0].ID != "e4" || e.Events[1].ID != "e5" || !e.Older {
+		t.Fatalf("the newest two: %+v", e)
+	}
+	e = c.explain(control.ExplainQuery{Of: "c1", Limit: 3, Before: e.Events[0].Seq})
+	if len(e.Events) != 3 || e.Events[0].ID != "e1" || e.Older {
+		t.Fatalf("those before: %+v", e)
+	}
+}

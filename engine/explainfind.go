@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"chertd/engine/control"
+	"chertd/engine/event"
+	"chertd/engine/event/handle"
+	"chertd/engine/store"
+	"chertd/rules/chat"
+)
+
+// explained is what GET explain is about: an event, or a chat.
+type explained struct {
+	what  string
+	event *store.Record
+	chat  string
+}
+
+const (
+	// fewestDigits is how many last digits of a number choose chats: fewer choose too many.
+	fewestDigits = 3
+	// manyChats is how many chats are looked at, at most, that a number may choose.
+	manyChats = 20
+)
+
+// lastDigits is the end of a phone number, as people read it out.
+var lastDigits = regexp.MustCompile(`^[0-9][0-9 ().-]*[0-9]$`)
+
+// findExplained finds what somebody asks about. What is found without looking through the
+// journal comes first.
+func (m *manager) findExplained(ctx context.Context, of string) (x explained, err error) {
+	if of = strings.TrimSpace(of); of == "" || len(of) > maxChatID {
+		return x, &control.UserError{Message: "explain what: give the id of an event, a chat or a message, or a phone number",
+			Hint: "for example chertd explain 7d1b2c9e, or the last digits of a number: chertd explain 0123"}
+	}
+	if r, ok, err := m.store.Event(ctx, of); ok || err != nil {
+		return explained{what: "event", event: &r, chat: r.Event.ChatID()}, err
+	}
+	if id, ok := chat.ParseActionID(of); ok {
+		r, ok, err := m.store.EventBySeq(ctx, id.Seq)
+		if err != nil {
+			return x, err
+		}
+		if ok {
+			return explained{what: "action", event: &r, chat: r.Event.ChatID()}, nil
+		}
+	}
+	switch err := m.checkChat(ctx, of, false, ""); user := err.(type) {
+	case nil:
+		return explained{what: "chat", chat: of}, nil
+	case *control.UserError:
+		if user.Status != http.StatusNotFound {
+			return x, err
+		}
+	default:
+		return x, err
+	}
+	if id, err := m.chatOfNumber(ctx, of); id != "" || err != nil {
+		return explained{what: "number", chat: id}, err
+	}
+	seqs, err := m.store.MessageEvents(ctx, of, manyChats)
+	if err != nil {
+		return x, err
+	}
+	// A message comes as message.received, as lead_reply, with reactions: the first is meant.
+	for _, seq := range slices.Backward(seqs) {
+		r, ok, err := m.store.EventBySeq(ctx, seq)
+		if err != nil {
+			return x, err
+		}
+		if ok && (x.event == nil || r.Event.Type == event.MessageReceived && x.event.Event.Type != event.MessageReceived) {
+			x = explained{what: "message", event: &r, chat: r.Event.ChatID()}
+		}
+	}
+	if x.event != nil {
+		return x, nil
+	}
+	hint := "give the id of an event, a chat or a message as in the log, or a phone number; events are kept for store.retention"
+	if quarantined, err := m.store.Quarantined(ctx, 1); err == nil && len(quarantined) > 0 {
+		hint += ". Deliveries that could not be understood are in quarantine: chertd quarantine"
+	}
+	return x, &control.UserError{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no event, chat or message %q, and no chat with such a number", of), Hint: hint}
+}
+
+// chatOfNumber returns the chat that a phone number, an email address or the last digits of
+// a number name; "": there is none. More than one is an error that lists them.
+func (m *manager) chatOfNumber(ctx context.Context, of string) (id string, err error) {
+	country := ""
+	if set := m.eng.Rules(); set != nil {
+		country = set.Country()
+	}
+	reader := handle.NewReader(country)
+	var part string
+	var is func(text string) bool
+	switch h, e := handle.Parse(of, country); {
+	case e == nil && h.Kind != handle.Other && !(lastDigits.MatchString(of) && h.Kind == handle.ShortCode):
+		part, is = strings.TrimPrefix(h.Text, "+"), func(text string) bool { return reader.Read(text) == h }
+	case lastDigits.MatchString(of) && len(digitsOf(of)) >= fewestDigits:
+		part = digitsOf(of)
+		is = func(text string) bool { return strings.HasSuffix(digitsOf(text), part) }
+	default:
+		return "", nil
+	}
+	seqs, err := m.store.EventsNaming(ctx, part, manyChats)
+	if err != nil {
+		return "", err
+	}
+	var found []string // chats, with the number
+	for _, seq := range seqs {
+		r, ok, err := m.store.EventBySeq(ctx, seq)
+		if err != nil {
+			return "", err
+		}
+		if number := otherNumber(&r.Event, is); ok && number != "" {
+			if id == "" {
+				id = r.Event.ChatID()
+			}
+			found = append(found, fmt.Sprintf("%s (%s, %s)", r.Event.ChatID(), number, r.Received.UTC().Format("2006-01-02 15:04Z")))
+		}
+	}
+	if len(found) > 1 {
+		return "", &control.UserError{Status: http.StatusConflict, Message: fmt.Sprintf("%d chats have such a number: %s", len(found), strings.Join(found, ", ")),
+			Hint: "chertd explain " + id + " explains the newest one"}
+	}
+	return id, nil
+}
+
+// otherNumber returns the handle of an event's chat, or of its sender, that is meant. The
+// chat's own line is not: all chats of the line have it.
+func otherNumber(ev *event.Event, is func(string) bool) string {
+	if ev.Chat != nil {
+		for _, h := range ev.Chat.Handles {
+			if h.IsMe != event.True && h.Handle != ev.Chat.Line && is(h.Handle) {
+				return h.Handle
+			}
+		}
+	}
+	if ev.From != "" && ev.From != ev.Line() && is(ev.From) {
+		return ev.From
+	}
+	return ""
+}
+
+// digitsOf returns the digits of a text.
+func digitsOf(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, text)
+}
