@@ -87,8 +87,8 @@ type Changes struct {
 	Token string // of control.listen
 	Hosts []string
 
-	// Applied, if set, is called once the settings are in force, or with the error for
-	// which one of them was rejected. Rules may still be loading.
+	// Applied, if set, is called once the settings are in force and the packs were judged
+	// by them, or with the error for which one of the settings was rejected.
 	Applied func(error)
 }
 

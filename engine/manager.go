@@ -184,12 +184,12 @@ func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 	if err != nil {
 		m.log.Error("setting change rejected; the previous value stays", keyError, err)
 	}
-	if c.Applied != nil {
-		c.Applied(err)
-	}
 	c.Rules.Print = m.printed
 	if err := m.gens.Reconfigure(ctx, c.Rules, c.Gate); err != nil && ctx.Err() == nil {
 		m.log.Error("could not finish reading the rules; live versions unchanged", keyError, err)
+	}
+	if c.Applied != nil {
+		c.Applied(err) // not earlier: the caller lists the packs next
 	}
 }
 

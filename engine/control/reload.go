@@ -59,7 +59,7 @@ func (a *api) reloadSettings(r *http.Request) (any, error) {
 }
 
 // ReloadSettings reads the configuration and its secret files again. Once it returns, the
-// changed settings are in force.
+// changed settings are in force, and the packs are judged by them.
 func (c *Client) ReloadSettings(ctx context.Context) (s Settings, err error) {
 	return s, c.ask(ctx, http.MethodPost, "/reload/settings", nil, &s)
 }
