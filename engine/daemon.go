@@ -66,6 +66,9 @@ type Daemon struct {
 	// Settings, if set, reads the settings again and delivers them by Reload. It returns
 	// once they are in force. Several goroutines call it.
 	Settings func(context.Context) (control.Settings, error)
+	// SettingsInUse, if set, compares the settings in use with what Settings would read. It
+	// changes nothing. Several goroutines call it.
+	SettingsInUse func(context.Context) (control.SettingsInUse, error)
 }
 
 // Changes are the settings that can change while a daemon runs.

@@ -238,6 +238,9 @@ func (full) Reload(context.Context) (control.Reload, error) {
 func (full) ReloadSettings(context.Context) (control.Settings, error) {
 	return everything[control.Settings](), nil
 }
+func (full) SettingsInUse(context.Context) (control.SettingsInUse, error) {
+	return everything[control.SettingsInUse](), nil
+}
 func (full) Remove(context.Context, string, bool) (live.Dropped, error) {
 	return everything[live.Dropped](), nil
 }

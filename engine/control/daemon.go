@@ -22,6 +22,8 @@ type Daemon interface {
 	// ReloadSettings reads the configuration and its secret files again, and returns once
 	// the changed settings are in force.
 	ReloadSettings(ctx context.Context) (Settings, error)
+	// SettingsInUse compares the settings in use with the configuration as it is now.
+	SettingsInUse(ctx context.Context) (SettingsInUse, error)
 	// Remove removes a pack whose files are gone.
 	Remove(ctx context.Context, pack string, keepPending bool) (live.Dropped, error)
 	// Rollback makes an earlier version live, or undoes that.
