@@ -18,6 +18,7 @@ const maxLines = maxBatch
 type line struct {
 	number int
 	text   []byte // without surrounding white space; truncated one byte beyond maxDelivery
+	cut    bool   // it was truncated
 }
 
 // Lines takes in JSON lines, each an envelope or a row of the events log, until r or
@@ -48,7 +49,7 @@ func Lines(ctx context.Context, r io.Reader, in Intake) error {
 		n += len(batch)
 		deliveries := make([]Delivery, len(batch))
 		for i, l := range batch {
-			deliveries[i] = Delivery{Body: l.text, Source: event.SourceFile, Received: in.Now(), Place: fmt.Sprintf("line %d", l.number)}
+			deliveries[i] = Delivery{Body: l.text, Truncated: l.cut, Source: event.SourceFile, Received: in.Now(), Place: fmt.Sprintf("line %d", l.number)}
 		}
 		t, err := in.Take(ctx, deliveries)
 		taken.add(t)
@@ -65,9 +66,12 @@ func readLines(ctx context.Context, r io.Reader, lines chan<- line) error {
 		_, _ = b.Discard(len(byteOrderMark)) // it was peeked
 	}
 	var text []byte
+	cut := false
 	for number := 1; ; {
 		piece, err := b.ReadSlice('\n')
-		text = append(text, piece[:min(len(piece), maxDelivery+1-len(text))]...)
+		room := min(len(piece), maxDelivery+1-len(text))
+		cut = cut || len(bytes.TrimSpace(piece[room:])) > 0
+		text = append(text, piece[:room]...)
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
@@ -77,7 +81,7 @@ func readLines(ctx context.Context, r io.Reader, lines chan<- line) error {
 		}
 		if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 {
 			select {
-			case lines <- line{number, bytes.Clone(trimmed)}:
+			case lines <- line{number, bytes.Clone(trimmed), cut}:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -85,7 +89,7 @@ func readLines(ctx context.Context, r io.Reader, lines chan<- line) error {
 		if err != nil {
 			return nil
 		}
-		text = text[:0]
+		text, cut = text[:0], false
 		number++
 	}
 }

@@ -147,6 +147,8 @@ func TestLines(t *testing.T) {
 					}
 					if q := l.quarantined[i]; len(q.Body) == 0 || len(q.Body) > maxDelivery+1 || q.Source != event.SourceFile || !q.Received.Equal(testNow) {
 						t.Errorf("kept %d bytes of %s at %v", len(q.Body), q.Source, q.Received)
+					} else if long := strings.HasPrefix(name, "a long line"); q.Truncated != long || long && q.Event != "" {
+						t.Errorf("truncated: %t, event %q", q.Truncated, q.Event)
 					}
 				}
 				if got := log.String(); !strings.Contains(got, "file of events read") || !strings.Contains(got, fmt.Sprintf("quarantined=%d", len(test.reasons))) {

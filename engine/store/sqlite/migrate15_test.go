@@ -55,8 +55,16 @@ func TestDeadActionsOfSchema13HaveTheirCodes(t *testing.T) {
 	}
 }
 
+// beforeSchema18 undoes what schema 18 and later ones have added.
+const beforeSchema18 = `
+DROP INDEX quarantine_event;
+ALTER TABLE quarantine DROP COLUMN event_id;
+ALTER TABLE quarantine DROP COLUMN truncated;
+DROP TABLE left_quarantine;
+`
+
 // beforeSchema16 undoes what schema 16 and later ones have added.
-const beforeSchema16 = `
+const beforeSchema16 = beforeSchema18 + `
 DROP TABLE learned_rates;
 DROP TABLE scrub;
 DROP TABLE unsupported_lines;
