@@ -39,6 +39,8 @@ type Daemon struct {
 	CatchUp CatchUp
 	Stream  bool      // take events from Chert's stream
 	Lines   io.Reader // JSON lines with further events; nil: none
+	// LinesName is what the status calls Lines.
+	LinesName string
 
 	RulesDir string
 	Rules    rules.Options
@@ -205,6 +207,11 @@ func (d *Daemon) prepare(ctx context.Context, st store.Store) (m *manager, pause
 	if d.Stream {
 		m.stream = d.newStream(m.eng, caller, clock, m.missed)
 	}
+	if d.Lines != nil {
+		in := d.takeIn(m.eng)
+		in.Lags = source.NewLags(clock.Now)
+		m.lines, m.linesName = source.NewLines(d.Lines, in), d.LinesName
+	}
 	paused, err = st.Paused(ctx)
 	if err != nil {
 		return nil, false, err
@@ -267,9 +274,9 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 			})
 		}
 	}
-	if d.Lines != nil {
+	if m.lines != nil {
 		taking.Go(func() {
-			if err := source.Lines(sources, d.Lines, d.takeIn(eng)); err != nil && sources.Err() == nil {
+			if err := m.lines.Run(sources); err != nil && sources.Err() == nil {
 				d.Log.Error("could not read the file of events to its end", keyError, err)
 			}
 		})

@@ -64,7 +64,7 @@ func run(cmd *cobra.Command, file, events string) error {
 			return err
 		}
 		defer lines.Close()
-		d.Lines = lines
+		d.Lines, d.LinesName = lines, events
 	}
 	started := false
 	d.Started = func(a engine.Addresses) {
