@@ -54,7 +54,7 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"mode x off", changed},
 		{"packs remove x", tables{"chertd packs remove PACK": ""}},
 		{"pause", tables{"chertd pause": ""}},
-		{"resume", tables{"chertd pause": ""}},
+		{"resume", tables{"chertd resume": ""}},
 		{"drain --timeout 2s", tables{"chertd drain": ""}},
 		{"retry-errors x", tables{"chertd retry-errors": ""}},
 		{"forget c1", tables{"chertd forget": ""}},
