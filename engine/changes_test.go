@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chertd/engine/chert"
+	"chertd/engine/control"
 	"chertd/rules"
 )
 
@@ -95,6 +96,64 @@ func TestSecretsAreRotated(t *testing.T) {
 	}
 	if code := post("e4", nextHook); code != http.StatusOK {
 		t.Errorf("after a change without secrets the good one is answered %d", code)
+	}
+}
+
+// A command that reloads the settings lists the packs next: they are judged by the changed
+// settings before it is answered.
+func TestSettingsAreAppliedOncePacksAreJudged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pack := filepath.Join(dir, "rules", "vip")
+	if err := os.MkdirAll(pack, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{"pack.yaml": "config: {word: alpha}\n", "vip.lua": readAll} {
+		if err := os.WriteFile(filepath.Join(pack, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	socket := filepath.Join(dir, "sock")
+	ctx, cancel := context.WithCancel(context.Background())
+	started, ended := make(chan Addresses, 1), make(chan error, 1)
+	changes := make(chan Changes)
+	go func() {
+		ended <- Daemon{
+			StorePath: filepath.Join(dir, "chertd.db"), RulesDir: filepath.Join(dir, "rules"),
+			API:     chert.Config{BaseURL: "http://127.0.0.1:1/api/v1", Tenant: benchTenant, SigningSecret: benchSecret},
+			Webhook: Webhook{Listen: "127.0.0.1:0", Path: "/hook", Secrets: []string{benchHook}},
+			Control: Control{Socket: socket},
+			Log:     slog.New(slog.DiscardHandler), Reload: changes,
+			Started: func(a Addresses) { started <- a },
+		}.Run(ctx)
+	}()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	<-started
+	notLive := make(chan string)
+	change := func(setting string) string {
+		changes <- Changes{
+			Rules:          rules.Options{Packs: map[string]rules.PackOptions{"vip": {Config: map[string]any{setting: "beta"}}}},
+			WebhookSecrets: []string{benchHook}, SigningSecret: benchSecret,
+			Applied: func(error) {
+				p, err := control.Dial(socket).Pack(ctx, "vip")
+				if err != nil {
+					t.Error(err)
+				}
+				notLive <- p.NotLive
+			},
+		}
+		return <-notLive
+	}
+	if why := change("wrd"); why == "" {
+		t.Error("settings that do not fit are applied: the pack is listed as if it had been judged by the earlier ones")
+	}
+	if why := change("word"); why != "" {
+		t.Errorf("the settings are corrected and applied: the pack is still listed as not live: %s", why)
 	}
 }
 

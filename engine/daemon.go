@@ -39,6 +39,8 @@ type Daemon struct {
 	CatchUp CatchUp
 	Stream  bool      // take events from Chert's stream
 	Lines   io.Reader // JSON lines with further events; nil: none
+	// LinesName is what the status calls Lines.
+	LinesName string
 
 	RulesDir string
 	Rules    rules.Options
@@ -66,6 +68,9 @@ type Daemon struct {
 	// Settings, if set, reads the settings again and delivers them by Reload. It returns
 	// once they are in force. Several goroutines call it.
 	Settings func(context.Context) (control.Settings, error)
+	// SettingsInUse, if set, compares the settings in use with what Settings would read. It
+	// changes nothing. Several goroutines call it.
+	SettingsInUse func(context.Context) (control.SettingsInUse, error)
 }
 
 // Changes are the settings that can change while a daemon runs.
@@ -87,8 +92,8 @@ type Changes struct {
 	Token string // of control.listen
 	Hosts []string
 
-	// Applied, if set, is called once the settings are in force, or with the error for
-	// which one of them was rejected. Rules may still be loading.
+	// Applied, if set, is called once the settings are in force and the packs were judged
+	// by them, or with the error for which one of the settings was rejected.
 	Applied func(error)
 }
 
@@ -202,6 +207,11 @@ func (d *Daemon) prepare(ctx context.Context, st store.Store) (m *manager, pause
 	if d.Stream {
 		m.stream = d.newStream(m.eng, caller, clock, m.missed)
 	}
+	if d.Lines != nil {
+		in := d.takeIn(m.eng)
+		in.Lags = source.NewLags(clock.Now)
+		m.lines, m.linesName = source.NewLines(d.Lines, in), d.LinesName
+	}
 	paused, err = st.Paused(ctx)
 	if err != nil {
 		return nil, false, err
@@ -264,9 +274,9 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 			})
 		}
 	}
-	if d.Lines != nil {
+	if m.lines != nil {
 		taking.Go(func() {
-			if err := source.Lines(sources, d.Lines, d.takeIn(eng)); err != nil && sources.Err() == nil {
+			if err := m.lines.Run(sources); err != nil && sources.Err() == nil {
 				d.Log.Error("could not read the file of events to its end", keyError, err)
 			}
 		})

@@ -211,7 +211,7 @@ func (e *Engine) journalSomeEarly(ctx context.Context) (int, error) {
 		r := &list[i]
 		ev, err := event.Decode(r.Body, event.Hints{ID: r.ID, Type: r.Type})
 		if err != nil { // an older chertd could decode it
-			q := store.Quarantined{Received: r.Received, Source: r.Source, Reason: err.Error(), Body: r.Body}
+			q := store.Quarantined{Received: r.Received, Source: r.Source, Reason: err.Error(), Body: r.Body, Event: event.IdentityOf(r.Body, event.Hints{ID: r.ID})}
 			if err := e.c.Store.Quarantine(ctx, q); err != nil && !errors.Is(err, store.ErrInQuarantine) {
 				return 0, err
 			}

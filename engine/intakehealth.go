@@ -23,6 +23,9 @@ type intake struct {
 	renewal *renewal
 	catchUp *atomic.Pointer[source.CatchUp] // has nil if the events log is not read
 	stream  *source.Stream                  // nil: events are not taken from the stream
+
+	lines     *source.Lines // nil: events are not read from a file
+	linesName string
 }
 
 // senders is how many connections the webhook has open, and how many deliveries it takes
@@ -173,6 +176,18 @@ func (m *manager) streamStatus() *control.Stream {
 		c.Down, c.Error = s.Down, s.LastError
 	}
 	return c
+}
+
+// file returns how far the file of events is read; nil if there is none.
+func (m *manager) file() *control.File {
+	if m.lines == nil {
+		return nil
+	}
+	s := m.lines.Stats()
+	return &control.File{
+		Name: m.linesName, Line: s.Line, Ended: s.Ended, Error: s.Error, Lag: m.lag(s.Lag),
+		Events: int64(s.Taken.Events), Known: int64(s.Taken.Known), Quarantined: int64(s.Taken.Quarantined),
+	}
 }
 
 // noSource returns, for people, why no events come in though they are accepted; "" if they

@@ -36,6 +36,8 @@ type manager struct {
 	since    time.Time
 	settings func(context.Context) (control.Settings, error) // reads them again; nil: nothing to read
 
+	settingsInUse func(context.Context) (control.SettingsInUse, error) // nil: as of settings
+
 	// demotions are requested by goroutines that handle events and must not wait. run
 	// carries them out.
 	mu        sync.Mutex
@@ -71,7 +73,7 @@ const demotionRetry = 5 * time.Second
 func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock *chertClock) (*manager, error) {
 	m := &manager{
 		client: client, store: st, log: d.Log, tenant: d.API.Tenant,
-		version: d.Version, since: d.Now(), settings: d.Settings,
+		version: d.Version, since: d.Now(), settings: d.Settings, settingsInUse: d.SettingsInUse,
 		demotions: map[string]demotion{}, signal: make(chan struct{}, 1),
 		blocking: blocking{check: make(chan struct{}, 1)},
 		drains:   drains{stop: d.Stop, ended: make(chan struct{})},
@@ -184,12 +186,12 @@ func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 	if err != nil {
 		m.log.Error("setting change rejected; the previous value stays", keyError, err)
 	}
-	if c.Applied != nil {
-		c.Applied(err)
-	}
 	c.Rules.Print = m.printed
 	if err := m.gens.Reconfigure(ctx, c.Rules, c.Gate); err != nil && ctx.Err() == nil {
 		m.log.Error("could not finish reading the rules; live versions unchanged", keyError, err)
+	}
+	if c.Applied != nil {
+		c.Applied(err) // not earlier: the caller lists the packs next
 	}
 }
 

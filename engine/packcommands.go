@@ -29,9 +29,21 @@ func (m *manager) Reload(ctx context.Context) (control.Reload, error) {
 // ReloadSettings implements control.Daemon.
 func (m *manager) ReloadSettings(ctx context.Context) (control.Settings, error) {
 	if m.settings == nil {
-		return control.Settings{}, &control.UserError{Status: http.StatusConflict, Message: "this daemon was not started from a configuration file", Hint: "restart it with other settings"}
+		return control.Settings{}, noFileError()
 	}
 	return m.settings(ctx)
+}
+
+// SettingsInUse implements control.Daemon.
+func (m *manager) SettingsInUse(ctx context.Context) (control.SettingsInUse, error) {
+	if m.settingsInUse == nil {
+		return control.SettingsInUse{}, noFileError()
+	}
+	return m.settingsInUse(ctx)
+}
+
+func noFileError() error {
+	return &control.UserError{Status: http.StatusConflict, Message: "this daemon was not started from a configuration file", Hint: "restart it with other settings"}
 }
 
 // Remove implements control.Daemon.

@@ -32,7 +32,7 @@ func (m *manager) Quarantined(ctx context.Context, limit int, bodies bool) (cont
 	}
 	for i := range list {
 		q := &list[i]
-		d := control.QuarantinedDelivery{ID: q.ID, Received: q.Received, Source: q.Source, Reason: q.Reason, Bytes: len(q.Body), Header: q.Header}
+		d := control.QuarantinedDelivery{ID: q.ID, Received: q.Received, Source: q.Source, Reason: q.Reason, Bytes: len(q.Body), Truncated: q.Truncated, Header: q.Header}
 		switch body := q.Body; {
 		case !bodies:
 		case utf8.Valid(body):
@@ -55,7 +55,7 @@ func (m *manager) RetryQuarantined(ctx context.Context, in control.QuarantineReq
 			q := &list[i]
 			ev, reason := m.decodeQuarantined(q)
 			if reason != "" {
-				if out.Stay++; len(out.Still) < control.QuarantineShown {
+				if out.Stay++; len(out.Still) < control.MaxQuarantineShown {
 					out.Still = append(out.Still, control.StillQuarantined{ID: q.ID, Reason: reason})
 				}
 				continue
@@ -85,6 +85,9 @@ func (m *manager) RetryQuarantined(ctx context.Context, in control.QuarantineReq
 
 // decodeQuarantined decodes a delivery as its source did, or returns why it can't.
 func (m *manager) decodeQuarantined(q *store.Quarantined) (event.Event, string) {
+	if q.Truncated {
+		return event.Event{}, q.Reason + ": only its beginning is stored"
+	}
 	ev, err := event.Decode(q.Body, source.HintsOf(q.Header))
 	if err != nil {
 		return ev, err.Error()

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -105,10 +104,13 @@ func (r *reloader) apply(ctx context.Context, to chan engine.Changes) (control.S
 	return s, nil
 }
 
+// unapplied begins the message of an unappliedError.
+const unapplied = "the settings are not reloaded, the previous ones stay in use: "
+
 // unappliedError returns the answer to a command whose settings are not in force. Of
 // several errors it has the first.
 func unappliedError(file string, err error) error {
-	e := &control.UserError{Status: http.StatusUnprocessableEntity, Message: "the settings are not reloaded, the previous ones stay in use: " + err.Error(), Hint: "run: chertd check -c " + diag.ShellWord(file)}
+	e := &control.UserError{Status: http.StatusUnprocessableEntity, Message: unapplied + err.Error(), Hint: "run: chertd check -c " + diag.ShellWord(file)}
 	var diags diag.List
 	if !errors.As(err, &diags) {
 		return e
@@ -117,7 +119,7 @@ func unappliedError(file string, err error) error {
 		if d.Severity == diag.SeverityError {
 			first := d
 			first.Hint = ""
-			e.Message = "the settings are not reloaded, the previous ones stay in use: " + first.String()
+			e.Message = unapplied + first.String()
 			e.Hint = d.Hint
 			break
 		}
@@ -140,18 +142,11 @@ func (r *reloader) reload(by string) (control.Settings, engine.Changes, error) {
 	if err := c.checkCertificate(); err != nil {
 		r.log.Error(by+": the files of control.tls can't be used; the previous certificate stays in use, but chertd would not start with these files", "err", err)
 	}
-	s := control.Settings{File: r.file}
-	if abs, err := filepath.Abs(r.file); err == nil {
-		s.File = abs
-	}
+	s := control.Settings{File: absolute(r.file)}
+	s.Applied, s.NeedsRestart = r.changed(c)
 	var not []string
-	for _, path := range changedKeys(r.running, c) {
-		if under(reloadable, path) {
-			s.Applied = append(s.Applied, path)
-		} else {
-			s.NeedsRestart = append(s.NeedsRestart, path)
-			not = append(not, fmt.Sprintf("%s (%s)", path, c.where(path)))
-		}
+	for _, path := range s.NeedsRestart {
+		not = append(not, fmt.Sprintf("%s (%s)", path, c.where(path)))
 	}
 	r.running = c.over(r.running)
 	r.levels.set(r.running.Log)
@@ -164,6 +159,36 @@ func (r *reloader) reload(by string) (control.Settings, engine.Changes, error) {
 		r.log.Warn(by+": changed settings not applied; they need a restart", "settings", strings.Join(not, ", "))
 	}
 	return s, r.running.changes(r.log), nil
+}
+
+// compare compares the settings in use with the configuration as it is now. It applies
+// nothing.
+func (r *reloader) compare(context.Context) (control.SettingsInUse, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := control.SettingsInUse{File: absolute(r.file)}
+	c, _, err := loadConfig(r.file, r.use)
+	if err == nil {
+		s.NotReloaded, s.NeedsRestart = r.changed(c)
+		err = r.refuses(c)
+	}
+	if err != nil {
+		s.Error = strings.TrimPrefix(unappliedError(r.file, err).Error(), unapplied)
+	}
+	return s, nil
+}
+
+// changed returns the settings of c that differ from those in use: which a reload applies,
+// and which a restart. r.mu is held.
+func (r *reloader) changed(c *Config) (reload, restart []string) {
+	for _, path := range changedKeys(r.running, c) {
+		if under(reloadable, path) {
+			reload = append(reload, path)
+		} else {
+			restart = append(restart, path)
+		}
+	}
+	return reload, restart
 }
 
 // refuses returns why a valid configuration can't be applied now, because a part of it

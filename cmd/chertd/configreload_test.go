@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"chertd/engine"
+	"chertd/engine/control"
 )
 
 // leaves returns the dotted paths of all settings; a map's entries are one.
@@ -171,5 +173,48 @@ func TestReloadReportsBrokenCertificate(t *testing.T) {
 	write("cert.pem", "garbage")
 	if _, _, err := r.reload(bySIGHUP); err != nil || !strings.Contains(out.String(), tells) || !strings.Contains(out.String(), "[CF014]") {
 		t.Errorf("with a broken one: %v\n%s", err, out.String())
+	}
+}
+
+// The daemon compares its settings with the file before they are reloaded, and names them
+// without their values, which may be secrets.
+func TestSettingsInUseAreComparedWithTheFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const before = `chert: {tenant: acme-7a3f, signing_secret: 0123456789abcdef0123456789abcdef}
+sources: {webhook: {secrets: [whsec_one]}}
+`
+	write(before)
+	running, _, err := loadConfig(file, use{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, levels := newLogger(io.Discard, LogConfig{Format: "text"})
+	r := &reloader{file: file, log: log, levels: levels, running: running}
+	for _, test := range []struct {
+		text string
+		want control.SettingsInUse
+	}{
+		{before, control.SettingsInUse{}},
+		{strings.NewReplacer("0123456789abcdef", "fedcba9876543210", "whsec_one", "hunter2", "acme-7a3f", "acme-9b1c").Replace(before), control.SettingsInUse{
+			NotReloaded: []string{"chert.signing_secret", "sources.webhook.secrets"}, NeedsRestart: []string{"chert.tenant"},
+		}},
+		{strings.Replace(before, "[whsec_one]", "hunter2-hunter2", 1), control.SettingsInUse{Error: "FILE:2:30: error: sources.webhook.secrets: expected a list of secrets [CF005]"}},
+	} {
+		write(test.text)
+		test.want.File = file
+		got, err := r.compare(t.Context())
+		got.Error = strings.ReplaceAll(got.Error, file, "FILE")
+		if err != nil || !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s\n\tis %+v, %v\n\twant %+v", test.text, got, err, test.want)
+		}
+		if r.running != running {
+			t.Fatal("the comparison has applied the settings")
+		}
 	}
 }

@@ -159,11 +159,14 @@ It is safe to repeat the command: what waits already is not changed.`,
 			if err != nil {
 				return 0, err
 			}
-			lines := retriedWords(r)
-			if r.Waiting > 0 && !json {
-				lines = append(lines, callsHeld(ctx, c, "they wait")...)
+			result := struct {
+				control.DeadRetried
+				callsWait
+			}{DeadRetried: r}
+			if r.Waiting > 0 {
+				result.callsWait = callsWaitFor(ctx, c)
 			}
-			return r.Waiting + r.Blocked + sum(r.Dropped) + sum(r.Stay) + r.NotDead, tell(cmd, json, r, lines...)
+			return r.Waiting + r.Blocked + sum(r.Dropped) + sum(r.Stay) + r.NotDead, tell(cmd, json, result, append(retriedWords(r), result.lines("they wait")...)...)
 		})
 	cmd.Flags().BoolVar(&in.RepeatUnknown, "repeat-unknown", false, "also repeat reactions whose answer was lost: they may be made twice")
 	return cmd

@@ -37,7 +37,7 @@ func (k *checkup) absent() bool {
 }
 
 // controlSocket looks at the control socket and the control API over TCP.
-func (k *checkup) controlSocket(context.Context) result {
+func (k *checkup) controlSocket(ctx context.Context) result {
 	if k.faulty("control.") || k.faulty("control:") {
 		return skipped("the settings of control can't be used: see configuration")
 	}
@@ -47,6 +47,7 @@ func (k *checkup) controlSocket(context.Context) result {
 		if k.daemon.Version != version() {
 			r.warn(fmt.Sprintf("the daemon is chertd %s, and this is %s", k.daemon.Version, version()), "restart the daemon, so that it runs what is installed")
 		}
+		k.settingsInUse(ctx, &r)
 	case k.c.Control.Socket == "" && k.socket == "":
 		r.Summary = "control.socket is \"\": commands can't ask a daemon"
 	case k.absent():

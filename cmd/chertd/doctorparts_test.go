@@ -56,9 +56,14 @@ func withDaemon(t *testing.T, s control.Status) *subscriptionRig {
 type statusDaemon struct {
 	control.Daemon
 	status control.Status
+	inUse  control.SettingsInUse
 }
 
 func (d statusDaemon) Status(context.Context) (control.Status, error) { return d.status, nil }
+
+func (d statusDaemon) SettingsInUse(context.Context) (control.SettingsInUse, error) {
+	return d.inUse, nil
+}
 
 func TestDoctorProbesTheWebhook(t *testing.T) {
 	t.Parallel()

@@ -465,6 +465,10 @@ func (d hostileDaemon) ReloadSettings(context.Context) (control.Settings, error)
 	return hostileOf[control.Settings](d.bools), nil
 }
 
+func (d hostileDaemon) SettingsInUse(context.Context) (control.SettingsInUse, error) {
+	return hostileOf[control.SettingsInUse](d.bools), nil
+}
+
 func (d hostileDaemon) Remove(_ context.Context, pack string, _ bool) (live.Dropped, error) {
 	return hostileOf[live.Dropped](d.bools), unwilling(pack)
 }

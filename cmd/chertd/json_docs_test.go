@@ -54,7 +54,7 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"mode x off", changed},
 		{"packs remove x", tables{"chertd packs remove PACK": ""}},
 		{"pause", tables{"chertd pause": ""}},
-		{"resume", tables{"chertd pause": ""}},
+		{"resume", tables{"chertd resume": ""}},
 		{"drain --timeout 2s", tables{"chertd drain": ""}},
 		{"retry-errors x", tables{"chertd retry-errors": ""}},
 		{"explain c1", tables{"chertd explain": "", "chertd explain EVENT": "events[].", "chertd explain ACTION": "events[].actions[]."}},
@@ -238,6 +238,9 @@ func (full) Reload(context.Context) (control.Reload, error) {
 }
 func (full) ReloadSettings(context.Context) (control.Settings, error) {
 	return everything[control.Settings](), nil
+}
+func (full) SettingsInUse(context.Context) (control.SettingsInUse, error) {
+	return everything[control.SettingsInUse](), nil
 }
 func (full) Remove(context.Context, string, bool) (live.Dropped, error) {
 	return everything[live.Dropped](), nil

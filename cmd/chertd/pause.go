@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -32,11 +33,14 @@ func pauseCommand(on bool, name, short, long, done string) *cobra.Command {
 				if err := c.Pause(ctx, on); err != nil {
 					return err
 				}
-				lines := []string{done}
-				if !on && !f.json {
-					lines = append(lines, callsHeld(ctx, c, "they still wait")...)
+				result := struct {
+					Paused bool `json:"paused"`
+					callsWait
+				}{Paused: on}
+				if !on {
+					result.callsWait = callsWaitFor(ctx, c)
 				}
-				return tell(cmd, f.json, map[string]bool{"paused": on}, lines...)
+				return tell(cmd, f.json, result, append([]string{done}, result.lines("they still wait")...)...)
 			})
 		},
 	}
@@ -44,14 +48,30 @@ func pauseCommand(on bool, name, short, long, done string) *cobra.Command {
 	return cmd
 }
 
-// callsHeld returns why calls are not made now, each reason after what; none: they are made, or it
-// is not known.
-func callsHeld(ctx context.Context, c *control.Client, what string) (lines []string) {
+// callsWait is why calls wait, of a command after which they may be made.
+type callsWait struct {
+	State string   `json:"calls_state,omitempty"` // as calls.state of the status; "": the daemon did not answer
+	Waits []string `json:"waits,omitempty"`       // the reasons for people; none: calls are made
+}
+
+// callsWaitFor asks the daemon why calls wait. The command itself was done, so an error
+// counts as no answer.
+func callsWaitFor(ctx context.Context, c *control.Client) callsWait {
 	s, err := c.Status(ctx)
 	if err != nil {
-		return nil // the command itself was done
+		return callsWait{}
 	}
-	for _, why := range s.NoCalls {
+	w := callsWait{State: s.Calls.State, Waits: s.NoCalls}
+	for _, l := range s.Calls.Lines {
+		of := choose(l.Line == "", "chats whose phone line is not known", "line "+l.Line)
+		w.Waits = append(w.Waits, fmt.Sprintf("calls of %s have stopped since %s, because they fail: %s", of, minute(l.Since), l.Error))
+	}
+	return w
+}
+
+// lines returns each reason after what.
+func (w *callsWait) lines(what string) (lines []string) {
+	for _, why := range w.Waits {
 		lines = append(lines, what+": "+why)
 	}
 	return lines

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -58,7 +59,8 @@ func newQuarantineRetryCommand() *cobra.Command {
 	return quarantineCommand("retry", "Take deliveries in again",
 		`Takes deliveries in quarantine in again, oldest first: after an update of chertd, or
 a change of chert.tenant. Those that are understood now are handled as events and
-leave the quarantine. The others stay, and are listed with the reason.`,
+leave the quarantine. The others stay, and are listed with the reason; if none is
+understood, the command exits with 1.`,
 		"  chertd quarantine retry --all\n  chertd quarantine retry 17 18",
 		func(ctx context.Context, cmd *cobra.Command, c *control.Client, json bool, in control.QuarantineRequest) error {
 			r, err := c.RetryQuarantined(ctx, in)
@@ -75,14 +77,22 @@ leave the quarantine. The others stay, and are listed with the reason.`,
 			for _, d := range r.Still {
 				lines = append(lines, fmt.Sprintf("  %d: %s", d.ID, d.Reason))
 			}
-			return tell(cmd, json, r, lines...)
+			if more := r.Stay - len(r.Still); more > 0 {
+				lines = append(lines, "  and "+many(int64(more), "other"))
+			}
+			if err := tell(cmd, json, r, lines...); err != nil || r.Stay == 0 || r.Events+r.Known > 0 {
+				return err
+			}
+			return hinted(errors.New("nothing was taken in: "+deliveries(r.Stay)+choose(r.Stay == 1, " is", " are")+" not understood"),
+				"correct the causes and repeat the command, or remove what nobody needs: chertd quarantine drop")
 		})
 }
 
 func newQuarantineDropCommand() *cobra.Command {
 	return quarantineCommand("drop", "Remove deliveries from the quarantine",
-		`Removes deliveries from the quarantine. They can't be restored from the store. Chert's
-events log may still have them.`,
+		`Removes deliveries from the quarantine. They can't be restored from the store. If
+Chert sends one again, or its events log still has it, chertd ignores it for half a
+year, unless it is understood by then.`,
 		"  chertd quarantine drop 17 18\n  chertd quarantine drop --all",
 		func(ctx context.Context, cmd *cobra.Command, c *control.Client, json bool, in control.QuarantineRequest) error {
 			r, err := c.DropQuarantined(ctx, in)
@@ -130,7 +140,7 @@ func printQuarantine(w io.Writer, q control.Quarantine) error {
 		b.WriteString("nothing is in quarantine\n")
 	}
 	for _, d := range q.Quarantine {
-		fmt.Fprintf(&b, "%d  %s  %s, %s: %s\n", d.ID, minute(d.Received), diag.Visible(d.Source), many(int64(d.Bytes), "byte"), diag.Visible(d.Reason))
+		fmt.Fprintf(&b, "%d  %s  %s, %s: %s\n", d.ID, minute(d.Received), diag.Visible(d.Source), choose(d.Truncated, "truncated to ", "")+many(int64(d.Bytes), "byte"), diag.Visible(d.Reason))
 		switch {
 		case d.Body != "":
 			fmt.Fprintf(&b, "    %s\n", diag.Visible(d.Body))

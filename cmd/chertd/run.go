@@ -64,7 +64,7 @@ func run(cmd *cobra.Command, file, events string) error {
 			return err
 		}
 		defer lines.Close()
-		d.Lines = lines
+		d.Lines, d.LinesName = lines, events
 	}
 	started := false
 	d.Started = func(a engine.Addresses) {
@@ -79,6 +79,7 @@ func run(cmd *cobra.Command, file, events string) error {
 	defer close(ended)
 	again := &reloader{file: c.File, use: use{events: events != ""}, log: log, levels: levels, running: c}
 	d.Settings = func(ctx context.Context) (control.Settings, error) { return again.apply(ctx, reload) }
+	d.SettingsInUse = again.compare
 	d.Stop = sync.OnceFunc(func() {
 		stop()
 		go endOverdue(ended, c.Chert.Timeout+stopSlack, log, os.Exit)

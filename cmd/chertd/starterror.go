@@ -98,7 +98,7 @@ func startDiagnostics(err error) (diags diag.List, code int) {
 // them.
 func isUnusable(err error) bool {
 	return errors.As(err, new(*sqlite.UnusableError)) || errors.As(err, new(*sqlite.MissingError)) ||
-		errors.As(err, new(*sqlite.CorruptError)) || errors.As(err, new(*sqlite.LostError)) || errors.As(err, new(*sqlite.NewerError))
+		errors.As(err, new(*sqlite.CorruptError)) || errors.As(err, new(*sqlite.LostError)) || errors.As(err, new(*sqlite.DamagedRestoreError)) || errors.As(err, new(*sqlite.NewerError))
 }
 
 func settingKey(e *engine.SettingError, otherwise string) string {

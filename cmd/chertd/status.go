@@ -88,6 +88,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	if t := s.Stream; t != nil {
 		line("stream", "%s; %s, %s known already%s", streamState(t, now), many(t.Events, "event"), thousands(t.Known), lagOf(&t.Lag, now))
 	}
+	if f := s.File; f != nil {
+		line("file", "%s; %s, %s known already, %s in quarantine%s", fileState(f, now), many(f.Events, "event"), thousands(f.Known), thousands(f.Quarantined), lagOf(&f.Lag, now))
+	}
 	line("calls", "%s; %s", choose(s.Paused, "PAUSED", choose(len(s.NoCalls) > 0, "NOT MADE", "going out")), lastConfirmed(s.Calls.LastConfirmed, now))
 	if c := s.Calls; c.Learned > 0 {
 		line("", "%s", learnedRate(c))
@@ -180,6 +183,20 @@ func streamState(s *control.Stream, now time.Time) string {
 		return "connected; no event yet"
 	}
 	return "connected"
+}
+
+// fileState returns, in words, how far a file of events is read.
+func fileState(f *control.File, now time.Time) string {
+	name := choose(f.Name == "-", "standard input", f.Name)
+	switch {
+	case f.Error != "":
+		return fmt.Sprintf("%s FAILED %s ago after line %d: %s", name, roughly(now.Sub(f.Ended)), f.Line, f.Error)
+	case !f.Ended.IsZero():
+		return fmt.Sprintf("%s is read to its end, line %d, %s ago", name, f.Line, roughly(now.Sub(f.Ended)))
+	case f.Line == 0:
+		return name + ": no line has come yet"
+	}
+	return fmt.Sprintf("reading %s, at line %d", name, f.Line)
 }
 
 // lastConfirmed returns, in words, when Chert last confirmed a call.

@@ -52,6 +52,7 @@ func (a *api) routes(mux *http.ServeMux) {
 		"GET " + apiPath + "/packs/{pack}/retry-errors":  a.errorsRetried,
 		"POST " + apiPath + "/reload":                    a.reload,
 		"POST " + apiPath + "/reload/settings":           a.reloadSettings,
+		"GET " + apiPath + "/settings":                   a.settingsInUse,
 		"POST /-/reload":                                 a.reloadAll,
 		"POST " + apiPath + "/pause":                     func(r *http.Request) (any, error) { return a.pause(r, true) },
 		"POST " + apiPath + "/resume":                    func(r *http.Request) (any, error) { return a.pause(r, false) },

@@ -69,6 +69,10 @@ func (f *fake) ReloadSettings(context.Context) (Settings, error) {
 	return Settings{File: "/etc/chertd/chertd.yaml", Applied: []string{"log.level"}}, f.tell("reload settings")
 }
 
+func (f *fake) SettingsInUse(context.Context) (SettingsInUse, error) {
+	return SettingsInUse{File: "/etc/chertd/chertd.yaml", NotReloaded: []string{"chert.rate.limit"}}, f.tell("settings in use")
+}
+
 // fakeDropped is what commands of a fake say they dropped.
 var fakeDropped = live.Dropped{Reads: 2, Timers: 1}
 
@@ -218,6 +222,10 @@ func TestClientAsksDaemon(t *testing.T) {
 			s, err := c.ReloadSettings(ctx)
 			return fmt.Sprint(s), err
 		},
+		"settings in use": func() (string, error) {
+			s, err := c.SettingsInUse(ctx)
+			return fmt.Sprint(s), err
+		},
 		`rollback codes "" pin=false undo=false keep=false`: func() (string, error) {
 			p, err := c.Rollback(ctx, "codes", RollbackRequest{})
 			return fmt.Sprint(p.Name, p.Version, p.Pinned, p.Dropped), err
@@ -279,6 +287,7 @@ func TestClientAsksDaemon(t *testing.T) {
 		}
 		wantAnswer := map[string]string{
 			"status": fmt.Sprint("v1", noon, true, 7, 3), "packs": fmt.Sprintf("%v", f.packs), "reload": fmt.Sprintf("%v", f.packs),
+			"settings in use": fmt.Sprint(SettingsInUse{File: "/etc/chertd/chertd.yaml", NotReloaded: []string{"chert.rate.limit"}}),
 			"reload settings": fmt.Sprint(Settings{File: "/etc/chertd/chertd.yaml", Applied: []string{"log.level"}}),
 			`rollback codes "" pin=false undo=false keep=false`:         fmt.Sprint("codes", "", true, fakeDropped),
 			`rollback codes "" pin=false undo=true keep=false`:          fmt.Sprint("codes", "", true, fakeDropped),

@@ -22,6 +22,8 @@ type Daemon interface {
 	// ReloadSettings reads the configuration and its secret files again, and returns once
 	// the changed settings are in force.
 	ReloadSettings(ctx context.Context) (Settings, error)
+	// SettingsInUse compares the settings in use with the configuration as it is now.
+	SettingsInUse(ctx context.Context) (SettingsInUse, error)
 	// Remove removes a pack whose files are gone.
 	Remove(ctx context.Context, pack string, keepPending bool) (live.Dropped, error)
 	// Rollback makes an earlier version live, or undoes that.
@@ -109,6 +111,7 @@ type Status struct {
 	Webhook   *Webhook   `json:"webhook,omitempty"` // nil: there is no webhook
 	Catchup   *Catchup   `json:"catchup,omitempty"` // nil: the events log is not read
 	Stream    *Stream    `json:"stream,omitempty"`  // nil: events are not taken from the stream
+	File      *File      `json:"file,omitempty"`    // nil: events are not read from a file
 	NotLive   int        `json:"not_live"`          // packs with an edit that is not live
 	// Ignored has the files and folders that are not loaded because of their names.
 	Ignored []Ignored `json:"ignored,omitempty"`
@@ -213,6 +216,18 @@ type Stream struct {
 	Reconnects  int64     `json:"reconnects"`
 	Failures    int64     `json:"failures"` // of attempts and connections
 	Error       string    `json:"error,omitempty"`
+}
+
+// File is how far the file of events is read that chertd run --events names.
+type File struct {
+	Name        string    `json:"name"`            // - is standard input
+	Line        int       `json:"line"`            // number of the last line that was taken in
+	Ended       time.Time `json:"ended,omitzero"`  // when its end was reached, or reading failed; zero: not yet
+	Error       string    `json:"error,omitempty"` // why reading failed
+	Events      int64     `json:"events"`          // new ones since the start
+	Known       int64     `json:"known"`           // that were events already
+	Quarantined int64     `json:"quarantined"`
+	Lag                   // of the new events
 }
 
 // Ignored is a file or folder that is not loaded because of its name.

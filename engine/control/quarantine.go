@@ -27,12 +27,14 @@ type Quarantine struct {
 
 // QuarantinedDelivery is a delivery with a valid signature that could not be understood.
 type QuarantinedDelivery struct {
-	ID       int64             `json:"id"`
-	Received time.Time         `json:"received"`
-	Source   string            `json:"source"`
-	Reason   string            `json:"reason"`
-	Bytes    int               `json:"bytes"`
-	Header   map[string]string `json:"header,omitempty"`
+	ID       int64     `json:"id"`
+	Received time.Time `json:"received"`
+	Source   string    `json:"source"`
+	Reason   string    `json:"reason"`
+	Bytes    int       `json:"bytes"`
+	// Truncated reports that the delivery was too long: only its first Bytes are stored.
+	Truncated bool              `json:"truncated,omitempty"`
+	Header    map[string]string `json:"header,omitempty"`
 	// Body has the delivery, if it was requested and is UTF-8. Otherwise BodyBase64 has it.
 	Body       string `json:"body,omitempty"`
 	BodyBase64 []byte `json:"body_base64,omitempty"`
@@ -50,7 +52,7 @@ type QuarantineRetried struct {
 	Events int `json:"events"` // are handled now
 	Known  int `json:"known"`  // were events already
 	// Stay is how many are still not understood, and Still has the first of them, with the
-	// reasons, at most QuarantineShown.
+	// reasons, at most MaxQuarantineShown.
 	Stay  int                `json:"stay"`
 	Still []StillQuarantined `json:"still,omitempty"`
 }

@@ -54,12 +54,33 @@ type Settings struct {
 	NeedsRestart []string `json:"needs_restart,omitempty"`
 }
 
+// SettingsInUse compares the settings that a daemon uses with its configuration and the
+// secret files as they are now. It names settings and has no values.
+type SettingsInUse struct {
+	File string `json:"file"` // the configuration that the daemon uses, an absolute path
+	// NotReloaded has the settings that were changed since and that a reload applies, and
+	// NeedsRestart those that a restart applies, by their keys.
+	NotReloaded  []string `json:"not_reloaded,omitempty"`
+	NeedsRestart []string `json:"needs_restart,omitempty"`
+	// Error is why the daemon could not reload the configuration as it is now.
+	Error string `json:"error,omitempty"`
+}
+
+func (a *api) settingsInUse(r *http.Request) (any, error) {
+	return a.daemon.SettingsInUse(r.Context())
+}
+
+// SettingsInUse compares the settings that the daemon uses with its configuration.
+func (c *Client) SettingsInUse(ctx context.Context) (s SettingsInUse, err error) {
+	return s, c.ask(ctx, http.MethodGet, "/settings", nil, &s)
+}
+
 func (a *api) reloadSettings(r *http.Request) (any, error) {
 	return a.daemon.ReloadSettings(r.Context())
 }
 
 // ReloadSettings reads the configuration and its secret files again. Once it returns, the
-// changed settings are in force.
+// changed settings are in force, and the packs are judged by them.
 func (c *Client) ReloadSettings(ctx context.Context) (s Settings, err error) {
 	return s, c.ask(ctx, http.MethodPost, "/reload/settings", nil, &s)
 }

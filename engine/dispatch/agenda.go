@@ -181,14 +181,17 @@ func (a *Agenda) Take(chat string) bool {
 	return true
 }
 
-// skip drops the entries before a time, in memory and in the store.
-func (a *Agenda) skip(before time.Time) {
+// skip drops the entries before a time, in memory and in the store. It calls dropped with
+// those that were in memory.
+func (a *Agenda) skip(before time.Time, dropped func(store.Due)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, g := range a.groups {
 		for s := g.first(); s != nil && s.e.due.At.Before(before); s = g.first() {
-			delete(a.at, s.e.due.Chat)
+			due := s.e.due
+			delete(a.at, due.Chat)
 			g.pop()
+			dropped(due)
 		}
 	}
 	if a.horizon != nil && a.horizon.At.Before(before) {

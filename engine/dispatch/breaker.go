@@ -23,6 +23,15 @@ type breaker struct {
 	failing []string   // chats whose calls failed since one succeeded, at most lineChats
 	stop    *LineStop  // nil: it is closed
 	probe   probeTimes // of stop
+	lull    lull       // of the last stop that has ended
+}
+
+// lastLull returns the lull of the stop, or of the last one.
+func (b *breaker) lastLull() lull {
+	if b.stop != nil {
+		return lull{from: b.probe.failed}
+	}
+	return b.lull
 }
 
 // mayProbe returns how long it is until a probe may go out; 0: now, or the breaker is closed.
@@ -68,7 +77,10 @@ func (p *places) answered(now time.Time, line, chat string, err *chert.Error, li
 	switch {
 	case err == nil:
 		closed := l.breaker.stop != nil
-		l.breaker = breaker{}
+		if closed {
+			l.breaker.lull = lull{l.breaker.probe.failed, now}
+		}
+		l.breaker = breaker{lull: l.breaker.lull}
 		if closed {
 			p.probeAll()
 		}
@@ -84,7 +96,7 @@ func (p *places) answered(now time.Time, line, chat string, err *chert.Error, li
 func (p *places) probeAll() {
 	for _, l := range p.lines {
 		if l.breaker.stop != nil {
-			l.breaker.probe = probeTimes{}
+			l.breaker.probe = probeTimes{failed: l.breaker.probe.failed}
 		}
 	}
 }
@@ -98,6 +110,16 @@ func (p *places) mayProbe(line string, now time.Time) time.Duration {
 		return l.breaker.mayProbe(now)
 	}
 	return 0
+}
+
+// lull returns the last lull of the calls of a line.
+func (p *places) lull(line string) lull {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l := p.lines[line]; l != nil {
+		return l.breaker.lastLull()
+	}
+	return lull{}
 }
 
 // stops returns the lines whose breakers are open, in order of their names.

@@ -183,6 +183,98 @@ func TestHourOfOneLineIsOverSoon(t *testing.T) {
 	}
 }
 
+// TestNewChatsOfTheReturnPassTheBacklog: when Chert returns after an hour, a probe notices it
+// up to half a minute later. Chats that come in between do not wait behind the backlog of the
+// hour, and neither do those that come after the probe.
+func TestNewChatsOfTheReturnPassTheBacklog(t *testing.T) {
+	t.Parallel()
+	for name, failure := range map[string]*chert.Error{
+		"no answer":         {Message: "no answer", Retryable: true},
+		"a gateway answers": {Status: 502, Foreign: true, Retryable: true, Message: "bad gateway"},
+		"the account":       {Status: 403, Code: 2012, Message: "suspended"},
+	} {
+		for _, capacity := range []int{0, 64} { // all in memory, and most in the store
+			t.Run(fmt.Sprint(name, ", capacity ", capacity), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { returnAfterAnHour(t, failure, capacity) })
+			})
+		}
+	}
+}
+
+func returnAfterAnHour(t *testing.T, failure *chert.Error, capacity int) {
+	d := newDesk(t)
+	d.queue = NewQueue(d, nil, capacity)
+	var mu sync.Mutex
+	failing, noticed := true, time.Time{}
+	d.lines = func(string) (time.Duration, *chert.Error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if failing {
+			return healthy, failure
+		}
+		if noticed.IsZero() {
+			noticed = time.Now().Add(healthy) // when this call is answered
+		}
+		return healthy, nil
+	}
+	_, stop := d.run(Config{Concurrency: 8, Timeout: 10 * time.Second, Governor: NewGovernor(10, 1)})
+	defer stop()
+	n := int64(0)
+	came := map[string]time.Time{}
+	ask := func(kind string) {
+		n++
+		id := fmt.Sprintf("A/%s%d", kind, n)
+		came[id] = time.Now()
+		d.ask(id, n, 0)
+	}
+	for range 1800 {
+		time.Sleep(2 * time.Second)
+		ask("old")
+	}
+	mu.Lock()
+	failing = false
+	mu.Unlock()
+	for range 60 {
+		ask("new")
+		time.Sleep(2 * time.Second)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	mu.Lock()
+	defer mu.Unlock()
+	old, waited := 0, map[string]time.Duration{}
+	for _, c := range d.calls {
+		id, at, _ := strings.Cut(c, "@")
+		after, err := time.ParseDuration(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		called := d.began.Add(after)
+		switch {
+		case strings.HasPrefix(id, "A/new"):
+			since := came[id]
+			if since.Before(noticed) {
+				since = noticed
+			}
+			waited[id] = max(called.Sub(since), 0)
+		case called.After(noticed):
+			old++
+		}
+	}
+	if noticed.IsZero() || len(waited) != 60 {
+		t.Fatalf("%d of 60 new chats were called; Chert's return was noticed at %v", len(waited), noticed)
+	}
+	for id, wait := range waited {
+		if wait > 2*time.Second {
+			t.Errorf("%s waited for %v although calls were made again", id, wait)
+		}
+	}
+	if old < 100 {
+		t.Errorf("%d calls of the backlog went out meanwhile", old)
+	}
+}
+
 // TestOneLineThatWorksProbesTheOthers: an outage of all lines ends for all with the first
 // probe that succeeds.
 func TestOneLineThatWorksProbesTheOthers(t *testing.T) {

@@ -98,6 +98,9 @@ func New(c Config) *Dispatcher {
 	c.Concurrency = max(c.Concurrency, 1)
 	d := &Dispatcher{c: c, nudge: make(chan struct{}, 1), work: make(chan *flight), wire: newPlaces(c.Concurrency)}
 	d.inFlight = newInFlight(c.Concurrency+MaxUndurable, c.Concurrency*asksPerPlace, d.wakeUp)
+	if c.Queue != nil {
+		c.Queue.lull = func(line string) lull { return later(c.Governor.lastLull(), d.wire.lull(line)) }
+	}
 	return d
 }
 

@@ -20,6 +20,7 @@ type Governor struct {
 	pause    Pause     // the last one
 	moments  int       // 429s since the last success; those of one moment count once
 	stop     *Stop     // nil: calls go out
+	lull     lull      // of the last stop that has ended
 	strays   Culprits  // chats that received a foreign answer
 	answered time.Time // when Chert last answered, with success or an error
 	spent    time.Time // when Spend last took a place
@@ -53,6 +54,16 @@ func (g *Governor) Ceiling() float64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.bucket.rate
+}
+
+// lastLull returns the lull of the stop, or of the last one.
+func (g *Governor) lastLull() lull {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stop != nil {
+		return lull{from: g.stop.next.failed}
+	}
+	return g.lull
 }
 
 // Admit returns a permit for one call, or how long to wait before the next try.
@@ -167,7 +178,7 @@ func (g *Governor) Answered(now time.Time, permit Permit, chat string, err *cher
 		g.halt(now, probe, err)
 	case answered && g.stop != nil && (probe || g.stop.Foreign):
 		// Chert's own answer disproves a foreign stop, whenever the call went out.
-		g.stop = nil
+		g.lull, g.stop = lull{g.stop.next.failed, now}, nil
 	case probe:
 		g.stop.next.after(now, 0) // no answer: nothing is known
 	}

@@ -169,7 +169,7 @@ func (p *places) leave(line string, began time.Time, made, failed bool) {
 // forget removes what is known of a line if it is nothing. It is called with mu held.
 func (p *places) forget(line string) {
 	l := p.lines[line]
-	known := l.failed || len(l.breaker.failing) > 0 || l.breaker.stop != nil
+	known := l.failed || len(l.breaker.failing) > 0 || l.breaker.stop != nil || !l.breaker.lull.from.IsZero()
 	if len(l.began)+l.claims == 0 && (!known || len(p.lines) > maxLines) {
 		delete(p.lines, line)
 	}

@@ -17,6 +17,9 @@ import (
 //     failed. All others are old. Each kind goes in the order in which it is due.
 //   - Fresh calls of any line go before old calls of any line, but every eighth call
 //     is an old one if there is one.
+//   - While calls have stopped, new ones wait for the next probe, though Chert may have
+//     returned before. Those that came due since the last probe that failed go next after
+//     the fresh ones, the newest first.
 //   - Among the lines that have such a call, the one with the fewest calls in flight
 //     is served; among equals, the one that was served longest ago.
 //
@@ -43,7 +46,8 @@ type Queue struct {
 	reading bool    // Next reads missing lines from the store
 	stale   bool    // order does not list all lines
 	changed chan struct{}
-	known   atomic.Int64 // len(lines)
+	lull    func(line string) lull // the last one of a line; nil: there are none
+	known   atomic.Int64           // len(lines)
 
 	// Only for the goroutine that calls Next.
 	order []*line // lines, by name
@@ -72,6 +76,7 @@ type line struct {
 	name   string
 	all    *Agenda
 	fresh  *Agenda
+	recent recents
 	served int64 // count when its last call was taken
 }
 
@@ -103,6 +108,7 @@ func (q *Queue) Set(p Pick) {
 		}
 	}
 	l.all.Set(p.Chat, p.Due)
+	l.recent.remove(p.Chat)
 	if p.Retry {
 		l.fresh.Set(p.Chat, time.Time{})
 	} else {
@@ -130,7 +136,7 @@ func (q *Queue) Next(ctx context.Context, now time.Time, may func(line string) b
 		return Pick{}, 0, false, err
 	}
 	wait = -1
-	var fresh, old choice
+	var fresh, recent, old choice
 	for _, l := range q.order {
 		first, some, err := l.all.next(ctx, room)
 		if err != nil {
@@ -151,7 +157,19 @@ func (q *Queue) Next(ctx context.Context, now time.Time, may func(line string) b
 		if due {
 			old.offer(l, n, first)
 		}
-		l.fresh.skip(now.Add(-freshFor))
+		var pause lull
+		if q.lull != nil {
+			pause = q.lull(l.name)
+		}
+		l.fresh.skip(now.Add(-freshFor), func(due store.Due) {
+			if pause.has(due.At) {
+				l.recent.add(due, q.share())
+			}
+		})
+		l.recent.prune(pause.from)
+		if last, some := l.recent.newest(room, q.group); some {
+			recent.offer(l, n, last)
+		}
 		newest, some, err := l.fresh.next(ctx, room)
 		switch {
 		case err != nil:
@@ -163,14 +181,17 @@ func (q *Queue) Next(ctx context.Context, now time.Time, may func(line string) b
 		}
 	}
 	chosen := &fresh
-	if fresh.line == nil || old.line != nil && q.count%oldShare == oldShare-1 {
+	if fresh.line == nil {
+		chosen = &recent
+	}
+	if chosen.line == nil || old.line != nil && q.count%oldShare == oldShare-1 {
 		chosen = &old
 	}
 	if chosen.line == nil {
 		return Pick{}, wait, false, nil
 	}
 	l := chosen.line
-	return Pick{Chat: chosen.due.Chat, Line: l.name, Due: chosen.due.At, Retry: !l.fresh.has(chosen.due.Chat)}, 0, true, nil
+	return Pick{Chat: chosen.due.Chat, Line: l.name, Due: chosen.due.At, Retry: l.old(chosen.due.Chat)}, 0, true, nil
 }
 
 // sooner returns the shorter of two waits; a negative one is without end.
@@ -194,12 +215,15 @@ func (q *Queue) find(now time.Time, may func(line string) bool, room func(group 
 			due, some := a.find(now, room, want, last)
 			if some && (!ok || (compare(due, best) > 0) == last) {
 				best, ok = due, true
-				found = Pick{Chat: due.Chat, Line: l.name, Due: due.At, Retry: !l.fresh.has(due.Chat)}
+				found = Pick{Chat: due.Chat, Line: l.name, Due: due.At, Retry: l.old(due.Chat)}
 			}
 		}
 	}
 	return found, ok
 }
+
+// old reports whether the call of a chat yields to new ones.
+func (l *line) old(chat string) bool { return !l.fresh.has(chat) && !l.recent.has(chat) }
 
 // choice is the best call that was offered.
 type choice struct {
@@ -223,8 +247,8 @@ func (q *Queue) Take(p Pick) bool {
 		return false
 	}
 	// With a long backlog, a fresh call may be in memory in fresh only.
-	inAll, inFresh := l.all.Take(p.Chat), l.fresh.Take(p.Chat)
-	if !inAll && !inFresh {
+	inAll, inFresh, inRecent := l.all.Take(p.Chat), l.fresh.Take(p.Chat), l.recent.remove(p.Chat)
+	if !inAll && !inFresh && !inRecent {
 		return false
 	}
 	q.count++

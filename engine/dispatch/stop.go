@@ -29,9 +29,11 @@ type Stop struct {
 // probeTimes is when the next probe of a stop may go out: after probeFirst, and then after
 // intervals that double up to probeMax.
 type probeTimes struct {
-	at    time.Time
-	wait  time.Duration // between that probe and the one after it; 0: probeFirst
-	pause time.Duration // how far off at was when it was set
+	at   time.Time
+	wait time.Duration // between that probe and the one after it; 0: probeFirst
+
+	failed time.Time     // when the last one failed, or the stop began; zero: neither in this process
+	pause  time.Duration // how far off at was when it was set
 }
 
 // stopsAll reports whether every other call would fail as well after an error: it
@@ -48,6 +50,7 @@ func (p *probeTimes) after(now time.Time, retryAfter time.Duration) {
 	wait := cmp.Or(p.wait, probeFirst)
 	p.pause = max(wait, retryAfter)
 	p.at = now.Add(p.pause)
+	p.failed = now
 	p.wait = min(wait*2, probeMax)
 }
 
@@ -95,7 +98,7 @@ func (g *Governor) ProbeNow() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if s := g.stop; s != nil {
-		s.next = probeTimes{}
+		s.next = probeTimes{failed: s.next.failed}
 	}
 }
 

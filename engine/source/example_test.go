@@ -55,7 +55,7 @@ func ExampleLines() {
 	file := strings.NewReader(`{"event_type": "message.received", "event_id": "1", "data": {"chat": {"id": "c1"}}}
 not JSON
 `)
-	err := source.Lines(context.Background(), file, source.Intake{
+	err := source.NewLines(file, source.Intake{
 		Now: time.Now,
 		Ingest: func(_ context.Context, arrivals []turn.Arrival) ([]store.Receipt, error) {
 			fmt.Println("stored", len(arrivals))
@@ -66,7 +66,7 @@ not JSON
 			return nil
 		},
 		Log: slog.New(slog.DiscardHandler),
-	})
+	}).Run(context.Background())
 	fmt.Println(err)
 
 	// Unordered output:

@@ -22,8 +22,9 @@ type Delivery struct {
 	Received time.Time
 
 	// For the quarantine, if it can't be understood.
-	Place  string            // for people, such as "line 12"; may be empty
-	Header map[string]string // without signatures, cookies and tokens
+	Truncated bool              // Body is only the beginning of what came
+	Place     string            // for people, such as "line 12"; may be empty
+	Header    map[string]string // without signatures, cookies and tokens
 }
 
 // Intake takes in the deliveries of all sources: it decodes them, and stores each as an
@@ -86,7 +87,11 @@ func (in *Intake) quarantine(ctx context.Context, d *Delivery, reason string) (k
 	if d.Place != "" {
 		reason = d.Place + ": " + reason
 	}
-	err = in.Quarantine(ctx, store.Quarantined{Received: d.Received, Source: d.Source, Reason: reason, Header: d.Header, Body: d.Body})
+	q := store.Quarantined{Received: d.Received, Source: d.Source, Reason: reason, Header: d.Header, Body: d.Body, Truncated: d.Truncated}
+	if !d.Truncated { // another source may bring all of it
+		q.Event = event.IdentityOf(d.Body, d.Hints)
+	}
+	err = in.Quarantine(ctx, q)
 	switch {
 	case errors.Is(err, store.ErrInQuarantine):
 		return true, nil

@@ -62,6 +62,9 @@ func (l *Lags) note(created time.Time) {
 
 // Stats returns the lag of the last events.
 func (l *Lags) Stats() Lag {
+	if l == nil {
+		return Lag{}
+	}
 	now := l.chertNow()
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -131,7 +131,7 @@ func TestLines(t *testing.T) {
 				t.Parallel()
 				var log bytes.Buffer
 				l := &ledger{}
-				if err := Lines(t.Context(), reader(strings.NewReader(test.text)), l.intake(&log)); err != nil {
+				if err := NewLines(reader(strings.NewReader(test.text)), l.intake(&log)).Run(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				if got := strings.Join(l.ids, " "); got != test.ids {
@@ -147,6 +147,8 @@ func TestLines(t *testing.T) {
 					}
 					if q := l.quarantined[i]; len(q.Body) == 0 || len(q.Body) > maxDelivery+1 || q.Source != event.SourceFile || !q.Received.Equal(testNow) {
 						t.Errorf("kept %d bytes of %s at %v", len(q.Body), q.Source, q.Received)
+					} else if long := strings.HasPrefix(name, "a long line"); q.Truncated != long || long && q.Event != "" {
+						t.Errorf("truncated: %t, event %q", q.Truncated, q.Event)
 					}
 				}
 				if got := log.String(); !strings.Contains(got, "file of events read") || !strings.Contains(got, fmt.Sprintf("quarantined=%d", len(test.reasons))) {
@@ -163,8 +165,12 @@ func TestLinesCounts(t *testing.T) {
 	var log bytes.Buffer
 	l := &ledger{}
 	text := ping(1) + "\n\n" + ping(1) + "\nx\n" + ping(2)
-	if err := Lines(t.Context(), strings.NewReader(text), l.intake(&log)); err != nil {
+	lines := NewLines(strings.NewReader(text), l.intake(&log))
+	if err := lines.Run(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if s, want := lines.Stats(), (LinesStats{Line: 5, Ended: testNow, Taken: Taken{Events: 2, Known: 1, Quarantined: 1}}); s != want {
+		t.Errorf("stats %+v, want %+v", s, want)
 	}
 	if want := "lines=4 events=2 known=1 quarantined=1"; !strings.Contains(log.String(), want) {
 		t.Errorf("logged %s, want %s", log.String(), want)
@@ -201,7 +207,7 @@ func TestNoLineIsLost(t *testing.T) {
 		}}
 		for range 2 {
 			synctest.Test(t, func(t *testing.T) { // the waits between tries take no time
-				if err := Lines(t.Context(), strings.NewReader(text.String()), l.intake(io.Discard)); err != nil {
+				if err := NewLines(strings.NewReader(text.String()), l.intake(io.Discard)).Run(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			})
@@ -243,7 +249,7 @@ func TestLinesWaitForTheStore(t *testing.T) {
 					}
 					return nil
 				}}
-				if err := Lines(t.Context(), strings.NewReader(text), l.intake(&log)); err != nil {
+				if err := NewLines(strings.NewReader(text), l.intake(&log)).Run(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				if len(l.ids)+len(l.quarantined) != 1 || time.Since(began) != 30*intakeRetry {
@@ -258,7 +264,7 @@ func TestLinesWaitForTheStore(t *testing.T) {
 				defer cancel()
 				var log bytes.Buffer
 				l := &ledger{fail: func(int) error { return errors.New("draining") }}
-				if err := Lines(ctx, strings.NewReader(text), l.intake(&log)); !errors.Is(err, context.DeadlineExceeded) {
+				if err := NewLines(strings.NewReader(text), l.intake(&log)).Run(ctx); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("ended with %v", err)
 				}
 				if strings.Contains(log.String(), "delivery quarantined") || strings.Contains(log.String(), "taken in") {
@@ -280,7 +286,8 @@ func TestLinesOfAPipe(t *testing.T) {
 		r, w := io.Pipe()
 		ctx, cancel := context.WithCancel(t.Context())
 		l, ended := &ledger{}, make(chan error, 1)
-		go func() { ended <- Lines(ctx, r, l.intake(io.Discard)) }()
+		lines := NewLines(r, l.intake(io.Discard))
+		go func() { ended <- lines.Run(ctx) }()
 		for i := range 3 {
 			io.WriteString(w, ping(i)+"\n")
 			synctest.Wait()
@@ -303,7 +310,11 @@ func TestLinesReadError(t *testing.T) {
 	l := &ledger{}
 	broken := errors.New("stale file handle")
 	r := io.MultiReader(strings.NewReader(ping(1)+"\n\n"+ping(2)), iotest.ErrReader(broken))
-	err := Lines(t.Context(), r, l.intake(io.Discard))
+	lines := NewLines(r, l.intake(io.Discard))
+	err := lines.Run(t.Context())
+	if s := lines.Stats(); s.Line != 1 || s.Ended.IsZero() || s.Error != err.Error() {
+		t.Errorf("stats %+v after %v", s, err)
+	}
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "line 3") {
 		t.Errorf("error %v", err)
 	}

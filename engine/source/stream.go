@@ -370,7 +370,7 @@ func (c *connection) take(ctx context.Context, data string) bool {
 	if !known || created.After(chertNow) {
 		created = chertNow
 	}
-	d := Delivery{Body: []byte(data[:min(len(data), maxDelivery+1)]), Source: event.SourceStream, Received: now}
+	d := Delivery{Body: []byte(data[:min(len(data), maxDelivery+1)]), Truncated: len(data) > maxDelivery+1, Source: event.SourceStream, Received: now}
 	if !s.unstored.add(ctx, d) {
 		return false
 	}

@@ -90,6 +90,9 @@ func (b *streamBench) start(t *testing.T, handler http.Handler) {
 			return receipts, nil
 		},
 		Quarantine: func(_ context.Context, q store.Quarantined) error {
+			if q.Truncated {
+				q.Reason = "truncated, " + q.Reason
+			}
 			b.quarantined = append(b.quarantined, q.Reason)
 			return nil
 		},
@@ -206,7 +209,7 @@ func TestStreamTakesLargeEvents(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if fmt.Sprint(b.got) != "[e0 e2]" || len(b.quarantined) != 1 || !strings.Contains(b.quarantined[0], "longer than") {
+		if fmt.Sprint(b.got) != "[e0 e2]" || len(b.quarantined) != 1 || !strings.HasPrefix(b.quarantined[0], "truncated, longer than") {
 			t.Errorf("got %v, quarantined %q", b.got, b.quarantined)
 		}
 	})

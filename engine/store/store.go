@@ -24,8 +24,9 @@ var ErrClosed = errors.New("store is closed")
 // Nothing of the batch is kept; the caller runs its handlers again.
 var ErrConflict = errors.New("kv changed since it was read")
 
-// ErrInQuarantine is returned by Quarantine for a delivery that is in quarantine already.
-var ErrInQuarantine = errors.New("the delivery is in quarantine already")
+// ErrInQuarantine is returned by Quarantine for a delivery that is in quarantine already, or
+// has left it.
+var ErrInQuarantine = errors.New("the delivery is, or was, in quarantine already")
 
 // Store makes events and what becomes of them durable. Its methods may be called
 // from several goroutines. An error other than ErrClosed, ErrConflict and ErrInQuarantine means that
@@ -48,10 +49,12 @@ type Store interface {
 	Append(ctx context.Context, arrivals []turn.Arrival) ([]Receipt, error)
 
 	// Quarantine keeps a delivery that has a valid signature and could not be
-	// understood. A body that is quarantined already is not kept twice: the error is
-	// ErrInQuarantine then. An end of ctx has the same effect as with Append.
+	// understood. A body or an event that is quarantined already is not kept twice, nor one
+	// that was dropped: the error is ErrInQuarantine then. An end of ctx has the same effect
+	// as with Append.
 	Quarantine(ctx context.Context, q Quarantined) error
-	// DropQuarantined removes deliveries from the quarantine. It ignores unknown IDs.
+	// DropQuarantined removes deliveries from the quarantine. It ignores unknown IDs. What
+	// was removed stays known until PruneSeen removes what identifies it.
 	DropQuarantined(ctx context.Context, ids []int64) error
 
 	// Pending returns the entries of a shard that are not handled and have a
@@ -214,6 +217,11 @@ type Quarantined struct {
 	Reason   string
 	Header   map[string]string // of the delivery, signatures left out
 	Body     []byte
+	// Truncated reports that Body is only the beginning of the delivery.
+	Truncated bool
+	// Event is the identity of the event, the same in all forms in which sources bring it;
+	// "": only the body identifies the delivery. Quarantined and QuarantinedAfter leave it out.
+	Event string
 }
 
 // Record is a journal entry and what became of it so far.

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"context"
+	"database/sql/driver"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -66,6 +68,9 @@ func Backup(ctx context.Context, path, to string, o BackupOptions) (_ BackedUp, 
 		o.Now = time.Now
 	}
 	s, err := openOutside(ctx, path)
+	if sqliteCode(err) == sqlite3.SQLITE_CORRUPT {
+		return BackedUp{}, &damagedStoreError{CorruptError{path, err}}
+	}
 	if err != nil {
 		return BackedUp{}, err
 	}
@@ -85,7 +90,7 @@ func Backup(ctx context.Context, path, to string, o BackupOptions) (_ BackedUp, 
 	}
 	sum, err := s.summary(ctx)
 	if err != nil {
-		return failed(err)
+		return failed(s.blame(ctx, err))
 	}
 	partial := to + ".partial"
 	f, err := createPartial(partial)
@@ -98,11 +103,12 @@ func Backup(ctx context.Context, path, to string, o BackupOptions) (_ BackedUp, 
 			os.Remove(partial)
 		}
 	}()
-	if err := s.copyTo(ctx, f, share, o.Now); err != nil {
-		return failed(err)
+	err = s.copyTo(ctx, f, share, o.Now)
+	if err == nil {
+		err = verifyCopy(ctx, partial)
 	}
-	if err := verifyCopy(ctx, partial); err != nil {
-		return failed(err)
+	if err != nil {
+		return failed(s.blame(ctx, err))
 	}
 	info, err := f.Stat()
 	if err != nil {
@@ -235,6 +241,54 @@ func (s *outside) copyTo(ctx context.Context, to *os.File, share float64, now fu
 	return to.Sync()
 }
 
+// blame returns the error of a copy that failed, or that is damaged. If the store itself is
+// damaged, the error names its damage.
+func (s *outside) blame(ctx context.Context, err error) error {
+	if !damaged(err) && !errors.As(err, new(*copyDamagedError)) {
+		return err
+	}
+	found, checkErr := s.one(ctx, quickCheck)
+	switch {
+	case damaged(checkErr):
+		return &damagedStoreError{CorruptError{s.path, checkErr}}
+	case checkErr != nil || found == "ok":
+		return err
+	case damaged(err): // has a code by which it is known
+		return &damagedStoreError{CorruptError{s.path, fmt.Errorf("%s (%w)", firstDamage(found), err)}}
+	}
+	return &damagedStoreError{CorruptError{s.path, errors.New(firstDamage(found))}}
+}
+
+// damagedStoreError reports that a store can't be backed up, because it is damaged.
+type damagedStoreError struct{ CorruptError }
+
+func (e *damagedStoreError) Error() string {
+	return fmt.Sprintf("the store itself is damaged: %v; no backup was made", e.Err)
+}
+
+// copyDamagedError reports that a copy is damaged.
+type copyDamagedError struct {
+	path string // of the copy
+	err  error
+}
+
+func (e *copyDamagedError) Error() string { return fmt.Sprintf("the copy is damaged: %v", e.err) }
+
+// Hint returns what an operator can do about it.
+func (e *copyDamagedError) Hint() string {
+	return "what was copied is not damaged: check the disk of " + filepath.Dir(e.path) + " (dmesg), or name a file on another"
+}
+
+// firstDamage returns the first line that is about damage of what a check has found.
+func firstDamage(found driver.Value) string {
+	for line := range strings.SplitSeq(stringOf(found), "\n") {
+		if line != "*** in database main ***" {
+			return line
+		}
+	}
+	return "unknown damage"
+}
+
 // verifyCopy reads all of a copy, from the file and not from the memory of who wrote it.
 func verifyCopy(ctx context.Context, path string) error {
 	c, err := connectURI(ctx, uri(path, url.Values{"mode": {"ro"}, "immutable": {"1"}}, "query_only(1)", readerCache))
@@ -243,8 +297,11 @@ func verifyCopy(ctx context.Context, path string) error {
 	}
 	defer c.close()
 	v, err := c.one(ctx, quickCheck)
-	if err == nil && v != "ok" {
-		err = fmt.Errorf("the copy is damaged: %v", v)
+	switch {
+	case damaged(err):
+		return &copyDamagedError{path, errors.New(err.Error())} // its code would blame the store
+	case err == nil && v != "ok":
+		return &copyDamagedError{path, errors.New(firstDamage(v))}
 	}
 	return err
 }
@@ -273,9 +330,15 @@ func publish(partial, to string, force bool) error {
 	return syncFolder(filepath.Dir(to))
 }
 
+// full reports whether an error is because there is no room on the disk of a folder.
+func full(err error, dir string) bool {
+	code := sqliteCode(err)
+	return code == sqlite3.SQLITE_FULL || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) ||
+		code == sqlite3.SQLITE_IOERR && room(dir) < roomToOpen
+}
+
 // backupError adds to an error of a backup what to do about it.
 func backupError(path, to string, err error) error {
-	code := sqliteCode(err)
 	switch {
 	case errors.As(err, new(interface{ Hint() string })):
 		return err
@@ -283,7 +346,7 @@ func backupError(path, to string, err error) error {
 		return &CorruptError{path, err}
 	case errors.As(err, new(*tablesError)):
 		return &UnusableError{path, err, "restore another backup; nothing was changed"}
-	case code == sqlite3.SQLITE_FULL, errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), code == sqlite3.SQLITE_IOERR && room(filepath.Dir(to)) < roomToOpen:
+	case full(err, filepath.Dir(to)):
 		return &UnusableError{path, err, "make room on the disk of " + filepath.Dir(to) + ", or name a file on another; nothing was changed"}
 	case errors.Is(err, fs.ErrNotExist):
 		return &UnusableError{path, err, "create the folder: mkdir -p " + filepath.Dir(to)}

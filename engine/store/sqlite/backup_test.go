@@ -177,9 +177,11 @@ func TestBackupOfADamagedStoreFails(t *testing.T) {
 	t.Parallel()
 	path := damagedStore(t)
 	to := filepath.Join(t.TempDir(), "b.db")
-	if _, err := Backup(t.Context(), path, to, BackupOptions{}); !damaged(err) {
+	_, err := Backup(t.Context(), path, to, BackupOptions{})
+	if !damaged(err) {
 		t.Errorf("backed up: %v", err)
 	}
+	blamesTheStore(t, path, err)
 	if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("there is a backup: %v", err)
 	}
@@ -194,6 +196,37 @@ func TestBackupOfADamagedStoreFails(t *testing.T) {
 	}
 	if r.Partly == "" {
 		t.Error("it does not say that the content was not checked")
+	}
+}
+
+// blamesTheStore reports an error of a backup that does not say that the store is damaged.
+func blamesTheStore(t *testing.T, path string, err error) {
+	t.Helper()
+	hint, _ := errors.AsType[interface {
+		error
+		Hint() string
+	}](err)
+	if hint == nil || !strings.Contains(err.Error(), "the store itself is damaged: ") || strings.Contains(err.Error(), "copy") ||
+		!strings.HasPrefix(hint.Hint(), "chertd store check --file "+path) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// Damage that only a check finds is copied with its page: the backup blames the store and not
+// the copy.
+func TestBackupNamesDamageThatOnlyACheckFinds(t *testing.T) {
+	t.Parallel()
+	s, _ := filled(t)
+	path := s.path
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	alter(t, path, "PRAGMA writable_schema = 1; UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'timers') WHERE name = 'states'")
+	to := filepath.Join(t.TempDir(), "b.db")
+	_, err := Backup(t.Context(), path, to, BackupOptions{})
+	blamesTheStore(t, path, err)
+	if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is a backup: %v", err)
 	}
 }
 

@@ -38,7 +38,7 @@ func (w *writer) tryIntake() error {
 		_, err = w.journal(&list[0])
 	}
 	if err == nil {
-		_, err = w.conn.exec(insertQuarantine, int64(0), trial.Event.Type, "", nil, []byte{}, []byte(trial.Event.ID))
+		_, err = w.conn.exec(insertQuarantine, int64(0), trial.Event.Type, "", nil, []byte{}, int64(0), []byte(trial.Event.ID), trial.Event.ID, trial.Event.ID, trial.Event.ID)
 	}
 	if err == nil {
 		_, err = w.conn.exec(insertEarly, trial.Event.ID, trial.Event.Type, trial.Event.Source, int64(0), []byte{})

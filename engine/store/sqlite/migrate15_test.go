@@ -55,8 +55,16 @@ func TestDeadActionsOfSchema13HaveTheirCodes(t *testing.T) {
 	}
 }
 
+// beforeSchema19 undoes what schema 19 and later ones have added.
+const beforeSchema19 = `
+DROP INDEX quarantine_event;
+ALTER TABLE quarantine DROP COLUMN event_id;
+ALTER TABLE quarantine DROP COLUMN truncated;
+DROP TABLE left_quarantine;
+`
+
 // beforeSchema16 undoes what schema 16 and later ones have added.
-const beforeSchema16 = `
+const beforeSchema16 = beforeSchema19 + `
 ALTER TABLE decisions DROP COLUMN took;
 DROP TABLE learned_rates;
 DROP TABLE scrub;

@@ -120,7 +120,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if s.lock, err = lock(path); err != nil {
 		return nil, openError(path, err)
 	}
-	kept, err := finishRestore(path)
+	kept, err := completeRestore(ctx, path)
 	if err != nil {
 		s.lock.unlock()
 		return failed(err)

@@ -25,7 +25,13 @@ type outside struct {
 // SQLite may leave an empty WAL and a shared memory file beside it.
 //
 // While the snapshot is open, the WAL of a running daemon can't restart, and grows.
-func openOutside(ctx context.Context, path string) (_ *outside, err error) {
+func openOutside(ctx context.Context, path string) (*outside, error) {
+	return openSnapshot(ctx, path, false)
+}
+
+// openSnapshot is openOutside, which refuses a store that an interrupted restore was about to
+// replace, unless unfinished is set.
+func openSnapshot(ctx context.Context, path string, unfinished bool) (_ *outside, err error) {
 	failed := func(err error) (*outside, error) {
 		return nil, openError(path, fmt.Errorf("open store %s: %w", path, err))
 	}
@@ -45,7 +51,7 @@ func openOutside(ctx context.Context, path string) (_ *outside, err error) {
 	if info.Size() == 0 {
 		return failed(errEmpty)
 	}
-	if _, err := os.Lstat(readyPath(path)); err == nil {
+	if _, err := os.Lstat(readyPath(path)); err == nil && !unfinished {
 		return nil, &UnfinishedRestoreError{path}
 	}
 	useSystem()

@@ -55,7 +55,7 @@ var samples = map[*statement][]driver.Value{
 	selectNewest:         {"chat 5"},
 	selectActions:        {int64(5)},
 	selectChatOf:         {int64(5)},
-	insertQuarantine:     {int64(1), "webhook", "x", nil, []byte("body"), []byte("sum")},
+	insertQuarantine:     {int64(1), "webhook", "x", nil, []byte("body"), int64(0), []byte("sum"), "event 5", "body 5", "event 5"},
 
 	insertDecision: {nil, nil, int64(0), int64(0), nil, nil, nil, int64(1 << 40), nil, nil},
 	updateDecision: {nil, nil, int64(0), int64(0), nil, nil, nil, int64(5), nil, nil},
@@ -251,7 +251,8 @@ INSERT INTO timers SELECT 'chat ' || i, 'pack', 'timer', 'v', i, NULL, i, 0, 0, 
 INSERT INTO missed (pack, seq, key, slot, at, version, why, can_veto, cause, chats) SELECT 'pack', i, 'chat ' || i, i %% 65536, i, 'v', 'failed', 1, NULL, NULL FROM numbers;
 INSERT INTO states SELECT 'pack', 'chat ' || i, '1' FROM numbers;
 INSERT INTO kv SELECT 'pack', 'key ' || i, '1', NULL, 1 FROM numbers;
-INSERT INTO quarantine SELECT i, i, 'webhook', 'x', NULL, 'body ' || i, 'sum ' || i FROM numbers;
+INSERT INTO quarantine SELECT i, i, 'webhook', 'x', NULL, 'body ' || i, 'sum ' || i, 'event ' || i, 0 FROM numbers;
+INSERT INTO left_quarantine SELECT 'event ' || i, i FROM numbers;
 INSERT INTO pack_versions VALUES ('pack', 'v', NULL, 1, 1, 0, 0, NULL, 0);
 INSERT INTO pack_files VALUES ('pack', 'v', 0, 'a.lua', 'rules', 'x');
 INSERT INTO packs (pack, live) VALUES ('pack', 'v');

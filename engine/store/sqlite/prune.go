@@ -195,6 +195,11 @@ func seqOf(after store.Cursor) (int64, error) {
 func (s *Store) PruneSeen(ctx context.Context, before time.Time, after store.Cursor, limit int) (p store.Pruned, err error) {
 	const doing = "remove old ids"
 	limit = max(limit, 1)
+	if after == "" {
+		if err := s.pruneLeft(ctx, doing, before, limit); err != nil {
+			return p, err
+		}
+	}
 	var day, seq int64
 	var ids []string
 	err = s.snapshot(ctx, doing, func(c *conn) error {

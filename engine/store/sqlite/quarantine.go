@@ -4,20 +4,27 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql/driver"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"chertd/engine/store"
 )
 
 var (
-	insertQuarantine = declare(`INSERT INTO quarantine (received_at, source, reason, header, body, body_sha256)
-		VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
-	selectQuarantine      = declareCostly("the newest first, until there are enough", `SELECT id, received_at, source, reason, header, body FROM quarantine ORDER BY id DESC LIMIT ?`)
-	selectQuarantineAfter = declare(`SELECT id, received_at, source, reason, header, body FROM quarantine WHERE id > ? ORDER BY id LIMIT ?`)
-	uncountQuarantine     = declareCostly(fewRows, `UPDATE counts SET quarantine = quarantine - (SELECT count(*) FROM quarantine WHERE id`+inStep+`) WHERE id = 1`)
-	deleteQuarantine      = declareCostly(fewRows, `DELETE FROM quarantine WHERE id`+inStep)
+	insertQuarantine = declare(`INSERT INTO quarantine (received_at, source, reason, header, body, truncated, body_sha256, event_id)
+		SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM left_quarantine WHERE identity IN (?, ?)) ON CONFLICT DO NOTHING`)
+	selectQuarantine      = declareCostly("the newest first, until there are enough", `SELECT id, received_at, source, reason, header, body, truncated FROM quarantine ORDER BY id DESC LIMIT ?`)
+	selectQuarantineAfter = declare(`SELECT id, received_at, source, reason, header, body, truncated FROM quarantine WHERE id > ? ORDER BY id LIMIT ?`)
+	leaveQuarantine       = declareCostly(fewRows, `INSERT OR IGNORE INTO left_quarantine (identity, received_at)
+		SELECT 'body ' || lower(hex(body_sha256)), received_at FROM quarantine WHERE id`+inStep+`
+		UNION ALL SELECT 'event ' || event_id, received_at FROM quarantine WHERE event_id IS NOT NULL AND id`+inStep)
+	uncountQuarantine = declareCostly(fewRows, `UPDATE counts SET quarantine = quarantine - (SELECT count(*) FROM quarantine WHERE id`+inStep+`) WHERE id = 1`)
+	deleteQuarantine  = declareCostly(fewRows, `DELETE FROM quarantine WHERE id`+inStep)
+	selectOldLeft     = declareCostly("commands have dropped them one by one", `SELECT identity FROM left_quarantine WHERE received_at < ? LIMIT ?`)
+	deleteLeft        = declareCostly(fewRows, `DELETE FROM left_quarantine WHERE identity`+inStep)
 )
 
 // Quarantine implements store.Store. If ctx ends during the write, Quarantine returns
@@ -32,8 +39,13 @@ func (s *Store) Quarantine(ctx context.Context, q store.Quarantined) error {
 		body = []byte{}
 	}
 	sum := sha256.Sum256(body)
+	byBody, byEvent := "body "+hex.EncodeToString(sum[:]), "event "+q.Event
+	var id driver.Value = q.Event
+	if q.Event == "" {
+		id, byEvent = nil, byBody
+	}
 	var st step
-	st.add(insertQuarantine, micros(q.Received), q.Source, q.Reason, header, body, sum[:])
+	st.add(insertQuarantine, micros(q.Received), q.Source, q.Reason, header, body, flag(q.Truncated), sum[:], id, byBody, byEvent)
 	st.changes[0].counts = countQuarantine
 	r := newRequest("quarantine a delivery", st)
 	if err := s.submit(ctx, r, false); err != nil {
@@ -87,11 +99,30 @@ func (s *Store) DropQuarantined(ctx context.Context, ids []int64) error {
 	}
 	var st step
 	st.add(uncountQuarantine, string(list))
+	st.add(leaveQuarantine, string(list))
 	st.add(deleteQuarantine, string(list))
 	return s.submit(ctx, newRequest("remove deliveries from the quarantine", st), false)
 }
 
 func quarantinedOf(row []driver.Value) (q store.Quarantined, err error) {
-	q = store.Quarantined{ID: intOf(row[0]), Received: timeOf(row[1]), Source: stringOf(row[2]), Reason: stringOf(row[3]), Body: bytesOf(row[5])}
+	q = store.Quarantined{ID: intOf(row[0]), Received: timeOf(row[1]), Source: stringOf(row[2]), Reason: stringOf(row[3]), Body: bytesOf(row[5]), Truncated: intOf(row[6]) != 0}
 	return q, decode(row[4], &q.Header, fmt.Sprintf("header of %d", q.ID))
+}
+
+// pruneLeft removes what identifies at most limit deliveries that have left the quarantine
+// and came before a time.
+func (s *Store) pruneLeft(ctx context.Context, doing string, before time.Time, limit int) error {
+	var old []string
+	err := s.snapshot(ctx, doing, func(c *conn) error {
+		return c.query(ctx, selectOldLeft, func(row []driver.Value) error {
+			old = append(old, stringOf(row[0]))
+			return nil
+		}, micros(before), int64(limit))
+	})
+	if err != nil {
+		return err
+	}
+	return s.pruneKeys(ctx, doing, old, len(old), func(keys driver.Value) []change {
+		return []change{{what: deleteLeft, args: []driver.Value{keys}}}
+	})
 }

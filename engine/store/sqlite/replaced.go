@@ -44,7 +44,7 @@ func readReplaced(ctx context.Context, path string, now time.Time) (r replaced, 
 }
 
 func (r *replaced) read(ctx context.Context, path string, now time.Time) error {
-	s, err := openOutside(ctx, path)
+	s, err := openSnapshot(ctx, path, true) // a copy that is damaged may be there
 	if err != nil {
 		return err
 	}

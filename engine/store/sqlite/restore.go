@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,6 +85,32 @@ func (e *UnfinishedRestoreError) Hint() string {
 	return "start chertd, which completes it, or run chertd store restore again"
 }
 
+// DamagedRestoreError reports that the copy can't be installed that an interrupted restore has
+// left.
+type DamagedRestoreError struct {
+	Path string // of the store
+	Err  error
+}
+
+func (e *DamagedRestoreError) Error() string {
+	return fmt.Sprintf("a restore was interrupted, and the copy that it has left can't become the store: %v (%s)", e.Err, readyPath(e.Path))
+}
+func (e *DamagedRestoreError) Unwrap() error { return e.Err }
+
+// Hint returns what an operator can do about it.
+func (e *DamagedRestoreError) Hint() string {
+	return "repeat the restore, which replaces the copy: chertd store restore BACKUP --file " + diag.ShellWord(e.Path)
+}
+
+// noRoomError returns the error of a restore for which the disk has no room.
+func noRoomError(path, from string, err error) error {
+	needs := ""
+	if info, statErr := os.Stat(from); statErr == nil {
+		needs = fmt.Sprintf(": the copy takes %d MiB besides the replaced store", (info.Size()+1<<20-1)>>20)
+	}
+	return &UnusableError{path, fmt.Errorf("restore %s from %s: %w", path, from, err), "make room on the disk of " + filepath.Dir(path) + needs + "; nothing was changed"}
+}
+
 // selectLogRead: a log of which no row was read is read from the first start on. There is a
 // row or two for each tenant and address.
 var selectLogRead = onlyChecked(`SELECT max(read_at) FROM log_cursors WHERE log LIKE '% events' OR log LIKE '% events start'`)
@@ -100,6 +127,9 @@ func Restore(ctx context.Context, path, from string, o RestoreOptions) (_ Restor
 		o.Now = time.Now
 	}
 	failed := func(err error) (Restored, error) {
+		if full(err, filepath.Dir(path)) {
+			return Restored{}, noRoomError(path, from, err)
+		}
 		return Restored{}, backupError(from, path, fmt.Errorf("restore %s from %s: %w", path, from, err))
 	}
 	if path, err = filepath.Abs(path); err != nil {
@@ -112,6 +142,9 @@ func Restore(ctx context.Context, path, from string, o RestoreOptions) (_ Restor
 		return Restored{}, err
 	}
 	lock, err := lock(path)
+	if err != nil && full(err, filepath.Dir(path)) {
+		return failed(err)
+	}
 	if err != nil {
 		return Restored{}, openError(path, err)
 	}
@@ -119,7 +152,13 @@ func Restore(ctx context.Context, path, from string, o RestoreOptions) (_ Restor
 	if err := ownAs(lock.f.Name(), filepath.Dir(path)); err != nil {
 		return failed(err)
 	}
-	if _, err := finishRestore(path); err != nil {
+	var ready *DamagedRestoreError
+	if _, err := completeRestore(ctx, path); errors.As(err, &ready) {
+		err = undoRestore(path)
+		if err != nil {
+			return failed(err)
+		}
+	} else if err != nil {
 		return failed(err)
 	}
 	if err := mayRestore(path, from); err != nil {
@@ -152,7 +191,7 @@ func Restore(ctx context.Context, path, from string, o RestoreOptions) (_ Restor
 		os.Remove(partial)
 		return failed(err)
 	}
-	r.Kept, err = finishRestore(path)
+	r.Kept, err = finishRestore(path) // the copy was checked
 	if err != nil {
 		return failed(err)
 	}
@@ -252,6 +291,88 @@ func makeReady(path, partial string, at time.Time) error {
 	}
 	if err := os.Rename(partial, readyPath(path)); err != nil {
 		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// completeRestore is finishRestore for a copy that another process has left: it is checked
+// first, as nothing is known of the time since. The error is a *DamagedRestoreError if it
+// can't become the store; nothing is changed then.
+func completeRestore(ctx context.Context, path string) (kept string, err error) {
+	ready := readyPath(path)
+	if there, err := exists(ready); err != nil || !there {
+		return "", err
+	}
+	err = checkReady(ctx, ready)
+	switch {
+	case err == nil:
+		return finishRestore(path)
+	case damaged(err), errors.Is(err, errForeign), errors.Is(err, errNotRegular), errors.Is(err, errEmpty),
+		errors.As(err, new(*copyDamagedError)), errors.As(err, new(*NewerError)), errors.As(err, new(*tablesError)):
+		return "", &DamagedRestoreError{path, err}
+	}
+	return "", err // it may pass another time
+}
+
+// checkReady returns why a copy can't become a store.
+func checkReady(ctx context.Context, ready string) error {
+	if err := checkRegular(ready); err != nil {
+		return err
+	}
+	if info, err := os.Stat(ready); err != nil {
+		return err
+	} else if info.Size() == 0 {
+		return errEmpty
+	}
+	useSystem()
+	if err := verifyCopy(ctx, ready); err != nil {
+		return err
+	}
+	c, err := connectURI(ctx, uri(ready, url.Values{"mode": {"ro"}, "immutable": {"1"}}, "query_only(1)", readerCache))
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	s := &outside{conn: c, path: ready}
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	if s.current() {
+		return checkTables(c)
+	}
+	return nil
+}
+
+// undoRestore gives the files back that an interrupted restore has moved away, whose copy
+// can't become the store. The copy stays until another one replaces it.
+func undoRestore(path string) error {
+	info, err := os.Lstat(readyPath(path))
+	if err != nil {
+		return err
+	}
+	kept := keptPath(path, info.ModTime())
+	there, err := exists(path)
+	if err != nil {
+		return err
+	}
+	for _, suffix := range append([]string{""}, besides...) {
+		if suffix == "" && there {
+			continue
+		}
+		if err := os.Rename(kept+suffix, path+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if there { // the kept name is a second one of the same file, or of another restore
+		store, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		if second, err := os.Stat(kept); err == nil && os.SameFile(store, second) {
+			if err := os.Remove(kept); err != nil {
+				return err
+			}
+		}
 	}
 	return syncFolder(filepath.Dir(path))
 }

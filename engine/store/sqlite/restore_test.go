@@ -367,3 +367,75 @@ func TestInterruptedRestoreIsCompleted(t *testing.T) {
 		}
 	}
 }
+
+// TestDamagedRestoreIsNotInstalled: what an interrupted restore has left is checked before it
+// becomes the store. If it can't, a start refuses and names the fix, and the fix keeps what the
+// replaced store knows in its WAL.
+func TestDamagedRestoreIsNotInstalled(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(t *testing.T, ready string){
+		"damaged pages":      func(t *testing.T, ready string) { scribble(t, ready, 3) },
+		"a table is missing": func(t *testing.T, ready string) { alter(t, ready, "DROP TABLE call_pauses") },
+		"another program's":  func(t *testing.T, ready string) { alter(t, ready, "PRAGMA application_id = 1") },
+		"a newer chertd's":   func(t *testing.T, ready string) { alter(t, ready, "PRAGMA user_version = 1000") },
+		"empty": func(t *testing.T, ready string) {
+			if err := os.Truncate(ready, 0); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a link": func(t *testing.T, ready string) {
+			if err := errors.Join(os.Remove(ready), os.Symlink(t.TempDir(), ready)); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		for crashed, steps := range map[string]func(path, kept string) error{
+			"at first":                func(string, string) error { return nil },
+			"after the WAL was moved": func(path, kept string) error { return os.Rename(path+"-wal", kept+"-wal") },
+			"after the store was linked": func(path, kept string) error {
+				return errors.Join(os.Rename(path+"-wal", kept+"-wal"), os.Link(path, kept))
+			},
+			"after the store was moved": func(path, kept string) error {
+				return errors.Join(os.Rename(path+"-wal", kept+"-wal"), os.Rename(path, kept))
+			},
+		} {
+			t.Run(name+", "+crashed, func(t *testing.T) {
+				t.Parallel()
+				was, backup := backedUp(t)
+				open := openFile(t, was)
+				held := chat.Chat{ID: "held", Hold: chat.Hold{Until: time.Now().Add(time.Hour), By: "operator"}}
+				if err := open.Commit(t.Context(), []turn.Transition{{Chat: &held}}); err != nil {
+					t.Fatal(err)
+				}
+				path := filepath.Join(t.TempDir(), "chertd.db")
+				copyFile(t, was, path)
+				copyFile(t, was+"-wal", path+"-wal") // which has the hold
+				copyFile(t, backup, readyPath(path))
+				spoil(t, readyPath(path))
+				info, err := os.Lstat(readyPath(path))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := steps(path, keptPath(path, info.ModTime())); err != nil {
+					t.Fatal(err)
+				}
+				_, err = Open(t.Context(), path, Options{})
+				refused, ok := errors.AsType[*DamagedRestoreError](err)
+				if !ok || !strings.Contains(refused.Hint(), "chertd store restore BACKUP --file ") {
+					t.Fatalf("opened: %v", err)
+				}
+				r, err := Restore(t.Context(), path, backup, RestoreOptions{})
+				if err != nil || r.Holds != 1 || r.Unread != "" {
+					t.Errorf("restored again: %+v, %v", r, err)
+				}
+				if holds(t, path, "since") || !holds(t, path, "e1") {
+					t.Error("it is not the backup's")
+				}
+				sound(t, path)
+				if there, err := exists(readyPath(path)); there || err != nil {
+					t.Errorf("the copy is still there: %v", err)
+				}
+			})
+		}
+	}
+}

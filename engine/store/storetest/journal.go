@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"chertd/engine/event"
 	"chertd/engine/store"
@@ -22,6 +23,7 @@ var journalTests = map[string]func(*testing.T, *bench){
 	"unhandled events of a chat are found":                   unhandled,
 	"an empty batch appends nothing":                         emptyBatch,
 	"an event is decoded from its envelope again":            decodedAgain,
+	"an event is quarantined once":                           quarantineByEvent,
 	"a body is quarantined once":                             quarantineOnce,
 	"dropped from the quarantine":                            quarantineDropped,
 }
@@ -302,9 +304,37 @@ func quarantineOnce(t *testing.T, b *bench) {
 	}
 }
 
+// quarantineByEvent: one event that several sources bring in several forms is kept once.
+func quarantineByEvent(t *testing.T, b *bench) {
+	for _, q := range []struct {
+		body, event string
+		known       bool
+	}{
+		{"of the webhook", "e1", false},
+		{"of the log", "e1", true},
+		{"of another event", "e2", false},
+		{"without an event", "", false},
+		{"without another event", "", false},
+		{"of the webhook", "e3", true},
+	} {
+		err := b.s.Quarantine(t.Context(), store.Quarantined{Received: noon, Source: event.SourceWebhook, Body: []byte(q.body), Event: q.event, Truncated: q.event == "e2"})
+		if known := errors.Is(err, store.ErrInQuarantine); known != q.known || err != nil && !known {
+			t.Errorf("%+v: %v", q, err)
+		}
+		b.reopen()
+	}
+	list, err := b.s.QuarantinedAfter(t.Context(), 0, 10)
+	b.must(err)
+	var truncated []bool
+	for _, q := range list {
+		truncated = append(truncated, q.Truncated)
+	}
+	b.equal("truncated", truncated, []bool{false, true, false, false})
+}
+
 func quarantineDropped(t *testing.T, b *bench) {
 	for i := range 5 {
-		b.must(b.s.Quarantine(t.Context(), store.Quarantined{Received: noon, Reason: fmt.Sprint(i), Body: []byte(fmt.Sprint("body ", i))}))
+		b.must(b.s.Quarantine(t.Context(), store.Quarantined{Received: noon, Reason: fmt.Sprint(i), Body: []byte(fmt.Sprint("body ", i)), Event: fmt.Sprint("e", i)}))
 	}
 	list := func(after int64, limit int) (reasons []string, ids []int64) {
 		t.Helper()
@@ -327,9 +357,15 @@ func quarantineDropped(t *testing.T, b *bench) {
 	if st, err := b.s.Stats(t.Context()); err != nil || st.Quarantined != 3 {
 		t.Errorf("%d are counted, %v; want 3", st.Quarantined, err)
 	}
-	b.must(b.s.Quarantine(t.Context(), store.Quarantined{Received: noon, Reason: "again", Body: []byte("body 0")}))
+	// The events log brings one again, and one in another form.
+	for _, q := range []store.Quarantined{{Body: []byte("body 0")}, {Body: []byte("body 2 in the log"), Event: "e2"}} {
+		q.Received, q.Reason = noon, "again"
+		if err := b.s.Quarantine(t.Context(), q); !errors.Is(err, store.ErrInQuarantine) {
+			t.Errorf("%q was dropped and came again: %v", q.Body, err)
+		}
+	}
 	reasons, _ = list(0, 10)
-	b.equal("after one came again", reasons, []string{"1", "3", "4", "again"})
+	b.equal("after dropped ones came again", reasons, []string{"1", "3", "4"})
 
 	_, ids = list(0, 10)
 	newest := ids[len(ids)-1]
@@ -339,4 +375,15 @@ func quarantineDropped(t *testing.T, b *bench) {
 	if _, ids = list(0, 10); len(ids) != 1 || ids[0] <= newest {
 		t.Errorf("after all were dropped, up to %d, the next one has the id %d: a command that names an old one would mean it", newest, ids)
 	}
+
+	// What identifies them goes with old ids, by the time at which they came.
+	again := store.Quarantined{Received: noon, Reason: "again", Body: []byte("body 0"), Event: "e0"}
+	b.prune(b.s.PruneSeen, noon, 2)
+	if err := b.s.Quarantine(t.Context(), again); !errors.Is(err, store.ErrInQuarantine) {
+		t.Errorf("it came when ids are still kept: %v", err)
+	}
+	for range 5 {
+		b.prune(b.s.PruneSeen, noon.Add(time.Second), 2)
+	}
+	b.must(b.s.Quarantine(t.Context(), again))
 }

@@ -219,7 +219,11 @@ func quarantined(t *testing.T, b *bench) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
 		q := draw[store.Quarantined](rt, "quarantined")
+		// Two of one body or one event are one delivery.
 		q.Body = append(fmt.Append(nil, n, ":"), q.Body...)
+		if q.Event != "" {
+			q.Event = fmt.Sprint(n, ":", q.Event)
+		}
 		if err := b.s.Quarantine(background, q); err != nil {
 			rt.Fatal(err)
 		}
