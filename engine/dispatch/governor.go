@@ -183,7 +183,7 @@ func (g *Governor) Answered(now time.Time, permit Permit, chat string, err *cher
 		g.stop.next.after(now, 0) // no answer: nothing is known
 	}
 	if answered && !limited(err) && permit.n > 0 {
-		g.learner.accept(permit.n)
+		g.learner.accept(permit.n, permit.at)
 	}
 	if answered {
 		g.strays.Answered(now, chat)

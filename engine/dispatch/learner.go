@@ -26,20 +26,23 @@ type learner struct {
 	margin float64   // how far below limit the hold is, as a share of it
 	at     time.Time // of the last 429 that limit was learned from
 
-	pace  bucket
-	climb climb
+	pace    bucket
+	climb   climb
+	windows windows
 
 	sent   int64        // number of the last request; requests that were given back are counted
 	latest [8]time.Time // when the latest requests went out, by their numbers modulo 8
 	idle   float64      // seconds so far in which no request waited for the pace
 	first  span         // since the first request, or the first after a rest; nothing is known about the bucket then
 	last   span         // since the last moment of 429s
+	lately span         // since the first of up to four moments below the limit
 	change span         // since the moment at which the limit may have changed
 
 	moment  moment
 	known   int64 // number of the last request when the last 429 came in
 	guessed bool  // limit is a guess: there was one moment
 	echoed  bool  // the last moment had an echo
+	long    bool  // the last moment had longer pauses than those of a bucket
 
 	pause   float64   // length of the last pause, in seconds
 	named   bool      // Chert named its length
@@ -102,6 +105,9 @@ func (l *learner) send(now time.Time) (n int64, pace float64) {
 		l.first = span{from: now, n: l.sent}
 	}
 	l.latest[l.sent%size] = now
+	if l.moment.n == 0 {
+		l.windows.next(now, l.sent)
+	}
 	l.sent++
 	if l.limit > 0 {
 		l.pace.tokens--
@@ -116,7 +122,7 @@ func (l *learner) wait(now time.Time) time.Duration {
 		return 0
 	}
 	if now.Before(l.at) { // the clock was set back
-		l.at, l.last, l.change, l.jump = now, span{}, span{}, jump{}
+		l.at, l.last, l.change, l.jump, l.windows = now, span{}, span{}, jump{}, windows{}
 	}
 	l.advance(now)
 	if last := l.pace.last; !last.IsZero() && now.After(last) {
@@ -126,6 +132,7 @@ func (l *learner) wait(now time.Time) time.Duration {
 			l.idle += idle
 			l.last.idle += idle
 			l.change.idle += idle
+			l.lately.idle += idle
 			l.climb.idle += idle
 		}
 	}
@@ -134,7 +141,7 @@ func (l *learner) wait(now time.Time) time.Duration {
 
 // void notes that the request with the number n was not accepted.
 func (l *learner) void(n int64) {
-	for _, s := range []*span{&l.first, &l.last, &l.change} {
+	for _, s := range []*span{&l.first, &l.last, &l.lately, &l.change, &l.windows.now} {
 		if n > s.n {
 			s.void++
 		}

@@ -123,6 +123,16 @@ const (
 	// windowSlack is how long after the end of a window the first request goes out. Its start
 	// is known to the jitter of the network, and a request that is too early is refused.
 	windowSlack = 500 * time.Millisecond
+	// nearly is to how many seconds the boundary of a window is known at best: to the
+	// second of a retry_after, and to minPause without one. At twice that, a window of 60
+	// calls is counted to one call.
+	nearly = 1
+	// narrow is to how many seconds a moment must show a boundary to count as evidence of
+	// windows: pauses of 1, 2 and 4 s do. By chance, two moments in 12 agree to that.
+	narrow = 5
+	// jitter is by how many seconds requests of the simulation, and their answers, may
+	// differ in how long they take, doubled.
+	jitter = 0.2
 	// bucketRest is how many calls a bucket must have had room for in the pauses of a moment
 	// before it is taken for a window.
 	bucketRest = 3

@@ -5,6 +5,7 @@ package dispatch
 func (l *learner) measure(m *moment) {
 	calls, since, seconds := l.last.accepted(m.n-1, l.resume)
 	clean := calls > 0 && l.last.idle < 0.1*seconds
+	least := l.least(m)
 	// A window that was used up soon after it began: what is accepted in it says more than
 	// the pace.
 	usedUp := clean && since < 0.9*l.limit && l.resting > 0.4*seconds
@@ -28,7 +29,8 @@ func (l *learner) measure(m *moment) {
 		l.margin = min(l.margin+0.005, mostMargin)
 		lower := 0.97 * l.limit
 		if clean && calls >= 8 {
-			lower = min(since*(1+1/calls), 0.99*l.limit)
+			// It may be one call more, and one was lost if the server's bucket is as small.
+			lower = min(since*(1+2/calls), 0.99*l.limit)
 			l.unsure = max(min(2*l.unsure, unsureAfter(calls)), 2*leastUnsure)
 		} else {
 			l.unsure = between(2*l.unsure, 2*leastUnsure, mostUnsure)
@@ -41,9 +43,44 @@ func (l *learner) measure(m *moment) {
 	if l.resume.Sub(l.at).Seconds() < window {
 		l.limit = max(l.limit, 0.85*l.proven)
 	}
+	l.limit = max(l.limit, least)
 	if l.jump.limit > 0 && l.resume.Sub(l.jump.at).Seconds() < window {
 		l.limit = max(l.limit, 0.85*l.jump.limit)
 	}
+}
+
+// counted learns from a moment at which a window was used up that has accepted so many
+// requests per second of its length. That is exact to about one call.
+func (l *learner) counted(m *moment, full float64) {
+	if m.pace <= 1.001*l.limit {
+		l.low, l.margin = 1, startMargin
+		l.limit, l.unsure = min(l.limit, full), min(unsureAfter(full*window), 4*leastUnsure)
+	} else {
+		l.low, l.margin = 0, max(0.9*l.margin, minMargin)
+		l.limit, l.unsure = max(l.limit, full), leastUnsure
+	}
+	l.guessed, l.trial = false, trial{}
+	l.changed(m)
+}
+
+// brief reports whether the pauses of the moment are as short as those of a bucket. Those
+// of a window may be as long as it is.
+func (l *learner) brief(m *moment) bool {
+	return l.resting-m.before < max(bucketRest/l.limit, 2*minPause.Seconds())
+}
+
+// least returns what the limit is at least if it is a window that was used up: what was
+// accepted within its length; 0 if the moment shows no window.
+func (l *learner) least(m *moment) (perSecond float64) {
+	if l.brief(m) {
+		return 0
+	}
+	for _, s := range []*span{&l.last, &l.change} {
+		if calls, _, seconds := s.accepted(m.n-1, m.at); seconds <= window {
+			perSecond = max(perSecond, calls/window)
+		}
+	}
+	return perSecond
 }
 
 // changed notes that the limit may have changed before a moment, and is measured from it on.
@@ -52,17 +89,24 @@ func (l *learner) changed(m *moment) { l.change = span{from: l.resume, n: m.n} }
 // below learns from the second and further moments below the limit, soon after each other:
 // the limit is now what was accepted since the first of them, and at most one call more.
 func (l *learner) below(m *moment, clean bool) {
-	n, since, _ := l.last.accepted(m.n-1, l.resume)
-	if _, rate, _ := l.change.accepted(m.n-1, l.resume); clean && since*(1+1/n) < fell*rate {
-		l.change = l.last // the limit fell only then
+	l.low++
+	// The pauses of a window say nothing about when the limit fell.
+	for _, s := range []*span{&l.last, &l.lately} {
+		_, rate, _ := l.change.accepted(m.n-1, l.resume)
+		if n, since, _ := s.accepted(m.n-1, l.resume); l.brief(m) && clean && n > 0 && since*(1+1/n) < fell*rate {
+			l.change = *s // the limit fell only then
+		}
+	}
+	step := 0.985
+	if l.low > 8 { // the measurement does not follow
+		step = 0.97
 	}
 	if l.named && l.pause < 2.5/l.limit {
 		l.change.spare += roundedUp
 	}
 	calls, _, seconds := l.change.accepted(m.n-1, l.resume)
-	l.low++
 	if clean && calls > 0 {
-		l.limit = min((calls+1)/(seconds-l.change.spare), 0.985*l.limit)
+		l.limit = min((calls+1)/(seconds-l.change.spare), step*l.limit)
 	} else {
 		l.limit *= 0.85
 	}

@@ -5,12 +5,14 @@ import "time"
 // moment has the 429s of one moment: those of requests that were in flight together, and
 // those that follow until a request is accepted again. They count once.
 type moment struct {
-	n     int64     // number of the first request that was refused; 0: there is no moment now
-	at    time.Time // when it went out
-	pace  float64   // by which it went out; 0: by none
-	waits float64   // length of the pauses after which requests were still refused, in seconds
-	count int       // 429s
-	climb climb     // as it was
+	n      int64     // number of the first request that was refused; 0: there is no moment now
+	at     time.Time // when it went out
+	pace   float64   // by which it went out; 0: by none
+	tried  time.Time // when the last request that was refused went out
+	before float64   // length of the pauses before the moment that still count, in seconds
+	waits  float64   // length of the pauses after which requests were still refused, in seconds
+	count  int       // 429s
+	climb  climb     // as it was
 }
 
 // refuse notes a 429 of the request with the number n that went out at a time by a pace,
@@ -22,13 +24,16 @@ func (l *learner) refuse(n int64, at time.Time, pace, ceiling float64) {
 		l.void(n) // its moment has passed
 		return
 	case m.n == 0:
-		*m = moment{n: n, at: at, pace: pace, climb: l.climb}
+		*m = moment{n: n, at: at, tried: at, pace: pace, climb: l.climb, before: l.resting}
 		l.setPace()
 	case n < m.n:
 		m.n, m.at, m.pace = n, at, pace
 	}
 	if m.count > 0 && n > l.known { // it went out after the last pause
-		m.waits = l.resting
+		m.waits = l.resting - m.before
+	}
+	if at.After(m.tried) {
+		m.tried = at
 	}
 	m.count++
 	l.known = l.sent
@@ -55,47 +60,75 @@ func (l *learner) guess(ceiling float64) {
 // known; 0: not at all. It is for answers that do not name the time.
 //
 // A bucket would soon have had room for some calls again. So if they are refused for longer
-// than that, it is a window that is used up, and it began when the last moment ended.
+// than that, it is a window that is used up. A window whose boundaries were seen is used up
+// when it has accepted about what the limit allows. If it has accepted less, the limit may
+// be of another kind now, and its end is looked for.
 func (l *learner) full(now time.Time) time.Duration {
-	if l.moment.n == 0 || !l.last.set() || l.moment.waits < bucketRest/l.limit {
+	w, m := &l.windows, &l.moment
+	if m.n == 0 || !w.now.set() || now.Sub(m.at).Seconds() > window {
 		return 0
 	}
-	return l.last.from.Add(window*time.Second + windowSlack).Sub(now)
+	rate, known := w.counted(m)
+	expected := w.seen && known && rate >= 0.9*l.limit
+	if !expected && m.waits < bucketRest/l.limit {
+		return 0
+	}
+	return w.usedUp(m, expected || !w.seen).Sub(now)
 }
 
-// accept notes that the request with the number n was answered, and not by a 429. If it
-// went out after the pause, the moment is over.
-func (l *learner) accept(n int64) {
+// accept notes that the request with the number n, which went out at a time, was answered,
+// and not by a 429. If it went out after the pause, the moment is over.
+func (l *learner) accept(n int64, at time.Time) {
 	if l.moment.n > 0 && n > l.known {
-		l.conclude()
+		l.conclude(at)
 	}
 }
 
-// conclude learns from the moment that is over.
-func (l *learner) conclude() {
+// conclude learns from the moment that is over, as a request was accepted that went out at a
+// time.
+func (l *learner) conclude(accepted time.Time) {
 	m := l.moment
 	l.moment = moment{}
 	calls, rate, seconds := l.last.accepted(m.n-1, l.resume)
 	void := int64(m.count - 1)
-	if l.last.set() && (calls <= 0 || calls < echo && l.low == 0 && !l.echoed) {
+	brief := l.brief(&m)
+	// What a sliding window accepts within a minute of being used up has gaps.
+	gap := l.long && brief && seconds < window
+	if l.last.set() && (calls <= 0 || gap || calls < echo && l.low == 0 && !l.echoed) {
 		l.echoed = true
 		l.hit += m.count
 		l.last.void += void + 1
 		l.change.void += void + 1
+		l.lately.void += void + 1
 		l.setPace()
 		return
 	}
-	l.echoed = false
+	l.echoed, l.long = false, !brief
+	full, known := l.windows.counted(&m)
+	end, early := accepted, accepted.Sub(m.tried).Seconds()
+	if l.named { // in whole seconds, from the refusal on
+		end, early = l.resume, l.resume.Sub(m.tried).Seconds()+1-l.pause
+	}
+	known = l.windows.end(&m, end, early) && known
 	if l.hit > 0 {
 		l.hits += (min(float64(l.hit), mostHits) - l.hits) / 4
 	}
 	l.hit = m.count
-	l.measure(&m)
+	if known {
+		l.counted(&m, full)
+	} else {
+		l.measure(&m)
+	}
 	l.last = span{from: l.resume, n: m.n, void: void}
 	if l.change.n == m.n {
 		l.change = l.last
 	} else {
 		l.change.void += void + 1
+	}
+	if l.low < 2 || l.low%4 == 0 {
+		l.lately = l.last
+	} else {
+		l.lately.void += void + 1
 	}
 	l.proven = 0
 	if seconds >= window {

@@ -28,8 +28,8 @@ func (g *Governor) hold(now time.Time, err *chert.Error) {
 	}
 	if wait == 0 {
 		wait = max(chat.Backoff(g.moments, 1), minPause)
-		if g.adaptive {
-			wait = max(wait, g.learner.full(now))
+		if full := g.learner.full(now); g.adaptive && full > 0 {
+			wait = max(full, minPause)
 		}
 	}
 	if until := now.Add(wait); until.After(g.pause.Until) {
