@@ -2,11 +2,11 @@ package rules
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -20,9 +20,16 @@ type Change struct {
 	Added   []string `json:"added,omitempty"`
 	Removed []string `json:"removed,omitempty"`
 	Changed []string `json:"changed,omitempty"`
+	// Parts are, for each of Changed, the options of the rule that differ, as they are
+	// written in Lua, and "handler" or "file": the code of the handler, or of its file outside
+	// of all rules.
+	Parts map[string][]string `json:"parts,omitempty"`
 	// Files are those of the pack, but its rule files and specs, that were added,
 	// removed or changed: lib, data and pack.yaml.
 	Files []string `json:"files,omitempty"`
+	// Settings are the names in config whose values differ, whether chertd.yaml or the
+	// default in pack.yaml was changed.
+	Settings []string `json:"settings,omitempty"`
 }
 
 // ChangeOf compares two versions of a pack; from is nil for a new pack. A rule whose
@@ -43,8 +50,8 @@ func ChangeOf(from, to *Pack) (c Change) {
 		switch {
 		case was == nil:
 			c.Added = append(c.Added, r.Name)
-		case was.digest != r.digest:
-			c.Changed = append(c.Changed, r.Name)
+		case was.digests != r.digests:
+			c.change(r.Name, was.digests.differ(&r.digests)...)
 		default:
 			continue
 		}
@@ -59,11 +66,39 @@ func ChangeOf(from, to *Pack) (c Change) {
 	for _, r := range to.Rules {
 		file := fileOf(r)
 		if was := before[r.Name]; was != nil && !accounted[file] && fileOf(was) == file && from.digests[file] != to.digests[file] {
-			c.Changed = append(c.Changed, r.Name)
+			c.change(r.Name, "file")
 		}
 	}
 	c.Files = otherFiles(from.Files, to.Files)
+	c.Settings = SettingsChanged(from, to)
 	return c
+}
+
+// change adds a rule that differs.
+func (c *Change) change(rule string, parts ...string) {
+	if c.Parts == nil {
+		c.Parts = map[string][]string{}
+	}
+	c.Changed = append(c.Changed, rule)
+	c.Parts[rule] = parts
+}
+
+// SettingsChanged returns the names in config whose values differ between two versions of a
+// pack, or two configurations of one version, sorted.
+func SettingsChanged(from, to *Pack) (names []string) {
+	was, now := from.config.Settings, to.config.Settings
+	for name, v := range now {
+		if old, ok := was[name]; !ok || !reflect.DeepEqual(old, v) {
+			names = append(names, name)
+		}
+	}
+	for name := range was {
+		if _, ok := now[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // otherFiles returns the names of the files, except rules and specs, that differ.
@@ -85,15 +120,50 @@ func otherFiles(from, to []File) (names []string) {
 	return names
 }
 
-// digestOf hashes a subscription without its place.
-func digestOf(sub luabind.Subscription) string {
-	sub.Index, sub.File, sub.Line, sub.RunLine = 0, "", 0, 0
-	text, err := json.Marshal(sub) // keys of maps are sorted
-	if err != nil {
-		return fmt.Sprintf("%+v", sub)
+// ruleParts are the parts of a rule by which a change is reported, without its place.
+var ruleParts = [...]struct {
+	name string
+	of   func(*luabind.Subscription) any
+}{
+	{"on", func(s *luabind.Subscription) any { return s.Types }},
+	{"where", func(s *luabind.Subscription) any { return []any{s.Where, s.Data} }},
+	{"during", func(s *luabind.Subscription) any { return s.During }},
+	{"outside", func(s *luabind.Subscription) any { return s.Outside }},
+	{"tz", func(s *luabind.Subscription) any { return s.TZ }},
+	{"not_on", func(s *luabind.Subscription) any { return s.NotOn }},
+	{"max_age", func(s *luabind.Subscription) any { return s.MaxAge }},
+	{"cooldown", func(s *luabind.Subscription) any { return s.Cooldown }},
+	{"sample", func(s *luabind.Subscription) any { return s.Sample }},
+	{"every", func(s *luabind.Subscription) any { return s.Every }},
+	{"missed", func(s *luabind.Subscription) any { return s.Missed }},
+	{"handler", func(s *luabind.Subscription) any { return []string{s.Call, s.Name, s.Digest} }},
+}
+
+// ruleDigests are hashes of the parts of a rule.
+type ruleDigests [len(ruleParts)]uint64
+
+func digestsOf(sub *luabind.Subscription) (d ruleDigests) {
+	for i := range ruleParts {
+		part := ruleParts[i].of(sub)
+		text, err := json.Marshal(part) // keys of maps are sorted
+		if err != nil {
+			text = fmt.Appendf(nil, "%+v", part)
+		}
+		h := fnv.New64a()
+		h.Write(text)
+		d[i] = h.Sum64()
 	}
-	sum := sha256.Sum256(text)
-	return string(sum[:])
+	return d
+}
+
+// differ returns the names of the parts that differ.
+func (d *ruleDigests) differ(other *ruleDigests) (names []string) {
+	for i := range d {
+		if d[i] != other[i] {
+			names = append(names, ruleParts[i].name)
+		}
+	}
+	return names
 }
 
 // Like reports whether two packs have nearly the same code.

@@ -14,6 +14,9 @@ func TestChangeIsByRule(t *testing.T) {
 	rule := func(name, body string) string {
 		return fmt.Sprintf("chert.rule({ name = %q, on = \"message.received\", run = function(ev) %s end })\n", name, body)
 	}
+	opts := func(name, with string) string {
+		return fmt.Sprintf("chert.rule({ name = %q, on = \"message.received\", %s, run = function(ev) end })\n", name, with)
+	}
 	a, b := rule("a", "log.info(1)"), rule("b", "log.info(W)")
 	const head = "local W = 1\n"
 	for name, tt := range map[string]struct {
@@ -25,13 +28,18 @@ func TestChangeIsByRule(t *testing.T) {
 		"a rule is added":            {[]string{"p/1.lua", head + a}, []string{"p/1.lua", head + a + b}, "added [b]"},
 		"a rule is removed":          {[]string{"p/1.lua", head + a + b}, []string{"p/1.lua", head + b}, "removed [a]"},
 		"a rule is renamed":          {[]string{"p/1.lua", a}, []string{"p/1.lua", rule("c", "log.info(1)")}, "added [c] removed [a]"},
-		"a handler is changed":       {[]string{"p/1.lua", head + a + b}, []string{"p/1.lua", head + rule("a", "log.info(2)") + b}, "changed [a]"},
-		"rules change places":        {[]string{"p/1.lua", a + rule("c", "")}, []string{"p/1.lua", rule("c", "") + a}, "changed [a c]"},
-		"a rule moves to a file":     {[]string{"p/1.lua", a + rule("c", "")}, []string{"p/1.lua", rule("c", ""), "p/2.lua", a}, "changed [c]"},
-		"what it subscribes to":      {[]string{"p/1.lua", head + a + b}, []string{"p/1.lua", head + strings.Replace(a, "message.received", "reaction.added", 1) + b}, "changed [a]"},
-		"what all of a file share":   {[]string{"p/1.lua", head + a + b, "p/2.lua", rule("c", "")}, []string{"p/1.lua", "local W = 2\n" + a + b, "p/2.lua", rule("c", "")}, "changed [a b]"},
+		"a handler is changed":       {[]string{"p/1.lua", head + a + b}, []string{"p/1.lua", head + rule("a", "log.info(2)") + b}, "changed [a:handler]"},
+		"rules change places":        {[]string{"p/1.lua", a + rule("c", "")}, []string{"p/1.lua", rule("c", "") + a}, "changed [a:file c:file]"},
+		"a rule moves to a file":     {[]string{"p/1.lua", a + rule("c", "")}, []string{"p/1.lua", rule("c", ""), "p/2.lua", a}, "changed [c:file]"},
+		"what it subscribes to":      {[]string{"p/1.lua", head + a + b}, []string{"p/1.lua", head + strings.Replace(a, "message.received", "reaction.added", 1) + b}, "changed [a:on]"},
+		"what all of a file share":   {[]string{"p/1.lua", head + a + b, "p/2.lua", rule("c", "")}, []string{"p/1.lua", "local W = 2\n" + a + b, "p/2.lua", rule("c", "")}, "changed [a:file b:file]"},
 		"data, lib and the manifest": {[]string{"p/1.lua", a, "p/data/v.txt", "x", "p/lib/x.lua", "return 1"}, []string{"p/1.lua", a, "p/data/v.txt", "y", "p/pack.yaml", "description: x"}, "files [data/v.txt lib/x.lua pack.yaml]"},
 		"specs are none of it":       {[]string{"p/1.lua", a}, []string{"p/1.lua", a, "p/spec/x_spec.lua", "-- x"}, ""},
+		"where it matches":           {[]string{"p/1.lua", opts("a", `where = { is_group = false }`)}, []string{"p/1.lua", opts("a", `where = { is_group = true }`)}, "changed [a:where]"},
+		"hours and handler":          {[]string{"p/1.lua", opts("a", `during = "09:00-17:00", cooldown = 60`)}, []string{"p/1.lua", strings.Replace(opts("a", `during = "09:00-18:00", tz = "Europe/Paris"`), "function(ev)", "function(ev) log.info(1)", 1)}, "changed [a:during+tz+cooldown+handler]"},
+		"sample and age":             {[]string{"p/1.lua", opts("a", `sample = 0.1, max_age = 60`)}, []string{"p/1.lua", opts("a", `sample = 0.2`)}, "changed [a:max_age+sample]"},
+		"data in where":              {[]string{"p/1.lua", opts("a", `where = { from = data.load("v") }`), "p/data/v.txt", "+14155550123"}, []string{"p/1.lua", opts("a", `where = { from = data.load("v") }`), "p/data/v.txt", "+14155550199"}, "changed [a:where] files [data/v.txt]"},
+		"a default setting":          {[]string{"p/1.lua", a, "p/pack.yaml", "config: {n: 1, m: 2}"}, []string{"p/1.lua", a, "p/pack.yaml", "config: {n: 2, o: 2}"}, "files [pack.yaml] settings [m n o]"},
 		"a new pack":                 {nil, []string{"p/1.lua", head + a + b}, "added [a b]"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -55,7 +63,12 @@ func TestChangeIsByRule(t *testing.T) {
 			for _, part := range []struct {
 				what  string
 				names []string
-			}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}, {"files", c.Files}} {
+			}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}, {"files", c.Files}, {"settings", c.Settings}} {
+				for i, name := range part.names {
+					if part.what == "changed" {
+						part.names[i] = name + ":" + strings.Join(c.Parts[name], "+")
+					}
+				}
 				if slices.Sort(part.names); len(part.names) > 0 {
 					got = append(got, fmt.Sprint(part.what, " ", part.names))
 				}

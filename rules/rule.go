@@ -39,7 +39,7 @@ type Rule struct {
 	zone    *time.Location // of these
 	index   int            // of its handler in a VM
 	place   string         // file:line of the subscribing call
-	digest  string         // hash of its subscription and code, without its place
+	digests ruleDigests    // of its subscription and code, without its place
 	// onlyVetoes and canVeto are the pack's: it requests no reads; it can veto.
 	onlyVetoes, canVeto bool
 }
@@ -61,7 +61,7 @@ func compileRule(pack string, sub luabind.Subscription, ordinal int, zone *time.
 		r.Name = fmt.Sprintf("%s#%d", fileLabel(sub.File), ordinal)
 	}
 	r.Key = chat.Key(pack, r.Name)
-	r.digest = digestOf(sub)
+	r.digests = digestsOf(&sub)
 	r.place = fmt.Sprintf("%s:%d", r.File, r.Line)
 
 	var problems []*problem

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -114,15 +115,18 @@ func changeWords(c *rules.Change) (words string) {
 		what  string
 		names []string
 	}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}} {
-		if len(part.names) > 0 {
-			words += fmt.Sprintf("; %s %q", part.what, part.names[0])
-		}
-		for _, name := range part.names[min(1, len(part.names)):] {
-			words += fmt.Sprintf(", %q", name)
+		for i, name := range part.names {
+			words += choose(i == 0, "; "+part.what+" ", ", ") + strconv.Quote(name)
+			if parts := c.Parts[name]; part.what == "changed" && len(parts) > 0 {
+				words += " (" + strings.Join(parts, ", ") + ")"
+			}
 		}
 	}
 	if len(c.Files) > 0 {
 		words += "; files " + strings.Join(c.Files, ", ")
+	}
+	if len(c.Settings) > 0 {
+		words += "; settings " + strings.Join(c.Settings, ", ")
 	}
 	return words
 }

@@ -187,7 +187,7 @@ func (m *Manager) logLive(before, now *rules.Set, reason string) {
 		m.c.Log.Info(LiveMessage, "because", reason, "packs", len(now.Packs()))
 		return
 	}
-	var reconfigured []string
+	var reconfigured, settings []string // settings: PACK.NAME whose values differ
 	for _, p := range now.Packs() {
 		was := before.Pack(p.Name)
 		if was != nil && was.Built() == p.Built() {
@@ -195,6 +195,9 @@ func (m *Manager) logLive(before, now *rules.Set, reason string) {
 		}
 		if was != nil && was.Version == p.Version {
 			reconfigured = append(reconfigured, p.Name)
+			for _, name := range rules.SettingsChanged(was, p) {
+				settings = append(settings, p.Name+"."+name)
+			}
 			continue
 		}
 		from := "none"
@@ -206,7 +209,7 @@ func (m *Manager) logLive(before, now *rules.Set, reason string) {
 		m.c.Log.Info(LiveMessage, append([]any{"pack", p.Name, "version", p.ShortVersion(), "from", from, "because", because(p.Path, reason)}, changeAttrs(&c)...)...)
 	}
 	if len(reconfigured) > 0 {
-		m.c.Log.Info("packs run under a changed configuration", "packs", reconfigured, "because", reason)
+		m.c.Log.Info("packs run under a changed configuration", "packs", reconfigured, "settings", settings, "because", reason)
 	}
 	for _, name := range slices.Sorted(now.Known()) {
 		if was := before.Mode(name); before.Has(name) && was != now.Mode(name) && now.Pack(name) != nil {

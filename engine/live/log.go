@@ -165,8 +165,13 @@ func changeAttrs(c *rules.Change) (attrs []any) {
 	}
 	add("added", c.Added)
 	add("removed", c.Removed)
-	add("changed", c.Changed)
+	changed := make([]string, len(c.Changed))
+	for i, rule := range c.Changed {
+		changed[i] = rule + " (" + strings.Join(c.Parts[rule], ", ") + ")"
+	}
+	add("changed", changed)
 	add("files", c.Files)
+	add("settings", c.Settings)
 	return attrs
 }
 
