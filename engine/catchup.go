@@ -38,7 +38,10 @@ func (d *Daemon) newCatchUp(eng *Engine, client *dispatch.Client, clock *chertCl
 		Least:     func(ctx context.Context) (time.Time, error) { return eng.c.Store.LogCursor(ctx, log+" least") },
 		SetLeast:  func(ctx context.Context, t time.Time) error { return eng.c.Store.SetLogCursor(ctx, log+" least", t) },
 		Started:   func(ctx context.Context) (time.Time, error) { return eng.firstStart(ctx, log+" start") },
-		Take:      in.Take, Lags: in.Lags,
+		SetStarted: func(ctx context.Context, t time.Time) error {
+			return eng.c.Store.SetLogCursor(ctx, log+" start", t)
+		},
+		Take: in.Take, Lags: in.Lags,
 		BeginGap: func() { eng.BeginGap(d.CatchUp.Wait) },
 		EndGap:   eng.EndGap,
 		Every:    d.CatchUp.Every, Lookback: d.CatchUp.Lookback,

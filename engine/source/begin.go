@@ -1,0 +1,72 @@
+package source
+
+import (
+	"context"
+	"time"
+
+	"chertd/engine/chert"
+)
+
+// clockBack is the least by which a clock is set back. Less is what a clock is off that is being
+// corrected little by little.
+const clockBack = 10 * time.Millisecond
+
+// begin returns the cursor of a log that was never read, and stores it: the first start, by
+// Chert's clock, and so that a pass begins at the lookback. If the newest row is older, a pass
+// begins right after it, or an hour earlier than the lookback: what is newer than that row has
+// come since the start, even if Chert's clock is set back.
+func (c *CatchUp) begin(ctx context.Context) (time.Time, error) {
+	started, err := c.firstStart(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	page, reply, err := c.page(ctx, chert.EventQuery{Limit: 1})
+	if err != nil {
+		return time.Time{}, err
+	}
+	now, newest := reply.Date, time.Time{}
+	for i := range page.Rows {
+		newest = page.Rows[i].CreatedAt
+	}
+	if now.IsZero() {
+		if now = c.cfg.Now(); newest.After(now) {
+			now = newest
+		}
+	}
+	if since := c.cfg.Now().Sub(started); since > 0 {
+		now = now.Add(-since)
+	}
+	// Rows created within the second of Date may be older or newer.
+	least := now.Add(-c.cfg.Lookback - time.Second)
+	if timeless := len(page.Rows) > 0 && newest.IsZero(); newest.Before(least) && !timeless {
+		if least = least.Add(-wideOverlap); newest.After(least) {
+			least = newest
+		}
+	}
+	if err := c.cfg.SetLeast(ctx, least); err != nil {
+		return time.Time{}, err
+	}
+	cursor := least.Add(logOverlap)
+	return cursor, c.cfg.SetCursor(ctx, cursor)
+}
+
+// firstStart returns the first start by the clock as it is now. If the clock was set back since, it
+// began earlier by that clock. Of a clock that is set forward the daemon can't tell that the machine
+// was not suspended.
+func (c *CatchUp) firstStart(ctx context.Context) (time.Time, error) {
+	started, err := c.cfg.Started(ctx)
+	if err != nil {
+		return started, err
+	}
+	now, ran := c.cfg.Now().Round(0), time.Now() // time.Now runs on whatever the clock is set to
+	back := ran.Sub(c.ran) - now.Sub(c.looked)
+	if back < clockBack {
+		return started, nil
+	}
+	started = started.Add(-back)
+	if err := c.cfg.SetStarted(ctx, started); err != nil {
+		return started, err
+	}
+	c.looked, c.ran = now, ran
+	return started, nil
+}
