@@ -57,6 +57,7 @@ func (x simWire) RoundTrip(req *http.Request) (*http.Response, error) {
 		connecting = time.Microsecond // before the veto is handled
 	}
 	if !x.sleep(req.Context(), connecting) {
+		x.w.callDropped(call)
 		return nil, x.gone(req.Context())
 	}
 	if air.Down {
@@ -66,6 +67,7 @@ func (x simWire) RoundTrip(req *http.Request) (*http.Response, error) {
 		trace.GotConn(httptrace.GotConnInfo{})
 	}
 	if req.Context().Err() != nil {
+		x.w.callDropped(call)
 		return nil, req.Context().Err()
 	}
 	x.w.callWritten(call)
@@ -172,9 +174,10 @@ func (x simHook) RoundTrip(req *http.Request) (*http.Response, error) {
 	early := !run.m.eng.Status().CatchUp.IsZero()
 	res := simServe(run.m.hook, req, context.Background())
 	if res == nil || run.isDead() {
+		x.w.unanswered(id, came, early)
 		return nil, errSimBroken
 	}
-	x.w.delivered(id, res.StatusCode, came, early)
+	x.w.delivered(id, res.StatusCode, came)
 	time.Sleep(back)
 	if silent {
 		return nil, errSimBroken
