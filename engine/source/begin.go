@@ -7,13 +7,17 @@ import (
 	"chertd/engine/chert"
 )
 
-// clockBack is the least by which a clock is set back. Less is what a clock is off that is being
-// corrected little by little.
-const clockBack = 10 * time.Millisecond
+const (
+	// clockBack is the least by which a clock is set back. Less is what a clock is off that is
+	// being corrected little by little.
+	clockBack = 10 * time.Millisecond
+	// firstBack is how far Chert's clock may be set back after the first start.
+	firstBack = 24 * time.Hour
+)
 
 // begin returns the cursor of a log that was never read, and stores it: the first start, by
 // Chert's clock, and so that a pass begins at the lookback. If the newest row is older, a pass
-// begins right after it, or an hour earlier than the lookback: what is newer than that row has
+// begins right after it, or a day earlier than the lookback: what is newer than that row has
 // come since the start, even if Chert's clock is set back.
 func (c *CatchUp) begin(ctx context.Context) (time.Time, error) {
 	started, err := c.firstStart(ctx)
@@ -39,7 +43,7 @@ func (c *CatchUp) begin(ctx context.Context) (time.Time, error) {
 	// Rows created within the second of Date may be older or newer.
 	least := now.Add(-c.cfg.Lookback - time.Second)
 	if timeless := len(page.Rows) > 0 && newest.IsZero(); newest.Before(least) && !timeless {
-		if least = least.Add(-wideOverlap); newest.After(least) {
+		if least = least.Add(-firstBack); newest.After(least) {
 			least = newest
 		}
 	}

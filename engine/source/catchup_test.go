@@ -350,12 +350,12 @@ func TestFirstStartIsTheSameAfterTheClockIsSetBack(t *testing.T) {
 func TestCatchUpFollowsChertsClockBack(t *testing.T) {
 	for _, older := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			ahead := time.Duration(0)
+			ahead := time.Hour
 			l := &fakeLog{}
 			l.now = func() time.Time { return time.Now().Add(ahead) }
 			var want []string
 			if older {
-				l.add("a", time.Now().Add(-2*time.Hour), pinged("before"))
+				l.add("a", time.Now().Add(-25*time.Hour), pinged("before"))
 			}
 			c := newCaught(l)
 			c.run(t, 2*time.Second)
