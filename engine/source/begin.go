@@ -1,7 +1,9 @@
 package source
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"chertd/engine/chert"
@@ -25,23 +27,27 @@ func (c *CatchUp) begin(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	page, reply, err := c.page(ctx, chert.EventQuery{Limit: 1})
-	if err != nil {
+	date := reply.Date
+	if e := (*chert.Error)(nil); errors.As(err, &e) && !e.Foreign {
+		date = e.Date // Chert refuses this request, and its clock may be set until the next one
+	}
+	first, clockErr := c.chertStart(ctx, date, started)
+	if err := cmp.Or(err, clockErr); err != nil {
 		return time.Time{}, err
 	}
-	now, newest := reply.Date, time.Time{}
+	newest := time.Time{}
 	for i := range page.Rows {
 		newest = page.Rows[i].CreatedAt
 	}
-	if now.IsZero() {
-		if now = c.cfg.Now(); newest.After(now) {
+	if first.IsZero() {
+		now := c.cfg.Now()
+		if newest.After(now) {
 			now = newest
 		}
-	}
-	if since := c.cfg.Now().Sub(started); since > 0 {
-		now = now.Add(-since)
+		first = c.startBefore(now, started)
 	}
 	// Rows created within the second of Date may be older or newer.
-	least := now.Add(-c.cfg.Lookback - time.Second)
+	least := first.Add(-c.cfg.Lookback - time.Second)
 	if timeless := len(page.Rows) > 0 && newest.IsZero(); newest.Before(least) && !timeless {
 		if least = least.Add(-firstBack); newest.After(least) {
 			least = newest
@@ -52,6 +58,22 @@ func (c *CatchUp) begin(ctx context.Context) (time.Time, error) {
 	}
 	cursor := least.Add(logOverlap)
 	return cursor, c.cfg.SetCursor(ctx, cursor)
+}
+
+// chertStart returns the first start by Chert's clock, as the first Date of Chert's shows it, which
+// is zero without one; zero: none has come yet.
+func (c *CatchUp) chertStart(ctx context.Context, date, started time.Time) (time.Time, error) {
+	first, err := c.cfg.ChertStarted(ctx)
+	if err != nil || !first.IsZero() || date.IsZero() {
+		return first, err
+	}
+	first = c.startBefore(date, started)
+	return first, c.cfg.SetChertStarted(ctx, first)
+}
+
+// startBefore returns the first start by a clock that shows now.
+func (c *CatchUp) startBefore(now, started time.Time) time.Time {
+	return now.Add(-max(0, c.cfg.Now().Sub(started)))
 }
 
 // firstStart returns the first start by the clock as it is now. If the clock was set back since, it

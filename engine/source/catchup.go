@@ -35,6 +35,9 @@ type CatchUpConfig struct {
 	// same across restarts, unless SetStarted changes it because the clock was set back.
 	Started    func(context.Context) (time.Time, error)
 	SetStarted func(context.Context, time.Time) error
+	// ChertStarted returns the same by Chert's clock. Zero: it was not stored.
+	ChertStarted    func(context.Context) (time.Time, error)
+	SetChertStarted func(context.Context, time.Time) error
 	// Take stores deliveries in their order. Its error is that of the context.
 	Take func(context.Context, []Delivery) (Taken, error)
 	Lags *Lags // of Take; nil: the lag is not measured

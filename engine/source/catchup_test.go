@@ -97,6 +97,7 @@ type caught struct {
 	cursor time.Time
 	least  time.Time
 	start  time.Time
+	chert  time.Time // the start by Chert's clock
 
 	quarantined map[string]bool // bodies
 	ids         []string        // events, in the order of the journal
@@ -137,14 +138,16 @@ func newCaught(l *fakeLog) *caught {
 	}
 	c.start = time.Now()
 	c.CatchUp = NewCatchUp(CatchUpConfig{
-		Page:       l.read,
-		Pace:       func(ctx context.Context) bool { return ctx.Err() == nil },
-		Cursor:     func(context.Context) (time.Time, error) { return c.cursor, nil },
-		Started:    func(context.Context) (time.Time, error) { return c.start, nil },
-		SetStarted: func(_ context.Context, t time.Time) error { c.start = t; return nil },
-		SetCursor:  func(_ context.Context, t time.Time) error { c.cursor = t; return nil },
-		Least:      func(context.Context) (time.Time, error) { return c.least, nil },
-		SetLeast:   func(_ context.Context, t time.Time) error { c.least = t; return nil },
+		Page:            l.read,
+		Pace:            func(ctx context.Context) bool { return ctx.Err() == nil },
+		Cursor:          func(context.Context) (time.Time, error) { return c.cursor, nil },
+		Started:         func(context.Context) (time.Time, error) { return c.start, nil },
+		SetStarted:      func(_ context.Context, t time.Time) error { c.start = t; return nil },
+		ChertStarted:    func(context.Context) (time.Time, error) { return c.chert, nil },
+		SetChertStarted: func(_ context.Context, t time.Time) error { c.chert = t; return nil },
+		SetCursor:       func(_ context.Context, t time.Time) error { c.cursor = t; return nil },
+		Least:           func(context.Context) (time.Time, error) { return c.least, nil },
+		SetLeast:        func(_ context.Context, t time.Time) error { c.least = t; return nil },
 		Take: func(ctx context.Context, d []Delivery) (Taken, error) {
 			if c.take != nil {
 				if err := c.take(); err != nil {
@@ -339,6 +342,31 @@ func TestFirstStartIsTheSameAfterTheClockIsSetBack(t *testing.T) {
 		c.run(t, 4*time.Minute)
 		again := newCaught(l)
 		again.cfg.Now, again.start, again.looked = local, c.start, local().Round(0)
+		again.run(t, 8*time.Minute)
+		again.want(t, "after the log could be read", "e1", "e2")
+	})
+}
+
+// The first answer of Chert's, also a refusal, shows the first start by its clock: a clock that is
+// set forward before the log can be read makes that no later.
+func TestFirstAnswerShowsTheFirstStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, ahead := time.Now(), time.Duration(0)
+		l := &fakeLog{now: func() time.Time { return time.Now().Add(ahead) }}
+		l.fail = func(int) error {
+			if time.Since(began) < 10*time.Minute {
+				return &chert.Error{Status: 429, Code: 1007, Retryable: true, Date: l.now().Truncate(time.Second)}
+			}
+			return nil
+		}
+		l.add("a", began.Add(-time.Minute), pinged("before"))
+		l.add("b", began.Add(2*time.Second), pinged("e1"))
+		l.add("c", began.Add(time.Hour), pinged("e2"))
+		c := newCaught(l)
+		c.run(t, 4*time.Minute)
+		ahead = time.Hour
+		again := newCaught(l)
+		again.start, again.chert = c.start, c.chert
 		again.run(t, 8*time.Minute)
 		again.want(t, "after the log could be read", "e1", "e2")
 	})
