@@ -50,6 +50,7 @@ type simMessage struct {
 	recorded simMoment
 	sent     time.Time // by Chert's clock
 	came     simMoment // when the delivery came that it took in first
+	early    *simRun   // the run that took it in while it was in a gap; nil: none was
 	acked    simMoment // when the daemon answered 2xx to it first; zero: it did not
 	entry    *simEntry // in the journal; nil: it is not
 }
@@ -234,7 +235,7 @@ func (w *simWorld) held(chat string, until time.Time) {
 }
 
 // delivered notes how the daemon has answered a delivery.
-func (w *simWorld) delivered(id string, status int, came simMoment) {
+func (w *simWorld) delivered(id string, status int, came simMoment, early *simRun) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.trace("delivery of %s: %d", id, status)
@@ -247,18 +248,18 @@ func (w *simWorld) delivered(id string, status int, came simMoment) {
 	case status/100 == 2 && !m.acked.set():
 		m.acked = w.now()
 		if !m.came.set() {
-			m.came = came
+			m.came, m.early = came, early
 		}
 	}
 }
 
 // unanswered notes that the daemon was killed before it answered a delivery. It may have taken the
 // message in.
-func (w *simWorld) unanswered(id string, came simMoment, early bool) {
+func (w *simWorld) unanswered(id string, came simMoment, early *simRun) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if m := w.book.byID[id]; m != nil && !m.came.set() && (early || m.entry != nil) {
-		m.came = came
+	if m := w.book.byID[id]; m != nil && !m.came.set() && (early != nil || m.entry != nil) {
+		m.came, m.early = came, early
 	}
 }
 

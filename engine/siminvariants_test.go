@@ -134,6 +134,10 @@ func (w *simWorld) checkOrder() {
 			if older.acked.set() && older.acked.before(m.came) {
 				w.fail("message %s came before %s, was taken in before it, and is journaled after it", older.id, m.id)
 			}
+			// The clocks were never set: endWell alone notes that they are right.
+			if run := m.early; run != nil && older.recorded.before(run.began) && !run.impatient && len(w.book.jumps) == 1 {
+				w.fail("message %s, which came while the daemon was down, is journaled after %s, which came in the gap that followed", older.id, m.id)
+			}
 		}
 	}
 }

@@ -171,13 +171,16 @@ func (x simHook) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errSimDown
 	}
 	came := x.w.moment()
-	early := !run.m.eng.Status().CatchUp.IsZero()
+	var early *simRun
+	if !run.m.eng.Status().CatchUp.IsZero() {
+		early = run
+	}
 	res := simServe(run.m.hook, req, context.Background())
 	if res == nil || run.isDead() {
 		x.w.unanswered(id, came, early)
 		return nil, errSimBroken
 	}
-	x.w.delivered(id, res.StatusCode, came)
+	x.w.delivered(id, res.StatusCode, came, early)
 	time.Sleep(back)
 	if silent {
 		return nil, errSimBroken
