@@ -50,9 +50,6 @@ var namedFaults = []namedFault{
 	// A hold of a rule does not hold.
 	{"hold-dropped", "rules/chat/hold.go",
 		`if h.Until.After(s.c.Hold.Until) {`, `if h.Until.IsZero() {`},
-	// A timer that has fired fires again.
-	{"timer-fires-again", "rules/chat/timer.go",
-		"		t.Fired = true\n", ""},
 	// A learned rate stays when Chert accepts more.
 	{"rate-never-raised", "engine/dispatch/climb.go",
 		`if !l.held(now) {`, `if l.limit > 0 {`},
