@@ -33,17 +33,27 @@ func (d *Daemon) newCatchUp(eng *Engine, client *dispatch.Client, clock *chertCl
 			return page, reply, err
 		},
 		Pace:      eng.paceRequest,
-		Cursor:    func(ctx context.Context) (time.Time, error) { return eng.c.Store.LogCursor(ctx, log) },
-		SetCursor: func(ctx context.Context, t time.Time) error { return eng.c.Store.SetLogCursor(ctx, log, t) },
-		Least:     func(ctx context.Context) (time.Time, error) { return eng.c.Store.LogCursor(ctx, log+" least") },
-		SetLeast:  func(ctx context.Context, t time.Time) error { return eng.c.Store.SetLogCursor(ctx, log+" least", t) },
-		Started:   func(ctx context.Context) (time.Time, error) { return eng.firstStart(ctx, log+" start") },
-		Take:      in.Take, Lags: in.Lags,
+		Cursor:    logTime(eng, log),
+		SetCursor: setLogTime(eng, log),
+		Least:     logTime(eng, log+" least"), SetLeast: setLogTime(eng, log+" least"),
+		Started:      func(ctx context.Context) (time.Time, error) { return eng.firstStart(ctx, log+" start") },
+		SetStarted:   setLogTime(eng, log+" start"),
+		ChertStarted: logTime(eng, log+" chert start"), SetChertStarted: setLogTime(eng, log+" chert start"),
+		Take: in.Take, Lags: in.Lags,
 		BeginGap: func() { eng.BeginGap(d.CatchUp.Wait) },
 		EndGap:   eng.EndGap,
 		Every:    d.CatchUp.Every, Lookback: d.CatchUp.Lookback,
 		Now: d.Now, Jitter: eng.c.Jitter, Log: d.Log,
 	})
+}
+
+// logTime and setLogTime return functions that get and set a time that the store keeps of a log.
+func logTime(e *Engine, name string) func(context.Context) (time.Time, error) {
+	return func(ctx context.Context) (time.Time, error) { return e.c.Store.LogCursor(ctx, name) }
+}
+
+func setLogTime(e *Engine, name string) func(context.Context, time.Time) error {
+	return func(ctx context.Context, t time.Time) error { return e.c.Store.SetLogCursor(ctx, name, t) }
 }
 
 // firstStart returns when it was first called, by what the store keeps.

@@ -49,9 +49,9 @@ type simMessage struct {
 	words    []string
 	recorded simMoment
 	sent     time.Time // by Chert's clock
-	came     simMoment // when the delivery came that it acknowledged first
+	came     simMoment // when the delivery came that it took in first
+	early    *simRun   // the run that took it in while it was in a gap; nil: none was
 	acked    simMoment // when the daemon answered 2xx to it first; zero: it did not
-	early    bool      // the daemon was in a gap then
 	entry    *simEntry // in the journal; nil: it is not
 }
 
@@ -85,6 +85,7 @@ type simCall struct {
 	ok       bool
 	answered simMoment // when the daemon got the answer; zero: it did not
 	ended    bool
+	dropped  bool // by the daemon, before it was written
 }
 
 // simLimited is a time in which Chert wants no calls: of a chat, or any.
@@ -234,7 +235,7 @@ func (w *simWorld) held(chat string, until time.Time) {
 }
 
 // delivered notes how the daemon has answered a delivery.
-func (w *simWorld) delivered(id string, status int, came simMoment, early bool) {
+func (w *simWorld) delivered(id string, status int, came simMoment, early *simRun) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.trace("delivery of %s: %d", id, status)
@@ -245,7 +246,20 @@ func (w *simWorld) delivered(id string, status int, came simMoment, early bool) 
 	case status/100 == 4 && len(w.book.jumps) == 0: // or the clocks differ, and the daemon can't know yet
 		w.fail("delivery of %s is answered %d: Chert never sends it again", id, status)
 	case status/100 == 2 && !m.acked.set():
-		m.came, m.acked, m.early = came, w.now(), early
+		m.acked = w.now()
+		if !m.came.set() {
+			m.came, m.early = came, early
+		}
+	}
+}
+
+// unanswered notes that the daemon was killed before it answered a delivery. It may have taken the
+// message in.
+func (w *simWorld) unanswered(id string, came simMoment, early *simRun) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if m := w.book.byID[id]; m != nil && !m.came.set() && (early != nil || m.entry != nil) {
+		m.came, m.early = came, early
 	}
 }
 
@@ -280,6 +294,13 @@ func (w *simWorld) callWritten(c *simCall) {
 		w.trace("call %s is written", c.what)
 		w.mayBeWritten(c)
 	}
+}
+
+// callDropped notes that the daemon does not want a request any more that was not written.
+func (w *simWorld) callDropped(c *simCall) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c.dropped = true
 }
 
 // callServed notes what Chert has done.

@@ -57,6 +57,7 @@ func (x simWire) RoundTrip(req *http.Request) (*http.Response, error) {
 		connecting = time.Microsecond // before the veto is handled
 	}
 	if !x.sleep(req.Context(), connecting) {
+		x.w.callDropped(call)
 		return nil, x.gone(req.Context())
 	}
 	if air.Down {
@@ -66,6 +67,7 @@ func (x simWire) RoundTrip(req *http.Request) (*http.Response, error) {
 		trace.GotConn(httptrace.GotConnInfo{})
 	}
 	if req.Context().Err() != nil {
+		x.w.callDropped(call)
 		return nil, req.Context().Err()
 	}
 	x.w.callWritten(call)
@@ -169,9 +171,13 @@ func (x simHook) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errSimDown
 	}
 	came := x.w.moment()
-	early := !run.m.eng.Status().CatchUp.IsZero()
+	var early *simRun
+	if !run.m.eng.Status().CatchUp.IsZero() {
+		early = run
+	}
 	res := simServe(run.m.hook, req, context.Background())
 	if res == nil || run.isDead() {
+		x.w.unanswered(id, came, early)
 		return nil, errSimBroken
 	}
 	x.w.delivered(id, res.StatusCode, came, early)

@@ -23,6 +23,7 @@ type simPlan struct {
 
 	concurrency int  // calls on the wire
 	crowd       bool // there are chats enough of one line to open its breaker
+	rush        simRush
 }
 
 // simStep is one stimulus, and how long the world rests after it. Fields that its kind does
@@ -98,14 +99,24 @@ var simChats = []string{"c1", "c2", "c3", "c4", "c5"}
 // simCrowd are further chats, of one line. They are more than fail before its breaker opens.
 var simCrowd = []string{"d1", "d2", "d3", "d4", "d5", "d6"}
 
+func init() {
+	for _, chat := range simRushChats {
+		simLines[chat] = simRushLine
+	}
+}
+
 const simCrowdLine = "+14155550103"
 
 // chats returns the chats that there are.
 func (p *simPlan) chats() []string {
+	list := slices.Clone(simChats)
 	if p.crowd {
-		return slices.Concat(simChats, simCrowd)
+		list = append(list, simCrowd...)
 	}
-	return simChats
+	if len(p.rush.limits) > 0 {
+		list = append(list, simRushChats...)
+	}
+	return list
 }
 
 // newSimPlan makes the plan of a seed. Each step has dice of its own, so that it is the same
@@ -134,6 +145,10 @@ func newSimPlan(seed uint64) simPlan {
 	if dice.IntN(2) == 0 {
 		veto := simStep{kind: simLateVeto, chat: oneOf(dice, simChats...), rest: simWhile(dice, time.Millisecond, 15*time.Second)}
 		p.steps = slices.Insert(p.steps, dice.IntN(len(p.steps)), veto)
+	}
+	if dice.IntN(10) == 0 {
+		limit := oneOf(dice, 0.25, 0.5, 1)
+		p.rush = simRush{oneOf(dice, []float64{limit}, []float64{limit, 2 * limit}), oneOf(dice, 1, 2, 5)}
 	}
 	return p
 }

@@ -576,6 +576,7 @@ func (w *simWorld) endWell() {
 	w.mu.Lock()
 	w.checkReads() // before further calls hide that one is missing
 	w.mu.Unlock()
+	w.rush()
 	// Whatever it has been through, the daemon does what a message wants.
 	for _, chat := range w.plan.chats() {
 		w.receive(chat, "read")

@@ -3,6 +3,10 @@
 //
 //	go run ./.ci/mutate -n 40 -seed 1 ./rules/chat
 //	go run ./.ci/mutate -n 40 -seed 1 -with ./rules,./engine ./rules/chat
+//	go run ./.ci/mutate -named .
+//
+// The last one puts the faults of named.go into the daemon, and runs the simulation of engine on
+// each, which must notice them all.
 //
 // A fault that no test sees is printed as file:line with both texts. Some of
 // these change nothing that matters (a capacity, a log line); a person decides.
@@ -31,12 +35,14 @@ func main() {
 	files := flag.String("files", "", "only files whose name has one of these words in it, separated by commas")
 	patience := flag.Duration("timeout", 2*time.Minute, "of one run of the tests; a fault that makes them hang is seen")
 	atMost := flag.Duration("for", 0, "how long to draw faults; 0: until all n were tried")
+	named := flag.String("named", "", "a regular expression: the named faults to run the simulation on, instead of random ones")
+	seeds := flag.Int("seeds", 200, "how many simulations to run on a named fault")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./.ci/mutate [flags] PACKAGE ...")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if flag.NArg() == 0 {
+	if (flag.NArg() == 0) == (*named == "") {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -47,7 +53,13 @@ func main() {
 	if *with != "" {
 		r.with = strings.Split(*with, ",")
 	}
-	if err := r.run(flag.Args(), *files, *n, rand.New(rand.NewPCG(*seed, 0))); err != nil {
+	var err error
+	if *named != "" {
+		err = r.runNamed(*named, *seeds)
+	} else {
+		err = r.run(flag.Args(), *files, *n, rand.New(rand.NewPCG(*seed, 0)))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}

@@ -32,8 +32,12 @@ type CatchUpConfig struct {
 	Least    func(context.Context) (time.Time, error)
 	SetLeast func(context.Context, time.Time) error
 	// Started returns when the log was to be read for the first time, by Now. It stays the
-	// same across restarts.
-	Started func(context.Context) (time.Time, error)
+	// same across restarts, unless SetStarted changes it because the clock was set back.
+	Started    func(context.Context) (time.Time, error)
+	SetStarted func(context.Context, time.Time) error
+	// ChertStarted returns the same by Chert's clock. Zero: it was not stored.
+	ChertStarted    func(context.Context) (time.Time, error)
+	SetChertStarted func(context.Context, time.Time) error
 	// Take stores deliveries in their order. Its error is that of the context.
 	Take func(context.Context, []Delivery) (Taken, error)
 	Lags *Lags // of Take; nil: the lag is not measured
@@ -59,6 +63,8 @@ type CatchUp struct {
 
 	applied map[string]time.Time // created_at of rows that the next pass will read again, by id
 	wide    time.Time            // when the last wide pass was complete; zero: none since the start
+	looked  time.Time            // the clock when it was looked at last, without a log that was read
+	ran     time.Time            // when that was
 
 	mu    sync.Mutex
 	gap   bool // events may have been missed since the last pass began
@@ -115,7 +121,10 @@ func NewCatchUp(cfg CatchUpConfig) *CatchUp {
 	if cfg.Jitter == nil {
 		cfg.Jitter = func() float64 { return 0.5 }
 	}
-	return &CatchUp{cfg: cfg, wake: make(chan struct{}, 1), applied: map[string]time.Time{}, gap: true, open: true}
+	return &CatchUp{
+		cfg: cfg, wake: make(chan struct{}, 1), applied: map[string]time.Time{}, gap: true, open: true,
+		looked: cfg.Now().Round(0), ran: time.Now(),
+	}
 }
 
 // Gap notes that events may have been missed, and lets a pass begin now. What waits for a
@@ -279,6 +288,17 @@ func (c *CatchUp) pass(ctx context.Context) error {
 	if err := c.back(ctx, &w); err != nil {
 		return err
 	}
+	if w.until.Before(w.since) {
+		// Chert's clock was set back: the rows of the last minutes are before this walk.
+		since, err := c.notBeforeLeast(ctx, w.until.Add(-wideOverlap))
+		if err != nil {
+			return err
+		}
+		w = walk{since: since, needed: w.since}
+		if err := c.back(ctx, &w); err != nil {
+			return err
+		}
+	}
 	if err := c.forward(ctx, &w, cursor); err != nil {
 		return err
 	}
@@ -297,47 +317,21 @@ func (c *CatchUp) widen(ctx context.Context, w *walk) (bool, error) {
 	if since := c.cfg.Now().Sub(c.wide); open || since >= 0 && since < wideEvery {
 		return false, nil
 	}
-	least, err := c.cfg.Least(ctx)
+	since, err := c.notBeforeLeast(ctx, w.since.Add(logOverlap-wideOverlap))
 	if err != nil {
 		return false, err
 	}
-	w.needed = w.since
-	if w.since = w.since.Add(logOverlap - wideOverlap); w.since.Before(least) {
-		w.since = least
-	}
+	w.needed, w.since = w.since, since
 	return true, nil
 }
 
-// begin returns the cursor of a log that was never read, and stores it: the first start, by
-// Chert's clock, and so that a pass begins at the lookback.
-func (c *CatchUp) begin(ctx context.Context) (time.Time, error) {
-	started, err := c.cfg.Started(ctx)
-	if err != nil {
-		return time.Time{}, err
+// notBeforeLeast returns a time, or the one up to which rows are never wanted if that is later.
+func (c *CatchUp) notBeforeLeast(ctx context.Context, t time.Time) (time.Time, error) {
+	least, err := c.cfg.Least(ctx)
+	if t.Before(least) {
+		t = least
 	}
-	page, reply, err := c.page(ctx, chert.EventQuery{Limit: 1})
-	if err != nil {
-		return time.Time{}, err
-	}
-	now := reply.Date
-	if now.IsZero() {
-		now = c.cfg.Now()
-		for i := range page.Rows {
-			if created := page.Rows[i].CreatedAt; created.After(now) {
-				now = created
-			}
-		}
-	}
-	if since := c.cfg.Now().Sub(started); since > 0 {
-		now = now.Add(-since)
-	}
-	// Rows created within the second of Date may be older or newer.
-	least := now.Add(-c.cfg.Lookback - time.Second)
-	if err := c.cfg.SetLeast(ctx, least); err != nil {
-		return time.Time{}, err
-	}
-	cursor := least.Add(logOverlap)
-	return cursor, c.cfg.SetCursor(ctx, cursor)
+	return t, err
 }
 
 func (c *CatchUp) page(ctx context.Context, q chert.EventQuery) (chert.EventPage, chert.Reply, error) {

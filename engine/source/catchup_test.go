@@ -96,6 +96,8 @@ type caught struct {
 	log    *fakeLog
 	cursor time.Time
 	least  time.Time
+	start  time.Time
+	chert  time.Time // the start by Chert's clock
 
 	quarantined map[string]bool // bodies
 	ids         []string        // events, in the order of the journal
@@ -134,15 +136,18 @@ func newCaught(l *fakeLog) *caught {
 			return nil
 		},
 	}
-	started := time.Now()
+	c.start = time.Now()
 	c.CatchUp = NewCatchUp(CatchUpConfig{
-		Page:      l.read,
-		Pace:      func(ctx context.Context) bool { return ctx.Err() == nil },
-		Cursor:    func(context.Context) (time.Time, error) { return c.cursor, nil },
-		Started:   func(context.Context) (time.Time, error) { return started, nil },
-		SetCursor: func(_ context.Context, t time.Time) error { c.cursor = t; return nil },
-		Least:     func(context.Context) (time.Time, error) { return c.least, nil },
-		SetLeast:  func(_ context.Context, t time.Time) error { c.least = t; return nil },
+		Page:            l.read,
+		Pace:            func(ctx context.Context) bool { return ctx.Err() == nil },
+		Cursor:          func(context.Context) (time.Time, error) { return c.cursor, nil },
+		Started:         func(context.Context) (time.Time, error) { return c.start, nil },
+		SetStarted:      func(_ context.Context, t time.Time) error { c.start = t; return nil },
+		ChertStarted:    func(context.Context) (time.Time, error) { return c.chert, nil },
+		SetChertStarted: func(_ context.Context, t time.Time) error { c.chert = t; return nil },
+		SetCursor:       func(_ context.Context, t time.Time) error { c.cursor = t; return nil },
+		Least:           func(context.Context) (time.Time, error) { return c.least, nil },
+		SetLeast:        func(_ context.Context, t time.Time) error { c.least = t; return nil },
 		Take: func(ctx context.Context, d []Delivery) (Taken, error) {
 			if c.take != nil {
 				if err := c.take(); err != nil {
@@ -313,6 +318,96 @@ func TestCatchUpBeginsAtTheFirstStart(t *testing.T) {
 		c.run(t, 12*time.Minute) // after a restart
 		c.want(t, "after the log could be read", "e1", "e2")
 	})
+}
+
+// A local clock that is set back before the log is read for the first time makes the first start
+// no later, also after a restart.
+func TestFirstStartIsTheSameAfterTheClockIsSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		l := &fakeLog{now: time.Now, fail: func(int) error {
+			if time.Since(began) < 10*time.Minute {
+				return &chert.Error{Status: 502, Foreign: true}
+			}
+			return nil
+		}}
+		l.add("a", began.Add(-time.Minute), pinged("before"))
+		l.add("b", began.Add(2*time.Second), pinged("e1"))
+		l.add("c", began.Add(5*time.Minute), pinged("e2"))
+		behind := time.Duration(0)
+		local := func() time.Time { return time.Now().Add(-behind) }
+		c := newCaught(l)
+		c.cfg.Now = local
+		time.AfterFunc(90*time.Second, func() { behind = 2 * time.Hour })
+		c.run(t, 4*time.Minute)
+		again := newCaught(l)
+		again.cfg.Now, again.start, again.looked = local, c.start, local().Round(0)
+		again.run(t, 8*time.Minute)
+		again.want(t, "after the log could be read", "e1", "e2")
+	})
+}
+
+// The first answer of Chert's, also a refusal, shows the first start by its clock: a clock that is
+// set forward before the log can be read makes that no later.
+func TestFirstAnswerShowsTheFirstStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, ahead := time.Now(), time.Duration(0)
+		l := &fakeLog{now: func() time.Time { return time.Now().Add(ahead) }}
+		l.fail = func(int) error {
+			if time.Since(began) < 10*time.Minute {
+				return &chert.Error{Status: 429, Code: 1007, Retryable: true, Date: l.now().Truncate(time.Second)}
+			}
+			return nil
+		}
+		l.add("a", began.Add(-time.Minute), pinged("before"))
+		l.add("b", began.Add(2*time.Second), pinged("e1"))
+		l.add("c", began.Add(time.Hour), pinged("e2"))
+		c := newCaught(l)
+		c.run(t, 4*time.Minute)
+		ahead = time.Hour
+		again := newCaught(l)
+		again.start, again.chert = c.start, c.chert
+		again.run(t, 8*time.Minute)
+		again.want(t, "after the log could be read", "e1", "e2")
+	})
+}
+
+// If Chert's clock is set back, the rows of that time are before those that were read. They are read
+// by the next pass if nothing had come before the first start, or if they are before all that
+// a pass would read.
+func TestCatchUpFollowsChertsClockBack(t *testing.T) {
+	for _, older := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			ahead := time.Hour
+			l := &fakeLog{}
+			l.now = func() time.Time { return time.Now().Add(ahead) }
+			var want []string
+			if older {
+				l.add("a", time.Now().Add(-25*time.Hour), pinged("before"))
+			}
+			c := newCaught(l)
+			c.run(t, 2*time.Second)
+			add := func(id string) {
+				l.add(id, l.now(), pinged(id))
+				want = append(want, id)
+			}
+			ahead = -20 * time.Minute
+			add("first")
+			c.run(t, 2*time.Second)
+			c.want(t, "after Chert's clock was set back right after the start", want...)
+			ahead = time.Hour
+			add("ahead")
+			c.run(t, 2*time.Second)
+			ahead = -20 * time.Minute
+			add("behind")
+			c.run(t, 2*time.Second)
+			c.want(t, "after it was set back later", want...)
+			ahead = 0
+			add("right")
+			c.run(t, 2*time.Second)
+			c.want(t, "after it was right again", want...)
+		})
+	}
 }
 
 // While the log can't be read, calls wait for it; they go out once a pass is complete that
