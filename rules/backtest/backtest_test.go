@@ -123,6 +123,9 @@ func TestDifferencesOfEdits(t *testing.T) {
 		"a rule that fails": {packs{"p": fmt.Sprintf(reads, "code")}, packs{"p": "chert.rule({ name = \"read\", on = \"message.received\", run = function(ev)\n error('oops') end })"}, []string{"a code"}, `
 			reads 1 0, added 0, left 1, earlier 0, later 0, other rule 0, unknown 0, chats 1 of 1
 			left a e1 1: read 0s p/read p.lua:1; unread, failed p/read p.lua:1: oops`},
+		"a veto that fails": {packs{"p": fmt.Sprintf(reads, "code"), "v": fmt.Sprintf(vetoes, "bank")}, packs{"p": fmt.Sprintf(reads, "code"), "v": `chert.rule({ name = "veto", on = "message.received", run = function(ev) error("oops") chert.keep_unread(ev.chat.id) end })`}, []string{"a code"}, `
+			reads 1 0, added 0, left 1, earlier 0, later 0, other rule 0, unknown 0, chats 1 of 1
+			left a e1 1: read 0s p/read p.lua:1; unread, blocked p/read p.lua:1 by v/veto v.lua:1`},
 		"a cooldown": {packs{"p": fmt.Sprintf(reads, "code")}, packs{"p": `chert.rule({ name = "read", on = "message.received", cooldown = "1h", run = function(ev) chert.mark_read(ev.chat.id) end })`}, []string{"a code", "a code", "b code"}, `
 			reads 3 2, added 0, left 1, earlier 0, later 0, other rule 0, unknown 0, chats 1 of 2
 			left a e2 1: read 0s p/read p.lua:1; unread, not_run p/read p.lua:1: cooldown`},

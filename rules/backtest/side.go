@@ -260,6 +260,8 @@ func (s *side) ended(h *spec.Happening, a *chat.Action, counted bool) {
 	switch a.Why {
 	case chat.WhyVetoed:
 		r.By, r.ByPlace = vetoer(h, a.Chat)
+	case chat.WhyBlocked:
+		r.By, r.ByPlace = missing(h)
 	case chat.WhyHeld:
 		if c, ok := s.world.Chat(a.Chat); ok {
 			r.By, r.ByPlace = c.Hold.By, s.placeOf(c.Hold.By)
@@ -276,6 +278,16 @@ func vetoer(h *spec.Happening, chatID string) (rule, place string) {
 			if w.Chat == chatID && !w.Shadow && (w.Kind == chat.RequestKeepUnread || w.Kind == chat.RequestHold) {
 				return chat.Key(w.Pack, w.Rule), w.Place
 			}
+		}
+	}
+	return "", ""
+}
+
+// missing returns the rule that failed or was suspended on an event, which blocks its reads.
+func missing(h *spec.Happening) (rule, place string) {
+	for i := range h.Rules {
+		if o := &h.Rules[i]; o.Failure != nil || o.Skipped == rules.SkippedSuspended {
+			return chat.Key(o.Pack, o.Rule), o.Place
 		}
 	}
 	return "", ""

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"chertd/engine/store/sqlite"
+	"chertd/rules/turn"
+)
+
+// TestBacktestNamesEventsWithoutText: where retention has removed texts, the output says of
+// how many events, and their differences are unknown: they are not listed as reads that the
+// candidate would make.
+func TestBacktestNamesEventsWithoutText(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	put(t, dir, "rules/codes.lua", `chert.on("message.received", { text = "code" }, function(ev) chert.mark_read(ev.chat.id) end)`)
+	put(t, dir, "next/codes.lua", `chert.on("message.received", { direction = "inbound" }, function(ev) if ev.text ~= "hello there" then chert.mark_read(ev.chat.id) end end)`)
+	put(t, dir, "chertd.yaml", "chert: {tenant: acme}\nrules: {dir: rules}\nstore: {url: \"sqlite:chertd.db\", raw: 1d}\n")
+	const n = 70
+	path := filepath.Join(dir, "chertd.db")
+	fillRecorded(t, path, filepath.Join(dir, "rules"), n, n)
+	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var handled []turn.Transition
+	for seq := range int64(n) {
+		handled = append(handled, turn.Transition{Decision: &turn.Decision{Seq: seq + 1, At: time.Date(2026, 1, 7, 12, 0, 0, 0, time.UTC)}})
+	}
+	if err := s.Commit(t.Context(), handled); err != nil {
+		t.Fatal(err)
+	}
+	pruned, err := s.PruneTexts(t.Context(), time.Date(2026, 1, 7, 0, 0, 0, 0, time.UTC), "", n)
+	if err != nil || pruned.Removed != 52 {
+		t.Fatalf("%d texts are removed, %v", pruned.Removed, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	args := []string{"backtest", filepath.Join(dir, "next/codes.lua"), "-c", filepath.Join(dir, "chertd.yaml"), "--since", "24h"}
+	if code := execute(append(args, "--format", "json"), strings.NewReader(""), &out, &errs); code != 0 {
+		t.Fatalf("exit code %d: %s", code, errs.String())
+	}
+	var r backtestReport
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	// Of the two days, one is the warm-up. Of the 36 events that count, the first 18 have no
+	// text; the candidate reads all of these. Of the others it reads those that are not "hello
+	// there", and the live rules one in seven.
+	if r.Events != 36 || r.NoText != 18 || r.Warmup.NoText != 34 || r.Unknown != 18 || r.Left != 0 {
+		t.Errorf("%d events, %d and %d without a text, %d unknown, %d left", r.Events, r.NoText, r.Warmup.NoText, r.Unknown, r.Left)
+	}
+	if read := r.CandidateSide.Reads - r.LiveSide.Reads; r.Added == 0 || r.Added+r.Unknown != read {
+		t.Errorf("%d are added and %d unknown, and the candidate makes %d reads more", r.Added, r.Unknown, read)
+	}
+	out.Reset()
+	if code := execute(args, strings.NewReader(""), &out, &errs); code != 0 {
+		t.Fatalf("exit code %d: %s", code, errs.String())
+	}
+	for _, want := range []string{
+		"note: 52 of 70 events have no text, sender or group any more (store.raw: 1d): rules that look at these see nothing. Differences of such messages are counted as unknown and are not listed\n",
+		"; unknown 18\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the output lacks %q:\n%s", want, out.String())
+		}
+	}
+}
