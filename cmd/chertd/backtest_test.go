@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -72,4 +73,46 @@ func TestBacktestNamesEventsWithoutText(t *testing.T) {
 			t.Errorf("the output lacks %q:\n%s", want, out.String())
 		}
 	}
+}
+
+// TestBacktestGuideShowsRealOutput: the output in docs/backtest.md is what the session in
+// testdata/backtest.txt expects.
+func TestBacktestGuideShowsRealOutput(t *testing.T) {
+	t.Parallel()
+	_, want, _ := strings.Cut(readText(t, "testdata/backtest.txt"), "-- next.txt --\n")
+	want, _, _ = strings.Cut(want, "-- events.jsonl --")
+	for _, s := range snippets(t, "../../docs/backtest.md") {
+		if s.lang == "text" && strings.TrimSpace(s.text) == strings.TrimSpace(want) {
+			return
+		}
+	}
+	t.Errorf("the guide does not show the output of the third edit:\n%s", want)
+}
+
+// TestJSONFieldsOfBacktestAreDocumented: docs/backtest.md lists the fields that --format json
+// prints, in both directions. The candidate has the same ones as the live side.
+func TestJSONFieldsOfBacktestAreDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := json.Marshal(everything[backtestReport]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all any
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	printed, documented := map[string]bool{}, map[string]bool{}
+	fields(all, "", printed)
+	_, section, _ := strings.Cut(readText(t, "../../docs/backtest.md"), "\n## JSON\n")
+	for line := range strings.Lines(section) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 3 {
+			continue
+		}
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
+			documented[m[1]] = true
+			documented[strings.Replace(strings.Replace(m[1], "live_rules.", "candidate_rules.", 1), "differences[].live.", "differences[].candidate.", 1)] = true
+		}
+	}
+	compareFields(t, "chertd backtest", printed, documented)
 }
