@@ -28,11 +28,8 @@ type backtestReport struct {
 	Differences   []backtestDifference `json:"differences"` // replaces those of Result
 	Took          time.Duration        `json:"took_ns"`
 
-	from      time.Time // when counting begins
-	before    time.Duration
-	tolerance time.Duration
-	text      bool
-	left      diag.List // lines of a file that are left out
+	text bool
+	left diag.List // lines of a file that are left out
 }
 
 // backtestPack is a pack on both sides.
@@ -63,7 +60,7 @@ func (o *backtestOptions) report(result *backtest.Result, p *backtestPair, in *r
 	r := &backtestReport{
 		OK: true, Live: p.from, Candidate: p.path, Packs: packsOf(p), Conditions: []backtestCondition{}, Notes: []string{},
 		Result: *result, LiveSide: result.Sides[0], CandidateSide: result.Sides[1],
-		before: o.before, tolerance: o.tolerance, text: o.text, left: in.bad,
+		text: o.text, left: in.bad,
 	}
 	for i := range o.conditions {
 		c := &o.conditions[i]
