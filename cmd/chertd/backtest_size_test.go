@@ -88,20 +88,28 @@ func fillRecorded(t *testing.T, path, dir string, n, chats int) {
 	if diags.Errors() {
 		t.Fatal(diags)
 	}
-	newest := time.Date(2026, 1, 7, 12, 0, 0, 0, time.UTC)
 	for _, p := range set.Packs() {
-		if err := s.SaveVersion(t.Context(), store.Version{Pack: p.Name, Version: p.Version, Path: p.Path, Files: p.Files, Since: newest, Last: newest}); err != nil {
+		if err := s.SaveVersion(t.Context(), store.Version{Pack: p.Name, Version: p.Version, Path: p.Path, Files: p.Files, Since: newestMessage, Last: newestMessage}); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.SetPackState(t.Context(), store.PackState{Pack: p.Name, Live: p.Version}); err != nil {
 			t.Fatal(err)
 		}
 	}
+	appendMessages(t, s, n, chats)
+}
+
+// newestMessage is when the last message of appendMessages was received.
+var newestMessage = time.Date(2026, 1, 7, 12, 0, 0, 0, time.UTC)
+
+// appendMessages journals messages of two days.
+func appendMessages(t *testing.T, s *sqlite.Store, n, chats int) {
+	t.Helper()
 	texts := []string{"hello there", "Your code is 123456", "ok, see you tomorrow at the usual place", "I will ask my lawyer", "thanks!", "the pin is 9876", "can you call me back?"}
 	apart := 48 * time.Hour / time.Duration(n)
 	var batch []turn.Arrival
 	for i := range n {
-		at := newest.Add(-apart * time.Duration(n-1-i))
+		at := newestMessage.Add(-apart * time.Duration(n-1-i))
 		body := fmt.Sprintf(`{"event":"message.received","event_type":"message.received","event_id":"chert:msg:%[1]d","timestamp":%[2]q,"api_version":"v1","webhook_version":"2026-05-04","partner_id":"acme","data":{"chat":{"id":"chat-%[3]d","is_group":false,"handles":[{"handle":"+14155551234","service":"imessage","is_me":false}],"owner_handle":{"handle":"+14152165723","service":"imessage","is_me":true}},"message":{"id":"msg-%[1]d","direction":"inbound","sender_handle":{"handle":"+14155551234","service":"imessage","is_me":false},"parts":[{"type":"text","value":%[4]q}],"sent_at":%[2]q}}}`,
 			i, at.Format(time.RFC3339Nano), i*7919%chats, texts[i*31%len(texts)])
 		ev, err := event.Decode([]byte(body), event.Hints{})

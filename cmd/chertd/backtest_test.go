@@ -31,12 +31,12 @@ func TestBacktestNamesEventsWithoutText(t *testing.T) {
 	}
 	var handled []turn.Transition
 	for seq := range int64(n) {
-		handled = append(handled, turn.Transition{Decision: &turn.Decision{Seq: seq + 1, At: time.Date(2026, 1, 7, 12, 0, 0, 0, time.UTC)}})
+		handled = append(handled, turn.Transition{Decision: &turn.Decision{Seq: seq + 1, At: newestMessage}})
 	}
 	if err := s.Commit(t.Context(), handled); err != nil {
 		t.Fatal(err)
 	}
-	pruned, err := s.PruneTexts(t.Context(), time.Date(2026, 1, 7, 0, 0, 0, 0, time.UTC), "", n)
+	pruned, err := s.PruneTexts(t.Context(), newestMessage.Add(-12*time.Hour), "", n)
 	if err != nil || pruned.Removed != 52 {
 		t.Fatalf("%d texts are removed, %v", pruned.Removed, err)
 	}
@@ -115,4 +115,66 @@ func TestJSONFieldsOfBacktestAreDocumented(t *testing.T) {
 		}
 	}
 	compareFields(t, "chertd backtest", printed, documented)
+}
+
+// TestBacktestWithALiveVersionThatDoesNotLoad: a live version that does not load under the
+// configuration is a warning. It misses all events, on both sides, as in the daemon.
+func TestBacktestWithALiveVersionThatDoesNotLoad(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	put(t, dir, "rules/greet/greet.lua", `chert.on("message.received", function(ev) chert.typing(ev.chat.id, "typing") end)`)
+	put(t, dir, "rules/greet/pack.yaml", "permissions: [typing]\n")
+	put(t, dir, "next/other.lua", `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`)
+	put(t, dir, "chertd.yaml", "chert: {tenant: acme}\nstore: {url: \"sqlite:chertd.db\"}\n")
+	fillRecorded(t, filepath.Join(dir, "chertd.db"), filepath.Join(dir, "rules"), 10, 10)
+	var out, errs bytes.Buffer
+	args := []string{"backtest", filepath.Join(dir, "next/other.lua"), "-c", filepath.Join(dir, "chertd.yaml"), "--since", "7d", "--format", "json"}
+	if code := execute(args, strings.NewReader(""), &out, &errs); code != 0 || !strings.Contains(errs.String(), ": warning: ") || !strings.Contains(errs.String(), "typing") {
+		t.Fatalf("exit code %d: %s", code, errs.String())
+	}
+	var r backtestReport
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.LiveSide.Failures != 10 || r.CandidateSide.Failures != 10 || r.Added != 10 {
+		t.Errorf("%d and %d failures, %d added", r.LiveSide.Failures, r.CandidateSide.Failures, r.Added)
+	}
+}
+
+// TestBacktestOfAStoreWithoutLiveVersions: the candidate is compared with rules.dir, and a
+// warning says that; without rules there, and without events, the error has a hint.
+func TestBacktestOfAStoreWithoutLiveVersions(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	put(t, dir, "rules/codes.lua", `chert.on("no.event", function(ev) end)`)
+	put(t, dir, "none/codes.lua", `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`)
+	put(t, dir, "chertd.yaml", "chert: {tenant: acme}\nrules: {dir: rules}\nstore: {url: \"sqlite:chertd.db\"}\n")
+	put(t, dir, "empty.yaml", "chert: {tenant: acme}\nrules: {dir: nosuch}\nstore: {url: \"sqlite:chertd.db\"}\n")
+	path := filepath.Join(dir, "chertd.db")
+	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(want int, config string) (string, string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if code := execute([]string{"backtest", filepath.Join(dir, "none/codes.lua"), "-c", filepath.Join(dir, config)}, strings.NewReader(""), &out, &errs); code != want {
+			t.Errorf("exit code %d, want %d: %s", code, want, errs.String())
+		}
+		return out.String(), errs.String()
+	}
+	if _, errs := run(1, "chertd.yaml"); !strings.Contains(errs, "has no events") || !strings.Contains(errs, "hint: name another one with --store FILE") {
+		t.Errorf("an empty store: %s", errs)
+	}
+	appendMessages(t, s, 5, 5)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	out, errs := run(0, "chertd.yaml")
+	if !strings.Contains(out, "compared with "+filepath.Join(dir, "rules")+"\n") || !strings.Contains(out, "added 3, left 0") || strings.Count(errs, "no version of a pack is live in this store") != 1 {
+		t.Errorf("no live version: %s%s", out, errs)
+	}
+	if _, errs := run(1, "empty.yaml"); !strings.Contains(errs, "there is nothing to compare with") || !strings.Contains(errs, "--against PATH") {
+		t.Errorf("no rules: %s", errs)
+	}
 }
