@@ -183,11 +183,11 @@ func (o *backtestOptions) run(ctx context.Context, cmd *cobra.Command) error {
 	result, err := backtest.Run(ctx, c, func() (backtest.Event, bool, error) { return in.next(ctx) })
 	progress.end(events, time.Since(began))
 	if err != nil {
-		return o.failed(err)
+		return o.failed(ctx, err)
 	}
 	r := o.report(result, pair, in)
 	if err := r.explain(ctx, &c, in); err != nil {
-		return o.failed(err)
+		return o.failed(ctx, err)
 	}
 	r.Took = time.Since(began)
 	if err := r.write(cmd, o.format); err != nil {
@@ -200,11 +200,11 @@ func (o *backtestOptions) run(ctx context.Context, cmd *cobra.Command) error {
 }
 
 // failed adds a hint to the error of a comparison.
-func (o *backtestOptions) failed(err error) error {
+func (o *backtestOptions) failed(ctx context.Context, err error) error {
 	if runaway := (*backtest.RunawayError)(nil); errors.As(err, &runaway) {
 		return hinted(fail(exitFailure, err), "make that rule do less for an event, or compare fewer events: --since 1h")
 	}
-	if errors.Is(err, context.Canceled) {
+	if ctx.Err() != nil { // whatever it ended first: a rule, or a query of the store
 		return fail(exitFailure, errors.New("the comparison was interrupted"))
 	}
 	return storeError(fail(exitFailure, err))

@@ -115,6 +115,9 @@ func (r *backtestReport) packLines(b *bytes.Buffer) {
 	}
 }
 
+// shownRules is how many rows of differences by rule are shown.
+const shownRules = 30
+
 // table prints the numbers of both sides.
 func (r *backtestReport) table(b *bytes.Buffer) {
 	a, c := &r.LiveSide, &r.CandidateSide
@@ -151,7 +154,11 @@ func (r *backtestReport) table(b *bytes.Buffer) {
 		fmt.Fprintf(b, "; unknown %s", thousands(int64(r.Unknown)))
 	}
 	fmt.Fprint(b, "\n")
-	for _, by := range r.ByRule {
+	for i, by := range r.ByRule {
+		if i == shownRules {
+			fmt.Fprintf(b, "  %s more; --format json has all of them\n", many(int64(len(r.ByRule)-i), "rule"))
+			break
+		}
 		fmt.Fprintf(b, "  %-10s %8s  %s (%s)\n", by.Kind, thousands(int64(by.Differences)), by.Rule, by.Place)
 	}
 	fmt.Fprintln(b)

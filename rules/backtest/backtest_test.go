@@ -263,6 +263,17 @@ func TestRunawayCandidateEnds(t *testing.T) {
 	}
 }
 
+// TestRunawayTimersEnd: so is one that makes far more timers and schedules than there are events.
+func TestRunawayTimersEnd(t *testing.T) {
+	t.Parallel()
+	s := newSide("candidate", load(t, map[string]string{"p": `chert.every("1s", { name = "sweep" }, function(ev) end)`}), noon, time.Time{})
+	s.happened = someThings
+	err := s.run(context.Background(), []Event{said(t, 1, "a", "x", 0), said(t, 2, "a", "x", 24*time.Hour)})
+	if runaway := (*RunawayError)(nil); !errors.As(err, &runaway) || !strings.Contains(err.Error(), "timers, schedules and calls on 1 event;") || s.world.Now().After(noon.Add(20*time.Minute)) {
+		t.Errorf("error %v at %v", err, s.world.Now())
+	}
+}
+
 // TestErrorsEndTheComparison: an error of the events, and the end of the context, are returned.
 func TestErrorsEndTheComparison(t *testing.T) {
 	t.Parallel()

@@ -181,10 +181,10 @@ func (s *side) observe(h *spec.Happening) {
 		}
 	}
 	if s.steps > someSteps+stepsAnEvent*int64(s.events) {
-		s.runaway(h.At, fmt.Sprintf("%d steps on %d events", s.steps, s.events))
+		s.runaway(h.At, fmt.Sprintf("%d steps on %s", s.steps, eventsOf(s.events)))
 	}
 	if s.happened > someThings+thingsAnEvent*int64(s.events) {
-		s.runaway(h.At, fmt.Sprintf("%d timers, schedules and calls on %d events", s.happened, s.events))
+		s.runaway(h.At, fmt.Sprintf("%d timers, schedules and calls on %s", s.happened, eventsOf(s.events)))
 	}
 }
 
@@ -318,6 +318,13 @@ func (s *side) note(chatID string, rank int, r Reason) {
 		}
 	}
 	s.records = append(s.records, record{index: s.index, note: note{chatID, rank, kept}})
+}
+
+func eventsOf(n int) string {
+	if n == 1 {
+		return "1 event"
+	}
+	return fmt.Sprintf("%d events", n)
 }
 
 // runaway ends the side.
