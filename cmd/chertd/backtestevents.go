@@ -24,7 +24,7 @@ type recordedEvents struct {
 	store     *sqlite.Recorded // nil: there is none, or none is needed
 	storePath string
 	file      *os.File // nil: the events are those of the store
-	remove    bool     // the file is a copy of standard input
+	place     string   // of the file, for people
 	tenant    string
 
 	// Of a store.
@@ -101,12 +101,17 @@ func (o *backtestOptions) openStore(ctx context.Context, in *recordedEvents) (er
 }
 
 func (in *recordedEvents) openFile(path string, stdin io.Reader) (err error) {
+	in.place = eventPlace(path)
 	if path == "-" {
-		// It is read twice: for the comparison, and for what the list shows.
+		// It is read twice: for the comparison, and for what the list shows. The copy is
+		// removed immediately, and exists until it is closed, however the process ends: it
+		// has people's messages.
 		if in.file, err = os.CreateTemp("", "chertd-backtest-"); err != nil {
 			return fmt.Errorf("keep the events of standard input: %w", err)
 		}
-		in.remove = true
+		if err = os.Remove(in.file.Name()); err != nil {
+			return fmt.Errorf("keep the events of standard input: %w", err)
+		}
 		if _, err = io.Copy(in.file, stdin); err != nil {
 			return fmt.Errorf("read the events from standard input: %w", err)
 		}
@@ -144,9 +149,6 @@ func (in *recordedEvents) close() {
 	}
 	if in.file != nil {
 		_ = in.file.Close() // it was only read
-		if in.remove {
-			_ = os.Remove(in.file.Name()) // it is in the folder for temporary files
-		}
 	}
 }
 
@@ -219,7 +221,7 @@ func (in *recordedEvents) nextLine() (backtest.Event, bool, error) {
 		e, why := in.decode(text)
 		if why != "" {
 			if in.left++; in.left <= shownBadLines {
-				d := warning(in.file.Name(), why, "")
+				d := warning(in.place, why, "")
 				d.Line = in.number
 				in.bad = append(in.bad, d)
 			}
@@ -230,7 +232,10 @@ func (in *recordedEvents) nextLine() (backtest.Event, bool, error) {
 			at = e.Message.SentAt
 		}
 		if at.IsZero() {
-			at = in.last
+			at = in.last // that of the event before
+		}
+		if at.IsZero() {
+			at = time.Now().Truncate(time.Millisecond)
 		}
 		in.last = at
 		return backtest.Event{Event: e, Received: at, Seq: int64(in.number)}, true, nil
