@@ -315,3 +315,53 @@ func TestBothDeliveriesOfAMessageAreOne(t *testing.T) {
 		reads 0 1, added 1, left 0, earlier 0, later 0, other rule 0, unknown 0, chats 1 of 1
 		added a e1 1: unread, no_rule p/read ; read 0s p/read p.lua:1`)
 }
+
+// TestFailuresAndDifferencesByRule: the rules that fail are listed, the one that fails most
+// first, with its first error; warm-up failures do not count. Differences are counted by the
+// rule that reads, the largest number first.
+func TestFailuresAndDifferencesByRule(t *testing.T) {
+	t.Parallel()
+	fails := `chert.rule({ name = "%s", on = "message.received", where = { text = "%s" }, run = function(ev) error("no " .. ev.text) end })` + "\n"
+	read := `chert.rule({ name = "%s", on = "message.received", where = { words = "%s" }, run = function(ev) chert.mark_read(ev.chat.id) end })` + "\n"
+	c := Config{
+		Live:      load(t, map[string]string{"p": fmt.Sprintf(read, "left", "old")}),
+		Candidate: load(t, map[string]string{"p": fmt.Sprintf(fails, "seldom", "x1") + fmt.Sprintf(fails, "often", "x") + fmt.Sprintf(read, "few", "few") + fmt.Sprintf(read, "many", "many")}),
+		From:      noon.Add(time.Second), Limit: 9,
+	}
+	var events []Event
+	for i, text := range []string{"x0", "x1", "x2", "x3", "few", "many", "many", "old"} {
+		events = append(events, said(t, i+1, fmt.Sprintf("c%d", i), text, time.Duration(i)*time.Minute))
+	}
+	r := mustRun(t, c, events)
+	s := &r.Sides[candidate]
+	if s.Failures != 4 || len(s.Failing) != 2 || s.Failing[0].Rule != "p/often" || s.Failing[0].Failures != 3 || !strings.Contains(s.Failing[0].First, "no x1") ||
+		s.Failing[1].Rule != "p/seldom" || s.Failing[1].Failures != 1 || len(r.Sides[live].Failing) != 0 {
+		t.Errorf("failures %d, %+v", s.Failures, s.Failing)
+	}
+	var by []string
+	for _, b := range r.ByRule {
+		by = append(by, fmt.Sprintf("%s %s %d", b.Kind, b.Rule, b.Differences))
+	}
+	if got := strings.Join(by, ", "); got != "added p/many 2, added p/few 1, left p/left 1" {
+		t.Errorf("by rule: %s", got)
+	}
+}
+
+// TestReasonsAreKeptOnce: the same reason takes memory once, and of endless different ones no
+// more than some are kept.
+func TestReasonsAreKeptOnce(t *testing.T) {
+	t.Parallel()
+	s := newSide("live", load(t, map[string]string{"p": nothing}), noon, time.Time{})
+	for range 3 {
+		s.note("a", noteKept, Reason{Why: WhyFailed})
+	}
+	if len(s.reasons) != 1 || s.records[0].note.reason != s.records[2].note.reason {
+		t.Errorf("%d reasons", len(s.reasons))
+	}
+	for i := range maxReasons + 5 {
+		s.note("a", noteKept, Reason{Why: WhyFailed, Detail: fmt.Sprint(i)})
+	}
+	if len(s.reasons) != maxReasons {
+		t.Errorf("%d reasons", len(s.reasons))
+	}
+}
