@@ -45,21 +45,6 @@ type call struct {
 	read *Read
 }
 
-// note is what may explain that messages of a chat stay unread. One of a greater rank
-// explains more.
-type note struct {
-	chat   string
-	rank   int
-	reason *Reason
-}
-
-// Ranks of notes.
-const (
-	noteSkipped = iota + 1
-	noteKept
-	noteDropped
-)
-
 type ruleKey struct{ pack, rule string }
 
 // ruleCount is what a rule has done.
@@ -75,9 +60,6 @@ const (
 	someSteps, stepsAnEvent   = 1_000_000_000, 200_000
 	someThings, thingsAnEvent = 10_000_000, 1_000
 )
-
-// maxReasons is how many different reasons are kept once. Errors may have any text.
-const maxReasons = 10_000
 
 func newSide(name string, set *rules.Set, start, from time.Time) *side {
 	s := &side{name: name, set: set, from: from, ran: map[ruleKey]*ruleCount{}, reasons: map[Reason]*Reason{}}
@@ -241,83 +223,6 @@ func (s *side) called(made *spec.CallMade, counted bool) {
 	case chat.Send:
 		s.counts.Sends++
 	}
-}
-
-// ended takes in a read that ended without a call of its own.
-func (s *side) ended(h *spec.Happening, a *chat.Action, counted bool) {
-	switch a.Status {
-	case chat.Dropped, chat.Blocked, chat.Shadowed:
-	default:
-		return
-	}
-	if counted {
-		s.counts.Dropped[a.Why]++
-	}
-	if a.Why == chat.WhyAlreadyRead || a.Why == chat.WhyReplaced {
-		return
-	}
-	r := Reason{Why: a.Why, Rule: chat.Key(a.Pack, a.Rule), Place: a.Place}
-	switch a.Why {
-	case chat.WhyVetoed:
-		r.By, r.ByPlace = vetoer(h, a.Chat)
-	case chat.WhyBlocked:
-		r.By, r.ByPlace = missing(h)
-	case chat.WhyHeld:
-		if c, ok := s.world.Chat(a.Chat); ok {
-			r.By, r.ByPlace = c.Hold.By, s.placeOf(c.Hold.By)
-		}
-	}
-	s.note(a.Chat, noteDropped, r)
-}
-
-// vetoer returns the rule that vetoed reads of a chat, and its place.
-func vetoer(h *spec.Happening, chatID string) (rule, place string) {
-	for i := range h.Rules {
-		for n := range h.Rules[i].Requests {
-			w := &h.Rules[i].Requests[n]
-			if w.Chat == chatID && !w.Shadow && (w.Kind == chat.RequestKeepUnread || w.Kind == chat.RequestHold) {
-				return chat.Key(w.Pack, w.Rule), w.Place
-			}
-		}
-	}
-	return "", ""
-}
-
-// missing returns the rule that failed or was suspended on an event, which blocks its reads.
-func missing(h *spec.Happening) (rule, place string) {
-	for i := range h.Rules {
-		if o := &h.Rules[i]; o.Failure != nil || o.Skipped == rules.SkippedSuspended {
-			return chat.Key(o.Pack, o.Rule), o.Place
-		}
-	}
-	return "", ""
-}
-
-// placeOf returns the place of a rule by its key; "": the set does not have it.
-func (s *side) placeOf(key string) string {
-	for _, p := range s.set.Packs() {
-		for _, r := range p.Rules {
-			if r.Key == key {
-				return r.Place()
-			}
-		}
-	}
-	return ""
-}
-
-// note records a reason for a chat.
-func (s *side) note(chatID string, rank int, r Reason) {
-	if chatID == "" {
-		return
-	}
-	kept := s.reasons[r]
-	if kept == nil {
-		kept = &r
-		if len(s.reasons) < maxReasons {
-			s.reasons[r] = kept
-		}
-	}
-	s.records = append(s.records, record{index: s.index, note: note{chatID, rank, kept}})
 }
 
 func eventsOf(n int) string {
