@@ -202,7 +202,7 @@ func (o *backtestOptions) run(ctx context.Context, cmd *cobra.Command) error {
 // failed adds a hint to the error of a comparison.
 func (o *backtestOptions) failed(ctx context.Context, err error) error {
 	if runaway := (*backtest.RunawayError)(nil); errors.As(err, &runaway) {
-		return hinted(fail(exitFailure, err), "make that rule do less for an event, or compare fewer events: --since 1h")
+		return hinted(fail(exitFailure, err), "make that rule do less for an event: `chertd eval EVENT.json --format json` shows its steps")
 	}
 	if ctx.Err() != nil { // whatever it ended first: a rule, or a query of the store
 		return fail(exitFailure, errors.New("the comparison was interrupted"))

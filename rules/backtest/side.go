@@ -55,9 +55,10 @@ type ruleCount struct {
 	first    string // the first of them
 }
 
-// A side may use that much before it is a runaway: at first, and for each event.
+// A side may use that much before it is a runaway: at first, which takes some 10 s, and for each
+// event, which is a hundred times what ordinary rules use.
 const (
-	someSteps, stepsAnEvent   = 1_000_000_000, 200_000
+	someSteps, stepsAnEvent   = 500_000_000, 100_000
 	someThings, thingsAnEvent = 10_000_000, 1_000
 )
 
@@ -163,7 +164,7 @@ func (s *side) observe(h *spec.Happening) {
 		}
 	}
 	if s.steps > someSteps+stepsAnEvent*int64(s.events) {
-		s.runaway(h.At, fmt.Sprintf("%d steps on %s", s.steps, eventsOf(s.events)))
+		s.runaway(h.At, fmt.Sprintf("%d million steps on %s", s.steps/1_000_000, eventsOf(s.events)))
 	}
 	if s.happened > someThings+thingsAnEvent*int64(s.events) {
 		s.runaway(h.At, fmt.Sprintf("%d timers, schedules and calls on %s", s.happened, eventsOf(s.events)))
