@@ -14,6 +14,7 @@ type Report struct {
 	Packs       []PackReport // by name
 	Diagnostics diag.List    // all of them; those of no single pack first
 	Content     string       // hash of all that was read
+	Whole       bool         // a rules folder is among what was loaded, and was read completely
 
 	options Options
 }
@@ -54,8 +55,7 @@ func Load(paths []string, o Options) Report {
 			}
 		}
 	}
-	o.grantNeeds = o.Packs == nil
-	return loadSources(all, o)
+	return loadSources(all, o.GrantNeeds())
 }
 
 // Set returns the set of all packs, and all diagnostics. The set is nil if a diagnostic
@@ -89,7 +89,7 @@ func (r *Report) Others() diag.List {
 }
 
 func loadSources(found reading, o Options) Report {
-	r := Report{Content: found.content(), options: o}
+	r := Report{Content: found.content(), Whole: found.whole, options: o}
 	diags := found.diags
 	for _, i := range found.ignored {
 		diags = append(diags, i.Diagnostic())

@@ -134,6 +134,13 @@ func shownKey(name string) string {
 	return name
 }
 
+// GrantNeeds returns the options of commands that run packs without an operator's
+// configuration: if Packs is nil, packs are granted the permissions that they request.
+func (o Options) GrantNeeds() Options {
+	o.grantNeeds = o.Packs == nil
+	return o
+}
+
 func (o *Options) shards() int { return max(1, o.Shards) }
 
 // coded applies Options.Coded.

@@ -27,6 +27,11 @@ const (
 	// calmAfter is after how many collections without heavy work of rules ownHeap
 	// applies again: what rules have written is in memory until it is committed.
 	calmAfter = 20
+	// batchPercent is the growth of the heap at which a command that runs many events
+	// collects, unless the limit is reached before: ownHeap, or twice the live heap and
+	// headroom. A backtest of 50,000 events takes 2.4 s of the processor with it, and 5.3 s
+	// with the limits of other commands.
+	batchPercent = 400
 )
 
 // heap is the bound of the process's heap.
@@ -39,6 +44,7 @@ type heapBound struct {
 	mu     sync.Mutex
 	bound  bool
 	daemon bool  // ownHeap applies
+	batch  bool  // the command runs many events, and ends
 	limit  int64 // bytes, as all below
 	live   int64 // as the last collection has found
 	heavy  int   // for how many further collections rules count as needing much memory
@@ -60,6 +66,17 @@ func (h *heapBound) serve() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.daemon = true
+	h.adjust()
+}
+
+// runMany gives a command that runs many events the memory to do that fast.
+func (h *heapBound) runMany() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.bound {
+		debug.SetGCPercent(batchPercent)
+	}
+	h.batch = true
 	h.adjust()
 }
 
@@ -105,6 +122,9 @@ func (h *heapBound) adjust() {
 }
 
 func (h *heapBound) wanted() int64 {
+	if h.batch && h.heavy == 0 {
+		return max(ownHeap, 2*h.live+headroom)
+	}
 	floor := int64(rulesHeap)
 	if h.daemon && h.heavy == 0 {
 		floor = ownHeap

@@ -17,6 +17,9 @@ func TestHeapLimitIsLowWhileRulesNeedMuch(t *testing.T) {
 		{"a daemon whose rules need much", &heapBound{daemon: true, live: 36 * mb, heavy: 1}, 54 * mb},
 		{"a small daemon whose rules need much", &heapBound{daemon: true, live: 5 * mb, heavy: calmAfter}, 36 * mb},
 		{"a command", &heapBound{live: 5 * mb}, 36 * mb},
+		{"a command that runs many events", &heapBound{batch: true, live: 5 * mb}, 96 * mb},
+		{"a command that runs events of many chats", &heapBound{batch: true, live: 80 * mb}, 166 * mb},
+		{"a command whose rules need much", &heapBound{batch: true, live: 5 * mb, heavy: 1}, 36 * mb},
 		{"a command with large packs", &heapBound{live: 60 * mb}, 86 * mb},
 	} {
 		if got := test.h.wanted(); got != test.want {

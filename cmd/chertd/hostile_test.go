@@ -28,6 +28,7 @@ import (
 	"chertd/engine/live"
 	"chertd/engine/store/sqlite"
 	"chertd/luabind/diag"
+	"chertd/rules/backtest"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -171,6 +172,52 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.run("eval", w.event, w.broken)
 		w.run("eval", filepath.Join(w.dir, hostileName))
 		w.run("eval", "--at", hostile, w.event, w.dir)
+	},
+	"chertd backtest": func(w *hostileWorld) {
+		quiet := w.t.TempDir() // the events of it have other texts, so that the sides differ
+		writeFile(w.t, filepath.Join(quiet, "bad.lua"), `chert.on("no.event", function(ev) end)`)
+		events := filepath.Join(w.t.TempDir(), "events.jsonl")
+		line, err := os.ReadFile(w.event)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		writeFile(w.t, events, strings.Join(strings.Fields(string(line)), " ")+"\n"+hostileName+"\n")
+		for _, format := range []string{"pretty", "github"} {
+			out, stderr := w.run("backtest", w.dir, "--against", quiet, "--events", events, "--text", "--all", "--format", format, "--fail-if", "added > 0")
+			if !strings.Contains(out, `FORGED`) {
+				w.t.Errorf("backtest --format %s shows nothing of the event:\n%s%s", format, out, stderr)
+			}
+			w.run("backtest", quiet, "--against", w.dir, "--events", events, "--text", "--format", format)
+		}
+		args := []string{"backtest", w.dir, "--against", quiet, "--events", events, "--text", "--format", "json"}
+		out, _ := w.run(args...)
+		w.decodes(out, args)
+		out, _ = w.run("backtest", w.dir, "--against", quiet, "--events", events, "--format", "junit", "--fail-if", "added > 0")
+		var suites junitSuites
+		if err := xml.Unmarshal([]byte(out), &suites); err != nil || suites.Failures == 0 {
+			w.t.Errorf("backtest --format junit: %v, %d failures\n%s", err, suites.Failures, out)
+		}
+		w.run("backtest", w.broken, "--events", events)
+		w.run("backtest", w.dir, "--store", hostileName)
+		w.run("backtest", w.dir, "--events", events, "--mode", hostile)
+		w.run("backtest", w.dir, "--events", events, "--fail-if", hostile)
+		w.run("backtest", "-c", w.config)
+		w.shows(func(out *screen) {
+			r := hostileOf[backtestReport](true)
+			for _, kind := range []backtest.Kind{backtest.Added, backtest.Left, backtest.OtherRule} {
+				d := hostileOf[backtestDifference](false)
+				d.Kind = kind
+				r.Differences = append(r.Differences, d)
+			}
+			_ = r.pretty(out, out)
+			_ = r.github(out)
+			_ = r.junit(out)
+		})
+		var drawn bytes.Buffer
+		(&screen{w: &drawn}).redraw(hostile)
+		if what := unsafeIn(strings.TrimSuffix(strings.TrimPrefix(drawn.String(), "\r"), "\x1b[K")); what != "" {
+			w.t.Errorf("the line of progress has %s: %q", what, drawn.String())
+		}
 	},
 	"chertd new": func(w *hostileWorld) {
 		w.run("new", hostileName, "--dir", w.t.TempDir())

@@ -53,7 +53,7 @@ To see it at work, run: chertd demo`,
 		},
 	}
 	root.AddCommand(
-		newDemoCommand(), newRunCommand(), newCheckCommand(), newTestCommand(), newEvalCommand(), newNewCommand(),
+		newDemoCommand(), newRunCommand(), newCheckCommand(), newTestCommand(), newEvalCommand(), newBacktestCommand(), newNewCommand(),
 		newDoctorCommand(), newSubscribeCommand(), newSimCommand(), newVersionCommand(),
 		newStatusCommand(), newPacksCommand(), newReloadCommand(), newRollbackCommand(),
 		newModeCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newDeadCommand(), newQuarantineCommand(),

@@ -76,8 +76,13 @@ func (s *screen) paint(colour, text string) {
 
 // colours reports whether the screen is a terminal whose user has not declined colours.
 func (s *screen) colours() bool {
+	return os.Getenv("NO_COLOR") == "" && s.terminal()
+}
+
+// terminal reports whether the screen is a terminal.
+func (s *screen) terminal() bool {
 	f, ok := s.w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" {
+	if !ok {
 		return false
 	}
 	info, err := f.Stat()

@@ -147,7 +147,7 @@ func (m *Manager) recall(ctx context.Context, s *Standing, what *Recall) (Input,
 		return in, nil
 	}
 	b.Compile()
-	fitted, ok := m.fit(s, b)
+	fitted, ok := fit(s.Settings, b)
 	if ok && (!fitted.Defaults || !s.Version.Runs() || s.Defaults) {
 		in.Fitted, in.Fitted.Since = fitted, since
 		return in, nil
@@ -181,7 +181,7 @@ func (m *Manager) less(ctx context.Context, s *Standing, version string) (Fitted
 			return Fitted{}, err
 		}
 		b.Compile()
-		if f, ok := m.fit(s, b); ok {
+		if f, ok := fit(s.Settings, b); ok {
 			f.Since = since
 			return f, nil
 		}
@@ -204,19 +204,29 @@ func (m *Manager) source(ctx context.Context, s *Standing, version string) (b *r
 	if !ok {
 		return nil, since, &UnknownVersionError{Pack: s.Pack, Version: version}
 	}
+	if b, err = keptCandidate(&kept, m.options); err != nil {
+		return nil, since, err
+	}
+	return b, kept.Last, nil
+}
+
+// keptCandidate returns a kept version as a candidate. Its error is a *LoadError: the
+// stored files are damaged.
+func keptCandidate(kept *KeptVersion, o rules.Options) (*rules.Candidate, error) {
 	if rules.VersionOf(kept.Files) != kept.Version {
-		return nil, since, &LoadError{kept.Version, diag.List{{File: kept.Path, Severity: diag.SeverityError,
+		return nil, &LoadError{kept.Version, diag.List{{File: kept.Path, Severity: diag.SeverityError,
 			Message: "the stored files of version " + rules.ShortOf(kept.Version) + " are damaged",
 			Hint:    "let the pack's own files load: fix them, then run chertd reload; chertd store check lists the damage"}}}
 	}
-	return rules.KeptCandidate(s.Pack, kept.Path, kept.Files, m.options), kept.Last, nil
+	return rules.KeptCandidate(kept.Pack, kept.Path, kept.Files, o), nil
 }
 
 // fit returns a stored version that was compiled: as it is if it loads, or with the
 // pack's earlier settings, or without the settings that it rejects. A rollback must not
 // need another configuration, and a setting that does not fit must neither stop a live
-// version nor make it run with its defaults. ok is false if nothing helps.
-func (m *Manager) fit(s *Standing, b *rules.Candidate) (f Fitted, ok bool) {
+// version nor make it run with its defaults. before are the pack's earlier settings, as
+// JSON; "": they are not known. ok is false if nothing helps.
+func fit(before string, b *rules.Candidate) (f Fitted, ok bool) {
 	if !b.Diagnostics().Errors() {
 		return Fitted{Version: versionOf(b.Pack())}, true
 	}
@@ -225,9 +235,9 @@ func (m *Manager) fit(s *Standing, b *rules.Candidate) (f Fitted, ok bool) {
 	}
 	f.Unfit = errorsOf(b.Diagnostics())
 	settings := map[string]any{}
-	if s.Settings != "" && json.Unmarshal([]byte(s.Settings), &settings) == nil {
-		if before := b.Refit(settings); before != nil {
-			f.Version = versionOf(before.Pack())
+	if before != "" && json.Unmarshal([]byte(before), &settings) == nil {
+		if earlier := b.Refit(settings); earlier != nil {
+			f.Version = versionOf(earlier.Pack())
 			return f, true
 		}
 	}

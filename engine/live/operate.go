@@ -200,7 +200,7 @@ func (m *Manager) remake(ctx context.Context, s *Standing, version string) (Fitt
 		return Fitted{Version: s.Version}, nil
 	}
 	b.Compile()
-	f, ok := m.fit(s, b)
+	f, ok := fit(s.Settings, b)
 	if !ok {
 		return Fitted{}, &LoadError{Version: b.Pack().Version, Diagnostics: errorsOf(b.Diagnostics())}
 	}

@@ -212,6 +212,14 @@ func (w *World) Read(id string) bool {
 	return c != nil && c.ReadThrough > 0 && c.LastMessageSeq <= c.ReadThrough
 }
 
+// LastEvent returns the sequence of a chat's newest event that can be unread; 0: none came.
+func (w *World) LastEvent(id string) int64 {
+	if w.chats[id] == nil {
+		return 0
+	}
+	return w.chats[id].LastEvent
+}
+
 // newest is the sequence of the chat's newest inbound message; 0: none came.
 func (w *World) newest(id string) int64 {
 	if w.chats[id] == nil {

@@ -85,16 +85,22 @@ func (s *Store) Version(ctx context.Context, pack, version string) (v store.Vers
 	if version == "" {
 		return v, false, nil
 	}
-	err = s.snapshot(ctx, "read version "+version[:min(8, len(version))]+" of pack "+pack, func(c *conn) error {
-		found, err := list(ctx, c, selectVersionsLike, versionOf(pack), pack, version, behind(version))
-		if err != nil || len(found) == 0 || len(found) > 1 && found[0].Version != version {
-			return err
-		}
-		v, ok = found[0], true
-		v.Files, err = list(ctx, c, selectVersionFiles, versionFileOf, pack, v.Version)
+	err = s.snapshot(ctx, "read version "+version[:min(8, len(version))]+" of pack "+pack, func(c *conn) (err error) {
+		v, ok, err = keptVersion(ctx, c, pack, version)
 		return err
 	})
 	return v, ok, err
+}
+
+// keptVersion reads a version of a pack with its files.
+func keptVersion(ctx context.Context, c *conn, pack, version string) (v store.Version, ok bool, err error) {
+	found, err := list(ctx, c, selectVersionsLike, versionOf(pack), pack, version, behind(version))
+	if err != nil || len(found) == 0 || len(found) > 1 && found[0].Version != version {
+		return v, false, err
+	}
+	v = found[0]
+	v.Files, err = list(ctx, c, selectVersionFiles, versionFileOf, pack, v.Version)
+	return v, true, err
 }
 
 // Versions implements store.Packs.
@@ -124,13 +130,16 @@ func versionFileOf(row []driver.Value) (store.VersionFile, error) {
 
 // PackStates implements store.Packs.
 func (s *Store) PackStates(ctx context.Context) ([]store.PackState, error) {
-	return readList(ctx, s, "read the states of packs", selectPacks, func(row []driver.Value) (store.PackState, error) {
-		return store.PackState{
-			Pack: stringOf(row[0]), Live: stringOf(row[1]), Mode: rules.Mode(stringOf(row[2])), Why: stringOf(row[3]),
-			Limit: rateOf(row[4], row[5]), Pinned: stringOf(row[6]), PinnedOver: stringOf(row[7]), PinStays: intOf(row[8]) != 0,
-			PinnedWithoutFiles: intOf(row[9]) != 0, Settings: stringOf(row[10]), PendingKept: intOf(row[11]) != 0, RulesDeleted: intOf(row[12]) != 0,
-		}, nil
-	})
+	return readList(ctx, s, "read the states of packs", selectPacks, packStateOf)
+}
+
+// packStateOf returns a pack's state of a row of selectPacks.
+func packStateOf(row []driver.Value) (store.PackState, error) {
+	return store.PackState{
+		Pack: stringOf(row[0]), Live: stringOf(row[1]), Mode: rules.Mode(stringOf(row[2])), Why: stringOf(row[3]),
+		Limit: rateOf(row[4], row[5]), Pinned: stringOf(row[6]), PinnedOver: stringOf(row[7]), PinStays: intOf(row[8]) != 0,
+		PinnedWithoutFiles: intOf(row[9]) != 0, Settings: stringOf(row[10]), PendingKept: intOf(row[11]) != 0, RulesDeleted: intOf(row[12]) != 0,
+	}, nil
 }
 
 // SetPackState implements store.Packs.

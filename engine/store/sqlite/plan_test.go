@@ -45,6 +45,8 @@ var samples = map[*statement][]driver.Value{
 	deleteLate:    {int64(5)},
 	setLateSeq:    {int64(5)}, selectLateSeq: {},
 
+	selectEntriesAfter: {int64(5), int64(50), int64(10)}, selectReceivedFrom: {int64(5)}, selectFirstSeq: {},
+
 	selectPending:        {int64(0), int64(1), int64(0), int64(10)},
 	selectNewPending:     {int64(0), int64(1), int64(0), int64(10)},
 	selectChatNewPending: {"lone chat"},

@@ -1,0 +1,93 @@
+package backtest
+
+import (
+	"chertd/rules"
+	"chertd/rules/chat"
+	"chertd/rules/spec"
+)
+
+// note is what may explain that messages of a chat stay unread. One of a greater rank
+// explains more.
+type note struct {
+	chat   string
+	rank   int
+	reason *Reason
+}
+
+// Ranks of notes.
+const (
+	noteSkipped = iota + 1
+	noteKept
+	noteDropped
+)
+
+// maxReasons is how many different reasons are kept once. Errors may have any text.
+const maxReasons = 10_000
+
+// ended takes in a read that ended without a call of its own.
+func (s *side) ended(h *spec.Happening, a *chat.Action, counted bool) {
+	switch a.Status {
+	case chat.Dropped, chat.Blocked, chat.Shadowed:
+	default:
+		return
+	}
+	if counted {
+		s.counts.Dropped[a.Why]++
+	}
+	if a.Why == chat.WhyAlreadyRead || a.Why == chat.WhyReplaced {
+		return
+	}
+	r := Reason{Why: a.Why, Rule: chat.Key(a.Pack, a.Rule), Place: a.Place}
+	switch a.Why {
+	case chat.WhyVetoed:
+		r.By, r.ByPlace = vetoer(h, a.Chat)
+	case chat.WhyBlocked:
+		r.By, r.ByPlace = missing(h)
+	case chat.WhyHeld:
+		if c, ok := s.world.Chat(a.Chat); ok {
+			r.By = c.Hold.By
+			if by := ruleOf(s.set, r.By); by != nil {
+				r.ByPlace = by.Place()
+			}
+		}
+	}
+	s.note(a.Chat, noteDropped, r)
+}
+
+// vetoer returns the rule that vetoed reads of a chat, and its place.
+func vetoer(h *spec.Happening, chatID string) (rule, place string) {
+	for i := range h.Rules {
+		for n := range h.Rules[i].Requests {
+			w := &h.Rules[i].Requests[n]
+			if w.Chat == chatID && !w.Shadow && (w.Kind == chat.RequestKeepUnread || w.Kind == chat.RequestHold) {
+				return chat.Key(w.Pack, w.Rule), w.Place
+			}
+		}
+	}
+	return "", ""
+}
+
+// missing returns the rule that failed or was suspended on an event, which blocks its reads.
+func missing(h *spec.Happening) (rule, place string) {
+	for i := range h.Rules {
+		if o := &h.Rules[i]; o.Failure != nil || o.Skipped == rules.SkippedSuspended {
+			return chat.Key(o.Pack, o.Rule), o.Place
+		}
+	}
+	return "", ""
+}
+
+// note records a reason for a chat.
+func (s *side) note(chatID string, rank int, r Reason) {
+	if chatID == "" {
+		return
+	}
+	kept := s.reasons[r]
+	if kept == nil {
+		kept = &r
+		if len(s.reasons) < maxReasons {
+			s.reasons[r] = kept
+		}
+	}
+	s.records = append(s.records, record{index: s.index, note: note{chatID, rank, kept}})
+}
