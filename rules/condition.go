@@ -109,7 +109,7 @@ func (c *contains) why(p *probe) string {
 	if !p.ev.TextKnown() {
 		return lacks(c.key)
 	}
-	return fmt.Sprintf("%s: %s does not contain %s", c.key, excerpt(p.folded()), orList(c.literals))
+	return fmt.Sprintf("%s: %s does not contain %s", c.key, p.excerpt(p.folded()), orList(c.literals))
 }
 
 func (c *matching) holds(p *probe) event.Truth {
@@ -132,7 +132,7 @@ func (c *matching) why(p *probe) string {
 	for i, re := range c.patterns {
 		sources[i] = re.String()
 	}
-	return fmt.Sprintf("%s: %s does not match %s", c.key, excerpt(p.ev.Text), orList(sources))
+	return fmt.Sprintf("%s: %s does not match %s", c.key, p.excerpt(p.ev.Text), orList(sources))
 }
 
 func (c inChat) holds(p *probe) event.Truth {
@@ -145,9 +145,12 @@ func (c inChat) why(*probe) string { return "chat: the event has none" }
 // excerptLetters is how many letters of a text an explanation shows.
 const excerptLetters = 60
 
-// excerpt returns the beginning of a text, quoted.
-func excerpt(text string) string {
-	if text == "" {
+// excerpt returns the beginning of a text of the event, quoted.
+func (p *probe) excerpt(text string) string {
+	switch {
+	case p.hideText:
+		return "the text"
+	case text == "":
 		return "the empty text"
 	}
 	n := 0

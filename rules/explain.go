@@ -22,7 +22,7 @@ type Explanation struct {
 // load order, packs that are off included. It runs no Lua, and takes time in proportion
 // to the number of rules. It may be called from any goroutine.
 func (s *Set) Explain(in Input) []Explanation {
-	p := &probe{handles: handle.NewReader(s.country)}
+	p := &probe{handles: handle.NewReader(s.country), hideText: in.HideText}
 	p.reset(in.Event)
 	var all []Explanation
 	for _, pack := range s.packs {

@@ -28,6 +28,8 @@ type Input struct {
 	// Those in Ran do not, by name: they ran already, when others failed.
 	Pack string
 	Ran  []string
+	// HideText keeps the text of the event out of explanations. Run ignores it.
+	HideText bool
 }
 
 // Memory is what packs remember, as it was before the event. The rule set

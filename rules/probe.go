@@ -16,6 +16,8 @@ import (
 type probe struct {
 	ev      *event.Event
 	handles *handle.Reader // nil: numbers without + have no country
+	// hideText keeps the text out of what conditions say.
+	hideText bool
 
 	foldedText string
 	hasFolded  bool
@@ -32,7 +34,7 @@ type probe struct {
 
 // reset prepares the probe for another event.
 func (p *probe) reset(ev *event.Event) {
-	*p = probe{ev: ev, handles: p.handles, found: p.found[:0], hits: p.hits[:0], marks: p.marks, orbit: p.orbit[:0]}
+	*p = probe{ev: ev, handles: p.handles, hideText: p.hideText, found: p.found[:0], hits: p.hits[:0], marks: p.marks, orbit: p.orbit[:0]}
 }
 
 // folded returns the normalized text, which text and words compare.

@@ -29,7 +29,7 @@ func explain(set *rules.Set, d *Difference, ev *event.Event, f *Fate, other *Rea
 	if ev == nil {
 		return
 	}
-	for _, x := range set.Explain(rules.Input{Event: ev, Seq: d.Seq, Now: d.At}) {
+	for _, x := range set.Explain(rules.Input{Event: ev, Seq: d.Seq, Now: d.At, HideText: true}) {
 		switch {
 		case chat.Key(x.Pack, x.Rule) != other.Rule:
 		case len(x.Refused) > 0:
