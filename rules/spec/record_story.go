@@ -1,0 +1,427 @@
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/luabind"
+	"chertd/luabind/diag"
+	"chertd/rules/chat"
+)
+
+// recordedLine is a statement or a comment of a recorded spec.
+type recordedLine struct {
+	text string // Lua, without indentation of its first line
+	// opposite is set for an assertion: the one that holds if this one does not.
+	opposite string
+	// event is, for the word that brings an event in, its place in the recording, from 1.
+	event int
+	// others is set once something outside the pack has had an influence that the spec
+	// lacks: other packs, shadow mode.
+	others bool
+}
+
+// recordedStory makes the lines of a spec from a recording.
+type recordedStory struct {
+	r     *Recording
+	pack  string
+	code  string // of the pack, to leave out fields that no rule can look at
+	zone  *time.Location
+	chat  string // its id in the spec
+	now   time.Time
+	begun bool // an event has named the chat
+	lines []recordedLine
+	other bool
+
+	times    []time.Time // of the events, in the spec
+	calls    []recordedCall
+	messages map[string]string // ids in the spec of those that are mentioned again
+	agenda   []recordedMoment
+}
+
+// recordedCall is a read call of the pack that succeeded.
+type recordedCall struct {
+	at     time.Time // in the spec
+	called time.Time // in the daemon
+	event  int       // the place of the event that requested it, if it went out with it; -1: later
+}
+
+// recordedMoment is something to write at a time.
+type recordedMoment struct {
+	at    time.Time
+	event int // orders those of one time, as the events
+	part  int // and those of one event
+	early bool
+	write func()
+}
+
+// indentOfSpec is how deep the lines of the story are.
+const indentOfSpec = 2
+
+// story returns the lines of the spec for a pack.
+func (s *recordedStory) story() []recordedLine {
+	s.placeEvents()
+	s.nameMessages()
+	seqs := map[int64]int{}
+	for i := range s.r.Events {
+		seqs[s.r.Events[i].Seq] = i
+	}
+	for i := range s.r.Events {
+		for n := range s.r.Events[i].Actions {
+			s.call(i, &s.r.Events[i].Actions[n])
+		}
+	}
+	for i := range s.r.Events {
+		e := &s.r.Events[i]
+		_, inside := seqs[e.Cause]
+		s.add(s.times[i], i, 2, false, func() { s.event(i, e, inside) })
+		for n := range e.Actions {
+			s.action(i, &e.Actions[n])
+		}
+	}
+	slices.SortStableFunc(s.agenda, func(a, b recordedMoment) int {
+		if c := a.at.Compare(b.at); c != 0 {
+			return c
+		}
+		if a.event != b.event {
+			return a.event - b.event
+		}
+		return a.part - b.part
+	})
+	for _, m := range s.agenda {
+		if !m.early || s.now.IsZero() {
+			s.advance(m.at)
+		}
+		m.write()
+	}
+	s.holdNow()
+	return s.lines
+}
+
+func (s *recordedStory) add(at time.Time, event, part int, early bool, write func()) {
+	s.agenda = append(s.agenda, recordedMoment{at, event, part, early, write})
+}
+
+// placeEvents sets the times of events in the spec: when they were received, or handled if
+// that was much later, never one before the last.
+func (s *recordedStory) placeEvents() {
+	const late = time.Second
+	var last time.Time
+	for i := range s.r.Events {
+		e := &s.r.Events[i]
+		at := e.Received.Truncate(time.Millisecond)
+		if !e.Handled.IsZero() && (!e.fromOutside() || e.Handled.Sub(e.Received) > late) {
+			at = ceil(e.Handled)
+		}
+		if at.Before(last) {
+			at = last
+		}
+		s.times = append(s.times, at)
+		last = at
+	}
+}
+
+// ceil rounds a time up to the millisecond.
+func ceil(t time.Time) time.Time {
+	if r := t.Truncate(time.Millisecond); !r.Equal(t) {
+		return r.Add(time.Millisecond)
+	}
+	return t
+}
+
+// nameMessages gives ids to the messages that the recording mentions more than once.
+func (s *recordedStory) nameMessages() {
+	seen := map[string]bool{}
+	s.messages = map[string]string{}
+	mention := func(id string) {
+		if id != "" && seen[id] && s.messages[id] == "" {
+			s.messages[id] = "m" + strconv.Itoa(len(s.messages)+1)
+		}
+		seen[id] = true
+	}
+	for i := range s.r.Events {
+		e := &s.r.Events[i]
+		mention(e.Message)
+		for n := range e.Actions {
+			mention(e.Actions[n].Target)
+		}
+	}
+}
+
+// own reports whether an action is in the spec: one of the pack, or of an operator.
+func (s *recordedStory) own(a *RecordedAction) bool { return a.Pack == s.pack || a.Pack == "" }
+
+// call notes a read call that succeeded.
+func (s *recordedStory) call(i int, a *RecordedAction) {
+	if !s.own(a) || a.Kind != string(chat.Read) || a.Status != string(chat.Done) || a.Called.IsZero() || s.served(a) {
+		return
+	}
+	at, now := s.answered(i, a)
+	if now {
+		s.calls = append(s.calls, recordedCall{at, a.Called, i})
+		return
+	}
+	s.calls = append(s.calls, recordedCall{at, a.Called, -1})
+}
+
+// served reports whether the call of another read of the pack served this one.
+func (s *recordedStory) served(a *RecordedAction) bool {
+	return a.Why == chat.WhyCoalesced && s.ownEvent(a.EndedSeq)
+}
+
+// soon is how long after its event a call counts as one that went out with it.
+const soon = 100 * time.Millisecond
+
+// answered returns when the action's last call has gone out in the spec, where retries wait
+// longest; now: together with its event.
+func (s *recordedStory) answered(i int, a *RecordedAction) (at time.Time, now bool) {
+	e := &s.r.Events[i]
+	if len(a.Failed) == 0 {
+		if !a.Due.After(e.Handled) && (a.Called.IsZero() || a.Called.Sub(e.Handled) < soon || !s.waits()) {
+			return s.times[i], true
+		}
+		return latest(ceil(a.Due), ceil(a.Called)), false
+	}
+	at, _ = s.firstCall(i, a)
+	for n, x := range a.Failed {
+		f, _ := Documented(x.Code)
+		wait := chat.Backoff(n+1, 1)
+		if f.RetryAfter > 0 {
+			wait = f.RetryAfter
+		}
+		at = at.Add(wait)
+	}
+	return latest(at, ceil(a.Called)), false
+}
+
+// firstCall returns when the first of an action's failed calls has gone out in the spec; with:
+// together with its event. Only reads may be delayed, and their Due stays when they are retried.
+func (s *recordedStory) firstCall(i int, a *RecordedAction) (at time.Time, with bool) {
+	const patience = 15 * time.Second // of a call without an answer
+	handled := s.r.Events[i].Handled
+	switch {
+	case a.Kind != string(chat.Read):
+		return s.times[i], true
+	case a.Due.After(handled):
+		return ceil(a.Due), false
+	case s.postpones() && a.Failed[0].At.Sub(handled) > patience:
+		return ceil(a.Failed[0].At), false
+	}
+	return s.times[i], true
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// read reports whether the pack's calls have read the chat at a time, after an event.
+func (s *recordedStory) read(at time.Time, after int) bool {
+	newest := -1
+	for i := range s.r.Events[:min(after+1, len(s.r.Events))] {
+		if s.r.Events[i].isNew() && !s.times[i].After(at) {
+			newest = i
+		}
+	}
+	if newest < 0 {
+		return false
+	}
+	for _, c := range s.calls {
+		if c.event >= newest && c.event <= after || c.event < 0 && !c.at.After(at) && c.at.After(s.times[newest]) && c.called.After(s.r.Events[newest].Received) {
+			return true
+		}
+	}
+	return false
+}
+
+// lastBefore returns the place of the last event that is not after a time.
+func (s *recordedStory) lastBefore(at time.Time) int {
+	last := -1
+	for i, t := range s.times {
+		if !t.After(at) {
+			last = i
+		}
+	}
+	return last
+}
+
+// advance lets time pass until a time of the story.
+func (s *recordedStory) advance(at time.Time) {
+	if s.now.IsZero() {
+		s.now = at
+		s.code1(s.clock(at))
+		return
+	}
+	if d := at.Sub(s.now); d > 0 {
+		s.code1("advance(" + luaDuration(d) + ")")
+		s.now = at
+	}
+}
+
+// clock is the word that sets the time at which the spec begins.
+func (s *recordedStory) clock(at time.Time) string {
+	layout := "2006-01-02 15:04:05"
+	if at.Nanosecond() != 0 {
+		layout += ".000"
+	}
+	local := at.In(s.zone)
+	wall, err := time.Parse(layout, local.Format(layout))
+	if shown, ok := luabind.WallTime(wall, s.zone); err == nil && ok && shown.Equal(at) && s.zone.String() != "Local" {
+		return fmt.Sprintf("clock(%s, %s)", luaQuote(local.Format(layout)), luaQuote(s.zone.String()))
+	}
+	return fmt.Sprintf("clock(%s)", luaQuote(at.UTC().Format(time.RFC3339Nano)))
+}
+
+func (s *recordedStory) code1(text string) {
+	s.lines = append(s.lines, recordedLine{text: text, others: s.other})
+}
+
+func (s *recordedStory) comment(format string, args ...any) {
+	s.code1("-- " + diag.Visible(fmt.Sprintf(format, args...)))
+}
+
+func (s *recordedStory) assert(word, opposite string) {
+	s.lines = append(s.lines, recordedLine{text: "assert." + word, opposite: "assert." + opposite, others: s.other})
+}
+
+// assertRead asserts whether the chat is read, unless that was asserted right before.
+func (s *recordedStory) assertRead(after int) {
+	word, opposite := "is_unread(chat)", "is_read(chat)"
+	if s.read(s.now, after) {
+		word, opposite = opposite, word
+	}
+	for i := len(s.lines) - 1; i >= 0 && (s.lines[i].opposite != "" || strings.HasPrefix(s.lines[i].text, "--")); i-- {
+		if s.lines[i].text == "assert."+word {
+			return
+		}
+	}
+	s.assert(word, opposite)
+}
+
+// event writes an event and what the pack did on it. inside: the event that caused it is in
+// the recording, so that it happens in the spec as well.
+func (s *recordedStory) event(i int, e *RecordedEvent, inside bool) {
+	if e.Request != "" {
+		s.request(i, e)
+		return
+	}
+	timer, isTimer := strings.CutPrefix(e.Type, event.TimerPrefix)
+	switch {
+	case e.fromOutside():
+		s.receive(i, e)
+	case e.Pack != s.pack, !inside && !isTimer:
+		return // an event of another pack's own
+	case !inside && !s.begun:
+		s.comment("the timer %s fires: it was set before the recording began, and is not part of this spec", timer)
+		return
+	case !inside:
+		s.comment("this timer was set before the recording began")
+		fields := []luaField{{"chat", "chat"}}
+		var payload any
+		if json.Unmarshal([]byte(e.Payload), &payload) == nil && payload != nil {
+			fields = append(fields, luaField{"payload", luaData(payload)})
+		}
+		s.lines = append(s.lines, recordedLine{text: luaCall(indentOfSpec, "fire", luaQuote(e.Type), fields), others: s.other})
+	default:
+		s.comment("%s", happens(e.Type))
+	}
+	s.othersDid(e)
+	s.did(i, e)
+}
+
+// happens describes an event that the rules bring about, which the spec need not fire.
+func happens(typ string) string {
+	if name, ok := strings.CutPrefix(typ, event.TimerPrefix); ok {
+		return "the timer " + name + " fires"
+	}
+	return "the event " + typ + " follows"
+}
+
+// request writes a request that came from elsewhere.
+func (s *recordedStory) request(i int, e *RecordedEvent) {
+	switch {
+	case e.Type == "operator.read" && s.begun:
+		s.code1("operator.read(chat)")
+		s.assertRead(i)
+	case e.Type == "operator.read":
+		s.comment("an operator requested a read before the first event: not part of this spec")
+	default:
+		by := e.Pack
+		if by == "" {
+			by = "an operator"
+		}
+		s.other = true
+		s.comment("%s requested %s here, on an event of another chat or of none: not part of this spec", by, e.Request)
+	}
+}
+
+// did writes what the pack's rules did on an event.
+func (s *recordedStory) did(i int, e *RecordedEvent) {
+	took, failed := false, false
+	last := map[string]bool{}
+	for _, rule := range e.Rules {
+		if rule.Pack != s.pack {
+			continue
+		}
+		took = took || len(rule.Asked) > 0
+		failed = failed || rule.Failed
+		if rule.Shadow && !s.other {
+			s.other = true
+			s.comment("%s was in shadow mode: in a spec it is live", s.pack)
+		}
+		for _, asked := range rule.Asked {
+			if slices.Contains(rule.Refused, asked) || strings.Contains(asked, " chat ") {
+				continue
+			}
+			switch kind, _, _ := strings.Cut(asked, " "); chat.RequestKind(kind) {
+			case chat.RequestKeepUnread:
+				last["kept_unread"] = true
+			case chat.RequestHold:
+				last["held"] = true
+			case chat.RequestRelease:
+				last["held"] = last["held"] // a hold of the same event wins
+			case chat.RequestPostpone:
+				last["postponed"] = true
+			}
+		}
+	}
+	for _, word := range []string{"kept_unread", "held", "postponed"} {
+		if holds, said := last[word]; said && holds {
+			s.assert("is_"+word+"(chat)", "is_not_"+word+"(chat)")
+		} else if said {
+			s.assert("is_not_"+word+"(chat)", "is_"+word+"(chat)")
+		}
+	}
+	if failed {
+		s.assert("failed()", "not_failed()")
+	}
+	if s.begun && (e.isNew() || took) {
+		s.assertRead(i)
+	}
+	if e.Handled.IsZero() {
+		s.comment("chertd had not handled this event yet")
+	}
+}
+
+// othersDid writes what other packs requested that concerns this one's reads.
+func (s *recordedStory) othersDid(e *RecordedEvent) {
+	for _, rule := range e.Rules {
+		if rule.Pack == s.pack || rule.Shadow {
+			continue
+		}
+		for _, asked := range rule.Asked {
+			switch kind, _, _ := strings.Cut(asked, " "); chat.RequestKind(kind) {
+			case chat.RequestKeepUnread, chat.RequestHold, chat.RequestRelease, chat.RequestPostpone:
+				s.other = true
+				s.comment("%s/%s requested %s: not part of this spec", rule.Pack, rule.Rule, asked)
+			}
+		}
+	}
+}
