@@ -195,6 +195,11 @@ func (o *recordOptions) write(stdout io.Writer, text string) error {
 		_, err := io.WriteString(stdout, text)
 		return err
 	}
+	if dir := filepath.Dir(o.out); filepath.Base(dir) == "spec" {
+		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("make the folder of the pack's specs: %w", err)
+		}
+	}
 	f, err := os.OpenFile(o.out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return hinted(fmt.Errorf("%s exists already: it is not overwritten", o.out), "name a new file, or remove it first")

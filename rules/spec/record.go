@@ -34,17 +34,17 @@ const maxRecordedTrials = 100
 // nil: the spec is not tried.
 func Record(ctx context.Context, r *Recording, pack string, loaded *rules.Pack, text bool) Recorded {
 	plain := newDraft(r, pack, loaded)
+	plain.try(ctx)
 	if text {
-		plain.try(ctx)
 		return plain.recorded()
 	}
 	masked := newDraft(r.Masked(), pack, loaded)
-	masked.masked = true
-	masked.try(ctx)
-	if masked.differs > 0 {
-		plain.try(ctx)
-		masked.looksAtText = plain.differs < masked.differs
+	masked.masked, masked.differs, masked.fails = true, plain.differs, plain.fails
+	masked.lines = plain.linesWith(masked.lines)
+	if plain.fails == "" {
+		masked.try(ctx)
 	}
+	masked.byMask = masked.differs - plain.differs
 	return masked.recorded()
 }
 
@@ -58,9 +58,9 @@ type draft struct {
 	masked bool
 	lines  []recordedLine
 
-	differs     int    // how many decisions and assertions do not hold
-	fails       string // why it does not run; "": it does
-	looksAtText bool   // with the texts, fewer differ
+	differs int    // how many decisions and assertions do not hold
+	byMask  int    // how many of them hold with the texts
+	fails   string // why it does not run; "": it does
 }
 
 func newDraft(r *Recording, pack string, loaded *rules.Pack) *draft {
@@ -80,14 +80,20 @@ func newDraft(r *Recording, pack string, loaded *rules.Pack) *draft {
 	}
 	s := recordedStory{r: r, pack: pack, code: code, zone: d.zone}
 	d.lines = s.story()
-	failed := slices.ContainsFunc(r.Events, func(e RecordedEvent) bool {
-		return slices.ContainsFunc(e.Rules, func(rule RecordedRule) bool { return rule.Pack == pack && rule.Failed })
-	})
-	if !failed && s.begun {
-		s.assert("not_failed()", "failed()")
-		d.lines = s.lines
-	}
 	return d
+}
+
+// linesWith returns the lines of a draft that was tried, with the statements of another one of
+// the same story.
+func (d *draft) linesWith(other []recordedLine) []recordedLine {
+	lines := slices.Clone(d.lines)
+	for i := range lines {
+		if id := lines[i].id; id > 0 {
+			lines[i] = other[id-1]
+		}
+		lines[i].others = false // what is explained by that is marked already
+	}
+	return lines
 }
 
 // try runs the spec until it passes, and marks each time what does not hold.
@@ -127,8 +133,8 @@ func (d *draft) try(ctx context.Context) {
 // pack explains it, into its opposite.
 func (d *draft) mark(at int, why *Failure) {
 	line := d.lines[at]
-	if line.others && line.text != "assert.not_failed()" {
-		d.lines[at] = recordedLine{text: line.opposite, others: false, opposite: line.text}
+	if line.others && (line.text == readWord || line.text == unreadWord) {
+		d.lines[at] = recordedLine{text: line.opposite, opposite: line.text}
 		d.lines = slices.Insert(d.lines, at, recordedLine{text: "-- by the pack alone; in the chat it was the opposite:"})
 		return
 	}
@@ -187,11 +193,12 @@ func (d *draft) compare(w *World) {
 				want = append(want, ruleDid(rule.Rule, rule.Asked, rule.Skipped, rule.Failed))
 			}
 		}
-		if n >= len(got) || slices.Equal(got[n], want) {
+		const otherwise = "-- decided otherwise in the chat: "
+		if n >= len(got) || slices.Equal(got[n], want) || i > 0 && strings.HasPrefix(d.lines[i-1].text, otherwise) {
 			continue
 		}
 		d.differs++
-		text := "-- decided otherwise in the chat: " + either(want) + "; here " + either(got[n])
+		text := otherwise + either(want) + "; here " + either(got[n])
 		d.lines = slices.Insert(d.lines, i, recordedLine{text: diag.Visible(text)})
 		i++
 	}
@@ -288,13 +295,13 @@ func (d *draft) recorded() Recorded {
 	if d.fails != "" {
 		note("the spec does not run: %s", d.fails)
 	}
-	switch {
-	case d.looksAtText:
-		note("the rules look at the text or the sender, which are masked: run again with --text, or edit the marked lines (%d)", d.differs)
-	case d.differs > 0:
-		note("the pack decides otherwise than it did in the chat: see the marked lines (%d)", d.differs)
+	if d.byMask > 0 {
+		note("the rules look at the text or the sender, which are masked: run again with --text, or edit the marked lines (%d)", d.byMask)
 	}
-	if d.r.Earlier && d.differs > 0 {
+	if others := d.differs - d.byMask; others > 0 {
+		note("the pack decides otherwise than it did in the chat: see the marked lines (%d)", others)
+	}
+	if d.r.Earlier && d.differs > d.byMask {
 		note("the chat has older events, which the spec lacks: what the pack remembers of them may be the cause")
 	}
 	if slices.ContainsFunc(d.r.Events, func(e RecordedEvent) bool { return e.NoText }) {

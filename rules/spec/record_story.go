@@ -16,6 +16,7 @@ import (
 
 // recordedLine is a statement or a comment of a recorded spec.
 type recordedLine struct {
+	id   int    // its place in the story, from 1; 0: it was added or changed since
 	text string // Lua, without indentation of its first line
 	// opposite is set for an assertion: the one that holds if this one does not.
 	opposite string
@@ -34,7 +35,8 @@ type recordedStory struct {
 	zone  *time.Location
 	chat  string // its id in the spec
 	now   time.Time
-	begun bool // an event has named the chat
+	from  time.Time // when the last advance began
+	begun bool      // an event has named the chat
 	lines []recordedLine
 	other bool
 
@@ -59,6 +61,13 @@ type recordedMoment struct {
 	early bool
 	write func()
 }
+
+// Assertions of the story.
+const (
+	assertPrefix = "assert."
+	readWord     = assertPrefix + "is_read(chat)"
+	unreadWord   = assertPrefix + "is_unread(chat)"
+)
 
 // indentOfSpec is how deep the lines of the story are.
 const indentOfSpec = 2
@@ -100,7 +109,20 @@ func (s *recordedStory) story() []recordedLine {
 		m.write()
 	}
 	s.holdNow()
+	if !s.failed() && s.begun {
+		s.assert("not_failed()", "failed()")
+	}
+	for i := range s.lines {
+		s.lines[i].id = i + 1
+	}
 	return s.lines
+}
+
+// failed reports whether a rule of the pack failed.
+func (s *recordedStory) failed() bool {
+	return slices.ContainsFunc(s.r.Events, func(e RecordedEvent) bool {
+		return slices.ContainsFunc(e.Rules, func(rule RecordedRule) bool { return rule.Pack == s.pack && rule.Failed })
+	})
 }
 
 func (s *recordedStory) add(at time.Time, event, part int, early bool, write func()) {
@@ -256,13 +278,19 @@ func (s *recordedStory) lastBefore(at time.Time) int {
 func (s *recordedStory) advance(at time.Time) {
 	if s.now.IsZero() {
 		s.now = at
-		s.code1(s.clock(at))
+		s.statement(s.clock(at))
 		return
 	}
-	if d := at.Sub(s.now); d > 0 {
-		s.code1("advance(" + luaDuration(d) + ")")
-		s.now = at
+	if !at.After(s.now) {
+		return
 	}
+	if n := len(s.lines); n > 0 && strings.HasPrefix(s.lines[n-1].text, "advance(") {
+		s.lines = s.lines[:n-1] // nothing was to be written since
+	} else {
+		s.from = s.now
+	}
+	s.statement("advance(" + luaDuration(at.Sub(s.from)) + ")")
+	s.now = at
 }
 
 // clock is the word that sets the time at which the spec begins.
@@ -279,30 +307,30 @@ func (s *recordedStory) clock(at time.Time) string {
 	return fmt.Sprintf("clock(%s)", luaQuote(at.UTC().Format(time.RFC3339Nano)))
 }
 
-func (s *recordedStory) code1(text string) {
+func (s *recordedStory) statement(text string) {
 	s.lines = append(s.lines, recordedLine{text: text, others: s.other})
 }
 
 func (s *recordedStory) comment(format string, args ...any) {
-	s.code1("-- " + diag.Visible(fmt.Sprintf(format, args...)))
+	s.statement("-- " + diag.Visible(fmt.Sprintf(format, args...)))
 }
 
 func (s *recordedStory) assert(word, opposite string) {
-	s.lines = append(s.lines, recordedLine{text: "assert." + word, opposite: "assert." + opposite, others: s.other})
+	s.lines = append(s.lines, recordedLine{text: assertPrefix + word, opposite: assertPrefix + opposite, others: s.other})
 }
 
 // assertRead asserts whether the chat is read, unless that was asserted right before.
 func (s *recordedStory) assertRead(after int) {
-	word, opposite := "is_unread(chat)", "is_read(chat)"
+	word, opposite := unreadWord, readWord
 	if s.read(s.now, after) {
 		word, opposite = opposite, word
 	}
 	for i := len(s.lines) - 1; i >= 0 && (s.lines[i].opposite != "" || strings.HasPrefix(s.lines[i].text, "--")); i-- {
-		if s.lines[i].text == "assert."+word {
+		if s.lines[i].text == word {
 			return
 		}
 	}
-	s.assert(word, opposite)
+	s.assert(strings.TrimPrefix(word, assertPrefix), strings.TrimPrefix(opposite, assertPrefix))
 }
 
 // event writes an event and what the pack did on it. inside: the event that caused it is in
@@ -348,7 +376,7 @@ func happens(typ string) string {
 func (s *recordedStory) request(i int, e *RecordedEvent) {
 	switch {
 	case e.Type == "operator.read" && s.begun:
-		s.code1("operator.read(chat)")
+		s.statement("operator.read(chat)")
 		s.assertRead(i)
 	case e.Type == "operator.read":
 		s.comment("an operator requested a read before the first event: not part of this spec")
