@@ -55,7 +55,7 @@ func (s *recordedStory) failedCalls(a *RecordedAction) {
 	}
 }
 
-// faults lets calls fail as they failed in the daemon. Of a call that serves several reads one
+// faults notes which calls are to fail, as they failed in the daemon. Of a call that serves several reads one
 // has them.
 func (s *recordedStory) faults(i int, a *RecordedAction) {
 	failed := slices.DeleteFunc(slices.Clone(a.Failed), func(x RecordedAttempt) bool { return x.CallOf != "" && s.hasOwn(x.CallOf) })
@@ -63,13 +63,33 @@ func (s *recordedStory) faults(i int, a *RecordedAction) {
 		return
 	}
 	at, with := s.firstCall(i, a)
-	if e := &s.r.Events[i]; with && (e.fromOutside() || e.Type == "operator.read") {
-		s.add(at, i, 0, false, func() { s.failNext(failed) })
-		return
+	m := recordedMoment{at: at, event: i}
+	if e := &s.r.Events[i]; !with || !e.fromOutside() && e.Type != "operator.read" {
+		// Before the time passes in which the call is due.
+		m.at = at.Add(-time.Millisecond)
+		m.event, m.part, m.early = s.lastBefore(m.at), 6, true
 	}
-	// Before the time passes in which the call is due.
-	at = at.Add(-time.Millisecond)
-	s.add(at, s.lastBefore(at), 6, true, func() { s.failNext(failed) })
+	for n := range s.failing {
+		if f := &s.failing[n]; f.at.Equal(m.at) && f.event == m.event && f.part == m.part {
+			f.attempts = append(f.attempts, failed...)
+			return
+		}
+	}
+	s.failing = append(s.failing, recordedFaults{m, failed})
+}
+
+// recordedFaults are the attempts that fail from one moment on, of all actions.
+type recordedFaults struct {
+	recordedMoment
+	attempts []RecordedAttempt
+}
+
+// failCalls puts the faults into the agenda, each moment's in the order of the attempts.
+func (s *recordedStory) failCalls() {
+	for _, f := range s.failing {
+		slices.SortStableFunc(f.attempts, func(a, b RecordedAttempt) int { return a.At.Compare(b.At) })
+		s.add(f.at, f.event, f.part, f.early, func() { s.failNext(f.attempts) })
+	}
 }
 
 // hasOwn reports whether an action of the pack has an id.

@@ -44,6 +44,7 @@ type recordedStory struct {
 	calls    []recordedCall
 	messages map[string]string // ids in the spec of those that are mentioned again
 	agenda   []recordedMoment
+	failing  []recordedFaults
 }
 
 // recordedCall is a read call of the pack that succeeded.
@@ -93,6 +94,7 @@ func (s *recordedStory) story() []recordedLine {
 			s.action(i, &e.Actions[n])
 		}
 	}
+	s.failCalls()
 	slices.SortStableFunc(s.agenda, func(a, b recordedMoment) int {
 		if c := a.at.Compare(b.at); c != 0 {
 			return c
@@ -225,14 +227,14 @@ func (s *recordedStory) answered(i int, a *RecordedAction) (at time.Time, now bo
 // together with its event. Only reads may be delayed, and their Due stays when they are retried.
 func (s *recordedStory) firstCall(i int, a *RecordedAction) (at time.Time, with bool) {
 	const patience = 15 * time.Second // of a call without an answer
-	handled := s.r.Events[i].Handled
-	switch {
+	handled, failed := s.r.Events[i].Handled, a.Failed[0].At
+	switch due := latest(a.Due, handled); {
 	case a.Kind != string(chat.Read):
 		return s.times[i], true
+	case s.postpones() && failed.Sub(due) > patience, failed.Before(due) && failed.Sub(handled) > soon:
+		return ceil(failed), false // it was postponed, or served by the call of an earlier read
 	case a.Due.After(handled):
 		return ceil(a.Due), false
-	case s.postpones() && a.Failed[0].At.Sub(handled) > patience:
-		return ceil(a.Failed[0].At), false
 	}
 	return s.times[i], true
 }
