@@ -69,27 +69,39 @@ func (s *recordedStory) faults(i int, a *RecordedAction) {
 		m.at = at.Add(-time.Millisecond)
 		m.event, m.part, m.early = s.lastBefore(m.at), 6, true
 	}
-	for n := range s.failing {
-		if f := &s.failing[n]; f.at.Equal(m.at) && f.event == m.event && f.part == m.part {
-			f.attempts = append(f.attempts, failed...)
-			return
-		}
+	for _, x := range failed {
+		s.failing = append(s.failing, recordedFault{m, x})
 	}
-	s.failing = append(s.failing, recordedFaults{m, failed})
 }
 
-// recordedFaults are the attempts that fail from one moment on, of all actions.
-type recordedFaults struct {
+// recordedFault is an attempt that failed, and when the spec has to mention it at the latest
+// if it is the first after a call that succeeded.
+type recordedFault struct {
 	recordedMoment
-	attempts []RecordedAttempt
+	attempt RecordedAttempt
 }
 
-// failCalls puts the faults into the agenda, each moment's in the order of the attempts.
+// failCalls puts the faults into the agenda in the order of the attempts: those between two calls
+// that succeeded together, where the first of them belongs.
 func (s *recordedStory) failCalls() {
-	for _, f := range s.failing {
-		slices.SortStableFunc(f.attempts, func(a, b RecordedAttempt) int { return a.At.Compare(b.At) })
-		s.add(f.at, f.event, f.part, f.early, func() { s.failNext(f.attempts) })
+	slices.SortStableFunc(s.failing, func(a, b recordedFault) int { return a.attempt.At.Compare(b.attempt.At) })
+	for n := 0; n < len(s.failing); {
+		first := s.failing[n]
+		var list []RecordedAttempt
+		for ; n < len(s.failing) && (list == nil || !s.succeeds(list[len(list)-1].At, s.failing[n].attempt.At)); n++ {
+			list = append(list, s.failing[n].attempt)
+		}
+		s.add(first.at, first.event, first.part, first.early, func() { s.failNext(list) })
 	}
+}
+
+// succeeds reports whether a call of the pack that succeeded went out between two times.
+func (s *recordedStory) succeeds(after, until time.Time) bool {
+	return slices.ContainsFunc(s.r.Events, func(e RecordedEvent) bool {
+		return slices.ContainsFunc(e.Actions, func(a RecordedAction) bool {
+			return s.own(&a) && a.Status == string(chat.Done) && a.Called.After(after) && !a.Called.After(until)
+		})
+	})
 }
 
 // hasOwn reports whether an action of the pack has an id.

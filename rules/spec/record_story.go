@@ -44,7 +44,7 @@ type recordedStory struct {
 	calls    []recordedCall
 	messages map[string]string // ids in the spec of those that are mentioned again
 	agenda   []recordedMoment
-	failing  []recordedFaults
+	failing  []recordedFault
 }
 
 // recordedCall is a read call of the pack that succeeded.
