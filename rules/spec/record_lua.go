@@ -19,7 +19,7 @@ var luaName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // luaWords can't be names of fields without brackets.
 var luaWords = strings.Fields("and break do else elseif end false for function if in local nil not or repeat return then true until while")
 
-// field is a field of a table that is written in an order.
+// luaField is a field of a table that is written in an order.
 type luaField struct {
 	name  string
 	value string // as Lua
