@@ -30,6 +30,7 @@ import (
 	"chertd/luabind/diag"
 	"chertd/rules/backtest"
 	"chertd/rules/chat"
+	"chertd/rules/spec"
 	"chertd/rules/turn"
 )
 
@@ -261,6 +262,13 @@ var hostileCommands = map[string]func(w *hostileWorld){
 	"chertd packs remove": func(w *hostileWorld) {
 		w.asks("packs", "remove", hostile)
 		w.run("packs", "remove", "refused", "--socket", w.socket)
+	},
+	"chertd spec": func(w *hostileWorld) { w.run("spec", hostile); w.run("spec") },
+	"chertd spec record": func(w *hostileWorld) {
+		w.asks("spec", "record", hostile)
+		w.asks("spec", "record", hostile, "--text", "--pack", hostileName)
+		w.run("spec", "record", hostile, "--since", hostile)
+		w.run("spec", "record", hostile, "-o", filepath.Join(w.dir, "bad", "r.lua"), "--socket", w.socket)
 	},
 	"chertd hold": func(w *hostileWorld) {
 		w.asks("hold", hostile, "--reason", hostile)
@@ -560,6 +568,10 @@ func (d hostileDaemon) Hold(_ context.Context, in control.HoldRequest) (control.
 
 func (d hostileDaemon) Release(_ context.Context, in control.ReleaseRequest) (control.Released, error) {
 	return hostileOf[control.Released](d.bools), unwilling(in.Chat)
+}
+
+func (d hostileDaemon) RecordChat(context.Context, control.RecordQuery) (spec.Recording, error) {
+	return hostileOf[spec.Recording](d.bools), nil
 }
 
 func (d hostileDaemon) Dead(context.Context, control.DeadQuery) (control.Dead, error) {

@@ -17,6 +17,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/live"
 	"chertd/engine/store/sqlite"
+	"chertd/rules/spec"
 )
 
 // TestJSONFieldsAreDocumented: what docs/operations.md says that --json prints is
@@ -61,6 +62,7 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"forget c1", tables{"chertd forget": ""}},
 		{"hold c1", tables{"chertd hold": ""}},
 		{"release c1", tables{"chertd release": ""}},
+		{"spec record c1", tables{"chertd spec record": ""}},
 		{"dead", tables{"chertd dead": ""}},
 		{"dead retry --all", tables{"chertd dead retry": ""}},
 		{"dead drop 7.0", tables{"chertd dead drop": ""}},
@@ -250,6 +252,9 @@ func (full) Rollback(context.Context, string, control.RollbackRequest) (control.
 }
 func (full) SetMode(context.Context, string, string, bool) (control.Changed, error) {
 	return everything[control.Changed](), nil
+}
+func (full) RecordChat(context.Context, control.RecordQuery) (spec.Recording, error) {
+	return everything[spec.Recording](), nil
 }
 func (full) Pause(context.Context, bool) error            { return nil }
 func (full) Drain(context.Context) (control.Drain, error) { return everything[control.Drain](), nil }

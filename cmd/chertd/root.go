@@ -57,7 +57,7 @@ To see it at work, run: chertd demo`,
 		newDoctorCommand(), newSubscribeCommand(), newSimCommand(), newVersionCommand(),
 		newStatusCommand(), newPacksCommand(), newReloadCommand(), newRollbackCommand(),
 		newModeCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newDeadCommand(), newQuarantineCommand(),
-		newRetryErrorsCommand(), newExplainCommand(), newForgetCommand(), newDrainCommand(), newStoreCommand(),
+		newRetryErrorsCommand(), newExplainCommand(), newForgetCommand(), newDrainCommand(), newStoreCommand(), newSpecCommand(),
 	)
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.InitDefaultCompletionCmd()

@@ -68,6 +68,7 @@ func (a *api) routes(mux *http.ServeMux) {
 		"GET " + apiPath + "/dead":                       a.dead,
 		"POST " + apiPath + "/dead/retry":                a.retryDead,
 		"POST " + apiPath + "/dead/drop":                 a.dropDead,
+		"GET " + apiPath + "/chats/{chat}/record":        a.record,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			body, err := a.bounded(w, r, do)

@@ -20,6 +20,7 @@ import (
 
 	"chertd/engine/live"
 	"chertd/luabind/diag"
+	"chertd/rules/spec"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -106,6 +107,10 @@ func (f *fake) RetryQuarantined(_ context.Context, in QuarantineRequest) (Quaran
 
 func (f *fake) DropQuarantined(_ context.Context, in QuarantineRequest) (QuarantineDropped, error) {
 	return QuarantineDropped{len(in.IDs)}, f.tell("drop %+v", in)
+}
+
+func (f *fake) RecordChat(_ context.Context, q RecordQuery) (spec.Recording, error) {
+	return spec.Recording{Chat: q.Chat}, f.tell("record %q since %q files of %q %q", q.Chat, q.Since, q.Pack, q.Version)
 }
 
 func (f *fake) Dead(_ context.Context, q DeadQuery) (Dead, error) {

@@ -10,6 +10,7 @@ import (
 	"chertd/engine/store"
 	"chertd/luabind/diag"
 	"chertd/rules"
+	"chertd/rules/spec"
 )
 
 // Daemon carries out the requests of the API. An error of type *UserError is the
@@ -60,6 +61,8 @@ type Daemon interface {
 	// RetryDead makes dead actions wait again, or ends them by what has happened since.
 	RetryDead(ctx context.Context, in DeadRequest) (DeadRetried, error)
 	DropDead(ctx context.Context, in DeadRequest) (DeadDropped, error)
+	// RecordChat returns the newest events of a chat and what became of them, for a spec.
+	RecordChat(ctx context.Context, q RecordQuery) (spec.Recording, error)
 }
 
 // UserError is the error of a request that can't be carried out as it is.

@@ -1,0 +1,89 @@
+package spec
+
+import (
+	"strings"
+
+	"chertd/engine/event"
+	"chertd/rules/chat"
+	"chertd/rules/turn"
+)
+
+// RecordedOf returns an entry of the journal, what was decided on it (nil: it is not handled
+// yet), and what became of its actions, as a recording has them. Reasons, logs and errors of
+// rules are left out: they may repeat what people wrote.
+func RecordedOf(e *turn.Entry, d *turn.Decision, actions []chat.Action, attempts []chat.Attempt) RecordedEvent {
+	ev := &e.Event
+	group, _ := chatOf(ev).IsGroup.Known()
+	r := RecordedEvent{
+		Seq: e.Seq, ID: ev.ID, Type: ev.Type, Source: ev.Source, At: ev.At, Received: e.Received, Cause: e.Cause,
+		Line: ev.Line(), IsGroup: group, From: ev.From, Direction: ev.Direction(), Message: ev.MessageID(),
+		Text: ev.Text, Pack: ev.Pack, Payload: string(ev.Payload), NoText: ev.Source != event.SourceEngine && ev.Raw == nil,
+	}
+	if m := ev.Message; m != nil {
+		r.Service, r.Parts = m.Service, m.Parts
+	}
+	if f := e.Forward; f != nil {
+		r.Request = string(f.Request.Kind)
+		if f.Known != "" {
+			r.Request = "nothing"
+		}
+	}
+	if d != nil {
+		r.Handled = d.At
+		for i := range d.Rules {
+			r.Rules = append(r.Rules, recordedRule(&d.Rules[i]))
+		}
+	}
+	for i := range actions {
+		r.Actions = append(r.Actions, recordedAction(&actions[i], attempts))
+	}
+	return r
+}
+
+func chatOf(ev *event.Event) event.Chat {
+	if ev.Chat == nil {
+		return event.Chat{}
+	}
+	return *ev.Chat
+}
+
+func recordedRule(d *turn.RuleDecision) RecordedRule {
+	const shadow = " [shadow]"
+	r := RecordedRule{Pack: d.Pack, Version: d.Version, Rule: d.Rule, Skipped: d.Skipped, Failed: d.Error != ""}
+	for _, a := range d.Asked {
+		r.Shadow = r.Shadow || strings.HasSuffix(a, shadow)
+		r.Asked = append(r.Asked, withoutReason(a))
+	}
+	for _, a := range d.Refused {
+		r.Refused = append(r.Refused, withoutReason(a))
+	}
+	return r
+}
+
+// withoutReason returns a request in words up to its reason, which comes last in brackets.
+func withoutReason(words string) string {
+	before, _, _ := strings.Cut(words, " (")
+	return strings.TrimSuffix(before, " [shadow]")
+}
+
+func recordedAction(a *chat.Action, attempts []chat.Attempt) RecordedAction {
+	r := RecordedAction{
+		ID: a.ID.String(), Kind: string(a.Kind), Pack: a.Pack, Rule: a.Rule, Status: string(a.Status), Why: a.Why, EndedBy: a.EndedBy.By,
+		EndedSeq: a.EndedBy.Seq, Requested: a.Requested, Due: a.Due, Called: a.Called, Ended: a.Ended,
+	}
+	if a.Kind == chat.React {
+		r.Target = a.Target
+	}
+	for i := range attempts {
+		x := &attempts[i]
+		if x.Action != a.ID {
+			continue
+		}
+		failed := RecordedAttempt{At: x.At, HTTP: x.HTTP, Code: x.Code}
+		if x.CallOf != x.Action {
+			failed.CallOf = x.CallOf.String()
+		}
+		r.Failed = append(r.Failed, failed)
+	}
+	return r
+}
