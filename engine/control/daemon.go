@@ -56,6 +56,8 @@ type Daemon interface {
 	// RetryDead makes dead actions wait again, or ends them by what has happened since.
 	RetryDead(ctx context.Context, in DeadRequest) (DeadRetried, error)
 	DropDead(ctx context.Context, in DeadRequest) (DeadDropped, error)
+	// Tail begins a tail. ctx bounds only the beginning.
+	Tail(ctx context.Context, q TailQuery) (TailLines, error)
 }
 
 // UserError is the error of a request that can't be carried out as it is.
