@@ -6,16 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"chertd/engine/chert"
 	"chertd/engine/control"
 	"chertd/engine/event"
+	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // tailRules reads codes, waits with later, fails on bad, and vetoes.
@@ -237,40 +239,75 @@ func TestTailFilters(t *testing.T) {
 	}
 }
 
-// Where a tail begins, no event is missing and none is shown twice.
+// reading is a store with some events. It calls during while they are read.
+type reading struct {
+	mute
+	records []store.Record
+	during  func()
+}
+
+func (r *reading) Events(_ context.Context, _ string, before int64, _ int) ([]store.Record, error) {
+	if before > 0 {
+		return nil, nil
+	}
+	r.during()
+	return r.records, nil
+}
+
+func (*reading) Stats(context.Context) (store.Stats, error) { return store.Stats{}, nil }
+
+// Where a tail begins, no event is missing and none is shown twice, whether the engine
+// reports an event before, while or after it is read from the store.
 func TestTailBeginsWithoutGap(t *testing.T) {
 	t.Parallel()
-	c := newCrew(t, "p.lua", readAll)
-	const events = 300
-	var writing sync.WaitGroup
-	writing.Go(func() {
-		for i := range events {
-			c.message(fmt.Sprint("c", i%7), fmt.Sprint("e", i), "x")
-		}
-	})
-	for range 5 {
-		l := c.tail(control.TailQuery{Lines: 1000})
-		seen := map[string]int{}
-		l.until("all events", func() bool {
-			clear(seen)
-			for i := range l.got {
-				if l.got[i].Kind == control.TailEvent && l.got[i].Event != "" {
-					seen[l.got[i].Event]++
-				}
-			}
-			n := 0
-			for i := range events {
-				n += min(seen[fmt.Sprint("e", i)], 1)
-			}
-			return n == events
-		})
-		for id, n := range seen {
-			if n != 1 {
-				t.Errorf("event %s is shown %d times", id, n)
-			}
-		}
+	handled := func(seq int64) *Handled {
+		e := turn.Entry{Seq: seq}
+		e.Event = message("c1", fmt.Sprint("e", seq), "x")
+		return &Handled{Entry: &e, Decision: &turn.Decision{Seq: seq}}
 	}
-	writing.Wait()
+	st := &reading{}
+	for seq := int64(4); seq > 0; seq-- {
+		h := handled(seq)
+		st.records = append(st.records, store.Record{Entry: *h.Entry, Decision: h.Decision})
+	}
+	st.records[0].Decision = nil // it is not handled yet
+	log := slog.New(slog.DiscardHandler)
+	m, err := newManager(&Daemon{Log: log, Now: time.Now, RulesDir: t.TempDir()}, Config{Store: st, Now: time.Now, Log: log}, st, nil, newClock(time.Now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.tails.observed(Observation{Handled: handled(1)})
+	st.during = func() {
+		m.tails.observed(Observation{Handled: handled(2)})
+		m.tails.observed(Observation{Handled: handled(5)})
+	}
+	lines, err := m.Tail(ctx, control.TailQuery{Lines: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.tails.observed(Observation{Handled: handled(3)})
+	m.tails.observed(Observation{Handled: handled(4)})
+	m.tails.observed(Observation{Rerun: handled(1)})
+	m.tails.end()
+	l := &tailed{t: t, lines: lines}
+	l.all()
+	var got []string
+	for i := range l.got {
+		got = append(got, fmt.Sprint(l.got[i].Event, map[bool]string{true: " again"}[l.got[i].Rerun]))
+	}
+	if want := []string{"e1", "e2", "e3", "e5", "e4", "e1 again"}; !slices.Equal(got, want) {
+		t.Errorf("the tail shows %q, want %q", got, want)
+	}
+
+	// One that begins while the daemon stops ends as well.
+	st.during = func() {}
+	if lines, err = m.Tail(ctx, control.TailQuery{Lines: 1}); err != nil {
+		t.Fatal(err)
+	}
+	l = &tailed{t: t, lines: lines}
+	if l.all(); len(l.got) != 1 || l.got[0].Event != "e3" {
+		t.Errorf("at the end a tail shows %s", l.words())
+	}
 }
 
 // When the daemon stops, tails show how calls in flight end, and end.

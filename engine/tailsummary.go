@@ -34,10 +34,23 @@ func outcomeOf(h *Handled) string {
 }
 
 // outcomeRank orders the actions of an event by how much they say about its chat.
-func outcomeRank(a *chat.Action) int {
-	rank := map[chat.Status]int{chat.Done: 7, chat.Waiting: 6, chat.Sent: 6, chat.Blocked: 5, chat.Dead: 4, chat.Dropped: 3, chat.Shadowed: 2}[a.Status]
-	if a.Why == chat.WhyAlreadyRead {
-		rank = 7
+func outcomeRank(a *chat.Action) (rank int) {
+	switch a.Status {
+	case chat.Done:
+		rank = 6
+	case chat.Waiting, chat.Sent:
+		rank = 5
+	case chat.Blocked:
+		rank = 4
+	case chat.Dead:
+		rank = 3
+	case chat.Dropped:
+		rank = 2
+		if a.Why == chat.WhyAlreadyRead {
+			rank = 6
+		}
+	case chat.Shadowed:
+		rank = 1
 	}
 	if a.Kind == chat.Read {
 		rank += 10
