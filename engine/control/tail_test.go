@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -8,10 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"os"
-	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -120,32 +117,61 @@ func TestTailWithoutAnEndIsAnError(t *testing.T) {
 			<-tail.closed
 		})
 	})
-	t.Run("hangs", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
-			reading := make(chan struct{})
-			go func() {
-				defer close(reading)
-				for n := 0; ; n++ {
-					conn, err := l.Accept()
-					if err != nil {
-						return
+	// answered is a daemon whose first answer begins as given, and that then ends or hangs.
+	answered := func(t *testing.T, text string, hangs bool) (lines int, took time.Duration, err error) {
+		l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+		reading := make(chan struct{})
+		go func() {
+			defer close(reading)
+			for n := 0; ; n++ {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				if n == 0 {
+					if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
+						t.Error(err)
 					}
-					go io.Copy(io.Discard, conn)
-					if n == 0 {
-						_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"kind\":\"event\"}\n")
+					_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n"+text)
+					if !hangs {
+						conn.Close()
 					}
 				}
-			}()
-			c := Dial("d.sock")
-			c.http.Transport.(*http.Transport).DialContext = l.dial
-			began, n := time.Now(), 0
-			err := c.Tail(t.Context(), TailQuery{}, func(Tailed) error { n++; return nil })
-			if took := time.Since(began); !errors.As(err, new(*SilentError)) || n != 1 || took != tailPatience+checkTime {
+				go io.Copy(io.Discard, conn)
+			}
+		}()
+		c := Dial("d.sock")
+		c.http.Transport.(*http.Transport).DialContext = l.dial
+		began := time.Now()
+		err = c.Tail(t.Context(), TailQuery{}, func(Tailed) error { lines++; return nil })
+		took = time.Since(began)
+		l.Close()
+		<-reading
+		return lines, took, err
+	}
+	const line = "{\"kind\":\"event\"}\n"
+	t.Run("hangs", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			n, took, err := answered(t, line, true)
+			if !errors.As(err, new(*SilentError)) || n != 1 || took != tailPatience+checkTime {
 				t.Errorf("after %v and %d lines: %v", took, n, err)
 			}
-			l.Close()
-			<-reading
+		})
+	})
+	t.Run("cut off within a line", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			if n, _, err := answered(t, line+line[:9], false); !errors.As(err, new(*LostError)) || n != 1 {
+				t.Errorf("after %d lines: %v", n, err)
+			}
+		})
+	})
+	t.Run("not a tail", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			for _, text := range []string{line + "<html>\n", line + strings.Repeat("x", maxTailLine+1)} {
+				if n, _, err := answered(t, text, false); err == nil || !strings.Contains(err.Error(), "does not understand") || n != 1 {
+					t.Errorf("after %d lines: %v", n, err)
+				}
+			}
 		})
 	})
 	t.Run("reader has enough", func(t *testing.T) {
@@ -246,58 +272,3 @@ func TestTailsAreLimited(t *testing.T) {
 type blank struct{ *fake }
 
 func (*blank) Tail(context.Context, TailQuery) (TailLines, error) { return newFakeTail(), nil }
-
-func TestTailQueryIsRead(t *testing.T) {
-	t.Parallel()
-	all := TailQuery{Pack: "codes", Rule: "codes/read it", Chat: "+14155550123", Outcomes: []string{"dead", "failed"}, Lines: 10, After: 17, NoFollow: true, Text: true}
-	for _, q := range []TailQuery{{}, all} {
-		text, err := url.ParseQuery(q.values().Encode())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := tailQuery(text); err != nil || !reflect.DeepEqual(got, q) {
-			t.Errorf("got %+v, error %v, want %+v", got, err, q)
-		}
-	}
-	for query, want := range map[string]string{
-		"lines=1001":                 "lines: expected 0 to 1000, got ",
-		"lines=-1":                   "lines: expected 0 to 1000",
-		"after=x":                    "after: expected the seq of an event, got ",
-		"outcome=read&outcome=vetod": `there is no outcome \"vetod\"","hint":"did you mean vetoed? outcomes are read, waiting, not_read, blocked, dead, shadow, none, failed, sent,`,
-		"outcome=":                   `there is no outcome \"\"","hint":"outcomes are read, waiting,`,
-	} {
-		w := httptest.NewRecorder()
-		Handler(Config{Daemon: &fake{}, Health: fine}).ServeHTTP(w, httptest.NewRequest("GET", "/api/v1/tail?"+query, nil))
-		if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), want) {
-			t.Errorf("%s: %d %s, want %s", query, w.Code, w.Body, want)
-		}
-	}
-}
-
-// Whatever word docs/outcomes.md defines, people can choose lines by it.
-func TestTailKnowsTheOutcomesOfTheManual(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile("../../docs/outcomes.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), "\n## Status\n")
-	tables, _, _ := strings.Cut(rest, "\n## Answers")
-	n := 0
-	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|").FindAllStringSubmatch(tables, -1) {
-		for _, word := range regexp.MustCompile("`([^`]*)`").FindAllStringSubmatch(row[1], -1) {
-			n++
-			if !slices.Contains(TailOutcomes, word[1]) {
-				t.Errorf("there is no outcome %q", word[1])
-			}
-		}
-	}
-	if n < 25 {
-		t.Errorf("the manual has %d words: the test proves nothing", n)
-	}
-	for i, o := range TailOutcomes {
-		if slices.Contains(TailOutcomes[:i], o) {
-			t.Errorf("%q is listed twice", o)
-		}
-	}
-}

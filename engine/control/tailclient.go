@@ -57,6 +57,8 @@ func (c *Client) Tail(ctx context.Context, q TailQuery, each func(Tailed) error)
 	}
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, maxTailLine)
+	// Without its end, the last line of a connection that is lost is none.
+	lines.Split(func(data []byte, _ bool) (int, []byte, error) { return bufio.ScanLines(data, false) })
 	for lines.Scan() {
 		select {
 		case came <- struct{}{}:
@@ -67,7 +69,7 @@ func (c *Client) Tail(ctx context.Context, q TailQuery, each func(Tailed) error)
 		}
 		var line Tailed
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-			return fmt.Errorf("the daemon on %s sent a response that this version of chertd does not understand: %w", c.dialer.socket, err)
+			return c.notUnderstood(err)
 		}
 		if line.Kind == TailEnd {
 			return nil
@@ -79,7 +81,14 @@ func (c *Client) Tail(ctx context.Context, q TailQuery, each func(Tailed) error)
 	if ctx.Err() != nil {
 		return c.tailError(ctx, ctx.Err())
 	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return c.notUnderstood(lines.Err())
+	}
 	return &LostError{c.dialer.socket}
+}
+
+func (c *Client) notUnderstood(err error) error {
+	return fmt.Errorf("the daemon on %s sent a response that this version of chertd does not understand: %w", c.dialer.socket, err)
 }
 
 // tailError returns the error of a tail that ended with err.
