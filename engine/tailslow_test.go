@@ -15,7 +15,7 @@ import (
 
 // A reader that is too slow loses lines, knows how many and where, and never makes others
 // wait.
-func TestSlowTailLosesLinesAndIsToldHowMany(t *testing.T) {
+func TestSlowTailLosesLinesAndCountsThem(t *testing.T) {
 	t.Parallel()
 	var all tails
 	slow, quick := newTestTail(&all, &tailFilter{}), newTestTail(&all, &tailFilter{})

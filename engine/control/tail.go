@@ -31,7 +31,7 @@ const (
 	// tailPause is the time between two writes. People do not notice it, and at a high rate
 	// of events it makes one write of many lines.
 	tailPause = 50 * time.Millisecond
-	// tailWrite bounds one write: a client that reads nothing for so long is disconnected.
+	// tailWrite bounds one write: then a client that reads nothing is disconnected.
 	tailWrite = 2 * time.Minute
 )
 
@@ -59,7 +59,7 @@ const (
 	TailEnd    = "end"    // nothing follows
 )
 
-// Values of Tailed.Outcome that are no status of an action.
+// Values of Tailed.Outcome beside the statuses of actions.
 const (
 	OutcomeRead    = "read"     // the chat was marked as read, or was read already
 	OutcomeNotRead = "not_read" // a message, and no read of its chat is waiting or was made
