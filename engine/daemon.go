@@ -305,6 +305,7 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 	// status are answered, so that this does not look like a crash.
 	m.drains.begin(eng.c.Now())
 	eng.Drain()
+	m.tails.note(eng.c.Now(), "chertd is draining: calls in flight end, other work stays in the store")
 	d.Log.Info("draining: finishing calls in flight; other work stays in the store", "in_flight", eng.calls.InFlight())
 	m.commands.Stop(drainTime)
 	m.retries.end()
@@ -316,6 +317,7 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 	left := m.left()
 	closeStore()
 	m.drains.end(left)
+	m.tails.end()
 	d.shutDown(servers)
 	serving.Wait()
 	if ctx.Err() != nil {

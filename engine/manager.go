@@ -45,6 +45,7 @@ type manager struct {
 	signal    chan struct{} // there is one
 
 	blocking blocking
+	tails    tails
 	commands control.Commands // under way
 	drains   drains
 	retries  retries
@@ -272,6 +273,7 @@ func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (live.Dr
 
 // observed handles an observation of the engine.
 func (m *manager) observed(o Observation) {
+	m.tails.observed(o)
 	switch {
 	case o.Handled != nil:
 		m.handled(o.Handled)

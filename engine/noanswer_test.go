@@ -14,6 +14,7 @@ import (
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 	"chertd/rules"
+	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
 
@@ -37,6 +38,42 @@ func (mute) Holds(ctx context.Context, _ time.Time, _ int) ([]store.Hold, int64,
 func (mute) Versions(ctx context.Context, _ string, _ int) ([]store.Version, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
+}
+
+func (mute) Chats(ctx context.Context, _ []string) ([]chat.Chat, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (mute) Events(ctx context.Context, _ string, _ int64, _ int) ([]store.Record, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// A tail begins without the store, too: it shows that, and then what happens.
+func TestTailBeginsWithoutTheStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := slog.New(slog.DiscardHandler)
+		m, err := newManager(&Daemon{Log: log, Now: time.Now, RulesDir: t.TempDir()},
+			Config{Store: mute{}, Now: time.Now, Log: log}, mute{}, nil, newClock(time.Now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		lines, err := m.Tail(ctx, control.TailQuery{Lines: 10, Chat: "c1"})
+		if took := time.Since(began); err != nil || took > 5*time.Second {
+			t.Fatalf("after %v: %v", took, err)
+		}
+		defer lines.Close()
+		for _, id := range []string{"c1", "c2"} {
+			m.observed(Observation{Ended: &chat.Action{Chat: id, Kind: chat.Read, Status: chat.Dead, Why: chat.WhyRefused}})
+		}
+		got, err := lines.Next(ctx)
+		if err != nil || len(got) != 2 || got[0].Kind != control.TailNote || !strings.Contains(got[0].Summary, "does not answer") || got[1].Chat != "c1" {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	})
 }
 
 // While the store does not answer, status and packs answer within seconds from memory,

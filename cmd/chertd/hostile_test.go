@@ -257,8 +257,23 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		})
 	},
 	"chertd version": func(w *hostileWorld) { w.run("version"); w.run("version", hostile) },
-	"chertd status":  func(w *hostileWorld) { w.asks("status"); w.run("status", "--socket", hostileName) },
-	"chertd packs":   func(w *hostileWorld) { w.asks("packs"); w.asks("packs", hostile); w.run("packs", "-c", w.config) },
+	"chertd tail": func(w *hostileWorld) {
+		w.asks("tail", "--no-follow", "--text", "--pack", hostile, "--chat", hostile)
+		w.run("tail", "--socket", w.socket)
+		w.run("tail", "--outcome", hostile)
+		w.run("tail", "--lines", hostile)
+		w.shows(func(out *screen) {
+			for _, kind := range []string{control.TailEvent, control.TailCall, control.TailAction, control.TailGap, control.TailNote} {
+				line := hostileOf[control.Tailed](true)
+				line.Kind = kind
+				for _, json := range []bool{true, false} {
+					_ = newTailView(out, json, true).show(line)
+				}
+			}
+		})
+	},
+	"chertd status": func(w *hostileWorld) { w.asks("status"); w.run("status", "--socket", hostileName) },
+	"chertd packs":  func(w *hostileWorld) { w.asks("packs"); w.asks("packs", hostile); w.run("packs", "-c", w.config) },
 	"chertd packs remove": func(w *hostileWorld) {
 		w.asks("packs", "remove", hostile)
 		w.run("packs", "remove", "refused", "--socket", w.socket)
@@ -503,6 +518,23 @@ type hostileDaemon struct {
 
 // hostileOf is a value all of whose texts are hostile.
 func hostileOf[T any](bools bool) T { return filled[T](filling{text: hostile, bools: bools}) }
+
+func (d hostileDaemon) Tail(context.Context, control.TailQuery) (control.TailLines, error) {
+	return &oneLine{hostileOf[control.Tailed](d.bools)}, nil
+}
+
+// oneLine is a tail of one line.
+type oneLine struct{ line control.Tailed }
+
+func (o *oneLine) Next(context.Context) ([]control.Tailed, error) {
+	line := o.line
+	if o.line = (control.Tailed{}); line.Kind == "" {
+		return nil, io.EOF
+	}
+	return []control.Tailed{line}, nil
+}
+
+func (o *oneLine) Close() {}
 
 func (d hostileDaemon) Status(context.Context) (control.Status, error) {
 	return hostileOf[control.Status](d.bools), nil

@@ -48,6 +48,7 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 	}{
 		{"status", tables{"chertd status": ""}},
 		{"packs", tables{"chertd packs PACK": "packs[]."}},
+		{"tail --no-follow", tables{"chertd tail": ""}},
 		{"packs x", pack},
 		{"reload", tables{"chertd packs PACK": "packs[].", "chertd reload": ""}},
 		{"reload --settings", tables{"chertd packs PACK": "packs[].", "chertd reload": "", "chertd reload --settings": ""}},
@@ -231,6 +232,9 @@ func everything[T any]() T { return filled[T](filling{text: "x", bools: true, ke
 
 func (full) Status(context.Context) (control.Status, error) {
 	return everything[control.Status](), nil
+}
+func (full) Tail(context.Context, control.TailQuery) (control.TailLines, error) {
+	return &oneLine{everything[control.Tailed]()}, nil
 }
 func (full) Packs(context.Context) ([]control.Pack, error) {
 	return everything[[]control.Pack](), nil

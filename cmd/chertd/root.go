@@ -55,7 +55,7 @@ To see it at work, run: chertd demo`,
 	root.AddCommand(
 		newDemoCommand(), newRunCommand(), newCheckCommand(), newTestCommand(), newEvalCommand(), newBacktestCommand(), newNewCommand(),
 		newDoctorCommand(), newSubscribeCommand(), newSimCommand(), newVersionCommand(),
-		newStatusCommand(), newPacksCommand(), newReloadCommand(), newRollbackCommand(),
+		newStatusCommand(), newPacksCommand(), newTailCommand(), newReloadCommand(), newRollbackCommand(),
 		newModeCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newDeadCommand(), newQuarantineCommand(),
 		newRetryErrorsCommand(), newExplainCommand(), newForgetCommand(), newDrainCommand(), newStoreCommand(), newSpecCommand(),
 	)

@@ -69,6 +69,8 @@ func explained(err error) error {
 		return hinted(err, unreachable.Hint())
 	case errors.As(err, &user):
 		return hinted(err, user.Hint)
+	case errors.As(err, new(*control.LostError)):
+		return hinted(err, "it has ended without a word, or does not answer: look at the end of its log; chertd tail --retry waits for it")
 	}
 	return err
 }

@@ -29,6 +29,7 @@ const maxBody = 64 << 10
 type api struct {
 	daemon Daemon
 	slots  chan struct{} // holds one element per request being answered
+	tails  chan struct{} // the same for tails, which last
 	// stalled returns why the store does not answer, and failing why its writes fail;
 	// nil: it works.
 	stalled, failing func() error
@@ -41,6 +42,7 @@ type problem struct {
 }
 
 func (a *api) routes(mux *http.ServeMux) {
+	mux.HandleFunc("GET "+apiPath+"/tail", a.tail)
 	for pattern, do := range map[string]func(r *http.Request) (any, error){
 		"GET " + apiPath + "/status":                     func(r *http.Request) (any, error) { return a.daemon.Status(r.Context()) },
 		"GET " + apiPath + "/packs":                      a.packs,

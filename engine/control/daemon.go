@@ -63,6 +63,8 @@ type Daemon interface {
 	DropDead(ctx context.Context, in DeadRequest) (DeadDropped, error)
 	// RecordChat returns the newest events of a chat and what became of them, for a spec.
 	RecordChat(ctx context.Context, q RecordQuery) (spec.Recording, error)
+	// Tail begins a tail. ctx bounds only the beginning.
+	Tail(ctx context.Context, q TailQuery) (TailLines, error)
 }
 
 // UserError is the error of a request that can't be carried out as it is.

@@ -46,7 +46,7 @@ func Handler(c Config) http.Handler {
 	if c.Commands == nil {
 		c.Commands = &Commands{}
 	}
-	(&api{c.Daemon, make(chan struct{}, maxInFlight), c.Stalled, c.Failing, c.Commands}).routes(mux)
+	(&api{c.Daemon, make(chan struct{}, maxInFlight), make(chan struct{}, maxTails), c.Stalled, c.Failing, c.Commands}).routes(mux)
 	return worded(mux)
 }
 

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"chertd/engine/control"
+)
+
+// tailedLines are lines of each kind and colour.
+func tailedLines() []control.Tailed {
+	read := control.TailedAction{ID: "1.0", Kind: "read", Status: "done", Why: "read"}
+	replaced := control.TailedAction{ID: "2.0", Kind: "read", Status: "dropped", Why: "replaced"}
+	return []control.Tailed{
+		{Kind: control.TailEvent, At: at(12, 0), Chat: "7d1b2c9e", Outcome: "waiting", Summary: "codes/read (codes.lua:3): mark_read"},
+		{Kind: control.TailAction, At: at(12, 0), Chat: "7d1b2c9e", Outcome: "read", Summary: "codes/read (codes.lua:3): read in 41ms", Actions: []control.TailedAction{read}},
+		{Kind: control.TailAction, At: at(12, 0), Chat: "7d1b2c9e", Outcome: "not_read", Summary: "settle/settle: replaced", Actions: []control.TailedAction{replaced}},
+		{Kind: control.TailEvent, At: at(12, 1), Chat: "5e01d2b7", Outcome: "not_read", Summary: "no rule wants it", From: "+14155550123", Text: "see you\nat 5"},
+		{Kind: control.TailEvent, At: at(12, 1), Chat: "5e01d2b7", Outcome: "not_read", Failed: true, Summary: "vip/hold (hold.lua:2) failed: hold.lua:3: no list"},
+		{Kind: control.TailEvent, At: at(12, 1), Outcome: "none", Summary: "schedule: reports/daily requested nothing"},
+		{Kind: control.TailEvent, At: at(12, 1), Chat: "5e01d2b7", Outcome: "shadow", Rerun: true, Summary: "vip/try (try.lua:2): mark_read [shadow]"},
+		{Kind: control.TailCall, At: at(12, 1), Chat: "5e01d2b7", Outcome: "failed", Summary: "codes/read (codes.lua:3): attempt 1: no answer"},
+		{Kind: control.TailGap, At: at(12, 2), Dropped: 1234, Summary: "x"},
+		{Kind: control.TailNote, At: at(12, 2), Summary: "chertd is draining"},
+		{Kind: control.TailAction, At: at(36, 2), Chat: "5e01d2b7", Outcome: "dead", Summary: "codes/read (codes.lua:3): refused, 404, code 2002"},
+	}
+}
+
+func TestPrintTail(t *testing.T) {
+	t.Parallel()
+	print := func(v *tailView) string {
+		var b bytes.Buffer
+		s := &screen{w: &b}
+		v.out, v.screen = s, s
+		for _, line := range tailedLines() {
+			if err := v.show(line); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return b.String()
+	}
+	plain := print(&tailView{})
+	compare(t, plain, `
+2026-01-05
+12:00:00  waiting   7d1b2c9e  codes/read (codes.lua:3): mark_read
+12:00:00  read      7d1b2c9e  codes/read (codes.lua:3): read in 41ms
+12:01:00  not_read  5e01d2b7  no rule wants it
+          +14155550123: see you\nat 5
+12:01:00  failed    5e01d2b7  vip/hold (hold.lua:2) failed: hold.lua:3: no list
+12:01:00  none      -         schedule: reports/daily requested nothing
+12:01:00  shadow    5e01d2b7  run again: vip/try (try.lua:2): mark_read [shadow]
+12:01:00  failed    5e01d2b7  codes/read (codes.lua:3): attempt 1: no answer
+12:02:00  1,234 lines not shown: they came faster than they could be shown
+12:02:00  chertd is draining
+2026-01-06
+12:02:00  dead      5e01d2b7  codes/read (codes.lua:3): refused, 404, code 2002
+`)
+	if all := print(&tailView{all: true}); !strings.Contains(all, "not_read  7d1b2c9e  settle/settle: replaced\n") {
+		t.Errorf("with all there is no replaced read:\n%s", all)
+	}
+	coloured := print(&tailView{colour: true})
+	for _, want := range []string{
+		"2026-01-05\n\x1b[33m12:00:00  waiting ", "\x1b[32m12:00:00  read ", "\x1b[90m12:01:00  not_read ", "\x1b[90m          +14155550123",
+		"\x1b[31m12:01:00  failed    5e01d2b7  vip", "\x1b[36m12:01:00  shadow", "\x1b[31m12:01:00  failed    5e01d2b7  codes", "\x1b[35m12:02:00  1,234 lines", "\x1b[31m12:02:00  dead",
+	} {
+		if !strings.Contains(coloured, want) {
+			t.Errorf("in colour there is no %q in\n%q", want, coloured)
+		}
+	}
+	if n := strings.Count(print(&tailView{json: true}), "\n"); n != len(tailedLines()) {
+		t.Errorf("as JSON there are %d lines, want %d", n, len(tailedLines()))
+	}
+}
+
+// restarts is a daemon that ends its tails, and notes what they ask.
+type restarts struct {
+	full
+	asked chan control.TailQuery
+	lines [][]control.Tailed // of each tail
+
+	mu    sync.Mutex // guards what follows
+	tails int
+}
+
+func (d *restarts) Tail(_ context.Context, q control.TailQuery) (control.TailLines, error) {
+	d.asked <- q
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.tails++
+	if d.tails > len(d.lines) {
+		return nil, &control.UserError{Message: "enough"}
+	}
+	return &sent{d.lines[d.tails-1]}, nil
+}
+
+// sent is a tail of some lines.
+type sent struct{ lines []control.Tailed }
+
+func (s *sent) Next(context.Context) ([]control.Tailed, error) {
+	lines := s.lines
+	if s.lines = nil; len(lines) == 0 {
+		return nil, io.EOF
+	}
+	return lines, nil
+}
+
+func (s *sent) Close() {}
+
+// A tail that begins again continues after what it has shown, and says once that the daemon
+// is gone each time that it is.
+func TestTailContinuesAfterARestart(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "tail") // a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	l, err := control.Listen(filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &restarts{asked: make(chan control.TailQuery, 9), lines: [][]control.Tailed{{{Kind: "event", Seq: 7}, {Kind: "event", Seq: 5}}, nil, {{Kind: "event", Seq: 9}}}}
+	server := control.NewServer(control.Handler(control.Config{Daemon: d, Health: func() control.Health { return control.Health{} }}), slog.New(slog.DiscardHandler))
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	defer func() { server.Close(); <-served }()
+	var out bytes.Buffer
+	var gone []string
+	again := func(err error) bool { gone = append(gone, err.Error()); return true }
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	err = follow(ctx, control.Dial(filepath.Join(dir, "s")), control.TailQuery{Lines: 3}, &tailView{out: &out, json: true}, again)
+	if user, ok := errors.AsType[*control.UserError](err); !ok || user.Message != "enough" {
+		t.Errorf("it ends with %v", err)
+	}
+	close(d.asked)
+	var asked []control.TailQuery
+	for q := range d.asked {
+		asked = append(asked, q)
+	}
+	for i, want := range []control.TailQuery{{Lines: 3}, {Lines: 1000, After: 7}, {Lines: 1000, After: 7}, {Lines: 1000, After: 9}} {
+		if i >= len(asked) || asked[i].Lines != want.Lines || asked[i].After != want.After {
+			t.Errorf("it asks %+v, want %+v as number %d", asked, want, i)
+		}
+	}
+	if want := []string{"chertd has stopped", "chertd has stopped"}; !slices.Equal(gone, want) {
+		t.Errorf("it says %q, want %q", gone, want)
+	}
+	if n := strings.Count(out.String(), "\n"); n != 3 {
+		t.Errorf("it prints %d lines: %s", n, out.String())
+	}
+}
