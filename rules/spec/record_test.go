@@ -17,9 +17,9 @@ import (
 	"chertd/rules/turn"
 )
 
-// toldPack is a pack with what rules can do to a chat, by the words of messages, and little
+// echoPack is a pack with what rules can do to a chat, by the words of messages, and little
 // that depends on other chats.
-const toldPack = `
+const echoPack = `
 chert.rule({ name = "obey", on = "message.received", where = { direction = "inbound" }, run = function(ev)
   for word in ev.text:gmatch("%S+") do
     if word == "read" then chert.mark_read(ev.chat.id)
@@ -43,10 +43,10 @@ chert.rule({ name = "friend", on = "message.received", where = { from = "+141555
 end })
 `
 
-// toldPacks loads the pack of that code.
-func toldPacks(t testing.TB, code string) *rules.Pack {
+// echoPacks loads the pack of that code.
+func echoPacks(t testing.TB, code string) *rules.Pack {
 	t.Helper()
-	return write(t, map[string]string{"told/told.lua": code, "told/pack.yaml": "permissions: [send]"})[0]
+	return write(t, map[string]string{"echo/echo.lua": code, "echo/pack.yaml": "permissions: [send]"})[0]
 }
 
 // recordingOf returns what a daemon would have recorded of a World's chat.
@@ -86,8 +86,8 @@ func recordingOf(w *spec.World, id string) *spec.Recording {
 	return r
 }
 
-// told is an event of a story.
-func told(n int, text, from string, at time.Time) event.Event {
+// echo is an event of a story.
+func echo(n int, text, from string, at time.Time) event.Event {
 	id := fmt.Sprintf("e%d", n)
 	ev := event.Event{
 		ID: id, Type: event.MessageReceived, At: at, Source: event.SourceWebhook, Text: text, From: from, Raw: []byte("{}"),
@@ -103,7 +103,7 @@ func told(n int, text, from string, at time.Time) event.Event {
 // pack that decided, has nothing marked, and says the same when it is written again.
 func TestRecordedStoriesPass(t *testing.T) {
 	t.Parallel()
-	pack := toldPacks(t, toldPack)
+	pack := echoPacks(t, echoPack)
 	rapid.Check(t, func(rt *rapid.T) {
 		w := tellStory(rt, pack)
 		r := recordingOf(w, "7d1b2c9e-8b4e")
@@ -132,7 +132,7 @@ func TestRecordedStoriesPass(t *testing.T) {
 // other holds, and no releases, so that some lines may be marked; the spec passes nevertheless.
 func TestRecordedHoldsOfOperators(t *testing.T) {
 	t.Parallel()
-	pack := toldPacks(t, toldPack)
+	pack := echoPacks(t, echoPack)
 	rapid.Check(t, func(rt *rapid.T) {
 		w := tellStory(rt, pack, 10, 11, 12)
 		r := recordingOf(w, "7d1b2c9e-8b4e")
@@ -145,7 +145,7 @@ func TestRecordedHoldsOfOperators(t *testing.T) {
 				rt.Fatalf("%s\n%s", note, got.Lua)
 			}
 		}
-		file := rules.File{Name: "spec/r_spec.lua", Path: "told/spec/r_spec.lua", Kind: rules.SpecFile, Bytes: []byte(got.Lua)}
+		file := rules.File{Name: "spec/r_spec.lua", Path: "echo/spec/r_spec.lua", Kind: rules.SpecFile, Bytes: []byte(got.Lua)}
 		if report := spec.Run(context.Background(), pack.WithFiles(append(slices.Clone(pack.Files), file)), spec.Options{Workers: 1}); !report.OK() || report.Count(spec.Passed) != 1 {
 			rt.Fatalf("%v\n%s", report.Diagnostics(), got.Lua)
 		}
@@ -182,7 +182,7 @@ func tellStory(rt *rapid.T, pack *rules.Pack, more ...int) *spec.World {
 		default:
 			text := strings.Join(rapid.SliceOfN(words, 0, 3).Draw(rt, "words"), " ")
 			from := rapid.SampledFrom([]string{"+14155550123", "+14155550124", "someone@example.org"}).Draw(rt, "from")
-			err = w.Receive(ctx, told(n, text, from, w.Now()))
+			err = w.Receive(ctx, echo(n, text, from, w.Now()))
 		}
 		if err == nil {
 			err = w.Advance(ctx, time.Duration(rapid.IntRange(0, 3).Draw(rt, "pause"))*1500*time.Millisecond)

@@ -52,8 +52,8 @@ func TestRecordedSpecs(t *testing.T) {
 	}{
 		"a veto of another pack": {
 			r: spec.Recording{Events: []spec.RecordedEvent{acted(
-				requested(requested(came(1, 0, "hi"), "told", "obey", "mark_read"), "night", "rest", "keep_unread"),
-				spec.RecordedAction{Pack: "told", Rule: "obey", Status: "dropped", Why: "vetoed", EndedBy: "night/rest", EndedSeq: 1, Ended: clockAt(0)})}},
+				requested(requested(came(1, 0, "hi"), "echo", "obey", "mark_read"), "night", "rest", "keep_unread"),
+				spec.RecordedAction{Pack: "echo", Rule: "obey", Status: "dropped", Why: "vetoed", EndedBy: "night/rest", EndedSeq: 1, Ended: clockAt(0)})}},
 			wants: []string{`-- the read that obey requested was vetoed by night/rest: not part of this spec`, `receive({`, `-- night/rest requested keep_unread: not part of this spec`},
 		},
 		"a text that is no longer kept is never guessed": {
@@ -73,8 +73,8 @@ func TestRecordedSpecs(t *testing.T) {
 		"a hold of an operator that dropped a waiting read": {
 			r: spec.Recording{
 				Hold: &spec.RecordedHold{By: "operator", Until: clockAt(3610)}, Taken: clockAt(100),
-				Events: []spec.RecordedEvent{acted(requested(came(1, 0, "hi"), "told", "obey", "mark_read after 30s"),
-					spec.RecordedAction{Pack: "told", Rule: "obey", Status: "dropped", Why: "vetoed", EndedBy: "operator", Ended: clockAt(10), Due: clockAt(30)})},
+				Events: []spec.RecordedEvent{acted(requested(came(1, 0, "hi"), "echo", "obey", "mark_read after 30s"),
+					spec.RecordedAction{Pack: "echo", Rule: "obey", Status: "dropped", Why: "vetoed", EndedBy: "operator", Ended: clockAt(10), Due: clockAt(30)})},
 			},
 			wants: []string{`assert.is_unread(chat)`, `advance("10s")`, `operator.hold(chat, "1h")`, `advance("20s")`},
 		},
@@ -83,24 +83,24 @@ func TestRecordedSpecs(t *testing.T) {
 			wants: []string{`-- an operator held the chat until 2026-01-05T13:00:00Z; the records do not have since when`},
 		},
 		"a timer that was set before": {
-			r: spec.Recording{Events: []spec.RecordedEvent{came(7, 0, "hi"), {Seq: 9, ID: "timer:told/t/3.0", Type: "timer:t", Source: event.SourceEngine,
-				Received: clockAt(60), Handled: clockAt(60), Cause: 3, Pack: "told", Payload: `{"text":"Ann, 7","n":2}`}}},
+			r: spec.Recording{Events: []spec.RecordedEvent{came(7, 0, "hi"), {Seq: 9, ID: "timer:echo/t/3.0", Type: "timer:t", Source: event.SourceEngine,
+				Received: clockAt(60), Handled: clockAt(60), Cause: 3, Pack: "echo", Payload: `{"text":"Ann, 7","n":2}`}}},
 			wants: []string{`advance("1m")`, `-- this timer was set before the recording began`, `fire("timer:t", { chat = chat, payload = { n = 2, text = "Xxx, 0" } })`},
 		},
 		"calls that failed": {
-			r: spec.Recording{Events: []spec.RecordedEvent{acted(requested(came(1, 0, "hi"), "told", "obey", "mark_read"),
-				spec.RecordedAction{Pack: "told", Rule: "obey", Status: "done", Why: "read", Called: clockAt(1.6), Failed: []spec.RecordedAttempt{
+			r: spec.Recording{Events: []spec.RecordedEvent{acted(requested(came(1, 0, "hi"), "echo", "obey", "mark_read"),
+				spec.RecordedAction{Pack: "echo", Rule: "obey", Status: "done", Why: "read", Called: clockAt(1.6), Failed: []spec.RecordedAttempt{
 					{At: clockAt(0.1), HTTP: 502, Code: 4001}, {At: clockAt(0.7), HTTP: 502, Code: 4001}, {At: clockAt(1.5)}, {At: clockAt(1.5), HTTP: 502},
 				}})}},
 			wants: []string{`fail_next(4001, 2)`, `fail_next("timeout")`, `-- the answer was HTTP 502 with code 0`, `fail_next(3002)`, `receive({`, `assert.is_unread(chat)`, `advance("15s")`, `assert.is_read(chat)`},
 		},
 		"shadow mode": {
 			r: spec.Recording{Events: []spec.RecordedEvent{func() spec.RecordedEvent {
-				e := requested(came(1, 0, "hi"), "told", "obey", "mark_read")
+				e := requested(came(1, 0, "hi"), "echo", "obey", "mark_read")
 				e.Rules[0].Shadow = true
 				return e
 			}()}},
-			wants: []string{`-- told was in shadow mode: in a spec it is live`},
+			wants: []string{`-- echo was in shadow mode: in a spec it is live`},
 		},
 		"one that was late, from a group, with media": {
 			r: spec.Recording{Events: []spec.RecordedEvent{func() spec.RecordedEvent {
@@ -125,7 +125,7 @@ func TestRecordedSpecs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test.r.Chat = "7d1b2c9e-8b4e-4f6a"
-			got := spec.Record(t.Context(), &test.r, "told", nil, false)
+			got := spec.Record(t.Context(), &test.r, "echo", nil, false)
 			rest := got.Lua
 			for _, want := range test.wants {
 				_, after, ok := strings.Cut(rest, want)
@@ -140,15 +140,15 @@ func TestRecordedSpecs(t *testing.T) {
 				}
 			}
 			notes := strings.Join(got.Notes, "\n")
-			for _, want := range append(test.notes, `the spec was not tried: pack "told" is not there`) {
+			for _, want := range append(test.notes, `the spec was not tried: pack "echo" is not there`) {
 				if !strings.Contains(notes, want) {
 					t.Errorf("the notes lack %q: %s", want, notes)
 				}
 			}
 			// Whatever it holds, it loads as a spec of a pack.
 			pack := write(t, map[string]string{
-				"told/told.lua":        `chert.on("*", function(ev) end) chert.on("timer:t", function(ev) end)`,
-				"told/spec/r_spec.lua": got.Lua,
+				"echo/echo.lua":        `chert.on("*", function(ev) end) chert.on("timer:t", function(ev) end)`,
+				"echo/spec/r_spec.lua": got.Lua,
 			})[0]
 			if report := spec.Run(t.Context(), pack, spec.Options{}); len(report.Results) != 1 || len(report.Broken) > 0 {
 				t.Errorf("%v\n%s", report.Broken, got.Lua)
@@ -180,16 +180,16 @@ func TestMaskedTextKeepsItsShape(t *testing.T) {
 // fails on one that decides otherwise, and says that it was recorded from another one.
 func TestRecordedSpecFailsForAnotherVersion(t *testing.T) {
 	t.Parallel()
-	pack := toldPacks(t, toldPack)
-	other := toldPacks(t, `chert.on("message.received", function(ev) end)`)
-	r := spec.Recording{Chat: "c1", Events: []spec.RecordedEvent{acted(requested(came(1, 0, "read"), "told", "obey", "mark_read"),
-		spec.RecordedAction{Pack: "told", Rule: "obey", Status: "done", Why: "read", Called: clockAt(0.01)})}}
+	pack := echoPacks(t, echoPack)
+	other := echoPacks(t, `chert.on("message.received", function(ev) end)`)
+	r := spec.Recording{Chat: "c1", Events: []spec.RecordedEvent{acted(requested(came(1, 0, "read"), "echo", "obey", "mark_read"),
+		spec.RecordedAction{Pack: "echo", Rule: "obey", Status: "done", Why: "read", Called: clockAt(0.01)})}}
 	r.Events[0].From = ""
-	if got := spec.Record(t.Context(), &r, "told", pack, true); len(got.Notes) > 0 || !strings.Contains(got.Lua, "assert.is_read(chat)") {
+	if got := spec.Record(t.Context(), &r, "echo", pack, true); len(got.Notes) > 0 || !strings.Contains(got.Lua, "assert.is_read(chat)") {
 		t.Errorf("%v\n%s", got.Notes, got.Lua)
 	}
-	got := spec.Record(t.Context(), &r, "told", other, true)
-	for _, want := range []string{"-- Tried on version ", "-- does not hold: assert.is_read(chat): expected chat c1 to be read", "-- decided otherwise in the chat: obey: mark_read; here told#1: nothing"} {
+	got := spec.Record(t.Context(), &r, "echo", other, true)
+	for _, want := range []string{"-- Tried on version ", "-- does not hold: assert.is_read(chat): expected chat c1 to be read", "-- decided otherwise in the chat: obey: mark_read; here echo#1: nothing"} {
 		if !strings.Contains(got.Lua, want) {
 			t.Errorf("it lacks %q:\n%s", want, got.Lua)
 		}
@@ -197,7 +197,7 @@ func TestRecordedSpecFailsForAnotherVersion(t *testing.T) {
 	if want := "the pack decides otherwise than it did in the chat: see the marked lines (2)"; strings.Join(got.Notes, "\n") != want {
 		t.Errorf("notes %q, want %q", got.Notes, want)
 	}
-	masked := spec.Record(t.Context(), &r, "told", pack, false)
+	masked := spec.Record(t.Context(), &r, "echo", pack, false)
 	if want := "the rules look at the text or the sender, which are masked: run again with --text, or edit the marked lines (2)"; strings.Join(masked.Notes, "\n") != want {
 		t.Errorf("notes %q, want %q\n%s", masked.Notes, want, masked.Lua)
 	}
