@@ -225,23 +225,27 @@ func (m *manager) beginReadCount(pack string) {
 	}
 }
 
-// cancel drops the pending work of a pack in every chat. It first waits for the events
-// that ran before the last swap, and drops their requests, too.
-func (m *manager) cancel(ctx context.Context, pack, version, why string) (live.Dropped, error) {
-	return m.drop(ctx, chat.Cancel{Pack: pack, Version: version}, why)
+// cancel drops the pending work of a pack in the chats of a drop. It first waits for the
+// events that ran before the last swap, and drops their requests, too.
+func (m *manager) cancel(ctx context.Context, d live.Drop) (live.Dropped, error) {
+	return m.drop(ctx, chat.Cancel{Pack: d.Pack, Version: d.Version}, d.Outside, string(d.Why))
 }
 
 // cancelRules drops the pending reads of rules that a pack does not have any more.
 func (m *manager) cancelRules(ctx context.Context, pack string, names []string, why string) (live.Dropped, error) {
-	return m.drop(ctx, chat.Cancel{Pack: pack, Rules: names}, why)
+	return m.drop(ctx, chat.Cancel{Pack: pack, Rules: names}, 0, why)
 }
 
-func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (live.Dropped, error) {
+// drop drops pending work of a pack in all chats but those of a share.
+func (m *manager) drop(ctx context.Context, in chat.Cancel, outside rules.Share, why string) (live.Dropped, error) {
 	pack, version := in.Pack, in.Version
 	if err := m.eng.waitDurable(ctx); err != nil {
 		return live.Dropped{}, err
 	}
 	chats, err := m.store.Concerned(ctx, pack, version)
+	if outside != 0 {
+		chats = slices.DeleteFunc(chats, func(id string) bool { return outside.Has(pack, id) })
+	}
 	if err != nil || len(chats) == 0 {
 		return live.Dropped{}, err
 	}

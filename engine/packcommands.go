@@ -66,14 +66,23 @@ func (m *manager) changed(ctx context.Context, s live.PackStanding) control.Chan
 }
 
 // SetMode implements control.Daemon.
-func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bool) (control.Changed, error) {
-	set := rules.Mode(mode)
-	switch set {
+func (m *manager) SetMode(ctx context.Context, pack string, in control.ModeRequest) (control.Changed, error) {
+	set := live.SetMode{Mode: rules.Mode(in.Mode), KeepPending: in.KeepPending}
+	switch set.Mode {
 	case "", rules.Live, rules.Shadow, rules.Off:
 	default:
-		return control.Changed{}, &control.UserError{Message: fmt.Sprintf("there is no mode %q", mode), Hint: "live, shadow or off; " + diag.PackCommand("mode", pack, "--reset") + " takes the command back"}
+		return control.Changed{}, &control.UserError{Message: fmt.Sprintf("there is no mode %q", in.Mode), Hint: "live, shadow or off; " + diag.PackCommand("mode", pack, "--reset") + " takes the command back"}
 	}
-	s, err := m.gens.SetMode(ctx, pack, set, keepPending)
+	if in.Share != "" {
+		var err error
+		if set.Share, err = rules.ParseShare(in.Share); err == nil && set.Mode != rules.Live {
+			err = errors.New("only a live pack has a share of the chats: it runs in shadow in the others")
+		}
+		if err != nil {
+			return control.Changed{}, &control.UserError{Message: fmt.Sprintf("share %q: %v", in.Share, err), Hint: diag.PackCommand("mode", pack, "live", "--share=10%")}
+		}
+	}
+	s, err := m.gens.SetMode(ctx, pack, set)
 	if err != nil {
 		return control.Changed{}, userError(pack, err)
 	}

@@ -62,6 +62,9 @@ func (b *batch) retryLapse(ctx context.Context, r *request, now time.Time) {
 	}
 	rec, row, err := b.findLapse(ctx, x)
 	switch {
+	case err == nil && rec != nil && set.ModeIn(x.pack, rec.Event.ChatID()) != rules.Live:
+		finish(lapseRefused)
+		return
 	case err != nil:
 		b.err = fmt.Errorf("read an event to run again: %w", err)
 		return

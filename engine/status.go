@@ -149,6 +149,9 @@ func (m *manager) describe(ctx context.Context, s live.PackStanding) control.Pac
 		Mode: string(s.Mode), ModeBy: s.ModeBy, Rules: s.Rules, Pinned: s.Pinned, Gone: s.Gone, Unread: s.Unread,
 		NotLive: s.NotLive, Diagnostics: s.Diagnostics, Change: s.Change,
 	}
+	if s.Share != 0 {
+		p.Share = s.Share.String()
+	}
 	for _, a := range s.Suspended {
 		p.Suspended = append(p.Suspended, control.RuleSuspension{
 			Rule: a.Rule, Scope: string(a.Scope), Chat: a.Chat, Until: a.Until, Probing: !m.eng.c.Now().Before(a.Until), Why: a.Why,
@@ -217,6 +220,9 @@ func (m *manager) health() control.Health {
 	h.Blocked = m.allBlocked(standings)
 	h.Notes = append(h.Notes, m.missedNotes()...)
 	for _, p := range standings {
+		if p.Share != 0 {
+			h.Notes = append(h.Notes, fmt.Sprintf("pack %s is live in %s of the chats, and in shadow in the others", diag.Visible(p.Name), p.Share))
+		}
 		if p.NotLive != "" && !p.Unread { // the error of the folder is in h already
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", diag.Visible(p.Name), p.NotLive))
 		}

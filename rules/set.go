@@ -28,6 +28,7 @@ type Set struct {
 	unread    bool // the folder could not be read: there may be other packs
 	// withdrawn has the versions whose requests are not carried out any more.
 	withdrawn map[PackVersion]bool
+	rollouts  map[string]Rollout // of packs that have one; nil: none has
 
 	// runners, one for each shard, are reused: an event that no rule wants costs no
 	// allocation.
@@ -40,8 +41,9 @@ type SetParts struct {
 	Unloaded  []Unloaded
 	Modes     map[string]Mode // of all packs that the set knows
 	Withdrawn map[PackVersion]bool
-	Content   string // hash of the folder
-	Unread    bool   // the folder could not be read: there may be other packs
+	Rollouts  map[string]Rollout // of packs that have one
+	Content   string             // hash of the folder
+	Unread    bool               // the folder could not be read: there may be other packs
 }
 
 // PackVersion names a version of a pack. Version "" names all its versions.
@@ -61,6 +63,9 @@ type Unloaded struct {
 func NewSet(p SetParts, o Options) *Set {
 	s := assemble(p.Packs, p.Unloaded, p.Modes, p.Content, o)
 	s.unread, s.withdrawn = p.Unread, maps.Clone(p.Withdrawn)
+	if len(p.Rollouts) > 0 {
+		s.rollouts = maps.Clone(p.Rollouts)
+	}
 	return s
 }
 
@@ -108,12 +113,16 @@ func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, content
 	return s
 }
 
-// Withdrawn reports whether the requests of a version of a pack are not carried out any
-// more: the pack is off, in shadow or removed, or the version was rolled back. With
-// version "" only the pack counts.
-func (s *Set) Withdrawn(pack, version string) bool {
+// Withdrawn reports whether the requests of a version of a pack for a chat are not
+// carried out any more: the pack is off, in shadow or removed, the chat is not in its
+// share, or the version was rolled back. With version "" only the pack counts.
+func (s *Set) Withdrawn(pack, version, chat string) bool {
 	_, known := s.modes[pack]
-	return !known || s.withdrawn[PackVersion{Pack: pack}] || s.withdrawn[PackVersion{pack, version}]
+	if !known || s.withdrawn[PackVersion{Pack: pack}] || s.withdrawn[PackVersion{pack, version}] {
+		return true
+	}
+	r := s.rollouts[pack]
+	return !r.KeepsPending && !r.Share.Has(pack, chat)
 }
 
 // Serving returns the version that runs events that a pack has missed. If out is set,
@@ -170,7 +179,8 @@ func (s *Set) Pack(name string) *Pack {
 	return nil
 }
 
-// Mode returns the mode of a pack.
+// Mode returns the mode of a pack. If it is live, ModeIn is another one for chats that
+// are not in its share.
 func (s *Set) Mode(pack string) Mode { return s.modes[pack] }
 
 // Shadowed returns the set with a pack in shadow mode. It shares all else with the set,
@@ -213,7 +223,7 @@ func (s *Set) Wants(typ, pack string) bool { return s.index.wants(typ, pack) }
 
 // SameAs reports whether a set would do the same as this one.
 func (s *Set) SameAs(t *Set) bool {
-	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && s.unread == t.unread
+	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && maps.Equal(s.rollouts, t.rollouts) && s.unread == t.unread
 }
 
 // Unloaded lists the packs of which no version is live, by name.

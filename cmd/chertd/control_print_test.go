@@ -40,6 +40,7 @@ func TestPrintPacks(t *testing.T) {
 		{Name: "codes", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", ModeBy: "default", Rules: 3, Events: 12345, Failures: 4},
 		{Name: "a-name-of-25-characters-ok", Version: "89e6c98d92887913", Since: at(9, 5), Mode: "shadow", ModeBy: "more than 300 reads in 10m", ModeHint: "chertd mode it live takes it back", Rules: 1, Pinned: true, PinnedUntil: "undo"},
 		{Name: "back", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Pinned: true, PinnedUntil: "next_edit", NotLive: "rolled back to 5f61d477: by command"},
+		{Name: "part", Version: "5f61d477", Since: at(9, 5), Mode: "live", Share: "12.5%", ModeBy: "command", Rules: 1},
 		{Name: "restored", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Pinned: true, PinnedUntil: "next_edit", Gone: true, NotLive: "its files are gone"},
 		{
 			Name: "new", Mode: "live", ModeBy: "pack.yaml", NotLive: "it does not load", Diagnostics: diag.List{
@@ -67,6 +68,9 @@ a-name-of-25-characters-ok
 back                5f61d477  2026-01-05 09:05Z  live        1         0       0
   rolled back: the next edit that passes goes live
   FILES ON DISK NOT LIVE: rolled back to 5f61d477: by command
+part                5f61d477  2026-01-05 09:05Z  live        1         0       0
+  mode live in 12.5% of the chats, shadow in the others: by command
+    hint: chertd mode part live makes it live in all chats
 restored            5f61d477  2026-01-05 09:05Z  live        1         0       0
   rolled back: this version is live until the files are back
   its files are gone; its last version is still live

@@ -468,7 +468,7 @@ func (d hostileDaemon) Rollback(_ context.Context, pack string, _ control.Rollba
 	return hostileOf[control.Changed](d.bools), unwilling(pack)
 }
 
-func (d hostileDaemon) SetMode(_ context.Context, pack, _ string, _ bool) (control.Changed, error) {
+func (d hostileDaemon) SetMode(_ context.Context, pack string, _ control.ModeRequest) (control.Changed, error) {
 	return hostileOf[control.Changed](d.bools), unwilling(pack)
 }
 

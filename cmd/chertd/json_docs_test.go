@@ -244,7 +244,7 @@ func (full) Remove(context.Context, string, bool) (live.Dropped, error) {
 func (full) Rollback(context.Context, string, control.RollbackRequest) (control.Changed, error) {
 	return everything[control.Changed](), nil
 }
-func (full) SetMode(context.Context, string, string, bool) (control.Changed, error) {
+func (full) SetMode(context.Context, string, control.ModeRequest) (control.Changed, error) {
 	return everything[control.Changed](), nil
 }
 func (full) Pause(context.Context, bool) error            { return nil }

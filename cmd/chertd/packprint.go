@@ -126,7 +126,11 @@ func remarks(p control.Pack) (list []string) {
 	switch p.ModeBy {
 	case "", "default":
 	case "command", "chertd.yaml", "pack.yaml":
-		list = append(list, fmt.Sprintf("mode %s: by %s", p.Mode, p.ModeBy))
+		text := fmt.Sprintf("mode %s: by %s", modeWords(&p), p.ModeBy)
+		if p.Share != "" {
+			text += "\n  hint: " + diag.PackCommand("mode", p.Name, "live") + " makes it live in all chats"
+		}
+		list = append(list, text)
 	default:
 		list = append(list, fmt.Sprintf("mode %s: %s\n  hint: %s", p.Mode, p.ModeBy, p.ModeHint))
 	}

@@ -80,8 +80,8 @@ func (f *fake) Rollback(_ context.Context, pack string, in RollbackRequest) (Cha
 	return Changed{Pack{Name: pack, Version: in.Version, Pinned: true}, fakeDropped}, f.tell("rollback %s %q pin=%t undo=%t keep=%t", pack, in.Version, in.Pin, in.Undo, in.KeepPending)
 }
 
-func (f *fake) SetMode(_ context.Context, pack, mode string, keepPending bool) (Changed, error) {
-	return Changed{Pack{Name: pack, Mode: mode}, fakeDropped}, f.tell("mode %s %q %t", pack, mode, keepPending)
+func (f *fake) SetMode(_ context.Context, pack string, in ModeRequest) (Changed, error) {
+	return Changed{Pack{Name: pack, Mode: in.Mode, Share: in.Share}, fakeDropped}, f.tell("mode %s %q %t%s", pack, in.Mode, in.KeepPending, in.Share)
 }
 
 func (f *fake) Hold(_ context.Context, in HoldRequest) (Held, error) {
@@ -230,6 +230,10 @@ func TestClientAsksDaemon(t *testing.T) {
 			p, err := c.SetMode(ctx, "codes", ModeRequest{Mode: "off", KeepPending: true})
 			return fmt.Sprint(p.Name, p.Mode, p.Dropped), err
 		},
+		`mode codes "live" false10%`: func() (string, error) {
+			p, err := c.SetMode(ctx, "codes", ModeRequest{Mode: "live", Share: "10%"})
+			return fmt.Sprint(p.Name, p.Mode, p.Share, p.Dropped), err
+		},
 		`mode codes "" false`: func() (string, error) {
 			p, err := c.SetMode(ctx, "codes", ModeRequest{Reset: true})
 			return fmt.Sprint(p.Name, p.Mode, p.Dropped), err
@@ -284,10 +288,11 @@ func TestClientAsksDaemon(t *testing.T) {
 			"retry errors codes {Since:2h DryRun:true}":                 fmt.Sprint("codes", 7),
 			"errors retried a b/c? 10s":                                 fmt.Sprint("a b/c?", true, 7, 6),
 			"forget {Who:+1 415 Line: DryRun:true Holds:false KV:true}": fmt.Sprint("+1 415", 7),
-			"drained 10s":          fmt.Sprint(true, 2, 12),
-			`mode codes "" false`:  fmt.Sprint("codes", "", fakeDropped),
-			"remove a b/c? true":   fmt.Sprint(Removed{"a b/c?", fakeDropped}),
-			"remove ../../x false": fmt.Sprint(Removed{"../../x", fakeDropped}),
+			"drained 10s":                fmt.Sprint(true, 2, 12),
+			`mode codes "live" false10%`: fmt.Sprint("codes", "live", "10%", fakeDropped),
+			`mode codes "" false`:        fmt.Sprint("codes", "", fakeDropped),
+			"remove a b/c? true":         fmt.Sprint(Removed{"a b/c?", fakeDropped}),
+			"remove ../../x false":       fmt.Sprint(Removed{"../../x", fakeDropped}),
 		}[want]
 		if answer != wantAnswer {
 			t.Errorf("%s: answered %s, want %s", want, answer, wantAnswer)

@@ -26,8 +26,8 @@ type Daemon interface {
 	Remove(ctx context.Context, pack string, keepPending bool) (live.Dropped, error)
 	// Rollback makes an earlier version live, or undoes that.
 	Rollback(ctx context.Context, pack string, in RollbackRequest) (Changed, error)
-	// SetMode sets the mode live, shadow or off; "" resets it.
-	SetMode(ctx context.Context, pack, mode string, keepPending bool) (Changed, error)
+	// SetMode sets the mode live, shadow or off, or resets it.
+	SetMode(ctx context.Context, pack string, in ModeRequest) (Changed, error)
 	// RetryErrors begins to run the events again that a pack failed on or missed.
 	RetryErrors(ctx context.Context, pack string, in RetryErrorsRequest) (Retried, error)
 	// ErrorsRetried returns how far the last RetryErrors of a pack is, once it has ended, or
@@ -286,16 +286,19 @@ func (b *Blocked) String() string {
 
 // Pack is the status of one pack.
 type Pack struct {
-	Name     string    `json:"name"`
-	Path     string    `json:"path"`
-	Version  string    `json:"version"`        // the live one; "": none
-	Since    time.Time `json:"since,omitzero"` // when it became live; zero: none is
-	Mode     string    `json:"mode"`
-	ModeBy   string    `json:"mode_by"`             // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
-	ModeHint string    `json:"mode_hint,omitempty"` // how to reset it, if chertd set it
-	Rules    int       `json:"rules"`
-	Events   int64     `json:"events"`   // handled by the live version
-	Failures int64     `json:"failures"` // of them
+	Name    string    `json:"name"`
+	Path    string    `json:"path"`
+	Version string    `json:"version"`        // the live one; "": none
+	Since   time.Time `json:"since,omitzero"` // when it became live; zero: none is
+	Mode    string    `json:"mode"`
+	// Share is the share of the chats in which a live pack runs live, such as "10%"; in the
+	// others it runs in shadow. "": all chats.
+	Share    string `json:"share,omitempty"`
+	ModeBy   string `json:"mode_by"`             // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
+	ModeHint string `json:"mode_hint,omitempty"` // how to reset it, if chertd set it
+	Rules    int    `json:"rules"`
+	Events   int64  `json:"events"`   // handled by the live version
+	Failures int64  `json:"failures"` // of them
 	// Suspended has the rules of the live version that do not run, and SuspendedHint the
 	// fix where Why does not name it.
 	Suspended     []RuleSuspension `json:"suspended,omitempty"`

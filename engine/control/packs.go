@@ -20,6 +20,7 @@ type RollbackRequest struct {
 // ModeRequest is the body of POST packs/{pack}/mode.
 type ModeRequest struct {
 	Mode        string `json:"mode,omitempty"`  // live, shadow or off
+	Share       string `json:"share,omitempty"` // with live: of the chats, such as "10%"; in the others the pack runs in shadow
 	Reset       bool   `json:"reset,omitempty"` // remove the mode that a command set
 	KeepPending bool   `json:"keep_pending,omitempty"`
 }
@@ -78,7 +79,7 @@ func (a *api) mode(r *http.Request) (any, error) {
 	if in.Reset == (in.Mode != "") {
 		return nil, &UserError{Message: "either mode or reset is required", Hint: `{"mode": "live"}, shadow or off; or {"reset": true}`}
 	}
-	return a.daemon.SetMode(r.Context(), r.PathValue("pack"), in.Mode, in.KeepPending)
+	return a.daemon.SetMode(r.Context(), r.PathValue("pack"), in)
 }
 
 func (a *api) remove(r *http.Request) (any, error) {

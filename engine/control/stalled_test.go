@@ -31,7 +31,7 @@ func (h *held) Rollback(context.Context, string, RollbackRequest) (Changed, erro
 	<-h.release
 	return Changed{}, nil
 }
-func (h *held) SetMode(context.Context, string, string, bool) (Changed, error) {
+func (h *held) SetMode(context.Context, string, ModeRequest) (Changed, error) {
 	<-h.release
 	return Changed{}, nil
 }
@@ -146,7 +146,7 @@ func (f *failing) Remove(context.Context, string, bool) (live.Dropped, error) {
 func (f *failing) Rollback(context.Context, string, RollbackRequest) (Changed, error) {
 	return Changed{}, f.err
 }
-func (f *failing) SetMode(context.Context, string, string, bool) (Changed, error) {
+func (f *failing) SetMode(context.Context, string, ModeRequest) (Changed, error) {
 	return Changed{}, f.err
 }
 func (f *failing) Hold(context.Context, HoldRequest) (Held, error) { return Held{}, f.err }

@@ -148,7 +148,7 @@ func (m *Manager) cancel(ctx context.Context, d Drop, count *Dropped) error {
 		return m.cancelRules(ctx, d, count)
 	}
 	if !d.KeepPending {
-		what, err := m.c.Cancel(ctx, d.Pack, d.Version, string(d.Why))
+		what, err := m.c.Cancel(ctx, d)
 		count.Add(what)
 		if err != nil {
 			return err
@@ -215,7 +215,7 @@ func awaitDrops(ctx context.Context, all []*dropEnd) (total Dropped, err error) 
 // noteDrop schedules a drop for when the set is swapped.
 func (m *Manager) noteDrop(d Drop) {
 	same := func(o Drop) bool {
-		return o.Pack == d.Pack && o.Version == d.Version && !o.Forget && !d.Forget && (o.Why == DropRuleDeleted) == (d.Why == DropRuleDeleted)
+		return o.Pack == d.Pack && o.Version == d.Version && o.Outside == d.Outside && !o.Forget && !d.Forget && (o.Why == DropRuleDeleted) == (d.Why == DropRuleDeleted)
 	}
 	if !slices.ContainsFunc(m.drops, same) {
 		m.drops = append(m.drops, d)

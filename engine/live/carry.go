@@ -119,7 +119,7 @@ const LiveMessage = "rules are live"
 // swap makes a set of the live versions and swaps it in, if it differs. Then it drops
 // the pending work of packs that are no longer live, in the background.
 func (m *Manager) swap(reason string) (dropped []*dropEnd) {
-	parts := rules.SetParts{Modes: map[string]rules.Mode{}, Withdrawn: map[rules.PackVersion]bool{}, Content: m.folder.content, Unread: m.folder.diags.Errors()}
+	parts := rules.SetParts{Modes: map[string]rules.Mode{}, Withdrawn: map[rules.PackVersion]bool{}, Rollouts: map[string]rules.Rollout{}, Content: m.folder.content, Unread: m.folder.diags.Errors()}
 	for _, s := range m.sorted() {
 		m.tend(s)
 		if s.inSet() {
@@ -152,6 +152,9 @@ func addTo(parts *rules.SetParts, s *Standing) {
 	}
 	if mode != rules.Live && !s.PendingKept {
 		parts.Withdrawn[rules.PackVersion{Pack: s.Pack}] = true
+	}
+	if share := s.shareNow(); share != 0 {
+		parts.Rollouts[s.Pack] = rules.Rollout{Share: share, KeepsPending: s.PendingKept}
 	}
 	if s.Version.Runs() {
 		parts.Packs = append(parts.Packs, s.Version.Pack)
@@ -209,9 +212,14 @@ func (m *Manager) logLive(before, now *rules.Set, reason string) {
 		m.c.Log.Info("packs run under a changed configuration", "packs", reconfigured, "because", reason)
 	}
 	for _, name := range slices.Sorted(now.Known()) {
-		if was := before.Mode(name); before.Has(name) && was != now.Mode(name) && now.Pack(name) != nil {
+		was, share, wasShare := before.Mode(name), now.Rollout(name).Share, before.Rollout(name).Share
+		if before.Has(name) && (was != now.Mode(name) || share != wasShare) && now.Pack(name) != nil {
 			_, by := m.packs[name].modeNow()
-			m.c.Log.Info("the mode of a pack changed", "pack", name, "mode", now.Mode(name), "from", was, "by", by)
+			attrs := []any{"pack", name, "mode", now.Mode(name), "from", was, "by", by}
+			if share != wasShare {
+				attrs = append(attrs, "share", share, "share_from", wasShare)
+			}
+			m.c.Log.Info("the mode of a pack changed", attrs...)
 		}
 	}
 }

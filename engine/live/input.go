@@ -108,6 +108,8 @@ type Fitted struct {
 // SetMode sets the pack's mode.
 type SetMode struct {
 	Mode rules.Mode // "" takes it back
+	// Share is the share of the chats in which the pack is live, if Mode is.
+	Share rules.Share
 	// Limit is the limit that the pack has reached, if chertd sets the mode because of
 	// it: only if the pack is live, and the limit was not raised since.
 	Limit       rules.Rate
@@ -188,6 +190,8 @@ type Keep struct {
 type Drop struct {
 	Pack    string
 	Version string // "": of every version
+	// Outside, if it is not all chats, has the chats in which nothing is cancelled.
+	Outside rules.Share
 	Why     DropWhy
 	// Forget has the store forget the pack afterwards, except for Rest: what operators
 	// set.
@@ -202,7 +206,7 @@ type DropWhy string
 
 const (
 	DropOff         DropWhy = "off"          // the pack's mode, or its version is not granted any more
-	DropShadow      DropWhy = "shadow"       // the pack's mode
+	DropShadow      DropWhy = "shadow"       // the pack's mode, in the chats of the drop
 	DropRolledBack  DropWhy = "rolled back"  // the version
 	DropRemoved     DropWhy = "removed"      // the pack
 	DropRuleDeleted DropWhy = "rule deleted" // only reads of rules that the pack does not have any more

@@ -87,6 +87,9 @@ type PackState struct {
 	Live string     // the version that is live, or was when the daemon last ran; "": none ever
 	Mode rules.Mode // by command; "": chertd.yaml and pack.yaml decide
 	Why  string     // of Mode, where chertd set it itself: "more than 300 reads in 10m"
+	// Share is the share of the chats in which the pack is live, by the same command. It is
+	// kept while a limit of reads has the pack in shadow.
+	Share rules.Share
 	// Limit is the limit of reads that the pack had reached, if that is the reason;
 	// else zero.
 	Limit rules.Rate
@@ -100,8 +103,8 @@ type PackState struct {
 	// Settings are the pack's settings in chertd.yaml when they last fitted the live
 	// version, as JSON; "": not known.
 	Settings string
-	// PendingKept is whether the pack is not live and its pending reads and timers
-	// stay (--keep-pending). SetPackState does not set it.
+	// PendingKept is whether the pack is not live, or not in all chats, and its pending
+	// reads and timers stay (--keep-pending). SetPackState does not set it.
 	PendingKept bool
 	// RulesDeleted is whether pending reads of rules that were deleted from the pack
 	// are still to be dropped. SetPackState does not set it.

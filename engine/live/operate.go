@@ -12,15 +12,15 @@ import (
 	"chertd/rules"
 )
 
-// SetMode sets how a pack runs, by command; "" resets it. Unless keepPending, pending
-// actions and timers of a pack that is then not live are dropped; SetMode returns when
-// that is done.
-func (m *Manager) SetMode(ctx context.Context, pack string, mode rules.Mode, keepPending bool) (PackStanding, error) {
+// SetMode sets how a pack runs, by command. Unless KeepPending, pending actions and timers
+// of a pack that is then not live are dropped, or those in the chats in which it is not;
+// SetMode returns when that is done.
+func (m *Manager) SetMode(ctx context.Context, pack string, in SetMode) (PackStanding, error) {
 	s, err := m.command(ctx, pack)
 	if err != nil {
 		return PackStanding{}, err
 	}
-	dropped, err := m.setMode(ctx, s, SetMode{Mode: mode, KeepPending: keepPending})
+	dropped, err := m.setMode(ctx, s, in)
 	return m.finish(ctx, s, dropped, err)
 }
 
@@ -53,7 +53,11 @@ func (m *Manager) setMode(ctx context.Context, s *Standing, in SetMode) (dropped
 		m.c.SetLive(s.Pack)
 	}
 	mode, by := s.modeNow()
-	return m.swap(fmt.Sprintf("pack %s is %s (%s)", s.Pack, mode, by)), nil
+	where := ""
+	if share := s.shareNow(); share != 0 {
+		where = fmt.Sprintf(" in %s of the chats", share)
+	}
+	return m.swap(fmt.Sprintf("pack %s is %s%s (%s)", s.Pack, mode, where, by)), nil
 }
 
 // Remove forgets a pack whose files are gone, and returns when its pending work is

@@ -135,6 +135,14 @@ func (s *Standing) modeNow() (mode rules.Mode, by string) {
 	return rules.Live, "default"
 }
 
+// shareNow returns the share of the chats in which the pack is live, if its mode is.
+func (s *Standing) shareNow() rules.Share {
+	if mode, _ := s.modeNow(); mode != rules.Live {
+		return 0
+	}
+	return s.Share
+}
+
 // mayVeto reports whether reads are blocked while no version is live: one of what
 // was live and what the files are now is enough.
 func (s *Standing) mayVeto() bool { return s.EditVeto || s.LastVeto }

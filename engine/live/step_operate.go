@@ -91,13 +91,25 @@ func (in SetMode) apply(t *step) {
 	state.Mode, state.Limit, state.Why = in.Mode, in.Limit, ""
 	if limited {
 		state.Why = in.Limit.Reached()
+	} else {
+		state.Share = in.Share
 	}
 	next := Standing{PackState: state, Version: s.Version, Files: s.Files, Config: s.Config}
 	mode, _ := next.modeNow()
-	state.PendingKept = mode != rules.Live && in.KeepPending
+	state.PendingKept = (mode != rules.Live || state.Share != 0) && in.KeepPending
 	t.out.Keep.Pending = map[string]bool{"": state.PendingKept}
-	if t.keep(state) && mode != rules.Live && !state.PendingKept {
+	if t.keep(state) && !state.PendingKept {
+		t.dropInactive()
+	}
+}
+
+// dropInactive drops what the pack has pending where it is not live.
+func (t *step) dropInactive() {
+	switch mode, _ := t.s.modeNow(); {
+	case mode != rules.Live:
 		t.drop(Drop{Why: DropWhy(mode)})
+	case t.s.Share != 0:
+		t.drop(Drop{Why: DropShadow, Outside: t.s.Share})
 	}
 }
 
@@ -118,6 +130,9 @@ func (in Swap) apply(t *step) {
 	ends := s.Version.Runs() && s.Mode == rules.Shadow && s.Version.raises(s.Limit)
 	if ends {
 		state.Mode, state.Limit, state.Why = "", rules.Rate{}, ""
+		if state.Share != 0 {
+			state.Mode = rules.Live // by the command that set the share
+		}
 	}
 	if state != s.PackState {
 		was := s.Why
@@ -130,7 +145,7 @@ func (in Swap) apply(t *step) {
 		s.Trial = nil
 	}
 	mode, _ := s.modeNow()
-	s.PendingKept = s.PendingKept && mode != rules.Live
+	s.PendingKept = s.PendingKept && (mode != rules.Live || s.Share != 0)
 	if in.Mode == rules.Live && s.inSet() && mode != rules.Live && !s.PendingKept {
 		t.drop(Drop{Why: DropWhy(mode)})
 	}
@@ -141,6 +156,9 @@ func (in Swap) apply(t *step) {
 func (s *Standing) owed() (drops []Drop) {
 	if mode, _ := s.modeNow(); mode != rules.Live && !s.PendingKept {
 		return []Drop{{Pack: s.Pack, Why: DropWhy(mode)}}
+	}
+	if share := s.shareNow(); share != 0 && !s.PendingKept {
+		drops = append(drops, Drop{Pack: s.Pack, Outside: share, Why: DropShadow})
 	}
 	for _, version := range slices.Sorted(maps.Keys(s.Back)) {
 		drops = append(drops, Drop{Pack: s.Pack, Version: version, Why: DropRolledBack})

@@ -17,8 +17,9 @@ type PackStanding struct {
 	Version     string // live; "": none
 	Since       time.Time
 	Mode        rules.Mode
-	ModeBy      string // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
-	ModeWhy     string // why chertd set the mode; "": chertd did not set it
+	ModeBy      string      // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
+	Share       rules.Share // of the chats, in which it is live; 0: its mode is the same in all
+	ModeWhy     string      // why chertd set the mode; "": chertd did not set it
 	Rules       int
 	CanVeto     bool                   // the live version can
 	Suspended   []rules.RuleSuspension // rules of the live version that are suspended
@@ -85,6 +86,7 @@ func (m *Manager) describe(s *Standing) PackStanding {
 	if s.Unread {
 		p.Diagnostics = append(slices.Clone(m.folder.diags), p.Diagnostics...)
 	}
+	p.Share = s.shareNow()
 	if s.Mode != "" {
 		p.ModeWhy = s.Why
 	}

@@ -57,6 +57,7 @@ func TestDeadActionsOfSchema13HaveTheirCodes(t *testing.T) {
 
 // beforeSchema16 undoes what schema 16 and later ones have added.
 const beforeSchema16 = `
+ALTER TABLE packs DROP COLUMN share;
 DROP TABLE learned_rates;
 DROP TABLE scrub;
 DROP TABLE unsupported_lines;

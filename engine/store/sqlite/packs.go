@@ -29,13 +29,13 @@ var (
 		WHERE pack = ?1 AND version >= ?2 AND (?3 IS NULL OR version < ?3) ORDER BY version LIMIT 2`)
 	selectVersionFiles = declare(`SELECT name, kind, bytes FROM pack_files WHERE pack = ? AND version = ? ORDER BY n`)
 
-	upsertPack = declare(`INSERT INTO packs (pack, live, mode, why, reached_reads, reached_per, pinned, pinned_over, pin_stays, pinned_without_files, settings)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	upsertPack = declare(`INSERT INTO packs (pack, live, mode, why, reached_reads, reached_per, pinned, pinned_over, pin_stays, pinned_without_files, settings, share)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET live = excluded.live, mode = excluded.mode, why = excluded.why,
 		reached_reads = excluded.reached_reads, reached_per = excluded.reached_per, pinned = excluded.pinned,
-		pinned_over = excluded.pinned_over, pin_stays = excluded.pin_stays, pinned_without_files = excluded.pinned_without_files, settings = excluded.settings`)
+		pinned_over = excluded.pinned_over, pin_stays = excluded.pin_stays, pinned_without_files = excluded.pinned_without_files, settings = excluded.settings, share = excluded.share`)
 	selectPacks = declareCostly("packs are few", `SELECT pack, live, mode, why, reached_reads, reached_per, pinned, pinned_over, pin_stays, pinned_without_files, settings,
-		pending_kept, rules_deleted FROM packs ORDER BY pack`)
+		pending_kept, rules_deleted, share FROM packs ORDER BY pack`)
 	// Neither adds a row for an unknown pack only to set 0.
 	setPackPendingKept = declare(`INSERT INTO packs (pack, pending_kept) SELECT ?1, ?2 WHERE ?2 = 1 OR EXISTS (SELECT 1 FROM packs WHERE pack = ?1)
 		ON CONFLICT DO UPDATE SET pending_kept = excluded.pending_kept`)
@@ -128,7 +128,7 @@ func (s *Store) PackStates(ctx context.Context) ([]store.PackState, error) {
 		return store.PackState{
 			Pack: stringOf(row[0]), Live: stringOf(row[1]), Mode: rules.Mode(stringOf(row[2])), Why: stringOf(row[3]),
 			Limit: rateOf(row[4], row[5]), Pinned: stringOf(row[6]), PinnedOver: stringOf(row[7]), PinStays: intOf(row[8]) != 0,
-			PinnedWithoutFiles: intOf(row[9]) != 0, Settings: stringOf(row[10]), PendingKept: intOf(row[11]) != 0, RulesDeleted: intOf(row[12]) != 0,
+			PinnedWithoutFiles: intOf(row[9]) != 0, Settings: stringOf(row[10]), PendingKept: intOf(row[11]) != 0, RulesDeleted: intOf(row[12]) != 0, Share: rules.Share(intOf(row[13])),
 		}, nil
 	})
 }
@@ -136,9 +136,13 @@ func (s *Store) PackStates(ctx context.Context) ([]store.PackState, error) {
 // SetPackState implements store.Packs.
 func (s *Store) SetPackState(ctx context.Context, p store.PackState) error {
 	reads, per := rate(p.Limit)
+	var share driver.Value
+	if p.Share != 0 {
+		share = int64(p.Share)
+	}
 	var st step
 	st.add(upsertPack, p.Pack, optional(p.Live), optional(string(p.Mode)), optional(p.Why), reads, per, optional(p.Pinned), optional(p.PinnedOver),
-		flag(p.PinStays), flag(p.PinnedWithoutFiles), optional(p.Settings))
+		flag(p.PinStays), flag(p.PinnedWithoutFiles), optional(p.Settings), share)
 	st.add(pruneVersions, p.Pack, p.Live, p.Pinned, int64(store.KeptVersions))
 	st.add(pruneVersionFiles, p.Pack)
 	return s.submit(ctx, newRequest("store the state of pack "+p.Pack, st), true)

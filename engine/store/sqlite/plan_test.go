@@ -101,7 +101,7 @@ var samples = map[*statement][]driver.Value{
 	countVersion:          {int64(1), int64(0), "pack", "v"},
 	selectVersionsLike:    {"pack", "v", "w"},
 	selectVersionFiles:    {"pack", "v"},
-	upsertPack:            {"pack", nil, nil, nil, nil, nil, nil, nil, int64(0), int64(0), nil},
+	upsertPack:            {"pack", nil, nil, nil, nil, nil, nil, nil, int64(0), int64(0), nil, int64(1000)},
 	setPackPendingKept:    {"pack", int64(1)},
 	setRulesDeleted:       {"pack", int64(0)},
 	setVersionPendingKept: {int64(1), "pack", "v"},
