@@ -172,7 +172,7 @@ func (m *manager) isAlone(ctx context.Context, s *live.PackStanding) bool {
 	defer cancel()
 	versions, err := m.store.Versions(reading, s.Name, live.KeptVersions)
 	return err == nil && !slices.ContainsFunc(versions, func(v store.Version) bool {
-		return v.Version != s.Version && v.RolledBack.IsZero()
+		return v.Version != s.Version && !v.Candidate && v.RolledBack.IsZero()
 	})
 }
 

@@ -289,14 +289,15 @@ func (m *manager) handled(h *Handled) {
 	set := m.eng.Rules()
 	for i := range all {
 		r := &all[i]
-		if slices.ContainsFunc(all[:i], func(other turn.RuleDecision) bool { return other.Pack == r.Pack }) {
-			continue // a pack counts once per event
+		same := func(other turn.RuleDecision) bool { return other.Pack == r.Pack && !other.Candidate }
+		if r.Candidate || slices.ContainsFunc(all[:i], same) {
+			continue // a pack counts once per event, and a candidate in shadow not at all
 		}
 		failed := slices.ContainsFunc(all[i:], func(other turn.RuleDecision) bool {
-			return other.Pack == r.Pack && other.Failed()
+			return same(other) && other.Failed()
 		})
 		for _, other := range all[i:] {
-			if other.Pack == r.Pack && other.Error != "" {
+			if same(other) && other.Error != "" {
 				m.blocking.failed(r.Pack, other.Error)
 				break
 			}

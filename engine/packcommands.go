@@ -62,7 +62,14 @@ func (m *manager) Rollback(ctx context.Context, pack string, in control.Rollback
 func (m *manager) changed(ctx context.Context, s live.PackStanding) control.Changed {
 	ctx, cancel := withStoreTimeout(ctx)
 	defer cancel()
-	return control.Changed{Pack: m.describe(ctx, s), Dropped: s.Dropped}
+	c := control.Changed{Pack: m.describe(ctx, s), Dropped: s.Dropped}
+	if s.Ended != (live.Ended{}) {
+		c.Ended = &control.Ended{Candidate: s.Ended.Candidate}
+		if s.Ended.Share != 0 {
+			c.Ended.Share = s.Ended.Share.String()
+		}
+	}
+	return c
 }
 
 // SetMode implements control.Daemon.
@@ -83,6 +90,32 @@ func (m *manager) SetMode(ctx context.Context, pack string, in control.ModeReque
 		}
 	}
 	s, err := m.gens.SetMode(ctx, pack, set)
+	if err != nil {
+		return control.Changed{}, userError(pack, err)
+	}
+	return m.changed(ctx, s), nil
+}
+
+// Shadow implements control.Daemon.
+func (m *manager) Shadow(ctx context.Context, pack string, in control.CandidateRequest) (control.Changed, error) {
+	sent := make([]rules.File, len(in.Files))
+	for i, f := range in.Files {
+		sent[i] = rules.File{Name: f.Name, Bytes: f.Content}
+	}
+	files, err := rules.SentFiles(sent)
+	if err != nil {
+		return control.Changed{}, &control.UserError{Message: "files: " + err.Error(), Hint: diag.PackCommand("shadow", pack, "PATH") + " sends the files of a pack"}
+	}
+	s, err := m.gens.Try(ctx, pack, in.Path, files)
+	if err != nil {
+		return control.Changed{}, userError(pack, err)
+	}
+	return m.changed(ctx, s), nil
+}
+
+// EndShadow implements control.Daemon.
+func (m *manager) EndShadow(ctx context.Context, pack string, keepPending bool) (control.Changed, error) {
+	s, err := m.gens.EndCandidate(ctx, pack, keepPending)
 	if err != nil {
 		return control.Changed{}, userError(pack, err)
 	}
@@ -120,6 +153,7 @@ func userError(pack string, err error) error {
 	var unread *live.FolderUnreadError
 	var ambiguous *live.AmbiguousVersionError
 	var unloadable *live.LoadError
+	var refused *live.RefusedError
 	switch {
 	case err == nil:
 		return nil
@@ -127,6 +161,19 @@ func userError(pack string, err error) error {
 		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: "chertd packs lists them"}
 	case errors.Is(err, live.ErrPresent):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "delete the files, or switch the pack off: " + diag.PackCommand("mode", pack, "off")}
+	case errors.As(err, &refused):
+		return &control.RefusedError{Message: err.Error(), Hint: "fix it, and repeat the command", Diagnostics: refused.Verdict.Diagnostics}
+	case errors.Is(err, live.ErrNotLive):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "a candidate runs beside a live version: " + diag.PackCommand("mode", pack, "live")}
+	case errors.Is(err, live.ErrShare):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error() + ": a candidate would run beside a version that is live in all of them",
+			Hint: diag.PackCommand("mode", pack, "live") + " makes it live in all chats; " + diag.PackCommand("rollback", pack) + " ends the share"}
+	case errors.Is(err, live.ErrSameVersion):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "name the folder or file with the change"}
+	case errors.Is(err, live.ErrIdle):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("shadow", pack, "--end") + " ends it"}
+	case errors.Is(err, live.ErrNoCandidate):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("packs", pack) + " shows what is live"}
 	case errors.As(err, &unread):
 		hint := diag.PackCommand("mode", unread.Pack, "off") + " switches the pack off meanwhile"
 		if unread.Folder.Hint != "" {

@@ -164,7 +164,7 @@ func lapsed(d *turn.Decision, pack string) (failed bool) {
 	var last time.Time
 	for i := range d.Rules {
 		r := &d.Rules[i]
-		if r.Pack != pack {
+		if r.Pack != pack || r.Candidate {
 			continue
 		}
 		if r.Rerun.After(last) {

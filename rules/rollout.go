@@ -2,7 +2,9 @@ package rules
 
 import (
 	"errors"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -52,26 +54,63 @@ func (s Share) Has(pack, chat string) bool {
 
 // Rollout is how far a change of a pack goes. The zero Rollout changes nothing.
 type Rollout struct {
-	// Share has the chats in which the pack runs live; in all others it runs in shadow.
+	// Candidate is the version of the pack that runs beside the live one; "": none. It runs
+	// in shadow, or live in the chats of the share, where the live version does not run.
+	Candidate string
+	// Share has the chats in which the change is live. Without a candidate the pack runs in
+	// shadow in all others. With one, 0 is no chat.
 	Share Share
-	// KeepsPending is whether pending work in the other chats is carried out.
+	// KeepsPending is whether pending work of what is not live in the other chats is
+	// carried out.
 	KeepsPending bool
 }
 
-// ModeIn returns the mode of a pack for events of a chat ("": of none).
-func (s *Set) ModeIn(pack, chat string) Mode {
-	mode := s.modes[pack]
-	if s.rollouts != nil && mode == Live && !s.rollouts[pack].Share.Has(pack, chat) {
-		return Shadow
-	}
-	return mode
+// reaches reports whether the change is live in a chat.
+func (r *Rollout) reaches(pack, chat string) bool {
+	return (r.Candidate == "" || r.Share != 0) && r.Share.Has(pack, chat)
 }
 
-// shadows reports whether requests of a live pack for a chat are recorded only: the
-// event's chat is in its share, and this one is not.
+// ModeIn returns the mode of a pack for events of a chat ("": of none). Where a candidate
+// is live, it is the candidate's.
+func (s *Set) ModeIn(pack, chat string) Mode {
+	mode := s.modes[pack]
+	if s.rollouts == nil || mode != Live {
+		return mode
+	}
+	if r := s.rollouts[pack]; r.Candidate == "" && !r.reaches(pack, chat) {
+		return Shadow
+	}
+	return Live
+}
+
+// modeOf returns the mode of one version of a pack for events of a chat.
+func (s *Set) modeOf(p *Pack, chat string) Mode {
+	r, ok := s.rollouts[p.Name]
+	if !ok || r.Candidate == "" || s.modes[p.Name] != Live {
+		return s.ModeIn(p.Name, chat)
+	}
+	switch reaches := r.reaches(p.Name, chat); {
+	case s.candidates[p.Name] != p && reaches:
+		return Off
+	case s.candidates[p.Name] == p && !reaches:
+		return Shadow
+	}
+	return Live
+}
+
+// shadows reports whether requests of a live version for a chat are only recorded: the
+// version is live in the event's chat, and not in this one.
 func (s *Set) shadows(p *Pack, chat string) bool {
-	return s.rollouts != nil && s.ModeIn(p.Name, chat) == Shadow
+	return s.rollouts != nil && s.modeOf(p, chat) != Live
 }
 
 // Rollout returns how far a change of a pack goes.
 func (s *Set) Rollout(pack string) Rollout { return s.rollouts[pack] }
+
+// Candidate returns the version of a pack that runs beside the live one; nil: none does.
+func (s *Set) Candidate(pack string) *Pack { return s.candidates[pack] }
+
+// loaded returns the live versions and the candidates.
+func (s *Set) loaded() []*Pack {
+	return slices.AppendSeq(slices.Clone(s.packs), maps.Values(s.candidates))
+}

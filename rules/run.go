@@ -55,10 +55,13 @@ func (s *Set) Run(shard int, in Input) Result {
 		}
 		mode := s.modes[pack.Name]
 		if s.rollouts != nil {
-			mode = s.ModeIn(pack.Name, in.Event.ChatID())
+			mode = s.modeOf(pack, in.Event.ChatID())
+			if mode == Off || in.Pack != "" && mode != Live {
+				continue
+			}
 		}
 		shadow := mode == Shadow
-		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Skipped: rule.skip(&r.in, shadow)}
+		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Candidate: shadow && s.candidates[pack.Name] == pack, Skipped: rule.skip(&r.in, shadow)}
 		if o.Skipped == "" {
 			if view.pack != pack {
 				view, left = in.Suspensions.view(pack), recordedSuspended

@@ -299,7 +299,12 @@ var hostileCommands = map[string]func(w *hostileWorld){
 			_ = tell(printsTo(out), false, nil, restoreWords(hostileOf[sqlite.Restored](true), nil)...)
 		})
 	},
-	"chertd rollback":              func(w *hostileWorld) { w.asks("rollback", hostile); w.run("rollback", "refused", "--socket", w.socket) },
+	"chertd rollback": func(w *hostileWorld) { w.asks("rollback", hostile); w.run("rollback", "refused", "--socket", w.socket) },
+	"chertd shadow": func(w *hostileWorld) {
+		w.asks("shadow", hostile, "--end")
+		w.run("shadow", "x", hostile)
+		w.run("shadow", "refused", w.dir, "--socket", w.socket)
+	},
 	"chertd mode":                  func(w *hostileWorld) { w.asks("mode", hostile, "live"); w.run("mode", "x", hostile) },
 	"chertd pause":                 func(w *hostileWorld) { w.run("pause", "--socket", w.socket); w.run("pause", hostile) },
 	"chertd resume":                func(w *hostileWorld) { w.run("resume", "--socket", w.socket); w.run("resume", hostile) },
@@ -465,6 +470,14 @@ func (d hostileDaemon) Remove(_ context.Context, pack string, _ bool) (live.Drop
 }
 
 func (d hostileDaemon) Rollback(_ context.Context, pack string, _ control.RollbackRequest) (control.Changed, error) {
+	return hostileOf[control.Changed](d.bools), unwilling(pack)
+}
+
+func (d hostileDaemon) Shadow(_ context.Context, pack string, _ control.CandidateRequest) (control.Changed, error) {
+	return hostileOf[control.Changed](d.bools), unwilling(pack)
+}
+
+func (d hostileDaemon) EndShadow(_ context.Context, pack string, _ bool) (control.Changed, error) {
 	return hostileOf[control.Changed](d.bools), unwilling(pack)
 }
 

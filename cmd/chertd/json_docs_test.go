@@ -52,6 +52,7 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"reload --settings", tables{"chertd packs PACK": "packs[].", "chertd reload": "", "chertd reload --settings": ""}},
 		{"rollback x", changed},
 		{"mode x off", changed},
+		{"shadow x --end", changed},
 		{"packs remove x", tables{"chertd packs remove PACK": ""}},
 		{"pause", tables{"chertd pause": ""}},
 		{"resume", tables{"chertd pause": ""}},
@@ -242,6 +243,12 @@ func (full) Remove(context.Context, string, bool) (live.Dropped, error) {
 	return everything[live.Dropped](), nil
 }
 func (full) Rollback(context.Context, string, control.RollbackRequest) (control.Changed, error) {
+	return everything[control.Changed](), nil
+}
+func (full) Shadow(context.Context, string, control.CandidateRequest) (control.Changed, error) {
+	return everything[control.Changed](), nil
+}
+func (full) EndShadow(context.Context, string, bool) (control.Changed, error) {
 	return everything[control.Changed](), nil
 }
 func (full) SetMode(context.Context, string, control.ModeRequest) (control.Changed, error) {

@@ -27,7 +27,9 @@ pack.yaml. --reset removes the override.
 
 With --share, a live pack is live in that share of the chats, and in shadow in all
 others and for events without a chat. A chat stays in the share when it grows.
-live without --share is live in all chats.
+live without --share is live in all chats. If the pack has a candidate (chertd
+shadow), --share makes that live in the share, and the live version stays live in
+the others; live without --share makes the candidate the live version.
 
 Setting shadow or off drops the pack's pending reads and timers, ends its
 postponements, and prints how many there were; --keep-pending keeps them. --share
@@ -58,7 +60,7 @@ does the same in the chats in which the pack is not live.`,
 				if err != nil {
 					return err
 				}
-				return tell(cmd, f.json, p, fmt.Sprintf("pack %s: mode %s, by %s", p.Name, modeWords(&p.Pack), p.ModeBy), droppedLine(p.Dropped, p.Mode == "live" && p.Share == "" || in.KeepPending))
+				return tell(cmd, f.json, p, fmt.Sprintf("pack %s: mode %s, by %s", p.Name, modeWords(&p.Pack), p.ModeBy), promotedLine(&p.Pack), droppedLine(p.Dropped, p.Mode == "live" && p.Share == "" || in.KeepPending))
 			})
 		},
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -90,10 +92,26 @@ func checkShare(in *control.ModeRequest, pack string, given bool) error {
 	return nil
 }
 
+// promotedLine returns a line about a candidate that was made live; "" if there is none.
+func promotedLine(p *control.Pack) string {
+	if !p.Promoted {
+		return ""
+	}
+	return fmt.Sprintf("version %s, which was the candidate, is live until the files change; %s", shortVersion(p.Version), promotedHint(p))
+}
+
+// promotedHint returns how the files of a pack become those of the version that is live.
+func promotedHint(p *control.Pack) string {
+	return "hint: copy its files over " + diag.ShellWord(p.Path) + ", which has the version before"
+}
+
 // modeWords returns a pack's mode, and in which chats it has it.
 func modeWords(p *control.Pack) string {
 	if p.Share == "" {
 		return p.Mode
+	}
+	if c := p.Candidate; c != nil {
+		return fmt.Sprintf("%s, candidate %s live in %s of the chats", p.Mode, shortVersion(c.Version), p.Share)
 	}
 	return fmt.Sprintf("%s in %s of the chats, shadow in the others", p.Mode, p.Share)
 }

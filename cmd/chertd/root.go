@@ -56,7 +56,7 @@ To see it at work, run: chertd demo`,
 		newDemoCommand(), newRunCommand(), newCheckCommand(), newTestCommand(), newEvalCommand(), newNewCommand(),
 		newDoctorCommand(), newSubscribeCommand(), newSimCommand(), newVersionCommand(),
 		newStatusCommand(), newPacksCommand(), newReloadCommand(), newRollbackCommand(),
-		newModeCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newDeadCommand(), newQuarantineCommand(),
+		newModeCommand(), newShadowCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newDeadCommand(), newQuarantineCommand(),
 		newRetryErrorsCommand(), newForgetCommand(), newDrainCommand(), newStoreCommand(),
 	)
 	root.SetVersionTemplate("{{.Version}}\n")

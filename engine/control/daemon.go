@@ -28,6 +28,11 @@ type Daemon interface {
 	Rollback(ctx context.Context, pack string, in RollbackRequest) (Changed, error)
 	// SetMode sets the mode live, shadow or off, or resets it.
 	SetMode(ctx context.Context, pack string, in ModeRequest) (Changed, error)
+	// Shadow has a version of a pack run in shadow beside the live one. The error is a
+	// *RefusedError if its files do not pass as an edit.
+	Shadow(ctx context.Context, pack string, in CandidateRequest) (Changed, error)
+	// EndShadow ends the candidate of a pack.
+	EndShadow(ctx context.Context, pack string, keepPending bool) (Changed, error)
 	// RetryErrors begins to run the events again that a pack failed on or missed.
 	RetryErrors(ctx context.Context, pack string, in RetryErrorsRequest) (Retried, error)
 	// ErrorsRetried returns how far the last RetryErrors of a pack is, once it has ended, or
@@ -291,8 +296,8 @@ type Pack struct {
 	Version string    `json:"version"`        // the live one; "": none
 	Since   time.Time `json:"since,omitzero"` // when it became live; zero: none is
 	Mode    string    `json:"mode"`
-	// Share is the share of the chats in which a live pack runs live, such as "10%"; in the
-	// others it runs in shadow. "": all chats.
+	// Share is the share of the chats in which a live pack or, if it has one, its candidate
+	// runs live, such as "10%"; in the others it runs in shadow. "": the pack in all chats.
 	Share    string `json:"share,omitempty"`
 	ModeBy   string `json:"mode_by"`             // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
 	ModeHint string `json:"mode_hint,omitempty"` // how to reset it, if chertd set it
@@ -305,7 +310,10 @@ type Pack struct {
 	SuspendedHint string           `json:"suspended_hint,omitempty"`
 	Pinned        bool             `json:"pinned"` // by a rollback
 	PinnedUntil   string           `json:"pinned_until,omitempty"`
-	Gone          bool             `json:"gone"` // its files are gone, and the last version stays live
+	Promoted      bool             `json:"promoted,omitempty"` // Pinned by making a candidate live
+	// Candidate is the version that runs beside the live one; nil: none does.
+	Candidate *Candidate `json:"candidate,omitempty"`
+	Gone      bool       `json:"gone"` // its files are gone, and the last version stays live
 	// Unread is set while the rules folder can't be read, so that the state of the pack's
 	// files is unknown. The live version stays live.
 	Unread bool `json:"unread,omitempty"`
@@ -328,6 +336,16 @@ type Pack struct {
 	// Change is what the last edit changed that went live since the start.
 	Change   *rules.Change `json:"change,omitempty"`
 	Versions []PackVersion `json:"versions,omitempty"`
+}
+
+// Candidate is a version of a pack that runs beside the live one.
+type Candidate struct {
+	Version    string `json:"version"`
+	Rules      int    `json:"rules"`
+	Events     int64  `json:"events"`                // that its rules ran on
+	Failures   int64  `json:"failures"`              // of them
+	Suspended  int    `json:"suspended,omitempty"`   // rules that do not run, because they fail again and again or take too much
+	NotRunning string `json:"not_running,omitempty"` // why it does not run; "": it does
 }
 
 // Values of Pack.PinnedUntil: what ends a rollback.
@@ -358,6 +376,13 @@ type LiveEdit struct {
 type Changed struct {
 	Pack
 	Dropped live.Dropped `json:"dropped"`
+	Ended   *Ended       `json:"ended,omitempty"` // what a rollback has ended; nil: neither of these
+}
+
+// Ended is what a rollback has ended besides, or instead of, a version.
+type Ended struct {
+	Candidate string `json:"candidate,omitempty"` // version that ran beside the live one
+	Share     string `json:"share,omitempty"`     // of the chats in which it, or the pack, was live
 }
 
 // Removed is the answer to DELETE packs/{pack}.
@@ -387,4 +412,5 @@ type PackVersion struct {
 	Events     int64     `json:"events"`
 	Failures   int64     `json:"failures"`
 	RolledBack bool      `json:"rolled_back,omitempty"`
+	Candidate  bool      `json:"candidate,omitempty"` // it was tried, and never live in all chats
 }

@@ -83,13 +83,22 @@ func (a *api) mode(r *http.Request) (any, error) {
 }
 
 func (a *api) remove(r *http.Request) (any, error) {
-	keep, err := strconv.ParseBool(cmp.Or(r.URL.Query().Get("keep_pending"), "false"))
+	keep, err := keepPending(r)
 	if err != nil {
-		return nil, &UserError{Message: "keep_pending must be true or false"}
+		return nil, err
 	}
 	name := r.PathValue("pack")
 	dropped, err := a.daemon.Remove(r.Context(), name, keep)
 	return Removed{name, dropped}, err
+}
+
+// keepPending returns what a request without a body says about pending work.
+func keepPending(r *http.Request) (bool, error) {
+	keep, err := strconv.ParseBool(cmp.Or(r.URL.Query().Get("keep_pending"), "false"))
+	if err != nil {
+		return false, &UserError{Message: "keep_pending must be true or false"}
+	}
+	return keep, nil
 }
 
 // ListOf returns the answer to GET packs. An empty list is [] in JSON.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chertd/engine/wait"
+	"chertd/rules"
 )
 
 // tasks are goroutines that outlive the call that started them.
@@ -167,13 +168,19 @@ func (m *Manager) cancel(ctx context.Context, d Drop, count *Dropped) error {
 }
 
 func (m *Manager) cancelRules(ctx context.Context, d Drop, count *Dropped) error {
-	for _, live := range m.view.Load().live {
+	v := m.view.Load()
+	for i, live := range v.live {
 		if live == nil || live.Name != d.Pack {
 			continue
 		}
 		names := []string{}
-		for _, r := range live.Rules {
-			names = append(names, r.Name)
+		for _, p := range []*rules.Pack{live, v.beside[i]} {
+			if p == nil {
+				continue
+			}
+			for _, r := range p.Rules {
+				names = append(names, r.Name)
+			}
 		}
 		what, err := m.c.CancelRules(ctx, d.Pack, names, string(d.Why))
 		count.Add(what)

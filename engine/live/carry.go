@@ -76,6 +76,15 @@ func (m *Manager) keep(ctx context.Context, pack string, k *Keep, now time.Time)
 			return fmt.Errorf("keep version %s of pack %q: %w", rules.ShortOf(v.Hash), pack, err)
 		}
 	}
+	if v := k.Candidate; v != nil {
+		kept := KeptVersion{Pack: pack, Version: v.Hash, Since: now, Last: now, Candidate: true}
+		if v.Pack != nil {
+			kept.Path, kept.Files = v.Pack.Path, v.Pack.Files
+		}
+		if err := m.c.Keeper.SaveVersion(ctx, kept); err != nil {
+			return fmt.Errorf("keep the candidate %s of pack %q: %w", rules.ShortOf(v.Hash), pack, err)
+		}
+	}
 	for version, live := range k.Marks {
 		v, ok, err := m.c.Keeper.Version(ctx, pack, version)
 		if err != nil {
@@ -85,7 +94,7 @@ func (m *Manager) keep(ctx context.Context, pack string, k *Keep, now time.Time)
 			continue
 		}
 		if live {
-			v.Last, v.RolledBack = now, time.Time{}
+			v.Last, v.RolledBack, v.Candidate = now, time.Time{}, false
 		} else {
 			v.RolledBack = now
 		}
@@ -121,6 +130,7 @@ const LiveMessage = "rules are live"
 func (m *Manager) swap(reason string) (dropped []*dropEnd) {
 	parts := rules.SetParts{Modes: map[string]rules.Mode{}, Withdrawn: map[rules.PackVersion]bool{}, Rollouts: map[string]rules.Rollout{}, Content: m.folder.content, Unread: m.folder.diags.Errors()}
 	for _, s := range m.sorted() {
+		m.loadCandidate(s)
 		m.tend(s)
 		if s.inSet() {
 			addTo(&parts, s)
@@ -153,8 +163,13 @@ func addTo(parts *rules.SetParts, s *Standing) {
 	if mode != rules.Live && !s.PendingKept {
 		parts.Withdrawn[rules.PackVersion{Pack: s.Pack}] = true
 	}
-	if share := s.shareNow(); share != 0 {
-		parts.Rollouts[s.Pack] = rules.Rollout{Share: share, KeepsPending: s.PendingKept}
+	rollout := rules.Rollout{Share: s.shareNow(), KeepsPending: s.PendingKept}
+	if c := s.beside(); c != nil {
+		rollout.Candidate = c.Hash
+		parts.Candidates = append(parts.Candidates, c.Pack)
+	}
+	if rollout.Candidate != "" || rollout.Share != 0 {
+		parts.Rollouts[s.Pack] = rollout
 	}
 	if s.Version.Runs() {
 		parts.Packs = append(parts.Packs, s.Version.Pack)

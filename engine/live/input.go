@@ -128,6 +128,24 @@ type Rollback struct {
 	Cause       Cause
 }
 
+// SetCandidate has a version of the pack run beside the live one, in shadow, in the place
+// of the candidate that there is.
+type SetCandidate struct {
+	Version Version
+	Known   bool // it is stored already
+}
+
+// EndCandidate ends the candidate of a pack. Without one it ends the share of a live pack,
+// which is in shadow then.
+type EndCandidate struct{ KeepPending bool }
+
+// CandidateLoaded is the result of loading the candidate under the configuration as it is
+// now.
+type CandidateLoaded struct {
+	Version Version // zero: it does not load, and Lost says why
+	Lost    Lost
+}
+
 // Remove forgets the pack. If Operator is set an operator removes it: then its mode is
 // forgotten, too.
 type Remove struct {
@@ -175,6 +193,8 @@ type Recall struct {
 type Keep struct {
 	State   *PackState
 	Version *Version // goes live now: with its files
+	// Candidate runs beside the live version from now on: with its files.
+	Candidate *Version
 	// Marks changes the records of versions that the store has: true, it is live from now
 	// on; false, it was rolled back.
 	Marks map[string]bool

@@ -150,6 +150,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	m.starting = false
 	for _, s := range m.sorted() {
+		m.loadCandidate(s)
 		for _, d := range s.owed() {
 			m.noteDrop(d)
 		}
@@ -180,7 +181,7 @@ func (m *Manager) remember(ctx context.Context) error {
 			if v.Version == row.Live {
 				s.Path = v.Path
 			}
-			if !v.RolledBack.IsZero() && v.Version != row.Live && !v.PendingKept {
+			if !v.RolledBack.IsZero() && v.Version != row.Live && v.Version != row.Candidate && !v.PendingKept {
 				s.rolledBack(v.Version)
 			}
 		}
