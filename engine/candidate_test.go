@@ -170,3 +170,101 @@ func TestSentCandidateIsChecked(t *testing.T) {
 		t.Errorf("it has the candidate %+v", p.Candidate)
 	}
 }
+
+// TestComparisonsAreCounted: what the candidate and the live version requested is compared
+// on each event, and the counts are as durable as the decisions.
+func TestComparisonsAreCounted(t *testing.T) {
+	t.Parallel()
+	const rule = `chert.rule({ name = "read", on = "message.received", where = { text = %s }, run = function(ev)
+		if ev.text == %q then error("oh") end
+		chert.mark_read(ev.chat.id, { after = %q })
+	end })`
+	c := newCrew(t, "codes.lua", fmt.Sprintf(rule, `{"code", "slow", "old", "bad", "worse"}`, "bad", "1h"))
+	candidate := c.try("codes", strings.Replace(fmt.Sprintf(rule, `{"code", "slow", "new", "bad", "worse"}`, "worse", "1h"),
+		`"1h"`, `ev.text == "slow" and "2h" or "1h"`, 1)).Candidate.Version
+	for i, text := range []string{"code", "old", "hello", "new", "slow"} {
+		c.handle("c1", fmt.Sprint("e", i), text)
+	}
+	c.stop()
+	c.start()
+	for i, text := range []string{"bad", "worse", "code"} {
+		c.handle("c2", fmt.Sprint("f", i), text)
+	}
+	p := c.pack("codes")
+	got := *p.Comparison
+	if got.Since.IsZero() {
+		t.Error("it is not known since when")
+	}
+	got.Since = p.Since
+	want := control.Comparison{Version: candidate, Against: p.Version, Since: p.Since, Events: 7, Agreed: 2, Differ: 5, FailedLive: 1, FailedCandidate: 1, ReadLive: 1, ReadCandidate: 1, Time: 1}
+	if got != want {
+		t.Errorf("the counts are %+v, want %+v", got, want)
+	}
+	d, err := c.m.Differences(ctx, "codes", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, e := range d.Events {
+		words := fmt.Sprintf("%s %s %s:", e.Event, e.Chat, e.Result)
+		for who, all := range map[string][]control.RuleRequests{"live": e.Live, "candidate": e.Candidate} {
+			for _, r := range all {
+				if r.Rule != "read" || !strings.HasSuffix(strings.Split(r.Place, ":")[0], "codes.lua") {
+					t.Errorf("%s: %s %+v", e.Event, who, r)
+				}
+			}
+		}
+		list = append(list, fmt.Sprintf("%s live %d, candidate %d", words, len(e.Live), len(e.Candidate)))
+	}
+	if got, want := strings.Join(list, "\n"), strings.TrimSpace(`
+f1 c2 failed_candidate: live 1, candidate 1
+f0 c2 failed_live: live 1, candidate 1
+e4 c1 time: live 1, candidate 1
+e3 c1 read_candidate: live 0, candidate 1
+e1 c1 read_live: live 1, candidate 0`); got != want {
+		t.Errorf("the differences are\n%s\nwant\n%s", got, want)
+	}
+	if asked := d.Events[2].Candidate[0].Asked; len(asked) != 1 || asked[0] != "mark_read after 2h0m0s" {
+		t.Errorf("the candidate asked for %q", asked)
+	}
+	if few, err := c.m.Differences(ctx, "codes", 2); err != nil || len(few.Events) != 2 || few.Events[0].Event != "f1" {
+		t.Errorf("two of them: %+v, %v", few.Events, err)
+	}
+	// An edit of the live version begins another comparison.
+	c.write("codes.lua", later)
+	c.reload()
+	if x := c.pack("codes").Comparison; x == nil || x.Events != 0 {
+		t.Errorf("against another version: %+v", x)
+	}
+}
+
+// TestShadowIsComparedWithTheChats: a pack in shadow, and one outside its share, has no live
+// version to compare with.
+func TestShadowIsComparedWithTheChats(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes.lua", `chert.on("message.received", function(ev)
+		if ev.text == "keep" then chert.keep_unread(ev.chat.id) elseif ev.text ~= "leave" then chert.mark_read(ev.chat.id) end
+	end)`, "other.lua", `chert.rule({ name = "o", on = "message.received", where = { chat = "c2" }, run = function(ev) chert.mark_read(ev.chat.id, { after = "2h" }) end })`)
+	if p := c.pack("codes"); p.Comparison != nil {
+		t.Errorf("a live pack is compared: %+v", p.Comparison)
+	}
+	c.mode("codes", "shadow")
+	for i, text := range []string{"read", "keep", "leave"} {
+		c.handle("c1", fmt.Sprint("alone", i), text)
+		c.handle("c2", fmt.Sprint("both", i), text)
+	}
+	x := c.pack("codes").Comparison
+	if x == nil || x.Events != 6 || x.Agreed != 4 || x.ReadCandidate != 1 || x.Veto != 1 || x.Against != "" {
+		t.Errorf("the counts are %+v", x)
+	}
+	d, err := c.m.Differences(ctx, "codes", 100)
+	if err != nil || len(d.Events) != 2 || d.Events[0].Event != "both1" || len(d.Events[0].Reads) != 1 || d.Events[1].Event != "alone0" || len(d.Events[1].Reads) != 0 {
+		t.Errorf("the differences are %+v, %v", d.Events, err)
+	}
+	if _, err := c.m.Differences(ctx, "none", 1); err == nil {
+		t.Error("a pack that does not exist has differences")
+	}
+	if d, err := c.m.Differences(ctx, "other", 1); err != nil || d.Comparison != nil {
+		t.Errorf("a live pack: %+v, %v", d, err)
+	}
+}

@@ -183,7 +183,7 @@ func (m *manager) describe(ctx context.Context, s live.PackStanding) control.Pac
 	if c := s.Candidate; c != nil {
 		p.Candidate = &control.Candidate{Version: c.Version, Rules: c.Rules, Suspended: len(c.Suspended), NotRunning: c.Why}
 	}
-	p.Promoted = s.Promoted
+	p.Promoted, p.Comparison = s.Promoted, m.comparison(ctx, &s)
 	for _, v := range versions {
 		if p.Candidate != nil && v.Version == p.Candidate.Version {
 			p.Candidate.Events, p.Candidate.Failures = v.Events, v.Failures

@@ -110,6 +110,22 @@ func (s *Set) Rollout(pack string) Rollout { return s.rollouts[pack] }
 // Candidate returns the version of a pack that runs beside the live one; nil: none does.
 func (s *Set) Candidate(pack string) *Pack { return s.candidates[pack] }
 
+// Compares returns the live version of a pack and the candidate that runs in shadow beside
+// it on events of a chat; ok is false if none does.
+func (s *Set) Compares(pack, chat string) (live, candidate string, ok bool) {
+	if s.rollouts == nil || s.modes[pack] != Live {
+		return "", "", false
+	}
+	r, p := s.rollouts[pack], s.Pack(pack)
+	if r.Candidate == "" || p == nil || r.reaches(pack, chat) {
+		return "", "", false
+	}
+	return p.Version, r.Candidate, true
+}
+
+// Tries reports whether a version may run in shadow.
+func (s *Set) Tries() bool { return s.tries }
+
 // loaded returns the live versions and the candidates.
 func (s *Set) loaded() []*Pack {
 	return slices.AppendSeq(slices.Clone(s.packs), maps.Values(s.candidates))

@@ -31,6 +31,7 @@ type Set struct {
 	// rollouts are of packs that have one, and candidates of these by name; nil: none has.
 	rollouts   map[string]Rollout
 	candidates map[string]*Pack
+	tries      bool // there are rollouts, or packs in shadow
 
 	// runners, one for each shard, are reused: an event that no rule wants costs no
 	// allocation.
@@ -69,6 +70,7 @@ func NewSet(p SetParts, o Options) *Set {
 	s.unread, s.withdrawn = p.Unread, maps.Clone(p.Withdrawn)
 	if len(p.Rollouts) > 0 {
 		s.rollouts = maps.Clone(p.Rollouts)
+		s.tries = true
 	}
 	return s
 }
@@ -112,6 +114,9 @@ func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, candida
 		if c := s.candidates[p.Name]; c != nil {
 			s.addRules(c, p)
 		}
+	}
+	for _, mode := range modes {
+		s.tries = s.tries || mode == Shadow
 	}
 	s.index = newIndex(s.rules)
 	for range o.shards() {
@@ -214,7 +219,7 @@ func (s *Set) Shadowed(pack string) *Set {
 	if t.withdrawn == nil {
 		t.withdrawn = map[PackVersion]bool{}
 	}
-	t.modes[pack], t.withdrawn[PackVersion{Pack: pack}] = Shadow, true
+	t.modes[pack], t.withdrawn[PackVersion{Pack: pack}], t.tries = Shadow, true, true
 	return &t
 }
 

@@ -41,7 +41,9 @@ func TestPrintPacks(t *testing.T) {
 		{Name: "a-name-of-25-characters-ok", Version: "89e6c98d92887913", Since: at(9, 5), Mode: "shadow", ModeBy: "more than 300 reads in 10m", ModeHint: "chertd mode it live takes it back", Rules: 1, Pinned: true, PinnedUntil: "undo"},
 		{Name: "back", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Pinned: true, PinnedUntil: "next_edit", NotLive: "rolled back to 5f61d477: by command"},
 		{Name: "part", Version: "5f61d477", Since: at(9, 5), Mode: "live", Share: "12.5%", ModeBy: "command", Rules: 1},
-		{Name: "tried", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Events: 7, Candidate: &control.Candidate{Version: "89e6c98d92887913", Rules: 2, Events: 1200, Failures: 3, Suspended: 1}},
+		{Name: "tried", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Events: 7, Candidate: &control.Candidate{Version: "89e6c98d92887913", Rules: 2, Events: 1200, Failures: 3, Suspended: 1},
+			Comparison: &control.Comparison{Against: "5f61d477", Events: 1100, Agreed: 1099, Differ: 1}},
+		{Name: "dry", Version: "5f61d477", Since: at(9, 5), Mode: "shadow", Rules: 1, Comparison: &control.Comparison{Events: 2, Agreed: 1, Differ: 1}},
 		{Name: "halfway", Version: "5f61d477", Since: at(9, 5), Mode: "live", Share: "10%", ModeBy: "command", Rules: 1, Events: 7, Candidate: &control.Candidate{Version: "89e6c98d92887913", Events: 1}},
 		{Name: "idle", Version: "5f61d477", Since: at(9, 5), Mode: "off", Rules: 1, Events: 7, Candidate: &control.Candidate{Version: "89e6c98d92887913", NotRunning: "the pack is in mode off"}},
 		{Name: "promoted", Path: "rules/promoted.lua", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Events: 7, Pinned: true, PinnedUntil: "next_edit", Promoted: true, NotLive: "the candidate 5f61d477 was made live instead"},
@@ -79,6 +81,11 @@ part                5f61d477  2026-01-05 09:05Z  live        1         0       0
 tried               5f61d477  2026-01-05 09:05Z  live        1         7       0
   candidate 89e6c98d: in shadow
     1,200 events handled, 3 failed; 1 rule suspended
+    1,100 events compared: 1,099 agree, 1 differ
+      hint: chertd packs --diff tried lists them
+dry                 5f61d477  2026-01-05 09:05Z  shadow      1         0       0
+  in shadow: 2 events compared: 1 agree, 1 differ
+    hint: chertd packs --diff dry lists them
 halfway             5f61d477  2026-01-05 09:05Z  live        1         7       0
   mode live, candidate 89e6c98d live in 10% of the chats: by command
     hint: chertd mode halfway live makes it live in all chats

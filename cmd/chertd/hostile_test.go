@@ -205,7 +205,13 @@ var hostileCommands = map[string]func(w *hostileWorld){
 	},
 	"chertd version": func(w *hostileWorld) { w.run("version"); w.run("version", hostile) },
 	"chertd status":  func(w *hostileWorld) { w.asks("status"); w.run("status", "--socket", hostileName) },
-	"chertd packs":   func(w *hostileWorld) { w.asks("packs"); w.asks("packs", hostile); w.run("packs", "-c", w.config) },
+	"chertd packs": func(w *hostileWorld) {
+		w.asks("packs")
+		w.asks("packs", hostile)
+		w.asks("packs", "--diff")
+		w.asks("packs", "--diff", hostile)
+		w.run("packs", "-c", w.config)
+	},
 	"chertd packs remove": func(w *hostileWorld) {
 		w.asks("packs", "remove", hostile)
 		w.run("packs", "remove", "refused", "--socket", w.socket)
@@ -475,6 +481,10 @@ func (d hostileDaemon) Rollback(_ context.Context, pack string, _ control.Rollba
 
 func (d hostileDaemon) Shadow(_ context.Context, pack string, _ control.CandidateRequest) (control.Changed, error) {
 	return hostileOf[control.Changed](d.bools), unwilling(pack)
+}
+
+func (d hostileDaemon) Differences(_ context.Context, pack string, _ int) (control.Differences, error) {
+	return hostileOf[control.Differences](d.bools), unwilling(pack)
 }
 
 func (d hostileDaemon) EndShadow(_ context.Context, pack string, _ bool) (control.Changed, error) {

@@ -53,6 +53,7 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"rollback x", changed},
 		{"mode x off", changed},
 		{"shadow x --end", changed},
+		{"packs --diff x", tables{"chertd packs --diff PACK": ""}},
 		{"packs remove x", tables{"chertd packs remove PACK": ""}},
 		{"pause", tables{"chertd pause": ""}},
 		{"resume", tables{"chertd pause": ""}},
@@ -247,6 +248,9 @@ func (full) Rollback(context.Context, string, control.RollbackRequest) (control.
 }
 func (full) Shadow(context.Context, string, control.CandidateRequest) (control.Changed, error) {
 	return everything[control.Changed](), nil
+}
+func (full) Differences(context.Context, string, int) (control.Differences, error) {
+	return everything[control.Differences](), nil
 }
 func (full) EndShadow(context.Context, string, bool) (control.Changed, error) {
 	return everything[control.Changed](), nil

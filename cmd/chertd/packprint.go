@@ -176,7 +176,10 @@ func remarks(p control.Pack) (list []string) {
 // candidateRemarks returns notes about the version that runs beside the live one.
 func candidateRemarks(p *control.Pack) []string {
 	c := p.Candidate
-	if c == nil {
+	switch words := comparison(p); {
+	case c == nil && words != "":
+		return []string{strings.Replace("in shadow: "+words, "\n  ", "\n", 1)}
+	case c == nil:
 		return nil
 	}
 	where := "in shadow"
@@ -190,7 +193,19 @@ func candidateRemarks(p *control.Pack) []string {
 	if c.Suspended > 0 {
 		text += "; " + count(c.Suspended, "rule") + " suspended"
 	}
+	if words := comparison(p); words != "" {
+		text += "\n  " + words
+	}
 	return []string{text}
+}
+
+// comparison returns how what a pack requests in shadow compares; "" if nothing is known.
+func comparison(p *control.Pack) string {
+	x := p.Comparison
+	if x == nil || x.Events == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s compared: %s agree, %s differ\n    hint: %s lists them", many(x.Events, "event"), thousands(x.Agreed), thousands(x.Differ), diag.PackCommand("packs --diff", p.Name))
 }
 
 // canGoBack reports whether a rollback of a pack has a version to go to. Without a

@@ -61,6 +61,7 @@ func (a *api) routes(mux *http.ServeMux) {
 		"POST " + apiPath + "/packs/{pack}/mode":         a.mode,
 		"POST " + apiPath + "/packs/{pack}/candidate":    a.shadow,
 		"DELETE " + apiPath + "/packs/{pack}/candidate":  a.endShadow,
+		"GET " + apiPath + "/packs/{pack}/differences":   a.differences,
 		"DELETE " + apiPath + "/packs/{pack}":            a.remove,
 		"POST " + apiPath + "/packs/{pack}/retry-errors": a.retryErrors,
 		"GET " + apiPath + "/packs/{pack}/retry-errors":  a.errorsRetried,

@@ -84,6 +84,10 @@ func (f *fake) Shadow(_ context.Context, pack string, in CandidateRequest) (Chan
 	return Changed{Pack: Pack{Name: pack, Candidate: &Candidate{Version: "c1"}}, Dropped: fakeDropped}, f.tell("shadow %s %s %s %s", pack, in.Path, in.Files[0].Name, in.Files[0].Content)
 }
 
+func (f *fake) Differences(_ context.Context, pack string, limit int) (Differences, error) {
+	return Differences{Pack: pack}, f.tell("differences %s %d", pack, limit)
+}
+
 func (f *fake) EndShadow(_ context.Context, pack string, keepPending bool) (Changed, error) {
 	return Changed{Pack: Pack{Name: pack}, Dropped: fakeDropped}, f.tell("end shadow %s %t", pack, keepPending)
 }
@@ -246,6 +250,10 @@ func TestClientAsksDaemon(t *testing.T) {
 			p, err := c.Shadow(ctx, "codes", CandidateRequest{Path: "/tmp/c.lua", Files: []SentFile{{Name: "c.lua", Content: []byte("-- x")}}})
 			return fmt.Sprint(p.Name, p.Candidate.Version, p.Dropped), err
 		},
+		`differences codes 7`: func() (string, error) {
+			d, err := c.Differences(ctx, "codes", 7)
+			return fmt.Sprint(d.Pack, d.Events), err
+		},
 		`end shadow codes true`: func() (string, error) {
 			p, err := c.EndShadow(ctx, "codes", true)
 			return fmt.Sprint(p.Name, p.Dropped), err
@@ -306,6 +314,7 @@ func TestClientAsksDaemon(t *testing.T) {
 			"forget {Who:+1 415 Line: DryRun:true Holds:false KV:true}": fmt.Sprint("+1 415", 7),
 			"drained 10s":                        fmt.Sprint(true, 2, 12),
 			`shadow codes /tmp/c.lua c.lua -- x`: fmt.Sprint("codes", "c1", fakeDropped),
+			`differences codes 7`:                fmt.Sprint("codes", []Differing{}),
 			`end shadow codes true`:              fmt.Sprint("codes", fakeDropped),
 			`mode codes "live" false10%`:         fmt.Sprint("codes", "live", "10%", fakeDropped),
 			`mode codes "" false`:                fmt.Sprint("codes", "", fakeDropped),

@@ -33,6 +33,9 @@ type Daemon interface {
 	Shadow(ctx context.Context, pack string, in CandidateRequest) (Changed, error)
 	// EndShadow ends the candidate of a pack.
 	EndShadow(ctx context.Context, pack string, keepPending bool) (Changed, error)
+	// Differences returns the newest events on which what a pack requested in shadow differs
+	// from what its live version requested, at most limit.
+	Differences(ctx context.Context, pack string, limit int) (Differences, error)
 	// RetryErrors begins to run the events again that a pack failed on or missed.
 	RetryErrors(ctx context.Context, pack string, in RetryErrorsRequest) (Retried, error)
 	// ErrorsRetried returns how far the last RetryErrors of a pack is, once it has ended, or
@@ -313,7 +316,10 @@ type Pack struct {
 	Promoted      bool             `json:"promoted,omitempty"` // Pinned by making a candidate live
 	// Candidate is the version that runs beside the live one; nil: none does.
 	Candidate *Candidate `json:"candidate,omitempty"`
-	Gone      bool       `json:"gone"` // its files are gone, and the last version stays live
+	// Comparison compares what runs in shadow with the live version or, if there is none,
+	// with what became of the chats; nil: nothing runs in shadow.
+	Comparison *Comparison `json:"comparison,omitempty"`
+	Gone       bool        `json:"gone"` // its files are gone, and the last version stays live
 	// Unread is set while the rules folder can't be read, so that the state of the pack's
 	// files is unknown. The live version stays live.
 	Unread bool `json:"unread,omitempty"`

@@ -85,9 +85,15 @@ func (t *Turn) Handle(ctx context.Context, e *Entry) (Done, error) {
 		if err := t.run(ctx, e, &in, &d); err != nil {
 			return Done{Outcomes: d.Outcomes}, err
 		}
+		if t.Set != nil && t.Set.Tries() {
+			d.Compared = t.compare(e.Event.ChatID(), d.Outcomes)
+		}
 	}
 	if err := t.decided(ctx, in, &d); err != nil {
 		return Done{Outcomes: d.Outcomes}, err
+	}
+	if t.Set != nil && t.Set.Tries() {
+		d.Compared = append(d.Compared, t.compareWithChat(e.Event.ChatID(), d.Outcomes, d.Chat)...)
 	}
 	return d, nil
 }

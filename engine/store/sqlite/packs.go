@@ -147,6 +147,7 @@ func (s *Store) SetPackState(ctx context.Context, p store.PackState) error {
 		flag(p.PinStays), flag(p.PinnedWithoutFiles), optional(p.Settings), share, optional(p.Candidate), flag(p.Promoted))
 	st.add(pruneVersions, p.Pack, p.Live, p.Pinned, int64(store.KeptVersions), p.Candidate)
 	st.add(pruneVersionFiles, p.Pack)
+	st.add(pruneCompared, p.Pack)
 	return s.submit(ctx, newRequest("store the state of pack "+p.Pack, st), true)
 }
 

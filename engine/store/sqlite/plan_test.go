@@ -98,6 +98,11 @@ var samples = map[*statement][]driver.Value{
 
 	insertVersionFile:     {"pack", "v2", int64(0), "a.lua", "rules", []byte("x")},
 	upsertVersion:         {"pack", "v", nil, int64(1), int64(1), int64(0), int64(0), nil, int64(0)},
+	countCompared:         {"pack", "v", "", "agreed", int64(1), int64(1)},
+	selectCompared:        {"pack", "v", ""},
+	selectDifferences:     {"pack", "v", "", int64(100)},
+	insertDifference:      {"pack", int64(1), "v", "", "veto"},
+	pruneDifferences:      {"pack", int64(100)},
 	countVersion:          {int64(1), int64(0), "pack", "v"},
 	selectVersionsLike:    {"pack", "v", "w"},
 	selectVersionFiles:    {"pack", "v"},

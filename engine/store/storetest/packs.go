@@ -20,6 +20,7 @@ var packTests = map[string]func(*testing.T, *bench){
 	"the last versions of each pack are kept":          versionsPruned,
 	"packs are remembered and forgotten":               packStates,
 	"a decision counts once for its versions":          versionsCount,
+	"comparisons are counted with their decisions":     comparisonsCount,
 	"a conflict counts nothing":                        conflictCountsNothing,
 	"chats in which a pack has work pending are found": concerned,
 	"what is kept pending stays so":                    pendingKept,
