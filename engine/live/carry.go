@@ -227,15 +227,20 @@ func (m *Manager) logLive(before, now *rules.Set, reason string) {
 		m.c.Log.Info("packs run under a changed configuration", "packs", reconfigured, "because", reason)
 	}
 	for _, name := range slices.Sorted(now.Known()) {
-		was, share, wasShare := before.Mode(name), now.Rollout(name).Share, before.Rollout(name).Share
-		if before.Has(name) && (was != now.Mode(name) || share != wasShare) && now.Pack(name) != nil {
-			_, by := m.packs[name].modeNow()
-			attrs := []any{"pack", name, "mode", now.Mode(name), "from", was, "by", by}
-			if share != wasShare {
-				attrs = append(attrs, "share", share, "share_from", wasShare)
-			}
-			m.c.Log.Info("the mode of a pack changed", attrs...)
+		was, r, old := before.Mode(name), now.Rollout(name), before.Rollout(name)
+		moved := r.Share != old.Share && r.Candidate == old.Candidate // that a candidate begins or ends is logged there
+		if was == "" || now.Pack(name) == nil || was == now.Mode(name) && !moved {
+			continue
 		}
+		_, by := m.packs[name].modeNow()
+		attrs := []any{"pack", name, "mode", now.Mode(name), "from", was, "by", by}
+		switch {
+		case moved && r.Candidate != "":
+			attrs = append(attrs, "candidate", rules.ShortOf(r.Candidate), "share", shareOf(r.Share), "share_from", shareOf(old.Share))
+		case moved:
+			attrs = append(attrs, "share", r.Share, "share_from", old.Share)
+		}
+		m.c.Log.Info("the mode of a pack changed", attrs...)
 	}
 }
 
