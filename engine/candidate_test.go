@@ -146,6 +146,10 @@ func TestLiveVersionMakesUpForAFailingCandidate(t *testing.T) {
 	for _, id := range in {
 		c.expectActions("the candidate fails", id, "read blocked (blocked)")
 	}
+	c.wait("the pack to be listed as blocking reads", func() bool { return c.pack("guard").Blocked != nil })
+	if fix := c.pack("guard").Blocked.Fix[0]; fix != "chertd rollback guard ends the candidate, which is live in 50% of the chats" {
+		t.Errorf("the fix is %q", fix)
+	}
 	if _, err := c.m.Rollback(ctx, "guard", control.RollbackRequest{}); err != nil {
 		t.Fatal(err)
 	}

@@ -256,6 +256,14 @@ func TestCandidateGoesLive(t *testing.T) {
 		p.await("codes")
 		p.expectCancelled("rolled back", "codes c1: rolled back")
 
+		p.mustTry(version("c1"))
+		p.setMode(SetMode{Mode: rules.Live})
+		p.expectLive("promoted again", "codes=c1")
+		if s, err := p.g.Undo(background, "codes", false); err != nil || s.Promoted || s.Pinned || s.NotLive != "" {
+			t.Errorf("undone: %+v, %v", s, err)
+		}
+		p.expectLive("undone", "codes=v1")
+
 		p.mustTry(version("c2"))
 		p.setMode(SetMode{Mode: rules.Live})
 		p.edit("codes.lua", version("c2"))
