@@ -10,7 +10,7 @@ import (
 )
 
 // shared returns n chats that are in a share of a pack and not in another, smaller one; 0
-// is no chat.
+// has no chat.
 func shared(pack string, in, notIn rules.Share, n int) (ids []string) {
 	for i := 0; len(ids) < n; i++ {
 		id := fmt.Sprint("chat", i)

@@ -58,7 +58,7 @@ type Rollout struct {
 	// in shadow, or live in the chats of the share, where the live version does not run.
 	Candidate string
 	// Share has the chats in which the change is live. Without a candidate the pack runs in
-	// shadow in all others. With one, 0 is no chat.
+	// shadow in all others. With one, 0 has no chat.
 	Share Share
 	// KeepsPending is whether pending work of what is not live in the other chats is
 	// carried out.

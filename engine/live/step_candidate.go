@@ -46,7 +46,7 @@ func (in EndCandidate) apply(t *step) {
 	}
 }
 
-// shareOf formats the share of a candidate, of which 0 is no chat.
+// shareOf formats the share of a candidate, of which 0 has no chat.
 func shareOf(s rules.Share) string {
 	if s == 0 {
 		return "0%"

@@ -87,7 +87,7 @@ func TestShadowComparedWithTheChat(t *testing.T) {
 	}{
 		{"it would have read", by(read), &chat.Chat{}, ReadCandidate},
 		{"and another pack reads", by(read), waits, Agrees},
-		{"another action is no read", by(read), typing, ReadCandidate},
+		{"another action is not a read", by(read), typing, ReadCandidate},
 		{"it would have vetoed", by(veto), waits, VetoDiffers},
 		{"and nobody reads", by(veto), &chat.Chat{}, Agrees},
 		{"it requests nothing", by(), waits, Agrees},
