@@ -56,13 +56,7 @@ func TestDeadActionsOfSchema13HaveTheirCodes(t *testing.T) {
 }
 
 // beforeSchema16 undoes what schema 16 and later ones have added.
-const beforeSchema16 = `
-DROP TABLE pack_comparisons;
-DROP TABLE pack_differences;
-ALTER TABLE packs DROP COLUMN share;
-ALTER TABLE packs DROP COLUMN candidate;
-ALTER TABLE packs DROP COLUMN promoted;
-ALTER TABLE pack_versions DROP COLUMN candidate;
+const beforeSchema16 = beforeSchema18 + `
 DROP TABLE learned_rates;
 DROP TABLE scrub;
 DROP TABLE unsupported_lines;
