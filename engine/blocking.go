@@ -172,7 +172,7 @@ func (m *manager) isAlone(ctx context.Context, s *live.PackStanding) bool {
 	defer cancel()
 	versions, err := m.store.Versions(reading, s.Name, live.KeptVersions)
 	return err == nil && !slices.ContainsFunc(versions, func(v store.Version) bool {
-		return v.Version != s.Version && v.RolledBack.IsZero()
+		return v.Version != s.Version && !v.Candidate && v.RolledBack.IsZero()
 	})
 }
 
@@ -245,6 +245,8 @@ func fixes(s *live.PackStanding, alone bool) []string {
 	case unfit >= 0 && s.Version == "" && !s.Gone:
 		d := s.Diagnostics[unfit]
 		first = fmt.Sprintf("correct %s:%d (%s), and send SIGHUP to chertd", d.File, d.Line, d.Message)
+	case s.Candidate != nil && s.Share != 0:
+		first = fmt.Sprintf("%s ends the candidate, which is live in %s of the chats", diag.PackCommand("rollback", s.Name), s.Share)
 	case alone && s.Path != "":
 		first = fmt.Sprintf("edit %s: the edit goes live once it passes", path)
 	case s.Version != "":

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chertd/engine/chert"
+	"chertd/engine/control"
 	"chertd/engine/event"
 	"chertd/rules/chat"
 )
@@ -109,7 +110,7 @@ func liveThrough(t *testing.T, seed uint64) (calls, unread, superseded int) {
 			write(pick("a", "b"), "this is not Lua")
 			c.reload()
 		case 4:
-			if _, err := c.m.SetMode(context.Background(), pick("a", "b"), pick("live", "live", "shadow", "off"), false); err != nil {
+			if _, err := c.m.SetMode(context.Background(), pick("a", "b"), control.ModeRequest{Mode: pick("live", "live", "shadow", "off")}); err != nil {
 				t.Fatal(err)
 			}
 		case 5:

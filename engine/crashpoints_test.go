@@ -85,7 +85,7 @@ func relayPoints(kind string) (list []crashPoint) {
 func TestCrashPointsCoverTheStore(t *testing.T) {
 	t.Parallel()
 	reads := strings.Fields(`Journaled Pending Unhandled Chats States KVs KVList KVUsage State KV CallLines CallsDue TimersDue
-		Healthy LastSeq Paused ClockOffset CallPause ScheduleDone ReadCount Version Versions PackStates IgnoreFile Concerned MissedPacks
+		Healthy LastSeq Paused ClockOffset CallPause ScheduleDone ReadCount Version Versions PackStates IgnoreFile Concerned Comparison MissedPacks
 		Missed Vetoes BlockedReads Backlog Records LogCursor Early Stats Event Events Actions Holds Postponed Quarantined QuarantinedAfter
 		Dead DeadAfter DeadGroups ActionsByID Attempts KVPacks StatePacks LearnedRate LineStops UnsupportedLines EventBySeq MessageEvents EventsNaming`)
 	of := reflect.TypeFor[store.Store]()

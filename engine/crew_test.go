@@ -156,7 +156,7 @@ func (c *crew) remove(name string) {
 
 func (c *crew) mode(pack, mode string) {
 	c.t.Helper()
-	if _, err := c.m.SetMode(ctx, pack, mode, false); err != nil {
+	if _, err := c.m.SetMode(ctx, pack, control.ModeRequest{Mode: mode}); err != nil {
 		c.t.Fatal(err)
 	}
 }

@@ -161,7 +161,7 @@ func (x *explainer) wants(pack, rule string) bool {
 
 func explainedRule(d *turn.RuleDecision) control.ExplainedRule {
 	return control.ExplainedRule{
-		Pack: d.Pack, Version: d.Version, Rule: d.Rule, Place: d.Place, Asked: d.Asked, Refused: d.Refused, Skipped: d.Skipped,
+		Pack: d.Pack, Version: d.Version, Rule: d.Rule, Place: d.Place, Shadow: d.Shadow, Candidate: d.Candidate, Asked: d.Asked, Refused: d.Refused, Skipped: d.Skipped,
 		Error: d.Error, Steps: d.Steps, Logs: d.Logs, Rerun: d.Rerun, Note: d.Note,
 	}
 }
@@ -175,7 +175,7 @@ func (x *explainer) notMatched(ctx context.Context, r *store.Record, e *control.
 	versions, ran := map[string]string{}, map[string]bool{}
 	for i := range r.Decision.Rules {
 		d := &r.Decision.Rules[i]
-		if d.Rerun.IsZero() {
+		if d.Rerun.IsZero() && !d.Candidate {
 			versions[d.Pack] = d.Version
 		}
 		ran[chat.Key(d.Pack, d.Rule)] = true

@@ -79,7 +79,7 @@ func (x *explainer) ender(ctx context.Context, a *chat.Action) (*control.Explain
 	for i := range r.Decision.Rules {
 		d := &r.Decision.Rules[i]
 		asked := slices.IndexFunc(d.Asked, func(words string) bool { return endsWith(words, a.Why) })
-		if asked < 0 || end.By != "" && end.By != chat.Key(d.Pack, d.Rule) {
+		if asked < 0 || d.Shadow || end.By != "" && end.By != chat.Key(d.Pack, d.Rule) {
 			continue
 		}
 		end.By, end.Place, end.Asked = chat.Key(d.Pack, d.Rule), d.Place, d.Asked[asked]

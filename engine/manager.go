@@ -228,23 +228,27 @@ func (m *manager) beginReadCount(pack string) {
 	}
 }
 
-// cancel drops the pending work of a pack in every chat. It first waits for the events
-// that ran before the last swap, and drops their requests, too.
-func (m *manager) cancel(ctx context.Context, pack, version, why string) (live.Dropped, error) {
-	return m.drop(ctx, chat.Cancel{Pack: pack, Version: version}, why)
+// cancel drops the pending work of a pack in the chats of a drop. It first waits for the
+// events that ran before the last swap, and drops their requests, too.
+func (m *manager) cancel(ctx context.Context, d live.Drop) (live.Dropped, error) {
+	return m.drop(ctx, chat.Cancel{Pack: d.Pack, Version: d.Version}, d.Outside, string(d.Why))
 }
 
 // cancelRules drops the pending reads of rules that a pack does not have any more.
 func (m *manager) cancelRules(ctx context.Context, pack string, names []string, why string) (live.Dropped, error) {
-	return m.drop(ctx, chat.Cancel{Pack: pack, Rules: names}, why)
+	return m.drop(ctx, chat.Cancel{Pack: pack, Rules: names}, 0, why)
 }
 
-func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (live.Dropped, error) {
+// drop drops pending work of a pack in all chats but those of a share.
+func (m *manager) drop(ctx context.Context, in chat.Cancel, outside rules.Share, why string) (live.Dropped, error) {
 	pack, version := in.Pack, in.Version
 	if err := m.eng.waitDurable(ctx); err != nil {
 		return live.Dropped{}, err
 	}
 	chats, err := m.store.Concerned(ctx, pack, version)
+	if outside != 0 {
+		chats = slices.DeleteFunc(chats, func(id string) bool { return outside.Has(pack, id) })
+	}
 	if err != nil || len(chats) == 0 {
 		return live.Dropped{}, err
 	}
@@ -289,14 +293,15 @@ func (m *manager) handled(h *Handled) {
 	set := m.eng.Rules()
 	for i := range all {
 		r := &all[i]
-		if slices.ContainsFunc(all[:i], func(other turn.RuleDecision) bool { return other.Pack == r.Pack }) {
-			continue // a pack counts once per event
+		same := func(other turn.RuleDecision) bool { return other.Pack == r.Pack && !other.Candidate }
+		if r.Candidate || slices.ContainsFunc(all[:i], same) {
+			continue // a pack counts once per event, and a candidate in shadow not at all
 		}
 		failed := slices.ContainsFunc(all[i:], func(other turn.RuleDecision) bool {
-			return other.Pack == r.Pack && other.Failed()
+			return same(other) && other.Failed()
 		})
 		for _, other := range all[i:] {
-			if other.Pack == r.Pack && other.Error != "" {
+			if same(other) && other.Error != "" {
 				m.blocking.failed(r.Pack, other.Error)
 				break
 			}

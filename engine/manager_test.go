@@ -35,9 +35,15 @@ func TestPendingWorkEndsWithItsPack(t *testing.T) {
 		act  func(c *crew) error
 		want string
 	}{
-		{"off", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "off", false); return err }, "read dropped (pack_inactive)"},
-		{"shadow", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "shadow", false); return err }, "read dropped (pack_inactive)"},
-		{"kept", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "off", true); return err }, "read waiting"},
+		{"off", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Mode: "off"}); return err }, "read dropped (pack_inactive)"},
+		{"shadow", func(c *crew) error {
+			_, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Mode: "shadow"})
+			return err
+		}, "read dropped (pack_inactive)"},
+		{"kept", func(c *crew) error {
+			_, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Mode: "off", KeepPending: true})
+			return err
+		}, "read waiting"},
 		{"rolled back", func(c *crew) error { _, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{}); return err }, "read dropped (pack_inactive)"},
 		{"rolled back, and kept", func(c *crew) error {
 			_, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{KeepPending: true})
@@ -104,20 +110,20 @@ chert.rule({ name = "write", on = "message.received", where = { text = "write" }
 		want live.Dropped
 	}{
 		"off": {func(c *crew) (live.Dropped, error) {
-			p, err := c.m.SetMode(ctx, "codes", "off", false)
+			p, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Mode: "off"})
 			return p.Dropped, err
 		}, all},
 		"shadow": {func(c *crew) (live.Dropped, error) {
-			p, err := c.m.SetMode(ctx, "codes", "shadow", false)
+			p, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Mode: "shadow"})
 			return p.Dropped, err
 		}, all},
 		"off, and kept": {func(c *crew) (live.Dropped, error) {
-			p, err := c.m.SetMode(ctx, "codes", "off", true)
+			p, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Mode: "off", KeepPending: true})
 			return p.Dropped, err
 		}, live.Dropped{}},
 		"off, and off again": {func(c *crew) (live.Dropped, error) {
 			c.mode("codes", "off")
-			p, err := c.m.SetMode(ctx, "codes", "off", false)
+			p, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Mode: "off"})
 			return p.Dropped, err
 		}, live.Dropped{}},
 		"a reset to shadow": {func(c *crew) (live.Dropped, error) {
@@ -126,7 +132,7 @@ chert.rule({ name = "write", on = "message.received", where = { text = "write" }
 			if err := c.m.gens.Reconfigure(ctx, c.options, nil); err != nil {
 				return live.Dropped{}, err
 			}
-			p, err := c.m.SetMode(ctx, "codes", "", false)
+			p, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Reset: true})
 			return p.Dropped, err
 		}, all},
 		"rolled back": {func(c *crew) (live.Dropped, error) {
@@ -224,7 +230,7 @@ end })`)
 		}
 	})
 	c.wait("some events", func() bool { return len(c.seen) > n/10 })
-	if _, err := c.m.SetMode(ctx, "codes", "off", false); err != nil {
+	if _, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Mode: "off"}); err != nil {
 		t.Fatal(err)
 	}
 	sent.Wait()
@@ -256,7 +262,7 @@ chert.on("timer:again", function(ev) chert.mark_read(ev.chat.id) end)`, "other.l
 	if err != nil || len(got.Timers) != 1 {
 		t.Fatalf("timers %v, %v", got.Timers, err)
 	}
-	if _, err := c.m.SetMode(ctx, "codes", "off", false); err != nil {
+	if _, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Mode: "off"}); err != nil {
 		t.Fatal(err)
 	}
 	fired := turn.TimerFired("c1", &got.Timers[0], time.Now())
@@ -278,7 +284,7 @@ func TestFailingVersionIsRolledBack(t *testing.T) {
 	c := newCrew(t, "codes.lua", later, "quiet.lua", later)
 	first := c.pack("codes").Version
 	c.handle("c0", "e0", "x")
-	if _, err := c.m.SetMode(ctx, "quiet", "shadow", false); err != nil {
+	if _, err := c.m.SetMode(ctx, "quiet", control.ModeRequest{Mode: "shadow"}); err != nil {
 		t.Fatal(err)
 	}
 	c.write("codes.lua", bad, "quiet.lua", bad)
@@ -328,7 +334,7 @@ func TestReadsLimit(t *testing.T) {
 	if p := c.pack("codes"); p.Mode != "shadow" || p.ModeBy != why {
 		t.Errorf("after an edit and a restart codes stands as %+v", p)
 	}
-	if p, err := c.m.SetMode(ctx, "codes", "", false); err != nil || p.Mode != "live" {
+	if p, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Reset: true}); err != nil || p.Mode != "live" {
 		t.Fatalf("taken back: %+v, %v", p, err)
 	}
 	c.handle("d", "e-d", "x")
@@ -422,7 +428,7 @@ func TestDroppingWorkOfManyChatsDelaysNothingElse(t *testing.T) {
 	c.drained()
 	done := make(chan error, 1)
 	go func() {
-		_, err := c.m.SetMode(ctx, "codes", "off", false)
+		_, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Mode: "off"})
 		done <- err
 	}()
 	c.wait("the pack to be off", func() bool { return c.eng.Rules().Mode("codes") == rules.Off })
@@ -511,7 +517,7 @@ end })`)
 	}
 	mode := func(mode string) {
 		t.Helper()
-		if _, err := c.m.SetMode(ctx, "codes", mode, false); err != nil {
+		if _, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Mode: mode}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -456,7 +456,7 @@ func TestBlockedReadOfPackThatIsOffIsDropped(t *testing.T) {
 	c.reload()
 	c.handle("c2", "e2", "x")
 	c.expectActions("while the guard fails", "c2", "read blocked (blocked)")
-	if _, err := c.m.SetMode(ctx, "read", "off", true); err != nil { // pending reads are kept
+	if _, err := c.m.SetMode(ctx, "read", control.ModeRequest{Mode: "off", KeepPending: true}); err != nil { // pending reads are kept
 		t.Fatal(err)
 	}
 	c.expectActions("kept", "c2", "read blocked (blocked)")

@@ -74,18 +74,60 @@ func (m *manager) Rollback(ctx context.Context, pack string, in control.Rollback
 func (m *manager) changed(ctx context.Context, s live.PackStanding) control.Changed {
 	ctx, cancel := withStoreTimeout(ctx)
 	defer cancel()
-	return control.Changed{Pack: m.describe(ctx, s), Dropped: s.Dropped}
+	c := control.Changed{Pack: m.describe(ctx, s), Dropped: s.Dropped}
+	if s.Ended != (live.Ended{}) {
+		c.Ended = &control.Ended{Candidate: s.Ended.Candidate}
+		if s.Ended.Share != 0 {
+			c.Ended.Share = s.Ended.Share.String()
+		}
+	}
+	return c
 }
 
 // SetMode implements control.Daemon.
-func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bool) (control.Changed, error) {
-	set := rules.Mode(mode)
-	switch set {
+func (m *manager) SetMode(ctx context.Context, pack string, in control.ModeRequest) (control.Changed, error) {
+	set := live.SetMode{Mode: rules.Mode(in.Mode), KeepPending: in.KeepPending}
+	switch set.Mode {
 	case "", rules.Live, rules.Shadow, rules.Off:
 	default:
-		return control.Changed{}, &control.UserError{Message: fmt.Sprintf("there is no mode %q", mode), Hint: "live, shadow or off; " + diag.PackCommand("mode", pack, "--reset") + " takes the command back"}
+		return control.Changed{}, &control.UserError{Message: fmt.Sprintf("there is no mode %q", in.Mode), Hint: "live, shadow or off; " + diag.PackCommand("mode", pack, "--reset") + " takes the command back"}
 	}
-	s, err := m.gens.SetMode(ctx, pack, set, keepPending)
+	if in.Share != "" {
+		var err error
+		if set.Share, err = rules.ParseShare(in.Share); err == nil && set.Mode != rules.Live {
+			err = errors.New("only a live pack has a share of the chats: it runs in shadow in the others")
+		}
+		if err != nil {
+			return control.Changed{}, &control.UserError{Message: fmt.Sprintf("share %q: %v", in.Share, err), Hint: diag.PackCommand("mode", pack, "live", "--share=10%")}
+		}
+	}
+	s, err := m.gens.SetMode(ctx, pack, set)
+	if err != nil {
+		return control.Changed{}, userError(pack, err)
+	}
+	return m.changed(ctx, s), nil
+}
+
+// Shadow implements control.Daemon.
+func (m *manager) Shadow(ctx context.Context, pack string, in control.CandidateRequest) (control.Changed, error) {
+	sent := make([]rules.File, len(in.Files))
+	for i, f := range in.Files {
+		sent[i] = rules.File{Name: f.Name, Bytes: f.Content}
+	}
+	files, err := rules.SentFiles(sent)
+	if err != nil {
+		return control.Changed{}, &control.UserError{Message: "files: " + err.Error(), Hint: diag.PackCommand("shadow", pack, "PATH") + " sends the files of a pack"}
+	}
+	s, err := m.gens.Try(ctx, pack, in.Path, files)
+	if err != nil {
+		return control.Changed{}, userError(pack, err)
+	}
+	return m.changed(ctx, s), nil
+}
+
+// EndShadow implements control.Daemon.
+func (m *manager) EndShadow(ctx context.Context, pack string, keepPending bool) (control.Changed, error) {
+	s, err := m.gens.EndCandidate(ctx, pack, keepPending)
 	if err != nil {
 		return control.Changed{}, userError(pack, err)
 	}
@@ -123,6 +165,7 @@ func userError(pack string, err error) error {
 	var unread *live.FolderUnreadError
 	var ambiguous *live.AmbiguousVersionError
 	var unloadable *live.LoadError
+	var refused *live.RefusedError
 	switch {
 	case err == nil:
 		return nil
@@ -130,6 +173,19 @@ func userError(pack string, err error) error {
 		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: "chertd packs lists them"}
 	case errors.Is(err, live.ErrPresent):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "delete the files, or switch the pack off: " + diag.PackCommand("mode", pack, "off")}
+	case errors.As(err, &refused):
+		return &control.RefusedError{Message: err.Error(), Hint: "fix it, and repeat the command", Diagnostics: refused.Verdict.Diagnostics}
+	case errors.Is(err, live.ErrNotLive):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "a candidate runs beside a live version: " + diag.PackCommand("mode", pack, "live")}
+	case errors.Is(err, live.ErrShare):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error() + ": a candidate would run beside a version that is live in all of them",
+			Hint: diag.PackCommand("mode", pack, "live") + " makes it live in all chats; " + diag.PackCommand("rollback", pack) + " ends the share"}
+	case errors.Is(err, live.ErrSameVersion):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "name the folder or file with the change"}
+	case errors.Is(err, live.ErrIdle):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("shadow", pack, "--end") + " ends it"}
+	case errors.Is(err, live.ErrNoCandidate):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("packs", pack) + " shows what is live"}
 	case errors.As(err, &unread):
 		hint := diag.PackCommand("mode", unread.Pack, "off") + " switches the pack off meanwhile"
 		if unread.Folder.Hint != "" {

@@ -21,18 +21,22 @@ type plan struct {
 // planned is what a plan does with one pack.
 type planned struct {
 	pack    string
-	version string    // that is live: what others have missed runs through it
-	out     bool      // nothing runs: the pack is off, in shadow or removed
-	since   time.Time // what was missed before stays
+	version string        // that is live: what others have missed runs through it
+	rollout rules.Rollout // in which chats the pack is live
+	out     bool          // nothing runs: the pack is off, in shadow or removed
+	since   time.Time     // what was missed before stays
 }
 
 // same reports whether two are to do the same, whenever they were made.
-func (p planned) same(q planned) bool { return p.version == q.version && p.out == q.out }
+func (p planned) same(q planned) bool {
+	return p.version == q.version && p.out == q.out && p.rollout == q.rollout
+}
 
-// concerns reports whether a row is to run, or to be skipped.
+// concerns reports whether a row is to run, or to be skipped. With a share, each row is
+// looked at: its chat may have left the share.
 func (p *planned) concerns(m *turn.Missed) bool {
 	return !m.At.Before(p.since) &&
-		(p.out || m.Version != p.version || m.Why == rules.MissedNotLoaded || m.Why == rules.MissedSuspended)
+		(p.out || p.rollout.Share != 0 || m.Version != p.version || m.Why == rules.MissedNotLoaded || m.Why == rules.MissedSuspended)
 }
 
 // running returns the packs that can run what they missed, and suspended those of
@@ -85,7 +89,7 @@ func (m *misses) replan(set *rules.Set) {
 		if out && !set.Has(name) && (set.Unread() || !m.had[name] && now.Sub(m.started) < goneAfter) {
 			continue
 		}
-		p := planned{pack: name, version: version, out: out, since: now.Add(-missedFor)}
+		p := planned{pack: name, version: version, out: out, rollout: set.Rollout(name), since: now.Add(-missedFor)}
 		switch {
 		case !out && version == "": // broken
 			mp.done = planned{}

@@ -69,7 +69,7 @@ func TestPostponementEndsWithItsPack(t *testing.T) {
 	}
 	mode := func(mode string, keep bool, want int) func(*crew) error {
 		return func(c *crew) error {
-			changed, err := c.m.SetMode(ctx, "night", mode, keep)
+			changed, err := c.m.SetMode(ctx, "night", control.ModeRequest{Mode: mode, KeepPending: keep})
 			return errors.Join(err, postponed(changed.Dropped, want))
 		}
 	}

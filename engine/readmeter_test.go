@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chertd/engine/chert"
+	"chertd/engine/control"
 	"chertd/engine/dispatch"
 	"chertd/engine/store"
 	"chertd/rules"
@@ -264,7 +265,7 @@ func TestModeLiveOfALivePackResetsTheCount(t *testing.T) {
 	c.write("codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
 	c.start()
 	c.burst("c", 3)
-	if _, err := c.m.SetMode(ctx, "codes", "live", false); err != nil {
+	if _, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Mode: "live"}); err != nil {
 		t.Fatal(err)
 	}
 	c.stop()
@@ -440,7 +441,7 @@ func TestRaisedLimitResetsTheCount(t *testing.T) {
 	c.stop()
 	c.write("codes/pack.yaml", "limits: {reads: 5/10m}")
 	c.start()
-	if _, err := c.m.SetMode(ctx, "codes", "", false); err != nil {
+	if _, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Reset: true}); err != nil {
 		t.Fatal(err)
 	}
 	c.burst("f", 5)

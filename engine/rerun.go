@@ -206,7 +206,7 @@ func (b *batch) rerun(ctx context.Context, p *plan, rec *store.Record, rows []tu
 // rerunPack runs an event through one pack that has missed it, and counts the result.
 func (b *batch) rerunPack(ctx context.Context, p *plan, t *turn.Turn, entry *turn.Entry, r *turn.Rerun, row *turn.Missed) {
 	change := b.change(row.Pack)
-	if p.of(row.Pack).out {
+	if p.of(row.Pack).out || p.set.ModeIn(row.Pack, entry.Event.ChatID()) != rules.Live {
 		r.Skip(row)
 		change.removed++
 		change.tally.skipped++

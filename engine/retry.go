@@ -62,6 +62,9 @@ func (b *batch) retryLapse(ctx context.Context, r *request, now time.Time) {
 	}
 	rec, row, err := b.findLapse(ctx, x)
 	switch {
+	case err == nil && rec != nil && set.ModeIn(x.pack, rec.Event.ChatID()) != rules.Live:
+		finish(lapseRefused)
+		return
 	case err != nil:
 		b.err = fmt.Errorf("read an event to run again: %w", err)
 		return
@@ -161,7 +164,7 @@ func lapsed(d *turn.Decision, pack string) (failed bool) {
 	var last time.Time
 	for i := range d.Rules {
 		r := &d.Rules[i]
-		if r.Pack != pack {
+		if r.Pack != pack || r.Candidate {
 			continue
 		}
 		if r.Rerun.After(last) {

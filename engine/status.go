@@ -149,6 +149,9 @@ func (m *manager) describe(ctx context.Context, s live.PackStanding) control.Pac
 		Mode: string(s.Mode), ModeBy: s.ModeBy, Rules: s.Rules, Pinned: s.Pinned, Gone: s.Gone, Unread: s.Unread,
 		NotLive: s.NotLive, Diagnostics: s.Diagnostics, Change: s.Change,
 	}
+	if s.Share != 0 {
+		p.Share = s.Share.String()
+	}
 	for _, a := range s.Suspended {
 		p.Suspended = append(p.Suspended, control.RuleSuspension{
 			Rule: a.Rule, Scope: string(a.Scope), Chat: a.Chat, Until: a.Until, Probing: !m.eng.c.Now().Before(a.Until), Why: a.Why,
@@ -177,9 +180,16 @@ func (m *manager) describe(ctx context.Context, s live.PackStanding) control.Pac
 	if err != nil {
 		p.Unknown = m.storeUnanswered(err)
 	}
+	if c := s.Candidate; c != nil {
+		p.Candidate = &control.Candidate{Version: c.Version, Rules: c.Rules, Suspended: len(c.Suspended), NotRunning: c.Why}
+	}
+	p.Promoted, p.Comparison = s.Promoted, m.comparison(ctx, &s)
 	for _, v := range versions {
+		if p.Candidate != nil && v.Version == p.Candidate.Version {
+			p.Candidate.Events, p.Candidate.Failures = v.Events, v.Failures
+		}
 		p.Versions = append(p.Versions, control.PackVersion{
-			Version: v.Version, Since: v.Since, Last: v.Last, Events: v.Events, Failures: v.Failures, RolledBack: !v.RolledBack.IsZero(),
+			Version: v.Version, Since: v.Since, Last: v.Last, Events: v.Events, Failures: v.Failures, RolledBack: !v.RolledBack.IsZero(), Candidate: v.Candidate,
 		})
 		if v.Version == s.Version {
 			p.Events, p.Failures = v.Events, v.Failures
@@ -217,6 +227,16 @@ func (m *manager) health() control.Health {
 	h.Blocked = m.allBlocked(standings)
 	h.Notes = append(h.Notes, m.missedNotes()...)
 	for _, p := range standings {
+		switch c := p.Candidate; {
+		case c != nil && c.Why != "":
+			h.Notes = append(h.Notes, fmt.Sprintf("pack %s has a candidate that does not run: %s", diag.Visible(p.Name), c.Why))
+		case c != nil && p.Share != 0:
+			h.Notes = append(h.Notes, fmt.Sprintf("the candidate %s of pack %s is live in %s of the chats, and in shadow in the others", rules.ShortOf(c.Version), diag.Visible(p.Name), p.Share))
+		case c != nil:
+			h.Notes = append(h.Notes, fmt.Sprintf("the candidate %s of pack %s runs in shadow", rules.ShortOf(c.Version), diag.Visible(p.Name)))
+		case p.Share != 0:
+			h.Notes = append(h.Notes, fmt.Sprintf("pack %s is live in %s of the chats, and in shadow in the others", diag.Visible(p.Name), p.Share))
+		}
 		if p.NotLive != "" && !p.Unread { // the error of the folder is in h already
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", diag.Visible(p.Name), p.NotLive))
 		}

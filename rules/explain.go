@@ -36,7 +36,7 @@ func (s *Set) Explain(in Input) []Explanation {
 			case s.modes[pack.Name] == Off:
 				x.Skipped = string(Off)
 			default:
-				x.Skipped = r.skip(&in, s.modes[pack.Name] == Shadow)
+				x.Skipped = r.skip(&in, s.ModeIn(pack.Name, in.Event.ChatID()) == Shadow)
 			}
 			x.Runs = len(x.Refused) == 0 && x.Skipped == ""
 			all = append(all, x)

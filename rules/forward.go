@@ -14,7 +14,8 @@ type Forwarded struct {
 	Request *Request
 }
 
-// Forwarded returns the requests for other chats than own, in the order in which those
+// Forwarded returns the requests for other chats than own, those of candidates in shadow
+// left out, in the order in which those
 // chats handle them, each as an event. The order keeps what holds within one event:
 // releases and postponements come first and vetoes last, so that reads wait and vetoes
 // win whatever the order of the rules. Of several reads of a chat by one handler the one
@@ -23,6 +24,9 @@ func (r *Result) Forwarded(own string) []Forwarded {
 	var list []Forwarded
 	for i := range r.Outcomes {
 		o := &r.Outcomes[i]
+		if o.Candidate {
+			continue // the live version makes its requests under the same names
+		}
 		for n := range o.Requests {
 			if w := &o.Requests[n]; w.Chat != own || own == "" {
 				list = append(list, Forwarded{o, n, w})

@@ -107,8 +107,10 @@ type Outcome struct {
 	Version string
 	Rule    string
 	Place   string // file:line
-	Shadow  bool   // its pack is in shadow mode
-	Skipped string // not run: "cooldown", "sample", "outside its hours", "suspended", or its not_on or max_age
+	Shadow  bool   // its pack is in shadow mode, or not in this chat
+	// Candidate is set in shadow if the rule is of a version that runs beside the live one.
+	Candidate bool
+	Skipped   string // not run: "cooldown", "sample", "outside its hours", "suspended", or its not_on or max_age
 
 	Failure  *luabind.Failure // it failed: everything below but Logs and Steps is empty
 	Requests []Request

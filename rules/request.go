@@ -18,10 +18,11 @@ const maxRequests = 1000
 // requests collects the requests of one handler. It implements luabind.Effects; its
 // errors are raised in the rule, at the call.
 type requests struct {
+	set    *Set
 	pack   *Pack
 	rule   *Rule
 	chat   string // of the event; "" where there is none
-	shadow bool
+	shadow bool   // the rule runs in shadow
 	asked  []Request
 	logs   []Log
 }
@@ -110,7 +111,7 @@ func (w *requests) add(chatID string, request chat.Request) error {
 	case len(w.asked) >= maxRequests:
 		return fmt.Errorf("a handler may make at most %d requests in one event", maxRequests)
 	}
-	request.Pack, request.Version, request.Rule, request.Place, request.Shadow = w.pack.Name, w.pack.Version, w.rule.Name, w.rule.place, w.shadow
+	request.Pack, request.Version, request.Rule, request.Place, request.Shadow = w.pack.Name, w.pack.Version, w.rule.Name, w.rule.place, w.shadow || w.set.shadows(w.pack, chatID)
 	w.asked = append(w.asked, Request{Chat: chatID, Request: request})
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 
 func newRequests(grants ...string) *requests {
 	return &requests{
-		pack: &Pack{Name: "p", Version: "v", Grants: grants}, rule: &Rule{Name: "r", Named: true, place: "a.lua:1"}, chat: "c1",
+		set: &Set{}, pack: &Pack{Name: "p", Version: "v", Grants: grants}, rule: &Rule{Name: "r", Named: true, place: "a.lua:1"}, chat: "c1",
 	}
 }
 

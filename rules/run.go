@@ -53,8 +53,15 @@ func (s *Set) Run(shard int, in Input) Result {
 		if in.Pack != "" && (pack.Name != in.Pack || slices.Contains(in.Ran, rule.Name)) {
 			continue
 		}
-		shadow := s.modes[pack.Name] == Shadow
-		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Skipped: rule.skip(&r.in, shadow)}
+		mode := s.modes[pack.Name]
+		if s.rollouts != nil {
+			mode = s.modeOf(pack, in.Event.ChatID())
+			if mode == Off || in.Pack != "" && mode != Live {
+				continue
+			}
+		}
+		shadow := mode == Shadow
+		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Candidate: shadow && s.candidates[pack.Name] == pack, Skipped: rule.skip(&r.in, shadow)}
 		if o.Skipped == "" {
 			if view.pack != pack {
 				view, left = in.Suspensions.view(pack), recordedSuspended
@@ -74,7 +81,7 @@ func (s *Set) Run(shard int, in Input) Result {
 				o.Skipped = SkippedSuspended
 			}
 		}
-		if s.modes[pack.Name] == Live {
+		if mode == Live {
 			switch {
 			case o.Failure != nil && pack.CanVeto:
 				result.miss(pack, MissedFailed)
@@ -92,6 +99,9 @@ func (s *Set) Run(shard int, in Input) Result {
 	if in.Event.Source != event.SourceEngine && in.Pack == "" {
 		for i := range s.unloaded {
 			u := &s.unloaded[i]
+			if s.rollouts != nil && s.ModeIn(u.Pack, in.Event.ChatID()) != Live {
+				continue
+			}
 			result.Outcomes = append(result.Outcomes, u.outcome())
 			result.Block = result.Block || u.CanVeto
 			result.Missed = append(result.Missed, Missed{Pack: u.Pack, Version: u.Version, Why: MissedNotLoaded, CanVeto: u.CanVeto})
@@ -132,7 +142,7 @@ func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
 func (r *runner) try(rule *Rule, pack *Pack, o *Outcome) (*handling, *luabind.Failure) {
 	ev := r.in.Event
 	h := &handling{}
-	h.requests = requests{pack: pack, rule: rule, chat: ev.ChatID(), shadow: o.Shadow}
+	h.requests = requests{set: r.set, pack: pack, rule: rule, chat: ev.ChatID(), shadow: o.Shadow}
 	h.draft = draft{memory: r.memory(o, pack), chat: ev.ChatID(), now: r.in.Now}
 	h.call = luabind.Call{Event: ev, Now: r.in.Now, Seed: seed(ev, rule), Effects: &h.requests, Memory: &h.draft}
 	vm, made, err := pack.vm(r.shard)

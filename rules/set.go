@@ -28,6 +28,10 @@ type Set struct {
 	unread    bool // the folder could not be read: there may be other packs
 	// withdrawn has the versions whose requests are not carried out any more.
 	withdrawn map[PackVersion]bool
+	// rollouts are of packs that have one, and candidates of these by name; nil: none has.
+	rollouts   map[string]Rollout
+	candidates map[string]*Pack
+	tries      bool // there are rollouts, or packs in shadow
 
 	// runners, one for each shard, are reused: an event that no rule wants costs no
 	// allocation.
@@ -40,8 +44,11 @@ type SetParts struct {
 	Unloaded  []Unloaded
 	Modes     map[string]Mode // of all packs that the set knows
 	Withdrawn map[PackVersion]bool
-	Content   string // hash of the folder
-	Unread    bool   // the folder could not be read: there may be other packs
+	Rollouts  map[string]Rollout // of packs that have one
+	// Candidates are the versions that Rollouts name, of packs among Packs that are live.
+	Candidates []*Pack
+	Content    string // hash of the folder
+	Unread     bool   // the folder could not be read: there may be other packs
 }
 
 // PackVersion names a version of a pack. Version "" names all its versions.
@@ -59,8 +66,12 @@ type Unloaded struct {
 
 // NewSet returns a set of packs that are live together.
 func NewSet(p SetParts, o Options) *Set {
-	s := assemble(p.Packs, p.Unloaded, p.Modes, p.Content, o)
+	s := assemble(p.Packs, p.Unloaded, p.Modes, p.Candidates, p.Content, o)
 	s.unread, s.withdrawn = p.Unread, maps.Clone(p.Withdrawn)
+	if len(p.Rollouts) > 0 {
+		s.rollouts = maps.Clone(p.Rollouts)
+		s.tries = true
+	}
 	return s
 }
 
@@ -81,25 +92,31 @@ func newSet(packs []*Pack, o Options, content string) *Set {
 	for _, p := range packs {
 		modes[p.Name] = cmp.Or(o.Packs[p.Name].Mode, p.Manifest.Mode, Live)
 	}
-	return assemble(packs, nil, modes, content, o)
+	return assemble(packs, nil, modes, nil, content, o)
 }
 
-// assemble returns a set of packs in the given modes.
-func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, content string, o Options) *Set {
+// assemble returns a set of packs in the given modes, and of candidates beside them.
+func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, candidates []*Pack, content string, o Options) *Set {
 	s := &Set{packs: slices.Clone(packs), unloaded: unloaded, modes: modes, content: content, country: o.Country}
 	slices.SortFunc(s.packs, func(a, b *Pack) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.unloaded, func(a, b Unloaded) int { return cmp.Compare(a.Pack, b.Pack) })
+	for _, c := range candidates {
+		if s.candidates == nil {
+			s.candidates = map[string]*Pack{}
+		}
+		s.candidates[c.Name] = c
+	}
 	for _, p := range s.packs {
 		if modes[p.Name] == Off {
 			continue
 		}
-		for _, r := range p.Rules {
-			s.rules = append(s.rules, r)
-			s.packOf = append(s.packOf, p)
-			if r.Every != "" {
-				s.schedules = append(s.schedules, r)
-			}
+		s.addRules(p, nil)
+		if c := s.candidates[p.Name]; c != nil {
+			s.addRules(c, p)
 		}
+	}
+	for _, mode := range modes {
+		s.tries = s.tries || mode == Shadow
 	}
 	s.index = newIndex(s.rules)
 	for range o.shards() {
@@ -108,12 +125,29 @@ func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, content
 	return s
 }
 
-// Withdrawn reports whether the requests of a version of a pack are not carried out any
-// more: the pack is off, in shadow or removed, or the version was rolled back. With
-// version "" only the pack counts.
-func (s *Set) Withdrawn(pack, version string) bool {
+// addRules adds the rules of a pack to the set. A candidate comes after the live version;
+// of its schedules only those are added that the live one does not have.
+func (s *Set) addRules(p, live *Pack) {
+	for _, r := range p.Rules {
+		s.rules = append(s.rules, r)
+		s.packOf = append(s.packOf, p)
+		same := func(other *Rule) bool { return other.Every != "" && other.Key == r.Key }
+		if r.Every != "" && (live == nil || !slices.ContainsFunc(live.Rules, same)) {
+			s.schedules = append(s.schedules, r)
+		}
+	}
+}
+
+// Withdrawn reports whether the requests of a version of a pack for a chat are not
+// carried out any more: the pack is off, in shadow or removed, the chat is not in its
+// share, or the version was rolled back. With version "" only the pack counts.
+func (s *Set) Withdrawn(pack, version, chat string) bool {
 	_, known := s.modes[pack]
-	return !known || s.withdrawn[PackVersion{Pack: pack}] || s.withdrawn[PackVersion{pack, version}]
+	if !known || s.withdrawn[PackVersion{Pack: pack}] || s.withdrawn[PackVersion{pack, version}] {
+		return true
+	}
+	r, ok := s.rollouts[pack]
+	return ok && !r.KeepsPending && (r.Candidate == "" || r.Candidate == version) && !r.reaches(pack, chat)
 }
 
 // Serving returns the version that runs events that a pack has missed. If out is set,
@@ -132,8 +166,11 @@ func (s *Set) Serving(pack string) (version string, out bool) {
 // HasRule reports whether a pack has a rule, or may have it because no version of the
 // pack is loaded.
 func (s *Set) HasRule(pack, rule string) bool {
-	p := s.Pack(pack)
-	return p == nil || slices.ContainsFunc(p.Rules, func(r *Rule) bool { return r.Name == rule })
+	p, named := s.Pack(pack), func(r *Rule) bool { return r.Name == rule }
+	if c := s.candidates[pack]; c != nil && slices.ContainsFunc(c.Rules, named) {
+		return true
+	}
+	return p == nil || slices.ContainsFunc(p.Rules, named)
 }
 
 // Has reports whether the set knows a pack, in whatever mode and state.
@@ -170,7 +207,8 @@ func (s *Set) Pack(name string) *Pack {
 	return nil
 }
 
-// Mode returns the mode of a pack.
+// Mode returns the mode of a pack. If it is live, ModeIn is another one for chats that
+// are not in its share.
 func (s *Set) Mode(pack string) Mode { return s.modes[pack] }
 
 // Shadowed returns the set with a pack in shadow mode. It shares all else with the set,
@@ -181,7 +219,7 @@ func (s *Set) Shadowed(pack string) *Set {
 	if t.withdrawn == nil {
 		t.withdrawn = map[PackVersion]bool{}
 	}
-	t.modes[pack], t.withdrawn[PackVersion{Pack: pack}] = Shadow, true
+	t.modes[pack], t.withdrawn[PackVersion{Pack: pack}], t.tries = Shadow, true, true
 	return &t
 }
 
@@ -192,6 +230,9 @@ func (s *Set) Rules() int { return len(s.rules) }
 // called from the goroutine that calls Run for the shard.
 func (s *Set) Shed(shard int) {
 	for _, p := range s.packs {
+		p.drop(shard)
+	}
+	for _, p := range s.candidates {
 		p.drop(shard)
 	}
 }
@@ -213,7 +254,7 @@ func (s *Set) Wants(typ, pack string) bool { return s.index.wants(typ, pack) }
 
 // SameAs reports whether a set would do the same as this one.
 func (s *Set) SameAs(t *Set) bool {
-	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && s.unread == t.unread
+	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && maps.Equal(s.rollouts, t.rollouts) && maps.Equal(s.candidates, t.candidates) && s.unread == t.unread
 }
 
 // Unloaded lists the packs of which no version is live, by name.

@@ -92,8 +92,8 @@ func (c *Suspensions) noteRun(chat string, o *Outcome, now time.Time) (begun []B
 
 // Keep forgets the packs that a set does not have.
 func (c *Suspensions) Keep(s *Set) {
-	kept := make(map[any]bool, len(s.packs))
-	for _, p := range s.packs {
+	kept := make(map[any]bool, len(s.packs)+len(s.candidates))
+	for _, p := range s.loaded() {
 		kept[p.id] = true
 	}
 	c.packs.Range(func(id, _ any) bool {

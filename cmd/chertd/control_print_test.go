@@ -40,6 +40,13 @@ func TestPrintPacks(t *testing.T) {
 		{Name: "codes", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", ModeBy: "default", Rules: 3, Events: 12345, Failures: 4},
 		{Name: "a-name-of-25-characters-ok", Version: "89e6c98d92887913", Since: at(9, 5), Mode: "shadow", ModeBy: "more than 300 reads in 10m", ModeHint: "chertd mode it live takes it back", Rules: 1, Pinned: true, PinnedUntil: "undo"},
 		{Name: "back", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Pinned: true, PinnedUntil: "next_edit", NotLive: "rolled back to 5f61d477: by command"},
+		{Name: "part", Version: "5f61d477", Since: at(9, 5), Mode: "live", Share: "12.5%", ModeBy: "command", Rules: 1},
+		{Name: "tried", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Events: 7, Candidate: &control.Candidate{Version: "89e6c98d92887913", Rules: 2, Events: 1200, Failures: 3, Suspended: 1},
+			Comparison: &control.Comparison{Against: "5f61d477", Events: 1100, Agreed: 1099, Differ: 1}},
+		{Name: "dry", Version: "5f61d477", Since: at(9, 5), Mode: "shadow", Rules: 1, Comparison: &control.Comparison{Events: 2, Agreed: 1, Differ: 1}},
+		{Name: "halfway", Version: "5f61d477", Since: at(9, 5), Mode: "live", Share: "10%", ModeBy: "command", Rules: 1, Events: 7, Candidate: &control.Candidate{Version: "89e6c98d92887913", Events: 1}},
+		{Name: "idle", Version: "5f61d477", Since: at(9, 5), Mode: "off", Rules: 1, Events: 7, Candidate: &control.Candidate{Version: "89e6c98d92887913", NotRunning: "the pack is in mode off"}},
+		{Name: "promoted", Path: "rules/promoted.lua", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Events: 7, Pinned: true, PinnedUntil: "next_edit", Promoted: true, NotLive: "the candidate 5f61d477 was made live instead"},
 		{Name: "restored", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Pinned: true, PinnedUntil: "next_edit", Gone: true, NotLive: "its files are gone"},
 		{
 			Name: "new", Mode: "live", ModeBy: "pack.yaml", NotLive: "it does not load", Diagnostics: diag.List{
@@ -67,6 +74,31 @@ a-name-of-25-characters-ok
 back                5f61d477  2026-01-05 09:05Z  live        1         0       0
   rolled back: the next edit that passes goes live
   FILES ON DISK NOT LIVE: rolled back to 5f61d477: by command
+part                5f61d477  2026-01-05 09:05Z  live        1         0       0
+  mode live in 12.5% of the chats, shadow in the others: by command
+    hint: chertd mode part live makes it live in all chats
+    hint: chertd rollback part ends it
+tried               5f61d477  2026-01-05 09:05Z  live        1         7       0
+  candidate 89e6c98d: in shadow
+    1,200 events handled, 3 failed; 1 rule suspended
+    1,100 events compared: 1,099 agree, 1 differ
+      hint: chertd packs --diff tried lists them
+dry                 5f61d477  2026-01-05 09:05Z  shadow      1         0       0
+  in shadow: 2 events compared: 1 agree, 1 differ
+    hint: chertd packs --diff dry lists them
+halfway             5f61d477  2026-01-05 09:05Z  live        1         7       0
+  mode live, candidate 89e6c98d live in 10% of the chats: by command
+    hint: chertd mode halfway live makes it live in all chats
+    hint: chertd rollback halfway ends it
+  candidate 89e6c98d: live in 10% of the chats, in shadow in the others
+    1 event handled, 0 failed
+idle                5f61d477  2026-01-05 09:05Z  off         1         7       0
+  candidate 89e6c98d: does not run: the pack is in mode off
+    0 events handled, 0 failed
+promoted            5f61d477  2026-01-05 09:05Z  live        1         7       0
+  a candidate was made live: the next edit that passes goes live
+    hint: copy its files over rules/promoted.lua, which has the version before
+  FILES ON DISK NOT LIVE: the candidate 5f61d477 was made live instead
 restored            5f61d477  2026-01-05 09:05Z  live        1         0       0
   rolled back: this version is live until the files are back
   its files are gone; its last version is still live

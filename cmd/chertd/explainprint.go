@@ -176,6 +176,12 @@ func explainRule(t *tree, r *control.ExplainedRule) {
 	case len(r.Asked) > 0:
 		verdict = "ran"
 	}
+	switch {
+	case r.Candidate:
+		verdict = "candidate, in shadow: " + verdict
+	case r.Shadow:
+		verdict = "in shadow: " + verdict
+	}
 	l := t.add("%s (%s, version %s) %s", name, cmp.Or(r.Place, "-"), shortVersion(r.Version), verdict)
 	if !r.Rerun.IsZero() {
 		l.say("on %s, as its pack had missed the event", r.Rerun.Local().Format(logTime))

@@ -273,7 +273,13 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		})
 	},
 	"chertd status": func(w *hostileWorld) { w.asks("status"); w.run("status", "--socket", hostileName) },
-	"chertd packs":  func(w *hostileWorld) { w.asks("packs"); w.asks("packs", hostile); w.run("packs", "-c", w.config) },
+	"chertd packs": func(w *hostileWorld) {
+		w.asks("packs")
+		w.asks("packs", hostile)
+		w.asks("packs", "--diff")
+		w.asks("packs", "--diff", hostile)
+		w.run("packs", "-c", w.config)
+	},
 	"chertd packs remove": func(w *hostileWorld) {
 		w.asks("packs", "remove", hostile)
 		w.run("packs", "remove", "refused", "--socket", w.socket)
@@ -374,7 +380,12 @@ var hostileCommands = map[string]func(w *hostileWorld){
 			_ = tell(printsTo(out), false, nil, restoreWords(hostileOf[sqlite.Restored](true), nil)...)
 		})
 	},
-	"chertd rollback":              func(w *hostileWorld) { w.asks("rollback", hostile); w.run("rollback", "refused", "--socket", w.socket) },
+	"chertd rollback": func(w *hostileWorld) { w.asks("rollback", hostile); w.run("rollback", "refused", "--socket", w.socket) },
+	"chertd shadow": func(w *hostileWorld) {
+		w.asks("shadow", hostile, "--end")
+		w.run("shadow", "x", hostile)
+		w.run("shadow", "refused", w.dir, "--socket", w.socket)
+	},
 	"chertd mode":                  func(w *hostileWorld) { w.asks("mode", hostile, "live"); w.run("mode", "x", hostile) },
 	"chertd pause":                 func(w *hostileWorld) { w.run("pause", "--socket", w.socket); w.run("pause", hostile) },
 	"chertd resume":                func(w *hostileWorld) { w.run("resume", "--socket", w.socket); w.run("resume", hostile) },
@@ -564,7 +575,19 @@ func (d hostileDaemon) Rollback(_ context.Context, pack string, _ control.Rollba
 	return hostileOf[control.Changed](d.bools), unwilling(pack)
 }
 
-func (d hostileDaemon) SetMode(_ context.Context, pack, _ string, _ bool) (control.Changed, error) {
+func (d hostileDaemon) Shadow(_ context.Context, pack string, _ control.CandidateRequest) (control.Changed, error) {
+	return hostileOf[control.Changed](d.bools), unwilling(pack)
+}
+
+func (d hostileDaemon) Differences(_ context.Context, pack string, _ int) (control.Differences, error) {
+	return hostileOf[control.Differences](d.bools), unwilling(pack)
+}
+
+func (d hostileDaemon) EndShadow(_ context.Context, pack string, _ bool) (control.Changed, error) {
+	return hostileOf[control.Changed](d.bools), unwilling(pack)
+}
+
+func (d hostileDaemon) SetMode(_ context.Context, pack string, _ control.ModeRequest) (control.Changed, error) {
 	return hostileOf[control.Changed](d.bools), unwilling(pack)
 }
 

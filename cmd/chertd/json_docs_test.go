@@ -54,6 +54,8 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"reload --settings", tables{"chertd packs PACK": "packs[].", "chertd reload": "", "chertd reload --settings": ""}},
 		{"rollback x", changed},
 		{"mode x off", changed},
+		{"shadow x --end", changed},
+		{"packs --diff x", tables{"chertd packs --diff PACK": ""}},
 		{"packs remove x", tables{"chertd packs remove PACK": ""}},
 		{"pause", tables{"chertd pause": ""}},
 		{"resume", tables{"chertd resume": ""}},
@@ -254,7 +256,16 @@ func (full) Remove(context.Context, string, bool) (live.Dropped, error) {
 func (full) Rollback(context.Context, string, control.RollbackRequest) (control.Changed, error) {
 	return everything[control.Changed](), nil
 }
-func (full) SetMode(context.Context, string, string, bool) (control.Changed, error) {
+func (full) Shadow(context.Context, string, control.CandidateRequest) (control.Changed, error) {
+	return everything[control.Changed](), nil
+}
+func (full) Differences(context.Context, string, int) (control.Differences, error) {
+	return everything[control.Differences](), nil
+}
+func (full) EndShadow(context.Context, string, bool) (control.Changed, error) {
+	return everything[control.Changed](), nil
+}
+func (full) SetMode(context.Context, string, control.ModeRequest) (control.Changed, error) {
 	return everything[control.Changed](), nil
 }
 func (full) RecordChat(context.Context, control.RecordQuery) (spec.Recording, error) {

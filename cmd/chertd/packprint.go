@@ -92,8 +92,12 @@ func printPack(w io.Writer, p control.Pack) error {
 			switch {
 			case v.Version == p.Version:
 				note = "  live"
+			case p.Candidate != nil && v.Version == p.Candidate.Version:
+				note = "  candidate"
 			case v.RolledBack:
 				note = "  rolled back"
+			case v.Candidate:
+				note = "  was a candidate"
 			}
 			fmt.Fprintf(&b, line, shortVersion(v.Version), minute(v.Since), minute(v.Last), thousands(v.Events), thousands(v.Failures), note)
 		}
@@ -126,16 +130,23 @@ func remarks(p control.Pack) (list []string) {
 	switch p.ModeBy {
 	case "", "default":
 	case "command", "chertd.yaml", "pack.yaml":
-		list = append(list, fmt.Sprintf("mode %s: by %s", p.Mode, p.ModeBy))
+		text := fmt.Sprintf("mode %s: by %s", modeWords(&p), p.ModeBy)
+		if p.Share != "" {
+			text += "\n  hint: " + diag.PackCommand("mode", p.Name, "live") + " makes it live in all chats\n  hint: " + diag.PackCommand("rollback", p.Name) + " ends it"
+		}
+		list = append(list, text)
 	default:
 		list = append(list, fmt.Sprintf("mode %s: %s\n  hint: %s", p.Mode, p.ModeBy, p.ModeHint))
 	}
+	list = append(list, candidateRemarks(&p)...)
 	list = append(list, suspensions(p)...)
 	switch {
 	case p.PinnedUntil == control.PinnedUntilUndo:
 		list = append(list, "pinned by a rollback: edits do not go live\n  hint: "+diag.PackCommand("rollback", p.Name, "--undo")+" ends that")
 	case p.Pinned && p.Gone:
 		list = append(list, "rolled back: this version is live until the files are back")
+	case p.Promoted && p.NotLive != "":
+		list = append(list, "a candidate was made live: the next edit that passes goes live\n  "+promotedHint(&p))
 	case p.Pinned && p.NotLive != "":
 		list = append(list, "rolled back: the next edit that passes goes live")
 	}
@@ -162,6 +173,41 @@ func remarks(p control.Pack) (list []string) {
 	return list
 }
 
+// candidateRemarks returns notes about the version that runs beside the live one.
+func candidateRemarks(p *control.Pack) []string {
+	c := p.Candidate
+	switch words := comparison(p); {
+	case c == nil && words != "":
+		return []string{strings.Replace("in shadow: "+words, "\n  ", "\n", 1)}
+	case c == nil:
+		return nil
+	}
+	where := "in shadow"
+	if p.Share != "" {
+		where = "live in " + p.Share + " of the chats, in shadow in the others"
+	}
+	if c.NotRunning != "" {
+		where = "does not run: " + c.NotRunning
+	}
+	text := fmt.Sprintf("candidate %s: %s\n  %s handled, %s failed", shortVersion(c.Version), where, many(c.Events, "event"), thousands(c.Failures))
+	if c.Suspended > 0 {
+		text += "; " + count(c.Suspended, "rule") + " suspended"
+	}
+	if words := comparison(p); words != "" {
+		text += "\n  " + words
+	}
+	return []string{text}
+}
+
+// comparison returns how what a pack requests in shadow compares; "" if nothing is known.
+func comparison(p *control.Pack) string {
+	x := p.Comparison
+	if x == nil || x.Events == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s compared: %s agree, %s differ\n    hint: %s lists them", many(x.Events, "event"), thousands(x.Agreed), thousands(x.Differ), diag.PackCommand("packs --diff", p.Name))
+}
+
 // canGoBack reports whether a rollback of a pack has a version to go to. Without a
 // live version, the one that was live last is the one that can't be.
 func canGoBack(p control.Pack) bool {
@@ -169,7 +215,7 @@ func canGoBack(p control.Pack) bool {
 	if p.Version == "" && len(versions) > 0 {
 		versions = versions[1:]
 	}
-	return slices.ContainsFunc(versions, func(v control.PackVersion) bool { return v.Version != p.Version && !v.RolledBack })
+	return slices.ContainsFunc(versions, func(v control.PackVersion) bool { return v.Version != p.Version && !v.RolledBack && !v.Candidate })
 }
 
 // shortVersion returns the first digits of a version, by which people name it.

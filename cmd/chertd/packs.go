@@ -12,6 +12,7 @@ import (
 
 func newPacksCommand() *cobra.Command {
 	var f daemonFlags
+	var diff bool
 	cmd := &cobra.Command{
 		Use:   "packs [PACK]",
 		Short: "List packs: live version, mode, event and failure counts, rejected edits",
@@ -21,11 +22,19 @@ is not live, the reason and the lines to fix are listed below the pack. Files th
 are not loaded because of their name or .chertignore come last (with --json, they
 are in chertd status).
 
-With PACK, it shows only that pack, with the versions you can roll back to.`,
-		Example: "  chertd packs\n  chertd packs codes\n  chertd packs --json",
+With PACK, it shows only that pack, with the versions you can roll back to.
+
+With --diff, it shows how what packs request in shadow compares: with the live
+version, for a candidate (chertd shadow), and else with what became of the chat.
+It counts the events that agree and those that differ, and lists the newest that
+differ. Two times of the same action that are within a second agree.`,
+		Example: "  chertd packs\n  chertd packs codes\n  chertd packs --diff codes\n  chertd packs --json",
 		Args:    noneEmpty(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
+				if diff {
+					return showDifferences(ctx, cmd, c, f.json, args)
+				}
 				if len(args) == 1 {
 					return showPack(ctx, cmd, c, f.json, args[0])
 				}
@@ -42,6 +51,7 @@ With PACK, it shows only that pack, with the versions you can roll back to.`,
 		ValidArgsFunction: f.packNames,
 	}
 	f.add(cmd)
+	cmd.Flags().BoolVar(&diff, "diff", false, "compare what packs request in shadow with the live versions")
 	cmd.AddCommand(newPacksRemoveCommand())
 	return cmd
 }

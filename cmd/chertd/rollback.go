@@ -21,6 +21,11 @@ func newRollbackCommand() *cobra.Command {
 prefix. Without VERSION, the previous version is restored; versions that failed on
 more than a fifth of their events are skipped if there is a better one.
 
+While the pack has a candidate (chertd shadow), rollback without VERSION ends the
+candidate, and the live version stays live in all chats. While the pack is live in a
+share of the chats without a candidate, it puts the pack in shadow in all of them.
+With VERSION, a candidate ends as well.
+
 The rollback lasts until the pack's files change. With --pin it lasts until the
 next rollback, or until --undo, which makes the pack's files live again.
 
@@ -39,6 +44,9 @@ Pending reads and timers of the outgoing version are dropped and counted;
 				p, err := c.Rollback(ctx, args[0], in)
 				if err != nil {
 					return err
+				}
+				if p.Ended != nil && in.Version == "" && !in.Pin {
+					return tell(cmd, f.json, p, endedLine(&p), droppedLine(p.Dropped, in.KeepPending))
 				}
 				until := "until its files change"
 				if in.Pin {
@@ -66,7 +74,7 @@ Pending reads and timers of the outgoing version are dropped and counted;
 				if p.Failures > 0 {
 					failed = fmt.Sprintf("warning: this version failed on %s of its %s before; to list the others, run: %s", thousands(p.Failures), many(p.Events, "event"), diag.PackCommand("packs", p.Name))
 				}
-				return tell(cmd, f.json, p, fmt.Sprintf("pack %s: version %s is live, %s", p.Name, shortVersion(p.Version), until), droppedLine(p.Dropped, in.KeepPending), failed, unfit)
+				return tell(cmd, f.json, p, endedLine(&p), fmt.Sprintf("pack %s: version %s is live, %s", p.Name, shortVersion(p.Version), until), droppedLine(p.Dropped, in.KeepPending), failed, unfit)
 			})
 		},
 		ValidArgsFunction: f.packNames,
@@ -76,4 +84,17 @@ Pending reads and timers of the outgoing version are dropped and counted;
 	cmd.Flags().BoolVar(&in.Undo, "undo", false, "make the pack's files live again")
 	keepPendingFlag(cmd, &in.KeepPending)
 	return cmd
+}
+
+// endedLine returns a line about a candidate or a share that a rollback has ended; "": none.
+func endedLine(p *control.Changed) string {
+	switch e := p.Ended; {
+	case e == nil:
+		return ""
+	case e.Candidate != "" && e.Share != "":
+		return fmt.Sprintf("pack %s: candidate %s ended, which was live in %s of the chats; version %s is live in all", p.Name, shortVersion(e.Candidate), e.Share, shortVersion(p.Version))
+	case e.Candidate != "":
+		return fmt.Sprintf("pack %s: candidate %s ended, which was in shadow; version %s is live", p.Name, shortVersion(e.Candidate), shortVersion(p.Version))
+	}
+	return fmt.Sprintf("pack %s: it is no longer live in %s of the chats; version %s is in shadow in all", p.Name, p.Ended.Share, shortVersion(p.Version))
 }

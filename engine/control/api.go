@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"chertd/luabind/diag"
+	"chertd/rules"
 )
 
 // apiPath is the prefix of the API. Routes and fields under it may be added, but do not
@@ -24,6 +25,17 @@ const apiPath = "/api/v1"
 
 // maxBody bounds the body of a request. Commands send a line.
 const maxBody = 64 << 10
+
+// maxCandidate bounds the body of a request with the files of a candidate, in base64.
+const maxCandidate = rules.MaxPackBytes/3*4 + 1<<20
+
+// bodyLimit returns the bound of a request's body.
+func bodyLimit(r *http.Request) int64 {
+	if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, candidateSuffix) {
+		return maxCandidate
+	}
+	return maxBody
+}
 
 // api answers the requests of the API.
 type api struct {
@@ -49,6 +61,9 @@ func (a *api) routes(mux *http.ServeMux) {
 		"GET " + apiPath + "/packs/{pack}":               a.pack,
 		"POST " + apiPath + "/packs/{pack}/rollback":     a.rollback,
 		"POST " + apiPath + "/packs/{pack}/mode":         a.mode,
+		"POST " + apiPath + "/packs/{pack}/candidate":    a.shadow,
+		"DELETE " + apiPath + "/packs/{pack}/candidate":  a.endShadow,
+		"GET " + apiPath + "/packs/{pack}/differences":   a.differences,
 		"DELETE " + apiPath + "/packs/{pack}":            a.remove,
 		"POST " + apiPath + "/packs/{pack}/retry-errors": a.retryErrors,
 		"GET " + apiPath + "/packs/{pack}/retry-errors":  a.errorsRetried,
@@ -75,7 +90,10 @@ func (a *api) routes(mux *http.ServeMux) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			body, err := a.bounded(w, r, do)
 			var notLive *notLiveError
+			var refused *RefusedError
 			switch {
+			case errors.As(err, &refused):
+				answer(w, http.StatusUnprocessableEntity, refusedBody{problem{UserError{Message: refused.Message, Hint: refused.Hint}}, refused.Diagnostics})
 			case errors.As(err, &notLive):
 				answer(w, http.StatusUnprocessableEntity, notLiveBody{problem{UserError{Message: notLive.Error(), Hint: notLive.Hint}}, notLive.Diagnostics, notLive.Packs})
 			case err != nil:
@@ -108,7 +126,7 @@ func (a *api) bounded(w http.ResponseWriter, r *http.Request, do func(*http.Requ
 		defer cancel()
 		return do(r.WithContext(ctx))
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit(r)))
 	if err != nil {
 		<-a.slots
 		return nil, unreadable(err, nil)
@@ -228,6 +246,10 @@ func commandName(method, verb, pack string) string {
 		return "chertd reload --settings"
 	case pack == "":
 		return "chertd " + strings.ReplaceAll(verb, "/", " ")
+	case verb == strings.TrimPrefix(candidateSuffix, "/") && method == http.MethodDelete:
+		return diag.PackCommand("shadow", pack, "--end")
+	case verb == strings.TrimPrefix(candidateSuffix, "/"):
+		return diag.PackCommand("shadow", pack, "PATH")
 	case method == http.MethodDelete:
 		return diag.PackCommand("packs remove", pack)
 	default:

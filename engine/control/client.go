@@ -172,6 +172,9 @@ func (c *Client) silent(method, path string) error {
 
 // refusal returns the error in an answer.
 func refusal(status int, text []byte) error {
+	if err := refusedBy(status, text); err != nil {
+		return err
+	}
 	var p problem
 	if err := json.Unmarshal(text, &p); err != nil || p.Error.Message == "" {
 		return fmt.Errorf("the daemon answered with status %d: %.200s", status, text)

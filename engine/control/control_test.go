@@ -82,11 +82,23 @@ func (f *fake) Remove(_ context.Context, pack string, keepPending bool) (live.Dr
 }
 
 func (f *fake) Rollback(_ context.Context, pack string, in RollbackRequest) (Changed, error) {
-	return Changed{Pack{Name: pack, Version: in.Version, Pinned: true}, fakeDropped}, f.tell("rollback %s %q pin=%t undo=%t keep=%t", pack, in.Version, in.Pin, in.Undo, in.KeepPending)
+	return Changed{Pack: Pack{Name: pack, Version: in.Version, Pinned: true}, Dropped: fakeDropped}, f.tell("rollback %s %q pin=%t undo=%t keep=%t", pack, in.Version, in.Pin, in.Undo, in.KeepPending)
 }
 
-func (f *fake) SetMode(_ context.Context, pack, mode string, keepPending bool) (Changed, error) {
-	return Changed{Pack{Name: pack, Mode: mode}, fakeDropped}, f.tell("mode %s %q %t", pack, mode, keepPending)
+func (f *fake) Shadow(_ context.Context, pack string, in CandidateRequest) (Changed, error) {
+	return Changed{Pack: Pack{Name: pack, Candidate: &Candidate{Version: "c1"}}, Dropped: fakeDropped}, f.tell("shadow %s %s %s %s", pack, in.Path, in.Files[0].Name, in.Files[0].Content)
+}
+
+func (f *fake) Differences(_ context.Context, pack string, limit int) (Differences, error) {
+	return Differences{Pack: pack}, f.tell("differences %s %d", pack, limit)
+}
+
+func (f *fake) EndShadow(_ context.Context, pack string, keepPending bool) (Changed, error) {
+	return Changed{Pack: Pack{Name: pack}, Dropped: fakeDropped}, f.tell("end shadow %s %t", pack, keepPending)
+}
+
+func (f *fake) SetMode(_ context.Context, pack string, in ModeRequest) (Changed, error) {
+	return Changed{Pack: Pack{Name: pack, Mode: in.Mode, Share: in.Share}, Dropped: fakeDropped}, f.tell("mode %s %q %t%s", pack, in.Mode, in.KeepPending, in.Share)
 }
 
 func (f *fake) Hold(_ context.Context, in HoldRequest) (Held, error) {
@@ -247,6 +259,22 @@ func TestClientAsksDaemon(t *testing.T) {
 			p, err := c.SetMode(ctx, "codes", ModeRequest{Mode: "off", KeepPending: true})
 			return fmt.Sprint(p.Name, p.Mode, p.Dropped), err
 		},
+		`mode codes "live" false10%`: func() (string, error) {
+			p, err := c.SetMode(ctx, "codes", ModeRequest{Mode: "live", Share: "10%"})
+			return fmt.Sprint(p.Name, p.Mode, p.Share, p.Dropped), err
+		},
+		`shadow codes /tmp/c.lua c.lua -- x`: func() (string, error) {
+			p, err := c.Shadow(ctx, "codes", CandidateRequest{Path: "/tmp/c.lua", Files: []SentFile{{Name: "c.lua", Content: []byte("-- x")}}})
+			return fmt.Sprint(p.Name, p.Candidate.Version, p.Dropped), err
+		},
+		`differences codes 7`: func() (string, error) {
+			d, err := c.Differences(ctx, "codes", 7)
+			return fmt.Sprint(d.Pack, d.Events), err
+		},
+		`end shadow codes true`: func() (string, error) {
+			p, err := c.EndShadow(ctx, "codes", true)
+			return fmt.Sprint(p.Name, p.Dropped), err
+		},
 		`mode codes "" false`: func() (string, error) {
 			p, err := c.SetMode(ctx, "codes", ModeRequest{Reset: true})
 			return fmt.Sprint(p.Name, p.Mode, p.Dropped), err
@@ -302,10 +330,14 @@ func TestClientAsksDaemon(t *testing.T) {
 			"retry errors codes {Since:2h DryRun:true}":                 fmt.Sprint("codes", 7),
 			"errors retried a b/c? 10s":                                 fmt.Sprint("a b/c?", true, 7, 6),
 			"forget {Who:+1 415 Line: DryRun:true Holds:false KV:true}": fmt.Sprint("+1 415", 7),
-			"drained 10s":          fmt.Sprint(true, 2, 12),
-			`mode codes "" false`:  fmt.Sprint("codes", "", fakeDropped),
-			"remove a b/c? true":   fmt.Sprint(Removed{"a b/c?", fakeDropped}),
-			"remove ../../x false": fmt.Sprint(Removed{"../../x", fakeDropped}),
+			"drained 10s":                        fmt.Sprint(true, 2, 12),
+			`shadow codes /tmp/c.lua c.lua -- x`: fmt.Sprint("codes", "c1", fakeDropped),
+			`differences codes 7`:                fmt.Sprint("codes", []Differing{}),
+			`end shadow codes true`:              fmt.Sprint("codes", fakeDropped),
+			`mode codes "live" false10%`:         fmt.Sprint("codes", "live", "10%", fakeDropped),
+			`mode codes "" false`:                fmt.Sprint("codes", "", fakeDropped),
+			"remove a b/c? true":                 fmt.Sprint(Removed{"a b/c?", fakeDropped}),
+			"remove ../../x false":               fmt.Sprint(Removed{"../../x", fakeDropped}),
 		}[want]
 		if answer != wantAnswer {
 			t.Errorf("%s: answered %s, want %s", want, answer, wantAnswer)

@@ -29,8 +29,16 @@ type Daemon interface {
 	Remove(ctx context.Context, pack string, keepPending bool) (live.Dropped, error)
 	// Rollback makes an earlier version live, or undoes that.
 	Rollback(ctx context.Context, pack string, in RollbackRequest) (Changed, error)
-	// SetMode sets the mode live, shadow or off; "" resets it.
-	SetMode(ctx context.Context, pack, mode string, keepPending bool) (Changed, error)
+	// SetMode sets the mode live, shadow or off, or resets it.
+	SetMode(ctx context.Context, pack string, in ModeRequest) (Changed, error)
+	// Shadow has a version of a pack run in shadow beside the live one. The error is a
+	// *RefusedError if its files do not pass as an edit.
+	Shadow(ctx context.Context, pack string, in CandidateRequest) (Changed, error)
+	// EndShadow ends the candidate of a pack.
+	EndShadow(ctx context.Context, pack string, keepPending bool) (Changed, error)
+	// Differences returns the newest events on which what a pack requested in shadow differs
+	// from what its live version requested, at most limit.
+	Differences(ctx context.Context, pack string, limit int) (Differences, error)
 	// RetryErrors begins to run the events again that a pack failed on or missed.
 	RetryErrors(ctx context.Context, pack string, in RetryErrorsRequest) (Retried, error)
 	// ErrorsRetried returns how far the last RetryErrors of a pack is, once it has ended, or
@@ -308,23 +316,32 @@ func (b *Blocked) String() string {
 
 // Pack is the status of one pack.
 type Pack struct {
-	Name     string    `json:"name"`
-	Path     string    `json:"path"`
-	Version  string    `json:"version"`        // the live one; "": none
-	Since    time.Time `json:"since,omitzero"` // when it became live; zero: none is
-	Mode     string    `json:"mode"`
-	ModeBy   string    `json:"mode_by"`             // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
-	ModeHint string    `json:"mode_hint,omitempty"` // how to reset it, if chertd set it
-	Rules    int       `json:"rules"`
-	Events   int64     `json:"events"`   // handled by the live version
-	Failures int64     `json:"failures"` // of them
+	Name    string    `json:"name"`
+	Path    string    `json:"path"`
+	Version string    `json:"version"`        // the live one; "": none
+	Since   time.Time `json:"since,omitzero"` // when it became live; zero: none is
+	Mode    string    `json:"mode"`
+	// Share is the share of the chats in which a live pack or, if it has one, its candidate
+	// runs live, such as "10%"; in the others it runs in shadow. "": the pack in all chats.
+	Share    string `json:"share,omitempty"`
+	ModeBy   string `json:"mode_by"`             // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
+	ModeHint string `json:"mode_hint,omitempty"` // how to reset it, if chertd set it
+	Rules    int    `json:"rules"`
+	Events   int64  `json:"events"`   // handled by the live version
+	Failures int64  `json:"failures"` // of them
 	// Suspended has the rules of the live version that do not run, and SuspendedHint the
 	// fix where Why does not name it.
 	Suspended     []RuleSuspension `json:"suspended,omitempty"`
 	SuspendedHint string           `json:"suspended_hint,omitempty"`
 	Pinned        bool             `json:"pinned"` // by a rollback
 	PinnedUntil   string           `json:"pinned_until,omitempty"`
-	Gone          bool             `json:"gone"` // its files are gone, and the last version stays live
+	Promoted      bool             `json:"promoted,omitempty"` // Pinned by making a candidate live
+	// Candidate is the version that runs beside the live one; nil: none does.
+	Candidate *Candidate `json:"candidate,omitempty"`
+	// Comparison compares what runs in shadow with the live version or, if there is none,
+	// with what became of the chats; nil: nothing runs in shadow.
+	Comparison *Comparison `json:"comparison,omitempty"`
+	Gone       bool        `json:"gone"` // its files are gone, and the last version stays live
 	// Unread is set while the rules folder can't be read, so that the state of the pack's
 	// files is unknown. The live version stays live.
 	Unread bool `json:"unread,omitempty"`
@@ -347,6 +364,16 @@ type Pack struct {
 	// Change is what the last edit changed that went live since the start.
 	Change   *rules.Change `json:"change,omitempty"`
 	Versions []PackVersion `json:"versions,omitempty"`
+}
+
+// Candidate is a version of a pack that runs beside the live one.
+type Candidate struct {
+	Version    string `json:"version"`
+	Rules      int    `json:"rules"`
+	Events     int64  `json:"events"`                // that its rules ran on
+	Failures   int64  `json:"failures"`              // of them
+	Suspended  int    `json:"suspended,omitempty"`   // rules that do not run, because they fail again and again or take too much
+	NotRunning string `json:"not_running,omitempty"` // why it does not run; "": it does
 }
 
 // Values of Pack.PinnedUntil: what ends a rollback.
@@ -377,6 +404,13 @@ type LiveEdit struct {
 type Changed struct {
 	Pack
 	Dropped live.Dropped `json:"dropped"`
+	Ended   *Ended       `json:"ended,omitempty"` // what a rollback has ended; nil: neither of these
+}
+
+// Ended is what a rollback has ended besides, or instead of, a version.
+type Ended struct {
+	Candidate string `json:"candidate,omitempty"` // version that ran beside the live one
+	Share     string `json:"share,omitempty"`     // of the chats in which it, or the pack, was live
 }
 
 // Removed is the answer to DELETE packs/{pack}.
@@ -406,4 +440,5 @@ type PackVersion struct {
 	Events     int64     `json:"events"`
 	Failures   int64     `json:"failures"`
 	RolledBack bool      `json:"rolled_back,omitempty"`
+	Candidate  bool      `json:"candidate,omitempty"` // it was tried, and never live in all chats
 }

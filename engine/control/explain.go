@@ -107,18 +107,20 @@ type EventName struct {
 
 // ExplainedRule is what one rule did.
 type ExplainedRule struct {
-	Pack    string      `json:"pack"`
-	Version string      `json:"version"`
-	Rule    string      `json:"rule"`
-	Place   string      `json:"place"`             // file:line
-	Asked   []string    `json:"asked,omitempty"`   // its requests, in words
-	Refused []string    `json:"refused,omitempty"` // those of Asked that were not carried out, and why
-	Skipped string      `json:"skipped,omitempty"` // it did not run: cooldown, suspended …
-	Error   string      `json:"error,omitempty"`
-	Steps   int64       `json:"steps"` // of the VM
-	Logs    []rules.Log `json:"logs,omitempty"`
-	Rerun   time.Time   `json:"rerun,omitzero"` // when it ran on the event again, which its pack had missed
-	Note    string      `json:"note,omitempty"`
+	Pack      string      `json:"pack"`
+	Version   string      `json:"version"`
+	Rule      string      `json:"rule"`
+	Place     string      `json:"place"`               // file:line
+	Shadow    bool        `json:"shadow,omitempty"`    // it ran in shadow: nothing that it requested was carried out
+	Candidate bool        `json:"candidate,omitempty"` // it ran in shadow beside the live version
+	Asked     []string    `json:"asked,omitempty"`     // its requests, in words
+	Refused   []string    `json:"refused,omitempty"`   // those of Asked that were not carried out, and why
+	Skipped   string      `json:"skipped,omitempty"`   // it did not run: cooldown, suspended …
+	Error     string      `json:"error,omitempty"`
+	Steps     int64       `json:"steps"` // of the VM
+	Logs      []rules.Log `json:"logs,omitempty"`
+	Rerun     time.Time   `json:"rerun,omitzero"` // when it ran on the event again, which its pack had missed
+	Note      string      `json:"note,omitempty"`
 }
 
 // ExplainedOther is a rule that did not run because its where did not match.

@@ -20,6 +20,7 @@ type RollbackRequest struct {
 // ModeRequest is the body of POST packs/{pack}/mode.
 type ModeRequest struct {
 	Mode        string `json:"mode,omitempty"`  // live, shadow or off
+	Share       string `json:"share,omitempty"` // with live: of the chats, such as "10%"; in the others the pack runs in shadow
 	Reset       bool   `json:"reset,omitempty"` // remove the mode that a command set
 	KeepPending bool   `json:"keep_pending,omitempty"`
 }
@@ -78,17 +79,26 @@ func (a *api) mode(r *http.Request) (any, error) {
 	if in.Reset == (in.Mode != "") {
 		return nil, &UserError{Message: "either mode or reset is required", Hint: `{"mode": "live"}, shadow or off; or {"reset": true}`}
 	}
-	return a.daemon.SetMode(r.Context(), r.PathValue("pack"), in.Mode, in.KeepPending)
+	return a.daemon.SetMode(r.Context(), r.PathValue("pack"), in)
 }
 
 func (a *api) remove(r *http.Request) (any, error) {
-	keep, err := strconv.ParseBool(cmp.Or(r.URL.Query().Get("keep_pending"), "false"))
+	keep, err := keepPending(r)
 	if err != nil {
-		return nil, &UserError{Message: "keep_pending must be true or false"}
+		return nil, err
 	}
 	name := r.PathValue("pack")
 	dropped, err := a.daemon.Remove(r.Context(), name, keep)
 	return Removed{name, dropped}, err
+}
+
+// keepPending returns what a request without a body says about pending work.
+func keepPending(r *http.Request) (bool, error) {
+	keep, err := strconv.ParseBool(cmp.Or(r.URL.Query().Get("keep_pending"), "false"))
+	if err != nil {
+		return false, &UserError{Message: "keep_pending must be true or false"}
+	}
+	return keep, nil
 }
 
 // ListOf returns the answer to GET packs. An empty list is [] in JSON.

@@ -31,7 +31,15 @@ func (h *held) Rollback(context.Context, string, RollbackRequest) (Changed, erro
 	<-h.release
 	return Changed{}, nil
 }
-func (h *held) SetMode(context.Context, string, string, bool) (Changed, error) {
+func (h *held) Shadow(context.Context, string, CandidateRequest) (Changed, error) {
+	<-h.release
+	return Changed{}, nil
+}
+func (h *held) EndShadow(context.Context, string, bool) (Changed, error) {
+	<-h.release
+	return Changed{}, nil
+}
+func (h *held) SetMode(context.Context, string, ModeRequest) (Changed, error) {
 	<-h.release
 	return Changed{}, nil
 }
@@ -81,6 +89,8 @@ var changing = []struct{ method, path, body, names string }{
 	{"POST", "/api/v1/dead/drop", `{"ids": ["7.0"]}`, "chertd dead drop "},
 	{"POST", "/api/v1/packs/vip/rollback", `{"version": "3f78"}`, "chertd rollback vip "},
 	{"POST", "/api/v1/packs/vip/mode", `{"mode": "off"}`, "chertd mode vip "},
+	{"POST", "/api/v1/packs/vip/candidate", `{"path": "vip.lua", "files": [{"name": "vip.lua"}]}`, "chertd shadow vip PATH "},
+	{"DELETE", "/api/v1/packs/vip/candidate", "", "chertd shadow vip --end "},
 	{"POST", "/api/v1/packs/vip/retry-errors", `{"since": "2h"}`, "chertd retry-errors vip "},
 	{"DELETE", "/api/v1/packs/vip", "", "chertd packs remove vip "},
 }
@@ -146,7 +156,13 @@ func (f *failing) Remove(context.Context, string, bool) (live.Dropped, error) {
 func (f *failing) Rollback(context.Context, string, RollbackRequest) (Changed, error) {
 	return Changed{}, f.err
 }
-func (f *failing) SetMode(context.Context, string, string, bool) (Changed, error) {
+func (f *failing) Shadow(context.Context, string, CandidateRequest) (Changed, error) {
+	return Changed{}, f.err
+}
+func (f *failing) EndShadow(context.Context, string, bool) (Changed, error) {
+	return Changed{}, f.err
+}
+func (f *failing) SetMode(context.Context, string, ModeRequest) (Changed, error) {
 	return Changed{}, f.err
 }
 func (f *failing) Hold(context.Context, HoldRequest) (Held, error) { return Held{}, f.err }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chertd/engine/wait"
+	"chertd/rules"
 )
 
 // tasks are goroutines that outlive the call that started them.
@@ -148,7 +149,7 @@ func (m *Manager) cancel(ctx context.Context, d Drop, count *Dropped) error {
 		return m.cancelRules(ctx, d, count)
 	}
 	if !d.KeepPending {
-		what, err := m.c.Cancel(ctx, d.Pack, d.Version, string(d.Why))
+		what, err := m.c.Cancel(ctx, d)
 		count.Add(what)
 		if err != nil {
 			return err
@@ -167,13 +168,19 @@ func (m *Manager) cancel(ctx context.Context, d Drop, count *Dropped) error {
 }
 
 func (m *Manager) cancelRules(ctx context.Context, d Drop, count *Dropped) error {
-	for _, live := range m.view.Load().live {
+	v := m.view.Load()
+	for i, live := range v.live {
 		if live == nil || live.Name != d.Pack {
 			continue
 		}
 		names := []string{}
-		for _, r := range live.Rules {
-			names = append(names, r.Name)
+		for _, p := range []*rules.Pack{live, v.beside[i]} {
+			if p == nil {
+				continue
+			}
+			for _, r := range p.Rules {
+				names = append(names, r.Name)
+			}
 		}
 		what, err := m.c.CancelRules(ctx, d.Pack, names, string(d.Why))
 		count.Add(what)
@@ -215,7 +222,7 @@ func awaitDrops(ctx context.Context, all []*dropEnd) (total Dropped, err error) 
 // noteDrop schedules a drop for when the set is swapped.
 func (m *Manager) noteDrop(d Drop) {
 	same := func(o Drop) bool {
-		return o.Pack == d.Pack && o.Version == d.Version && !o.Forget && !d.Forget && (o.Why == DropRuleDeleted) == (d.Why == DropRuleDeleted)
+		return o.Pack == d.Pack && o.Version == d.Version && o.Outside == d.Outside && !o.Forget && !d.Forget && (o.Why == DropRuleDeleted) == (d.Why == DropRuleDeleted)
 	}
 	if !slices.ContainsFunc(m.drops, same) {
 		m.drops = append(m.drops, d)

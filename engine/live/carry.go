@@ -76,6 +76,15 @@ func (m *Manager) keep(ctx context.Context, pack string, k *Keep, now time.Time)
 			return fmt.Errorf("keep version %s of pack %q: %w", rules.ShortOf(v.Hash), pack, err)
 		}
 	}
+	if v := k.Candidate; v != nil {
+		kept := KeptVersion{Pack: pack, Version: v.Hash, Since: now, Last: now, Candidate: true}
+		if v.Pack != nil {
+			kept.Path, kept.Files = v.Pack.Path, v.Pack.Files
+		}
+		if err := m.c.Keeper.SaveVersion(ctx, kept); err != nil {
+			return fmt.Errorf("keep the candidate %s of pack %q: %w", rules.ShortOf(v.Hash), pack, err)
+		}
+	}
 	for version, live := range k.Marks {
 		v, ok, err := m.c.Keeper.Version(ctx, pack, version)
 		if err != nil {
@@ -85,7 +94,7 @@ func (m *Manager) keep(ctx context.Context, pack string, k *Keep, now time.Time)
 			continue
 		}
 		if live {
-			v.Last, v.RolledBack = now, time.Time{}
+			v.Last, v.RolledBack, v.Candidate = now, time.Time{}, false
 		} else {
 			v.RolledBack = now
 		}
@@ -119,8 +128,9 @@ const LiveMessage = "rules are live"
 // swap makes a set of the live versions and swaps it in, if it differs. Then it drops
 // the pending work of packs that are no longer live, in the background.
 func (m *Manager) swap(reason string) (dropped []*dropEnd) {
-	parts := rules.SetParts{Modes: map[string]rules.Mode{}, Withdrawn: map[rules.PackVersion]bool{}, Content: m.folder.content, Unread: m.folder.diags.Errors()}
+	parts := rules.SetParts{Modes: map[string]rules.Mode{}, Withdrawn: map[rules.PackVersion]bool{}, Rollouts: map[string]rules.Rollout{}, Content: m.folder.content, Unread: m.folder.diags.Errors()}
 	for _, s := range m.sorted() {
+		m.loadCandidate(s)
 		m.tend(s)
 		if s.inSet() {
 			addTo(&parts, s)
@@ -152,6 +162,14 @@ func addTo(parts *rules.SetParts, s *Standing) {
 	}
 	if mode != rules.Live && !s.PendingKept {
 		parts.Withdrawn[rules.PackVersion{Pack: s.Pack}] = true
+	}
+	rollout := rules.Rollout{Share: s.shareNow(), KeepsPending: s.PendingKept}
+	if c := s.beside(); c != nil {
+		rollout.Candidate = c.Hash
+		parts.Candidates = append(parts.Candidates, c.Pack)
+	}
+	if rollout.Candidate != "" || rollout.Share != 0 {
+		parts.Rollouts[s.Pack] = rollout
 	}
 	if s.Version.Runs() {
 		parts.Packs = append(parts.Packs, s.Version.Pack)
@@ -212,10 +230,20 @@ func (m *Manager) logLive(before, now *rules.Set, reason string) {
 		m.c.Log.Info("packs run under a changed configuration", "packs", reconfigured, "settings", settings, "because", reason)
 	}
 	for _, name := range slices.Sorted(now.Known()) {
-		if was := before.Mode(name); before.Has(name) && was != now.Mode(name) && now.Pack(name) != nil {
-			_, by := m.packs[name].modeNow()
-			m.c.Log.Info("the mode of a pack changed", "pack", name, "mode", now.Mode(name), "from", was, "by", by)
+		was, r, old := before.Mode(name), now.Rollout(name), before.Rollout(name)
+		moved := r.Share != old.Share && r.Candidate == old.Candidate // that a candidate begins or ends is logged there
+		if was == "" || now.Pack(name) == nil || was == now.Mode(name) && !moved {
+			continue
 		}
+		_, by := m.packs[name].modeNow()
+		attrs := []any{"pack", name, "mode", now.Mode(name), "from", was, "by", by}
+		switch {
+		case moved && r.Candidate != "":
+			attrs = append(attrs, "candidate", rules.ShortOf(r.Candidate), "share", shareOf(r.Share), "share_from", shareOf(old.Share))
+		case moved:
+			attrs = append(attrs, "share", r.Share, "share_from", old.Share)
+		}
+		m.c.Log.Info("the mode of a pack changed", attrs...)
 	}
 }
 

@@ -404,7 +404,7 @@ func TestLiveSinceOutlivesTheProcess(t *testing.T) {
 func TestRemovedPackKeepsNothingWaiting(t *testing.T) {
 	t.Parallel()
 	p := newPen(t, "codes.lua", version("v1"), "all.lua", version("a1"))
-	if _, err := p.g.SetMode(background, "codes", rules.Off, true); err != nil {
+	if _, err := p.g.SetMode(background, "codes", SetMode{Mode: rules.Off, KeepPending: true}); err != nil {
 		t.Fatal(err)
 	}
 	p.edit("codes.lua", "gone")

@@ -126,11 +126,11 @@ func TestKeeperFails(t *testing.T) {
 			return err
 		},
 		"a mode": func(p *pen) error {
-			_, err := p.g.SetMode(background, "codes", rules.Off, false)
+			_, err := p.g.SetMode(background, "codes", SetMode{Mode: rules.Off})
 			return err
 		},
 		"a mode with what is pending kept": func(p *pen) error {
-			_, err := p.g.SetMode(background, "codes", rules.Off, true)
+			_, err := p.g.SetMode(background, "codes", SetMode{Mode: rules.Off, KeepPending: true})
 			return err
 		},
 		"a start": func(p *pen) error { return p.startErr() },

@@ -145,7 +145,7 @@ end })`
 		"pinned, undone":                  {func(p *pen) { back("", true)(p); undo(p) }, false, "v2"},
 		"rolled back, restarted, undone":  {func(p *pen) { back("", false)(p); p.start(); undo(p) }, false, "v2"},
 		"rolled back beyond the setting":  {func(p *pen) { back("v0", false)(p); undo(p) }, false, "v2"},
-		"its mode":                        {func(p *pen) { p.g.SetMode(background, "v", rules.Live, false) }, false, "v2"},
+		"its mode":                        {func(p *pen) { p.g.SetMode(background, "v", SetMode{Mode: rules.Live}) }, false, "v2"},
 		"a broken edit":                   {func(p *pen) { p.edit("v/r.lua", broken) }, false, "v2"},
 		"a grant is taken, too":           {func(*pen) {}, true, "v1"},
 		"the same, restarted":             {(*pen).start, true, "v1"},

@@ -108,6 +108,8 @@ type Fitted struct {
 // SetMode sets the pack's mode.
 type SetMode struct {
 	Mode rules.Mode // "" takes it back
+	// Share is the share of the chats in which the pack is live, if Mode is.
+	Share rules.Share
 	// Limit is the limit that the pack has reached, if chertd sets the mode because of
 	// it: only if the pack is live, and the limit was not raised since.
 	Limit       rules.Rate
@@ -124,6 +126,24 @@ type Rollback struct {
 	Undo        bool
 	KeepPending bool
 	Cause       Cause
+}
+
+// SetCandidate has a version of the pack run beside the live one, in shadow, in the place
+// of the candidate that there is.
+type SetCandidate struct {
+	Version Version
+	Known   bool // it is stored already
+}
+
+// EndCandidate ends the candidate of a pack. Without one it ends the share of a live pack,
+// which is in shadow then.
+type EndCandidate struct{ KeepPending bool }
+
+// CandidateLoaded is the result of loading the candidate under the configuration as it is
+// now.
+type CandidateLoaded struct {
+	Version Version // zero: it does not load, and Lost says why
+	Lost    Lost
 }
 
 // Remove forgets the pack. If Operator is set an operator removes it: then its mode is
@@ -173,6 +193,8 @@ type Recall struct {
 type Keep struct {
 	State   *PackState
 	Version *Version // goes live now: with its files
+	// Candidate runs beside the live version from now on: with its files.
+	Candidate *Version
 	// Marks changes the records of versions that the store has: true, it is live from now
 	// on; false, it was rolled back.
 	Marks map[string]bool
@@ -188,6 +210,8 @@ type Keep struct {
 type Drop struct {
 	Pack    string
 	Version string // "": of every version
+	// Outside, if it is not all chats, has the chats in which nothing is cancelled.
+	Outside rules.Share
 	Why     DropWhy
 	// Forget has the store forget the pack afterwards, except for Rest: what operators
 	// set.
@@ -202,7 +226,7 @@ type DropWhy string
 
 const (
 	DropOff         DropWhy = "off"          // the pack's mode, or its version is not granted any more
-	DropShadow      DropWhy = "shadow"       // the pack's mode
+	DropShadow      DropWhy = "shadow"       // the pack's mode, in the chats of the drop
 	DropRolledBack  DropWhy = "rolled back"  // the version
 	DropRemoved     DropWhy = "removed"      // the pack
 	DropRuleDeleted DropWhy = "rule deleted" // only reads of rules that the pack does not have any more

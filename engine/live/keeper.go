@@ -12,8 +12,8 @@ import (
 // was live, and what operators set of each pack. Its errors name the
 // operation and the pack, so callers do not add them.
 type Keeper interface {
-	// SaveVersion stores a version that goes live, with its files. Of a version that is
-	// stored already it replaces Last and RolledBack; its files, Since, counts and
+	// SaveVersion stores a version that goes live, or a candidate, with its files. Of a
+	// version that is stored already it replaces Last and RolledBack; its files, Since, counts and
 	// PendingKept stay.
 	SaveVersion(ctx context.Context, v KeptVersion) error
 	// Version returns a kept version with its files; the given one may be a
@@ -26,7 +26,7 @@ type Keeper interface {
 	PackStates(ctx context.Context) ([]PackState, error)
 	// SetPackState replaces the stored state of a pack, except PendingKept and
 	// RulesDeleted, which have methods of their own. It drops the pack's versions
-	// beyond the last KeptVersions, but not the live and the pinned one.
+	// beyond the last KeptVersions, but not the live one, the pinned one and the candidate.
 	SetPackState(ctx context.Context, s PackState) error
 	// ForgetPack records that a pack is not there any more. Its state, kv and versions
 	// stay.
@@ -45,7 +45,7 @@ type Keeper interface {
 // KeptVersions is how many versions of a pack are kept.
 const KeptVersions = 50
 
-// KeptVersion is one version of a pack that was live at some time.
+// KeptVersion is one version of a pack that was live at some time, or a candidate.
 type KeptVersion struct {
 	Pack    string
 	Version string       // Pack.Version
@@ -59,6 +59,9 @@ type KeptVersion struct {
 	// RolledBack is when it was rolled back, automatically or by hand; zero: never,
 	// or it was live since, by hand or by an edit.
 	RolledBack time.Time
+	// Candidate is whether the version ran beside a live one, and was never live in all
+	// chats. SaveVersion does not set it of a stored version, but resets it.
+	Candidate bool
 	// PendingKept is whether the version was rolled back and its pending reads and
 	// timers stay (--keep-pending). SaveVersion does not set it.
 	PendingKept bool
@@ -87,6 +90,12 @@ type PackState struct {
 	Live string     // the version that is live, or was when the daemon last ran; "": none ever
 	Mode rules.Mode // by command; "": chertd.yaml and pack.yaml decide
 	Why  string     // of Mode, where chertd set it itself: "more than 300 reads in 10m"
+	// Share is the share of the chats in which the pack is live, by the same command; with a
+	// Candidate, of those in which that is. It is kept while a limit of reads has the pack
+	// in shadow.
+	Share rules.Share
+	// Candidate is the version that runs beside the live one; "": none does.
+	Candidate string
 	// Limit is the limit of reads that the pack had reached, if that is the reason;
 	// else zero.
 	Limit rules.Rate
@@ -97,11 +106,12 @@ type PackState struct {
 	PinStays   bool   // no edit ends the rollback (--pin)
 	// PinnedWithoutFiles is whether the pack had no files at the rollback.
 	PinnedWithoutFiles bool
+	Promoted           bool // Pinned is a candidate that a command made live
 	// Settings are the pack's settings in chertd.yaml when they last fitted the live
 	// version, as JSON; "": not known.
 	Settings string
-	// PendingKept is whether the pack is not live and its pending reads and timers
-	// stay (--keep-pending). SetPackState does not set it.
+	// PendingKept is whether the pack is not live, or not in all chats, and its pending
+	// reads and timers stay (--keep-pending). SetPackState does not set it.
 	PendingKept bool
 	// RulesDeleted is whether pending reads of rules that were deleted from the pack
 	// are still to be dropped. SetPackState does not set it.
@@ -110,7 +120,7 @@ type PackState struct {
 
 // unpinned returns the state without its rollback.
 func (p PackState) unpinned() PackState {
-	p.Pinned, p.PinnedOver, p.PinStays, p.PinnedWithoutFiles = "", "", false, false
+	p.Pinned, p.PinnedOver, p.PinStays, p.PinnedWithoutFiles, p.Promoted = "", "", false, false, false
 	return p
 }
 

@@ -46,7 +46,7 @@ func (k *memoryKeeper) SaveVersion(ctx context.Context, v KeptVersion) error {
 		k.versions[v.Pack] = map[string]KeptVersion{}
 	}
 	if old, ok := k.versions[v.Pack][v.Version]; ok {
-		old.Last, old.RolledBack = v.Last, v.RolledBack
+		old.Last, old.RolledBack, old.Candidate = v.Last, v.RolledBack, old.Candidate && v.Candidate
 		v = old
 	} else {
 		v.PendingKept = false
@@ -108,7 +108,7 @@ func (k *memoryKeeper) SetPackState(ctx context.Context, s PackState) error {
 	s.PendingKept, s.RulesDeleted = was.PendingKept, was.RulesDeleted
 	k.states[s.Pack] = s
 	for i, v := range k.sorted(s.Pack) {
-		if i >= KeptVersions && v.Version != s.Live && v.Version != s.Pinned {
+		if i >= KeptVersions && v.Version != s.Live && v.Version != s.Pinned && v.Version != s.Candidate {
 			delete(k.versions[s.Pack], v.Version)
 		}
 	}

@@ -21,7 +21,7 @@ func TestLivePacksAreWhatAManagerRuns(t *testing.T) {
 	if _, err := p.g.Rollback(background, "c", "", false, false); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.g.SetMode(background, "d", rules.Shadow, false); err != nil {
+	if _, err := p.g.SetMode(background, "d", SetMode{Mode: rules.Shadow}); err != nil {
 		t.Fatal(err)
 	}
 	p.options.Packs = map[string]rules.PackOptions{"b": {Config: map[string]any{"digits": "five"}}}

@@ -170,7 +170,7 @@ func (m *Manager) less(ctx context.Context, s *Standing, version string) (Fitted
 		return Fitted{}, fmt.Errorf("look for a version of pack %q that needs less: %w", s.Pack, err)
 	}
 	for i := range kept {
-		if kept[i].Version == version || !kept[i].RolledBack.IsZero() || kept[i].failing() {
+		if kept[i].Version == version || kept[i].Candidate || !kept[i].RolledBack.IsZero() || kept[i].failing() {
 			continue
 		}
 		b, since, err := m.source(ctx, s, kept[i].Version)

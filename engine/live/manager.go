@@ -81,11 +81,12 @@ type Config struct {
 	// SetLive, if set, is called when a command sets a pack to live, also one that is: before
 	// Swap, and while no other command is carried out. It must not block.
 	SetLive func(pack string)
-	// Cancel drops the pending work of a pack, or of one version of it, also the
+	// Cancel carries out a Drop, other than its Forget: it drops the pending work of a
+	// pack, or of one version of it, also the
 	// requests on an event that ran before the last Swap and is not durable yet. It
 	// is called again until it succeeds, and once more at the next start if the
 	// process ends before that. It counts what it dropped, also if it fails halfway.
-	Cancel func(ctx context.Context, pack, version, why string) (Dropped, error)
+	Cancel func(ctx context.Context, d Drop) (Dropped, error)
 	// CancelRules drops the pending reads of a pack's rules other than the given ones,
 	// which are those that it has now.
 	CancelRules func(ctx context.Context, pack string, rules []string, why string) (Dropped, error)
@@ -149,6 +150,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	m.starting = false
 	for _, s := range m.sorted() {
+		m.loadCandidate(s)
 		for _, d := range s.owed() {
 			m.noteDrop(d)
 		}
@@ -179,7 +181,7 @@ func (m *Manager) remember(ctx context.Context) error {
 			if v.Version == row.Live {
 				s.Path = v.Path
 			}
-			if !v.RolledBack.IsZero() && v.Version != row.Live && !v.PendingKept {
+			if !v.RolledBack.IsZero() && v.Version != row.Live && v.Version != row.Candidate && !v.PendingKept {
 				s.rolledBack(v.Version)
 			}
 		}

@@ -168,7 +168,7 @@ func (w *world) mode(rt *rapid.T) {
 	pack := w.pack(rt)
 	mode := rapid.SampledFrom([]rules.Mode{rules.Live, rules.Shadow, rules.Off, ""}).Draw(rt, "mode")
 	w.pen.hasCancelled("")
-	s, err := w.pen.g.SetMode(background, pack, mode, false)
+	s, err := w.pen.g.SetMode(background, pack, SetMode{Mode: mode})
 	if err == nil && s.Mode != rules.Live && !w.pen.hasCancelled(pack+": "+string(s.Mode)) {
 		rt.Fatalf("%s is %s, and what waited was not cancelled", pack, s.Mode)
 	}

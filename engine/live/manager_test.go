@@ -162,7 +162,7 @@ func TestSlowSpecsHoldUpNobody(t *testing.T) {
 	p.write("quick.lua", version("q2"))
 	must(t, p.g.Notice(background, Seen{Reason: "test"}))
 	p.waitLive("quick=q2 slow=s1") // another edit meanwhile
-	if _, err := p.g.SetMode(background, "quick", rules.Shadow, false); err != nil {
+	if _, err := p.g.SetMode(background, "quick", SetMode{Mode: rules.Shadow}); err != nil {
 		t.Fatal(err)
 	}
 	p.expectLive("a command meanwhile", "quick=q2(shadow) slow=s1")
@@ -259,7 +259,7 @@ func TestGoneAndBack(t *testing.T) {
 	t.Parallel()
 	p := newPen(t, "a.lua", version("a1"), "b.lua", version("b1"), "never.lua", broken)
 	for _, pack := range []string{"a", "never"} {
-		if _, err := p.g.SetMode(background, pack, rules.Off, false); err != nil {
+		if _, err := p.g.SetMode(background, pack, SetMode{Mode: rules.Off}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -303,7 +303,7 @@ func TestPackThatWasNeverLiveIsGone(t *testing.T) {
 			t.Parallel()
 			p := newPen(t, append([]string{"b.lua", version("b1")}, tc.files...)...)
 			if tc.said {
-				_, err := p.g.SetMode(background, "x", rules.Live, false)
+				_, err := p.g.SetMode(background, "x", SetMode{Mode: rules.Live})
 				must(t, err)
 			}
 			p.edit(tc.then...)

@@ -12,15 +12,18 @@ import (
 	"chertd/rules"
 )
 
-// SetMode sets how a pack runs, by command; "" resets it. Unless keepPending, pending
-// actions and timers of a pack that is then not live are dropped; SetMode returns when
-// that is done.
-func (m *Manager) SetMode(ctx context.Context, pack string, mode rules.Mode, keepPending bool) (PackStanding, error) {
+// SetMode sets how a pack runs, by command. Unless KeepPending, pending actions and timers
+// of a pack that is then not live are dropped, or those in the chats in which it is not;
+// SetMode returns when that is done.
+func (m *Manager) SetMode(ctx context.Context, pack string, in SetMode) (PackStanding, error) {
 	s, err := m.command(ctx, pack)
 	if err != nil {
 		return PackStanding{}, err
 	}
-	dropped, err := m.setMode(ctx, s, SetMode{Mode: mode, KeepPending: keepPending})
+	if in.Share != 0 && s.Candidate != "" && s.Beside.Hash != s.Candidate {
+		return m.finish(ctx, s, nil, fmt.Errorf("pack %q: %w: %s", pack, ErrIdle, m.describeCandidate(s).Why))
+	}
+	dropped, err := m.setMode(ctx, s, in)
 	return m.finish(ctx, s, dropped, err)
 }
 
@@ -53,7 +56,14 @@ func (m *Manager) setMode(ctx context.Context, s *Standing, in SetMode) (dropped
 		m.c.SetLive(s.Pack)
 	}
 	mode, by := s.modeNow()
-	return m.swap(fmt.Sprintf("pack %s is %s (%s)", s.Pack, mode, by)), nil
+	where := ""
+	if share := s.shareNow(); share != 0 {
+		where = fmt.Sprintf(" in %s of the chats", share)
+	}
+	if where != "" && s.Candidate != "" {
+		where = ", and its candidate" + where
+	}
+	return m.swap(fmt.Sprintf("pack %s is %s%s (%s)", s.Pack, mode, where, by)), nil
 }
 
 // Remove forgets a pack whose files are gone, and returns when its pending work is
@@ -86,7 +96,8 @@ func (m *Manager) Remove(ctx context.Context, pack string, keepPending bool) (Dr
 	return dropped, errors.Join(err, waitErr)
 }
 
-// Rollback makes a stored version live: the one that was live before if version is "".
+// Rollback makes a stored version live: the one that was live before if version is "". If
+// the pack has a candidate, or is live in a share of the chats, "" ends that instead.
 // It stays live until the pack's files change, and after that too if pin is set. Unless
 // keepPending, the pending work of the version that was live is dropped. A removed pack
 // is restored: "" is the version of it that was live last.
@@ -102,11 +113,24 @@ func (m *Manager) Rollback(ctx context.Context, pack, version string, pin, keepP
 	if err != nil {
 		return PackStanding{}, err
 	}
+	if version == "" && !pin && (s.Candidate != "" || s.shareNow() != 0) {
+		ended := Ended{s.Candidate, s.Share}
+		dropped, err := m.endCandidate(ctx, s, keepPending)
+		p, err := m.finish(ctx, s, dropped, err)
+		p.Ended = ended
+		return p, err
+	}
+	ended := Ended{s.Candidate, s.Share}
 	dropped, err := m.rollBack(ctx, s, version, Rollback{Pin: pin, KeepPending: keepPending, Cause: Cause{Kind: ByCommand}})
 	if err != nil && s.blank() && s.Gone {
 		delete(m.packs, pack) // it stays removed
 	}
-	return m.finish(ctx, s, dropped, err)
+	if s.Candidate == ended.Candidate {
+		ended = Ended{}
+	}
+	p, err := m.finish(ctx, s, dropped, err)
+	p.Ended = ended
+	return p, err
 }
 
 // Undo ends a rollback: the pack's files are live again. A version of them that
@@ -232,7 +256,7 @@ func (m *Manager) earlier(ctx context.Context, s *Standing) (string, error) {
 		return "", err
 	}
 	versions = slices.DeleteFunc(versions, func(v KeptVersion) bool {
-		return v.Version == s.Live || v.Version == s.Version.Hash || !v.RolledBack.IsZero()
+		return v.Version == s.Live || v.Version == s.Version.Hash || v.Candidate || !v.RolledBack.IsZero()
 	})
 	for i := range versions {
 		if !versions[i].failing() {

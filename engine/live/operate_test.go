@@ -27,7 +27,7 @@ func TestRollback(t *testing.T) {
 	}
 	back("to the one before", "", false, false, "codes=v2")
 	p.expectCancelled("to the one before", "codes v3: rolled back")
-	if !p.set.Withdrawn("codes", v3) || p.set.Withdrawn("codes", v2) || p.set.Withdrawn("codes", "") {
+	if !p.set.Withdrawn("codes", v3, "c1") || p.set.Withdrawn("codes", v2, "c1") || p.set.Withdrawn("codes", "", "c1") {
 		t.Error("what v3 asked for on the way, and nothing else, is to be withdrawn")
 	}
 	p.expectNotLive("to the one before", "codes", "rolled back to "+rules.ShortOf(v2)+": by command")
@@ -44,7 +44,7 @@ func TestRollback(t *testing.T) {
 	p.edit("codes.lua", version("v3"))
 	p.expectLive("an edit that restores what was rolled back is one like any other", "codes=v3")
 	p.expectNotLive("restored", "codes", "")
-	if p.set.Withdrawn("codes", v3) {
+	if p.set.Withdrawn("codes", v3, "c1") {
 		t.Error("what v3 asks for, now that it is live again, is withdrawn")
 	}
 	p.await("codes")
@@ -60,7 +60,7 @@ func TestRollback(t *testing.T) {
 	p.expectLive("and so does the next", "codes=v3")
 
 	back("with a pin that stays", v2, true, true, "codes=v2")
-	if p.set.Withdrawn("codes", v3) {
+	if p.set.Withdrawn("codes", v3, "c1") {
 		t.Error("what is pending was to be kept")
 	}
 	p.hasCancelled("") // all that was rolled back so far
@@ -107,7 +107,7 @@ func TestRollbackOfARemovedPack(t *testing.T) {
 		p := newPen(t, "a.lua", version("a1"), "b.lua", version("b1"))
 		p.edit("a.lua", version("a2"))
 		if said {
-			_, err := p.g.SetMode(background, "a", rules.Live, false)
+			_, err := p.g.SetMode(background, "a", SetMode{Mode: rules.Live})
 			must(t, err)
 		}
 		p.edit("a.lua", "gone")
@@ -138,7 +138,7 @@ func TestWhoDoesNotWaitChangesNothing(t *testing.T) {
 	t.Parallel()
 	acts := map[string]func(ctx context.Context, p *pen) error{
 		"mode": func(ctx context.Context, p *pen) error {
-			_, err := p.g.SetMode(ctx, "codes", rules.Off, false)
+			_, err := p.g.SetMode(ctx, "codes", SetMode{Mode: rules.Off})
 			return err
 		},
 		"shadow": func(ctx context.Context, p *pen) error {
@@ -204,7 +204,7 @@ func TestCommandsThatCanNotBeCarriedOut(t *testing.T) {
 		t.Errorf("a pack whose files are there is removed: %v", err)
 	}
 	for _, err := range []error{
-		func() error { _, err := p.g.Remove(background, "code", false); return err }(), func() error { _, err := p.g.SetMode(background, "code", rules.Off, false); return err }(),
+		func() error { _, err := p.g.Remove(background, "code", false); return err }(), func() error { _, err := p.g.SetMode(background, "code", SetMode{Mode: rules.Off}); return err }(),
 		func() error {
 			_, err := p.g.ToShadow(background, "code", rules.Rate{N: 3, Per: 10 * time.Minute}, stands)
 			return err
@@ -232,7 +232,7 @@ func TestModes(t *testing.T) {
 	}
 	set := func(mode rules.Mode, keepPending bool) {
 		t.Helper()
-		if _, err := p.g.SetMode(background, "codes", mode, keepPending); err != nil {
+		if _, err := p.g.SetMode(background, "codes", SetMode{Mode: mode, KeepPending: keepPending}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -274,14 +274,14 @@ func TestModes(t *testing.T) {
 	set(rules.Live, false)
 	set(rules.Off, true)
 	p.expectCancelled("with what is pending kept")
-	if p.set.Withdrawn("codes", "x") || !p.set.Withdrawn("gone", "x") {
+	if p.set.Withdrawn("codes", "x", "c1") || !p.set.Withdrawn("gone", "x", "c1") {
 		t.Error("what is pending was to be kept; that of packs there are not, not")
 	}
 	p.start()
 	p.expectCancelled("kept also after a restart")
 	set(rules.Off, false)
 	p.expectCancelled("off again, with nothing kept", "codes: off")
-	if !p.set.Withdrawn("codes", "x") {
+	if !p.set.Withdrawn("codes", "x", "c1") {
 		t.Error("nothing was to be kept")
 	}
 	set(rules.Off, true)
@@ -298,7 +298,7 @@ func TestCancelIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	p := newPen(t, "codes.lua", version("v1"), "vip.lua", version("w1"))
 	p.cancelErr = errDiskFull
-	if _, err := p.g.SetMode(background, "codes", rules.Off, false); err != nil {
+	if _, err := p.g.SetMode(background, "codes", SetMode{Mode: rules.Off}); err != nil {
 		t.Fatal(err)
 	}
 	p.expectCancelled("when it worked", "codes: off")

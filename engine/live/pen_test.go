@@ -138,18 +138,21 @@ func (p *pen) swap(s *rules.Set) {
 	p.swapped.Broadcast()
 }
 
-func (p *pen) cancel(_ context.Context, pack, version, why string) (Dropped, error) {
+func (p *pen) cancel(_ context.Context, d Drop) (Dropped, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.cancelErr; err != nil {
 		p.cancelErr = nil
 		return Dropped{}, err
 	}
-	of := pack
-	if version != "" {
-		of += " " + p.called(version)
+	of := d.Pack
+	if d.Version != "" {
+		of += " " + p.called(d.Version)
 	}
-	p.cancelled = append(p.cancelled, of+": "+why)
+	if d.Outside != 0 {
+		of += " outside " + d.Outside.String()
+	}
+	p.cancelled = append(p.cancelled, of+": "+string(d.Why))
 	return Dropped{Reads: 2, Timers: 1}, nil
 }
 

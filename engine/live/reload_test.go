@@ -56,7 +56,7 @@ func TestEachEditIsSaidOnce(t *testing.T) {
 		"the folder vanishes and back": {func(p *pen) { p.folderAway(p.edit); p.edit() }, "", ""},
 		"the folder is back, edited":   {func(p *pen) { p.folderAway(p.edit); p.edit("a.lua", version("a2")) }, "a", ""},
 		"a mode": {func(p *pen) {
-			_, err := p.g.SetMode(background, "a", rules.Shadow, false)
+			_, err := p.g.SetMode(background, "a", SetMode{Mode: rules.Shadow})
 			must(p.t, err)
 			p.edit()
 		}, "", ""},
@@ -370,7 +370,7 @@ func TestUndo(t *testing.T) {
 			}
 			p.edit("a.lua", version("a1"))
 			p.expectLive("the version before may be live again by an edit", "a=a1 b=b1")
-			if v := p.set.Pack("a").Version; p.set.Withdrawn("a", v) {
+			if v := p.set.Pack("a").Version; p.set.Withdrawn("a", v, "c1") {
 				t.Error("and what it asks for is withdrawn")
 			}
 		})

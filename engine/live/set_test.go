@@ -47,8 +47,8 @@ func TestSetKnowsHowEachPackStands(t *testing.T) {
 		if p.set.Has(tt.pack) != tt.has || p.set.HasRule(tt.pack, "r") != tt.hasR || p.set.HasRule(tt.pack, "s") != tt.hasOther {
 			t.Errorf("the set has pack %s: %t; a rule r: %t; a rule s: %t", tt.pack, p.set.Has(tt.pack), p.set.HasRule(tt.pack, "r"), p.set.HasRule(tt.pack, "s"))
 		}
-		if p.set.Withdrawn(tt.pack, "v") != tt.withdrawn {
-			t.Errorf("%s is withdrawn: %t", tt.pack, p.set.Withdrawn(tt.pack, "v"))
+		if p.set.Withdrawn(tt.pack, "v", "c1") != tt.withdrawn {
+			t.Errorf("%s is withdrawn: %t", tt.pack, p.set.Withdrawn(tt.pack, "v", "c1"))
 		}
 	}
 	if suspensions.Suspends(p.set, "bad", noon.Add(time.Minute)) {

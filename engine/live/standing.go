@@ -25,6 +25,11 @@ type Standing struct {
 	InsteadOf string    // the version that should be live, and needs more than is granted
 	Lost      Lost      // why the version that should be live is not
 
+	// What runs beside it.
+	Beside         Version // PackState.Candidate as it is loaded; zero: it is not
+	BesideRevision int     // of the configuration under which it was loaded, or could not be
+	BesideLost     Lost    // why it can't be loaded
+
 	// What the files are.
 	Files     Edit         // as they were read last; without a version they are gone
 	Verdict   Verdict      // on them
@@ -135,9 +140,32 @@ func (s *Standing) modeNow() (mode rules.Mode, by string) {
 	return rules.Live, "default"
 }
 
+// shareNow returns the share of the chats in which the pack is live or, with a candidate,
+// the candidate is; 0: nothing is live in a share.
+func (s *Standing) shareNow() rules.Share {
+	if mode, _ := s.modeNow(); mode != rules.Live || s.Candidate != "" && s.beside() == nil {
+		return 0
+	}
+	return s.Share
+}
+
+// outside returns the drop of what is pending in the chats outside the share.
+func (s *Standing) outside() Drop {
+	return Drop{Pack: s.Pack, Version: s.Candidate, Outside: s.Share, Why: DropShadow}
+}
+
 // mayVeto reports whether reads are blocked while no version is live: one of what
 // was live and what the files are now is enough.
 func (s *Standing) mayVeto() bool { return s.EditVeto || s.LastVeto }
+
+// beside returns the candidate if it runs; nil: none does.
+func (s *Standing) beside() *Version {
+	if mode, _ := s.modeNow(); mode != rules.Live || s.Candidate == "" || s.Beside.Hash != s.Candidate ||
+		!s.Version.Runs() || s.Version.Hash == s.Candidate {
+		return nil
+	}
+	return &s.Beside
+}
 
 // inSet reports whether the live set knows the pack. Of one that it does not know
 // only what an operator set is remembered.

@@ -138,6 +138,8 @@ func (t *step) promote(try Try) {
 	trial := trialOf(&s.Version, &v, &try.Before)
 	state := s.PackState
 	state.Live, state.Settings = v.Hash, v.Settings
+	candidate := state.Candidate
+	state = state.overtaken()
 	t.dropRules(&v)
 	t.out.Keep.Version = &v
 	fresh := s.Live == ""
@@ -148,6 +150,10 @@ func (t *step) promote(try Try) {
 		return
 	}
 	s.Since, s.Tried = t.now, nil
+	if candidate != s.Candidate {
+		s.Beside, s.BesideLost = Version{}, Lost{}
+		t.log(slog.LevelInfo, "a candidate ended: an edit made the same version live", "candidate", rules.ShortOf(candidate))
+	}
 	if !try.Restores.IsZero() {
 		t.logRestores(v.Hash, try.Restores)
 	}

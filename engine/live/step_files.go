@@ -128,6 +128,9 @@ func (t *step) stayPinned(version string) {
 
 // verdictPinned is the verdict on files of a pack that was rolled back.
 func (s *Standing) verdictPinned(cause Cause) Verdict {
+	if s.Promoted {
+		return Verdict{Kind: CandidateLive, Pin: s.Pinned}
+	}
 	if s.PinStays {
 		return Verdict{Kind: Pinned, Pin: s.Pinned}
 	}

@@ -31,22 +31,33 @@ func (in Rollback) apply(t *step) {
 	went := from.Runs() && from.Hash != to.Hash
 	state := s.PackState
 	state.Live, state.Settings = to.Hash, s.keptSettings(&to, in.To.Unfit)
-	if state = state.unpinned(); !in.Undo {
+	ended, was := func() {}, state.Candidate
+	if in.Cause.Kind == ByCommand && was != "" {
+		ended = t.endShare(in.KeepPending)
+		state.Candidate, state.Share = "", 0
+	}
+	if state = state.overtaken().unpinned(); !in.Undo {
 		state.Pinned, state.PinStays, state.PinnedWithoutFiles = to.Hash, in.Pin, s.Files.Version == ""
 		if !in.Pin {
 			state.PinnedOver = s.Files.Version
 		}
 	}
 	keep := &t.out.Keep
-	keep.Marks = map[string]bool{to.Hash: true}
+	if keep.Marks == nil {
+		keep.Marks, keep.Pending = map[string]bool{}, map[string]bool{}
+	}
+	keep.Marks[to.Hash] = true
 	if went {
-		keep.Pending = map[string]bool{from.Hash: in.KeepPending}
+		keep.Pending[from.Hash] = in.KeepPending
 		if !in.Undo {
 			keep.Marks[from.Hash] = false
 		}
 	}
 	if !t.keep(state) {
 		return
+	}
+	if ended(); s.Candidate == "" {
+		s.Beside, s.BesideLost = Version{}, Lost{}
 	}
 	t.giveUp()
 	s.Tried, s.Verdict, s.Since, s.KeptOf = nil, Verdict{}, t.now, ""
@@ -91,13 +102,43 @@ func (in SetMode) apply(t *step) {
 	state.Mode, state.Limit, state.Why = in.Mode, in.Limit, ""
 	if limited {
 		state.Why = in.Limit.Reached()
+	} else {
+		state.Share = in.Share
+	}
+	if !limited && in.Mode == rules.Live && in.Share == 0 && s.beside() != nil {
+		t.promoteCandidate(state)
+		return
 	}
 	next := Standing{PackState: state, Version: s.Version, Files: s.Files, Config: s.Config}
 	mode, _ := next.modeNow()
-	state.PendingKept = mode != rules.Live && in.KeepPending
-	t.out.Keep.Pending = map[string]bool{"": state.PendingKept}
-	if t.keep(state) && mode != rules.Live && !state.PendingKept {
+	state.PendingKept = (mode != rules.Live || state.Share != 0) && in.KeepPending
+	ended := func() {}
+	if mode == rules.Live && state.Share == 0 {
+		ended = t.endShare(in.KeepPending)
+	}
+	if t.out.Keep.Pending == nil {
+		t.out.Keep.Pending = map[string]bool{}
+	}
+	t.out.Keep.Pending[""] = state.PendingKept
+	if !t.keep(state) {
+		return
+	}
+	ended()
+	if state.Share != 0 {
+		delete(s.Back, state.Candidate) // what it requests from now on counts
+	}
+	if !state.PendingKept {
+		t.dropInactive()
+	}
+}
+
+// dropInactive drops what the pack has pending where it is not live.
+func (t *step) dropInactive() {
+	switch mode, _ := t.s.modeNow(); {
+	case mode != rules.Live:
 		t.drop(Drop{Why: DropWhy(mode)})
+	case t.s.Share != 0:
+		t.drop(t.s.outside())
 	}
 }
 
@@ -118,6 +159,9 @@ func (in Swap) apply(t *step) {
 	ends := s.Version.Runs() && s.Mode == rules.Shadow && s.Version.raises(s.Limit)
 	if ends {
 		state.Mode, state.Limit, state.Why = "", rules.Rate{}, ""
+		if state.Share != 0 {
+			state.Mode = rules.Live // by the command that set the share
+		}
 	}
 	if state != s.PackState {
 		was := s.Why
@@ -130,7 +174,7 @@ func (in Swap) apply(t *step) {
 		s.Trial = nil
 	}
 	mode, _ := s.modeNow()
-	s.PendingKept = s.PendingKept && mode != rules.Live
+	s.PendingKept = s.PendingKept && (mode != rules.Live || s.Share != 0)
 	if in.Mode == rules.Live && s.inSet() && mode != rules.Live && !s.PendingKept {
 		t.drop(Drop{Why: DropWhy(mode)})
 	}
@@ -141,6 +185,9 @@ func (in Swap) apply(t *step) {
 func (s *Standing) owed() (drops []Drop) {
 	if mode, _ := s.modeNow(); mode != rules.Live && !s.PendingKept {
 		return []Drop{{Pack: s.Pack, Why: DropWhy(mode)}}
+	}
+	if s.shareNow() != 0 && !s.PendingKept {
+		drops = append(drops, s.outside())
 	}
 	for _, version := range slices.Sorted(maps.Keys(s.Back)) {
 		drops = append(drops, Drop{Pack: s.Pack, Version: version, Why: DropRolledBack})
@@ -226,6 +273,9 @@ func (in Remove) apply(t *step) {
 	}
 	rest := s.PackState
 	rest.Live, rest.Settings, rest.PendingKept, rest.RulesDeleted = "", "", false, false
+	if rest.Candidate != "" {
+		rest.Candidate, rest.Share = "", 0
+	}
 	t.drop(Drop{Why: DropRemoved, Forget: true, Rest: rest, KeepPending: in.KeepPending})
 	t.s = Standing{PackState: rest, Path: s.Path, Gone: true, Verdict: Verdict{Kind: FilesGone}, Back: s.Back,
 		Config: s.Config}

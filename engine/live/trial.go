@@ -47,7 +47,7 @@ func (m *Manager) resumed(ctx context.Context, now *KeptVersion) (*Trial, error)
 	}
 	for i := range versions {
 		before := &versions[i]
-		if before.Version == now.Version || !before.RolledBack.IsZero() {
+		if before.Version == now.Version || before.Candidate || !before.RolledBack.IsZero() {
 			continue
 		}
 		if before.failing() {

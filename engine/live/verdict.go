@@ -19,7 +19,7 @@ type Verdict struct {
 	Diagnostics diag.List     // errors and warnings of the files
 	Lacks       []string      // LacksPermission
 	Time        time.Duration // HalfWritten: how long chertd waits for their writer
-	Pin         string        // Pinned, RolledBack: the version that is live instead
+	Pin         string        // Pinned, RolledBack, CandidateLive: the version that is live instead
 	Cause       Cause         // RolledBack
 	Ignored     rules.Ignored // FilesGone, FilesIgnored: the ignored file in their place
 }
@@ -45,6 +45,7 @@ const (
 	KeepFailed           // the store failed
 	Pinned               // a rollback with --pin holds
 	RolledBack           // a rollback holds until the next edit
+	CandidateLive        // a candidate was made live in their place
 	FilesGone            // they are gone
 	FilesIgnored         // they are there, and ignored
 	FolderUnread         // the rules folder can't be read
@@ -80,6 +81,8 @@ func (v Verdict) String() string {
 			text += ": " + cause
 		}
 		return text
+	case CandidateLive:
+		return "the candidate " + rules.ShortOf(v.Pin) + " was made live instead"
 	case FilesGone:
 		if v.Ignored.Path != "" {
 			return fmt.Sprintf("%s, and %s is ignored: %s", filesGone, filepath.Base(v.Ignored.Path), v.Ignored.Why)
@@ -150,10 +153,15 @@ func (l Lost) same(m Lost) bool {
 // Errors of commands.
 var (
 	ErrNoPack        = errors.New("there is no such pack")
-	ErrNoEarlier     = errors.New("no earlier version is stored")               // to roll back to
-	ErrNotRolledBack = errors.New("it was not rolled back: its files are live") // there is no rollback to undo
-	ErrNoFiles       = errors.New("its files are gone")                         // so that a rollback can't be undone
-	ErrPresent       = errors.New("its files are in the rules folder")          // of a pack that is to be removed
+	ErrNoEarlier     = errors.New("no earlier version is stored")                      // to roll back to
+	ErrNotRolledBack = errors.New("it was not rolled back: its files are live")        // there is no rollback to undo
+	ErrNoFiles       = errors.New("its files are gone")                                // so that a rollback can't be undone
+	ErrShare         = errors.New("it is live in a share of the chats")                // and can have no candidate
+	ErrNotLive       = errors.New("no version of it is live, or its mode is not live") // that a candidate could run beside
+	ErrSameVersion   = errors.New("these files are the live version")
+	ErrIdle          = errors.New("its candidate does not run")
+	ErrNoCandidate   = errors.New("it has no candidate")
+	ErrPresent       = errors.New("its files are in the rules folder") // of a pack that is to be removed
 )
 
 // AmbiguousVersionError is returned for a beginning of the hashes of several versions.

@@ -17,19 +17,24 @@ type PackStanding struct {
 	Version     string // live; "": none
 	Since       time.Time
 	Mode        rules.Mode
-	ModeBy      string // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
-	ModeWhy     string // why chertd set the mode; "": chertd did not set it
+	ModeBy      string      // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
+	Share       rules.Share // of the chats, in which it is live; 0: its mode is the same in all
+	ModeWhy     string      // why chertd set the mode; "": chertd did not set it
 	Rules       int
 	CanVeto     bool                   // the live version can
 	Suspended   []rules.RuleSuspension // rules of the live version that are suspended
 	Pinned      bool                   // by a rollback
 	PinStays    bool                   // also when its files change
+	Promoted    bool                   // Pinned by making a candidate live
+	Candidate   *CandidateStanding     // nil: there is none
 	Gone        bool
 	Unread      bool   // the rules folder can't be read: the state of its files is unknown
 	NotLive     string // why its files as they are now are not live; "": they are
 	Edit        string // version of its files as they are now
 	Diagnostics diag.List
 	Change      *rules.Change // of the last edit that went live; nil: none since the start
+	// Ended is what the command that returns the standing has ended.
+	Ended Ended
 	// Dropped counts what the command that returns the standing has dropped.
 	Dropped Dropped
 	// Blocks is why the pack blocks reads of new events: it can veto, and does not run
@@ -37,11 +42,27 @@ type PackStanding struct {
 	Blocks string
 }
 
+// CandidateStanding is the standing of a version that runs beside the live one.
+type CandidateStanding struct {
+	Version   string
+	Rules     int
+	CanVeto   bool
+	Suspended []rules.RuleSuspension
+	Why       string // why it does not run; "": it does
+}
+
+// Ended is what a rollback has ended besides, or instead of, a version.
+type Ended struct {
+	Candidate string      // version that ran beside the live one; "": none
+	Share     rules.Share // of the chats in which it, or the pack, was live; 0: none
+}
+
 // view is the state for queries of people and probes, as it was when the lock was last
 // released. It is never written to.
 type view struct {
 	standings []PackStanding
 	live      []*rules.Pack // of standings; nil: none
+	beside    []*rules.Pack // candidates; the same
 	problems  diag.List
 	ready     bool // there is a set with a pack in it
 	folder    folder
@@ -70,6 +91,7 @@ func (m *Manager) publish() {
 	for _, s := range m.sorted() {
 		v.standings = append(v.standings, m.describe(s))
 		v.live = append(v.live, s.Version.Pack)
+		v.beside = append(v.beside, s.Beside.Pack)
 		if !s.Missed.IsZero() && !m.folder.diags.Errors() {
 			v.goneDue = later(v.goneDue, s.Missed.Add(goneFor))
 		}
@@ -87,8 +109,13 @@ func (m *Manager) describe(s *Standing) PackStanding {
 	if s.Unread {
 		p.Diagnostics = append(slices.Clone(m.folder.diags), p.Diagnostics...)
 	}
+	p.Share = s.shareNow()
 	if s.Mode != "" {
 		p.ModeWhy = s.Why
+	}
+	p.Promoted = s.Promoted
+	if s.Candidate != "" {
+		p.Candidate = m.describeCandidate(s)
 	}
 	if s.Version.Runs() {
 		live := s.Version.Pack
@@ -97,6 +124,27 @@ func (m *Manager) describe(s *Standing) PackStanding {
 		p.Blocks = "no version of it is live: " + s.whyNone()
 	}
 	return p
+}
+
+// describeCandidate returns the standing of the candidate for people.
+func (m *Manager) describeCandidate(s *Standing) *CandidateStanding {
+	c := &CandidateStanding{Version: s.Candidate}
+	if p := s.Beside.Pack; p != nil && p.Version == s.Candidate {
+		c.Rules, c.CanVeto, c.Suspended = len(p.Rules), p.CanVeto, m.c.Suspensions.Suspended(p, m.c.Now())
+	}
+	mode, _ := s.modeNow()
+	switch lost := s.BesideLost.Err(); {
+	case s.beside() != nil:
+	case lost != nil:
+		c.Why = lost.Error()
+	case !s.Version.Runs():
+		c.Why = "no version of the pack is live"
+	case mode != rules.Live:
+		c.Why = "the pack is in mode " + string(mode)
+	default:
+		c.Why = "it could not be loaded yet"
+	}
+	return c
 }
 
 // Standings returns the standing of every pack, by name.

@@ -60,7 +60,7 @@ end)`,
 	report := spec.Run(t.Context(), set.Packs()[0], spec.Options{})
 	for i, want := range []string{
 		"", "",
-		`expected chat c1 to be kept unread, no rule has vetoed reads of its newest message|"p#1" did not run: words: the text \"hello\" does not contain "private"`,
+		`expected chat c1 to be kept unread, no rule has vetoed reads of its newest message|"p#1" did not run: words: the text "hello" does not contain "private"`,
 		"no rule has vetoed reads of its newest message|use chert.hold",
 		"expected chat c1 not to be kept unread, a rule has vetoed reads of its newest message|",
 	} {

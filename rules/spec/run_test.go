@@ -106,9 +106,9 @@ end)
             "p#3" failed, nothing it requested was kept: DIR/p.lua:10: it broke
             reads are blocked: a rule that could have vetoed failed
 12:00:30  message.received in chat c2: "hm"
-            "later" did not run: text: the text does not contain "later"
-            "p#2" did not run: text: the text does not contain "veto"
-            "p#3" did not run: text: the text does not contain "boom"
+            "later" did not run: text: the text "hm" does not contain "later"
+            "p#2" did not run: text: the text "hm" does not contain "veto"
+            "p#3" did not run: text: the text "hm" does not contain "boom"
 12:00:30  message.received in chat c2: "later"
             "later" requested: mark_read after 30s (a burst)
             "later" logged info: soon {"chat":"c2"}

@@ -27,7 +27,7 @@ func (t *Turn) StaysDead(a *chat.Action, repeat bool) string {
 		return a.NeverAgain(repeat)
 	case !t.inactive(a):
 		return ""
-	case t.Set.Withdrawn(a.Pack, ""):
+	case t.Set.Withdrawn(a.Pack, "", a.Chat):
 		return chat.WhyPackInactive
 	}
 	return chat.StaysRuleGone
@@ -39,5 +39,5 @@ func (t *Turn) inactive(a *chat.Action) bool {
 	if a.Pack == "" || t.Set == nil {
 		return false
 	}
-	return t.Set.Withdrawn(a.Pack, a.Version) || a.Kind == chat.Read && !t.Set.HasRule(a.Pack, a.Rule)
+	return t.Set.Withdrawn(a.Pack, a.Version, a.Chat) || a.Kind == chat.Read && !t.Set.HasRule(a.Pack, a.Rule)
 }

@@ -27,16 +27,20 @@ type Decision struct {
 
 // RuleDecision is the record of one rule on an event.
 type RuleDecision struct {
-	Pack    string   `json:"pack"`
-	Version string   `json:"version"`
-	Rule    string   `json:"rule"`
-	Place   string   `json:"place"`             // file:line
-	Asked   []string `json:"asked,omitempty"`   // its requests, in words
-	Refused []string `json:"refused,omitempty"` // those of Asked that left no action and were not carried out, and why
-	Skipped string   `json:"skipped,omitempty"` // passed where, but not run: "cooldown", …
-	Error   string   `json:"error,omitempty"`   // it failed: none of its results was stored
-	Steps   int64    `json:"steps,omitempty"`   // VM steps used
-	Logs    []Log    `json:"logs,omitempty"`
+	Pack    string `json:"pack"`
+	Version string `json:"version"`
+	Rule    string `json:"rule"`
+	// Shadow is set if its pack ran in shadow, and Candidate if its version ran in shadow
+	// beside the live one.
+	Shadow    bool     `json:"shadow,omitempty"`
+	Candidate bool     `json:"candidate,omitempty"`
+	Place     string   `json:"place"`             // file:line
+	Asked     []string `json:"asked,omitempty"`   // its requests, in words
+	Refused   []string `json:"refused,omitempty"` // those of Asked that left no action and were not carried out, and why
+	Skipped   string   `json:"skipped,omitempty"` // passed where, but not run: "cooldown", …
+	Error     string   `json:"error,omitempty"`   // it failed: none of its results was stored
+	Steps     int64    `json:"steps,omitempty"`   // VM steps used
+	Logs      []Log    `json:"logs,omitempty"`
 	// Rerun is when the rule ran on the event again, because its pack had missed
 	// it; zero: it did not.
 	Rerun time.Time `json:"rerun,omitzero"`
@@ -56,7 +60,7 @@ func (r *RuleDecision) Failed() bool {
 // chatID is the event's chat; "": none.
 func ruleDecisionOf(o *rules.Outcome, chatID string, at time.Time) RuleDecision {
 	r := RuleDecision{
-		Pack: o.Pack, Version: o.Version, Rule: o.Rule, Place: o.Place,
+		Pack: o.Pack, Version: o.Version, Rule: o.Rule, Place: o.Place, Shadow: o.Shadow, Candidate: o.Candidate,
 		Skipped: o.Skipped, Steps: o.Steps, Logs: o.Logs,
 	}
 	if o.Failure != nil {
@@ -74,7 +78,7 @@ func (d *Decision) settle() {
 	for i := range d.Rules {
 		r := &d.Rules[i]
 		later := func(other RuleDecision) bool { return other.Pack == r.Pack && other.Rerun.After(r.Rerun) }
-		if r.Failed() && !slices.ContainsFunc(d.Rules[i:], later) {
+		if r.Failed() && !r.Candidate && !slices.ContainsFunc(d.Rules[i:], later) {
 			d.Failed = true
 			return
 		}
@@ -84,7 +88,7 @@ func (d *Decision) settle() {
 // ran lists the rules of a pack that ran on the event and did not fail.
 func (d *Decision) ran(pack string) (names []string) {
 	for i := range d.Rules {
-		if r := &d.Rules[i]; r.Pack == pack && r.Rule != "" && !r.Failed() {
+		if r := &d.Rules[i]; r.Pack == pack && r.Rule != "" && !r.Failed() && !r.Candidate {
 			names = append(names, r.Rule)
 		}
 	}
@@ -97,7 +101,7 @@ func (d *Decision) refused(chatID string, all []chat.Refusal, now time.Time) {
 		w := rules.Request{Chat: chatID, Request: all[i].Request}
 		words := fmt.Sprintf("%s (%s)", w.Words(chatID, now), all[i].Why)
 		by := len(d.Rules) - 1 // from the end: the rule may have failed when the event ran first
-		for by >= 0 && (d.Rules[by].Pack != w.Pack || d.Rules[by].Rule != w.Rule) {
+		for by >= 0 && (d.Rules[by].Pack != w.Pack || d.Rules[by].Rule != w.Rule || d.Rules[by].Candidate) {
 			by--
 		}
 		if by < 0 {

@@ -20,6 +20,7 @@ type Transition struct {
 	Reads    []KV               // by handlers: Pack, Key and Version are validated
 	Writes   []KV               // by handlers
 	Quotas   []Quota            // of the packs that wrote
+	Compared []Compared         // of Decision: counted when it is first stored
 	Append   []Arrival          // events it causes; a duplicate id is left out
 
 	Schedules  []rules.ScheduleRun // rows to write, new or changed

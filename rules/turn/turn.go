@@ -85,9 +85,15 @@ func (t *Turn) Handle(ctx context.Context, e *Entry) (Done, error) {
 		if err := t.run(ctx, e, &in, &d); err != nil {
 			return Done{Outcomes: d.Outcomes}, err
 		}
+		if t.Set != nil && t.Set.Tries() {
+			d.Compared = t.compare(e.Event.ChatID(), d.Outcomes)
+		}
 	}
 	if err := t.decided(ctx, in, &d); err != nil {
 		return Done{Outcomes: d.Outcomes}, err
+	}
+	if t.Set != nil && t.Set.Tries() {
+		d.Compared = append(d.Compared, t.compareWithChat(e.Event.ChatID(), d.Outcomes, d.Chat)...)
 	}
 	return d, nil
 }
@@ -173,7 +179,10 @@ func (t *Turn) withdrawn(w *chat.Request) bool {
 	switch {
 	case t.Set == nil:
 		return false
-	case w.IsAction() && t.Set.Withdrawn(w.Pack, w.Version), w.Kind == chat.RequestPostpone && t.Set.Withdrawn(w.Pack, ""):
+	case w.Shadow && t.Set.Mode(w.Pack) == rules.Live:
+		return false // it is only recorded: one of the chats is not in the pack's share
+	case w.IsAction() && t.Set.Withdrawn(w.Pack, w.Version, t.Chat.ID),
+		w.Kind == chat.RequestPostpone && t.Set.Withdrawn(w.Pack, "", t.Chat.ID):
 		return true
 	}
 	return w.Kind == chat.RequestRead && !t.Set.HasRule(w.Pack, w.Rule)

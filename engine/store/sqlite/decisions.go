@@ -36,11 +36,13 @@ const decisionActions = 6
 
 // decisionRow is a decision to write, made ready for the writer.
 type decisionRow struct {
-	seq     int64
-	args    []driver.Value // of insertDecision
-	took    []took
-	actions []chat.Action // of its event
-	origin  origin        // of them; its chatID is "" if there is none, or if it is not known
+	seq  int64
+	args []driver.Value // of insertDecision
+	took []took
+	// compared is counted as took is.
+	compared []turn.Compared
+	actions  []chat.Action // of its event
+	origin   origin        // of them; its chatID is "" if there is none, or if it is not known
 }
 
 // decided are the actions of a handled event.
@@ -91,7 +93,7 @@ func (s *step) encodeActions(t *turn.Transition) error {
 		tookMicros = max(1, d.Took.Microseconds())
 	}
 	s.decision.args = []driver.Value{micros(d.At), optional(d.Note), flag(d.Failed), int64(d.Actions), packs, rules, actions, d.Seq, prev, tookMicros}
-	s.decision.took = tookPart(d)
+	s.decision.took, s.decision.compared = tookPart(d), t.Compared
 	return nil
 }
 
@@ -171,6 +173,7 @@ func (w *writer) handled(d *decisionRow) error {
 		}
 		w.counts[t.versionKey] = c
 	}
+	w.compared.note(d)
 	return nil
 }
 

@@ -56,7 +56,7 @@ func TestDeadActionsOfSchema13HaveTheirCodes(t *testing.T) {
 }
 
 // beforeSchema19 undoes what schema 19 and later ones have added.
-const beforeSchema19 = `
+const beforeSchema19 = beforeSchema20 + `
 DROP INDEX quarantine_event;
 ALTER TABLE quarantine DROP COLUMN event_id;
 ALTER TABLE quarantine DROP COLUMN truncated;

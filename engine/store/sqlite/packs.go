@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	versionColumns = `version, path, since_at, last_at, events, failures, rolled_back_at, pending_kept`
+	versionColumns = `version, path, since_at, last_at, events, failures, rolled_back_at, pending_kept, candidate`
 	lastFirst      = `ORDER BY last_at DESC, since_at DESC, version`
 )
 
@@ -18,9 +18,9 @@ var (
 	// A known version keeps its files: this runs before the version's row is inserted.
 	insertVersionFile = declare(`INSERT INTO pack_files (pack, version, n, name, kind, bytes) SELECT ?1, ?2, ?3, ?4, ?5, ?6
 		WHERE NOT EXISTS (SELECT 1 FROM pack_versions WHERE pack = ?1 AND version = ?2)`)
-	upsertVersion = declare(`INSERT INTO pack_versions (pack, version, path, since_at, last_at, events, failures, rolled_back_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET last_at = excluded.last_at, rolled_back_at = excluded.rolled_back_at`)
+	upsertVersion = declare(`INSERT INTO pack_versions (pack, version, path, since_at, last_at, events, failures, rolled_back_at, candidate)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET last_at = excluded.last_at, rolled_back_at = excluded.rolled_back_at, candidate = min(candidate, excluded.candidate)`)
 	countVersion = declare(`UPDATE pack_versions SET events = events + ?, failures = failures + ? WHERE pack = ? AND version = ?`)
 
 	selectVersions = declareCostly("sorts the versions of one pack, of which a few dozen are kept", `SELECT `+versionColumns+` FROM pack_versions WHERE pack = ? `+lastFirst+` LIMIT ?`)
@@ -29,13 +29,14 @@ var (
 		WHERE pack = ?1 AND version >= ?2 AND (?3 IS NULL OR version < ?3) ORDER BY version LIMIT 2`)
 	selectVersionFiles = declare(`SELECT name, kind, bytes FROM pack_files WHERE pack = ? AND version = ? ORDER BY n`)
 
-	upsertPack = declare(`INSERT INTO packs (pack, live, mode, why, reached_reads, reached_per, pinned, pinned_over, pin_stays, pinned_without_files, settings)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	upsertPack = declare(`INSERT INTO packs (pack, live, mode, why, reached_reads, reached_per, pinned, pinned_over, pin_stays, pinned_without_files, settings, share, candidate, promoted)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET live = excluded.live, mode = excluded.mode, why = excluded.why,
 		reached_reads = excluded.reached_reads, reached_per = excluded.reached_per, pinned = excluded.pinned,
-		pinned_over = excluded.pinned_over, pin_stays = excluded.pin_stays, pinned_without_files = excluded.pinned_without_files, settings = excluded.settings`)
+		pinned_over = excluded.pinned_over, pin_stays = excluded.pin_stays, pinned_without_files = excluded.pinned_without_files, settings = excluded.settings, share = excluded.share,
+		candidate = excluded.candidate, promoted = excluded.promoted`)
 	selectPacks = declareCostly("packs are few", `SELECT pack, live, mode, why, reached_reads, reached_per, pinned, pinned_over, pin_stays, pinned_without_files, settings,
-		pending_kept, rules_deleted FROM packs ORDER BY pack`)
+		pending_kept, rules_deleted, share, candidate, promoted FROM packs ORDER BY pack`)
 	// Neither adds a row for an unknown pack only to set 0.
 	setPackPendingKept = declare(`INSERT INTO packs (pack, pending_kept) SELECT ?1, ?2 WHERE ?2 = 1 OR EXISTS (SELECT 1 FROM packs WHERE pack = ?1)
 		ON CONFLICT DO UPDATE SET pending_kept = excluded.pending_kept`)
@@ -43,7 +44,7 @@ var (
 		ON CONFLICT DO UPDATE SET rules_deleted = excluded.rules_deleted`)
 	setVersionPendingKept = declare(`UPDATE pack_versions SET pending_kept = ? WHERE pack = ? AND version = ?`)
 	deletePack            = declare(`DELETE FROM packs WHERE pack = ?`)
-	pruneVersions         = declareCostly("looks at the versions of one pack, of which a few dozen are kept", `DELETE FROM pack_versions WHERE pack = ?1 AND version NOT IN (?2, ?3)
+	pruneVersions         = declareCostly("looks at the versions of one pack, of which a few dozen are kept", `DELETE FROM pack_versions WHERE pack = ?1 AND version NOT IN (?2, ?3, ?5)
 		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1 `+lastFirst+` LIMIT ?4)`)
 	pruneVersionFiles = declareCostly("looks at the files of one pack's versions, when one goes live", `DELETE FROM pack_files WHERE pack = ?1
 		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1)`)
@@ -76,7 +77,7 @@ func (s *Store) SaveVersion(ctx context.Context, v store.Version) error {
 		}
 		st.add(insertVersionFile, v.Pack, v.Version, int64(i), f.Name, string(f.Kind), bytes)
 	}
-	st.add(upsertVersion, v.Pack, v.Version, optional(v.Path), micros(v.Since), micros(v.Last), v.Events, v.Failures, micros(v.RolledBack))
+	st.add(upsertVersion, v.Pack, v.Version, optional(v.Path), micros(v.Since), micros(v.Last), v.Events, v.Failures, micros(v.RolledBack), flag(v.Candidate))
 	return s.submit(ctx, newRequest("store a version of pack "+v.Pack, st), true)
 }
 
@@ -115,7 +116,7 @@ func versionOf(pack string) func(row []driver.Value) (store.Version, error) {
 	return func(row []driver.Value) (store.Version, error) {
 		return store.Version{
 			Pack: pack, Version: stringOf(row[0]), Path: stringOf(row[1]), Since: timeOf(row[2]), Last: timeOf(row[3]),
-			Events: intOf(row[4]), Failures: intOf(row[5]), RolledBack: timeOf(row[6]), PendingKept: intOf(row[7]) != 0,
+			Events: intOf(row[4]), Failures: intOf(row[5]), RolledBack: timeOf(row[6]), PendingKept: intOf(row[7]) != 0, Candidate: intOf(row[8]) != 0,
 		}, nil
 	}
 }
@@ -139,17 +140,23 @@ func packStateOf(row []driver.Value) (store.PackState, error) {
 		Pack: stringOf(row[0]), Live: stringOf(row[1]), Mode: rules.Mode(stringOf(row[2])), Why: stringOf(row[3]),
 		Limit: rateOf(row[4], row[5]), Pinned: stringOf(row[6]), PinnedOver: stringOf(row[7]), PinStays: intOf(row[8]) != 0,
 		PinnedWithoutFiles: intOf(row[9]) != 0, Settings: stringOf(row[10]), PendingKept: intOf(row[11]) != 0, RulesDeleted: intOf(row[12]) != 0,
+		Share: rules.Share(intOf(row[13])), Candidate: stringOf(row[14]), Promoted: intOf(row[15]) != 0,
 	}, nil
 }
 
 // SetPackState implements store.Packs.
 func (s *Store) SetPackState(ctx context.Context, p store.PackState) error {
 	reads, per := rate(p.Limit)
+	var share driver.Value
+	if p.Share != 0 {
+		share = int64(p.Share)
+	}
 	var st step
 	st.add(upsertPack, p.Pack, optional(p.Live), optional(string(p.Mode)), optional(p.Why), reads, per, optional(p.Pinned), optional(p.PinnedOver),
-		flag(p.PinStays), flag(p.PinnedWithoutFiles), optional(p.Settings))
-	st.add(pruneVersions, p.Pack, p.Live, p.Pinned, int64(store.KeptVersions))
+		flag(p.PinStays), flag(p.PinnedWithoutFiles), optional(p.Settings), share, optional(p.Candidate), flag(p.Promoted))
+	st.add(pruneVersions, p.Pack, p.Live, p.Pinned, int64(store.KeptVersions), p.Candidate)
 	st.add(pruneVersionFiles, p.Pack)
+	st.add(pruneCompared, p.Pack)
 	return s.submit(ctx, newRequest("store the state of pack "+p.Pack, st), true)
 }
 

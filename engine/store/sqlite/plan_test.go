@@ -99,11 +99,16 @@ var samples = map[*statement][]driver.Value{
 	selectBlocked: {"chat 5"},
 
 	insertVersionFile:     {"pack", "v2", int64(0), "a.lua", "rules", []byte("x")},
-	upsertVersion:         {"pack", "v", nil, int64(1), int64(1), int64(0), int64(0), nil},
+	upsertVersion:         {"pack", "v", nil, int64(1), int64(1), int64(0), int64(0), nil, int64(0)},
+	countCompared:         {"pack", "v", "", "agreed", int64(1), int64(1)},
+	selectCompared:        {"pack", "v", ""},
+	selectDifferences:     {"pack", "v", "", int64(100)},
+	insertDifference:      {"pack", int64(1), "v", "", "veto"},
+	pruneDifferences:      {"pack", int64(100)},
 	countVersion:          {int64(1), int64(0), "pack", "v"},
 	selectVersionsLike:    {"pack", "v", "w"},
 	selectVersionFiles:    {"pack", "v"},
-	upsertPack:            {"pack", nil, nil, nil, nil, nil, nil, nil, int64(0), int64(0), nil},
+	upsertPack:            {"pack", nil, nil, nil, nil, nil, nil, nil, int64(0), int64(0), nil, int64(1000), nil, int64(0)},
 	setPackPendingKept:    {"pack", int64(1)},
 	setRulesDeleted:       {"pack", int64(0)},
 	setVersionPendingKept: {int64(1), "pack", "v"},
@@ -255,7 +260,7 @@ INSERT INTO states SELECT 'pack', 'chat ' || i, '1' FROM numbers;
 INSERT INTO kv SELECT 'pack', 'key ' || i, '1', NULL, 1 FROM numbers;
 INSERT INTO quarantine SELECT i, i, 'webhook', 'x', NULL, 'body ' || i, 'sum ' || i, 'event ' || i, 0 FROM numbers;
 INSERT INTO left_quarantine SELECT 'event ' || i, i FROM numbers;
-INSERT INTO pack_versions VALUES ('pack', 'v', NULL, 1, 1, 0, 0, NULL, 0);
+INSERT INTO pack_versions VALUES ('pack', 'v', NULL, 1, 1, 0, 0, NULL, 0, 0);
 INSERT INTO pack_files VALUES ('pack', 'v', 0, 'a.lua', 'rules', 'x');
 INSERT INTO packs (pack, live) VALUES ('pack', 'v');
 INSERT INTO schedules SELECT 'pack', 'rule ' || i, '1h', i, NULL FROM numbers;

@@ -42,6 +42,7 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 	"Quarantined":      func(s *Store, ctx context.Context) (any, error) { return s.Quarantined(ctx, 9) },
 	"QuarantinedAfter": func(s *Store, ctx context.Context) (any, error) { return s.QuarantinedAfter(ctx, 0, 9) },
 	"Version":          func(s *Store, ctx context.Context) (any, error) { return first(s.Version(ctx, "p", filledVersion)) },
+	"Comparison":       func(s *Store, ctx context.Context) (any, error) { return s.Comparison(ctx, "p", "v", "", 9) },
 	"Versions":         func(s *Store, ctx context.Context) (any, error) { return s.Versions(ctx, "p", 9) },
 	"PackStates":       func(s *Store, ctx context.Context) (any, error) { return s.PackStates(ctx) },
 	"Concerned":        func(s *Store, ctx context.Context) (any, error) { return s.Concerned(ctx, "p", "") },
@@ -110,6 +111,7 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 	dead.ID.N, dead.Status = 2, chat.Dead
 	tr.Actions, tr.Timers[0].Timer = append(slices.Clone(tr.Chat.Waiting), blocked, dead), tr.Chat.Timers[0]
 	tr.Attempts = []chat.Attempt{{Action: dead.ID, CallOf: dead.ID, N: 1, At: someTime, HTTP: 404, Code: 2002, Error: "not found"}}
+	tr.Compared = []turn.Compared{{Pack: "p", Version: "v", Result: turn.VetoDiffers}}
 	tr.Missed = []turn.Missed{{Pack: "q", Seq: 1, Key: "c1", At: someTime, Why: rules.MissedFailed, CanVeto: true, Chats: []string{"c2"}}}
 	tr.Schedules = []rules.ScheduleRun{{ScheduleID: rules.ScheduleID{Pack: "p", Rule: "r", Every: "1h"}, Done: someTime}}
 	tr.ReadCounts = []rules.ReadCount{{Pack: "p", Count: 1, Limit: rules.Rate{N: 3, Per: time.Minute}}}

@@ -46,5 +46,5 @@ func (w *writer) count() error {
 			return err
 		}
 	}
-	return nil
+	return w.countComparisons()
 }

@@ -50,6 +50,7 @@ func (tx *transaction) answer(err error) {
 // begin begins the notes of a transaction of a group.
 func (w *writer) begin(group []*request) {
 	clear(w.counts)
+	w.compared = comparing{}
 	w.tx = &transaction{
 		requests: group, errs: make([]error, len(group)), proves: len(group) == 0 || writes(group),
 		first:   w.next,

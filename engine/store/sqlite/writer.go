@@ -34,14 +34,16 @@ type writer struct {
 	journaled atomic.Pointer[func([]turn.Entry)]
 
 	// The goroutine's own.
-	next    int64                // the sequence to give next
-	tx      *transaction         // the current one
-	counts  map[versionKey]tally // of the current transaction
-	recent  recent
-	written int             // rows, since the last checkpoint began
-	commits int64           // the count of transactions, as on disk
-	closing <-chan struct{} // closed by Store.Close
-	doubt   *doubt          // the transaction that failed last, until settle; else nil
+	next   int64                // the sequence to give next
+	tx     *transaction         // the current one
+	counts map[versionKey]tally // of the current transaction
+	// compared has the comparisons of the current transaction.
+	compared comparing
+	recent   recent
+	written  int             // rows, since the last checkpoint began
+	commits  int64           // the count of transactions, as on disk
+	closing  <-chan struct{} // closed by Store.Close
+	doubt    *doubt          // the transaction that failed last, until settle; else nil
 }
 
 // run serves requests until the queue is closed and empty.

@@ -20,6 +20,7 @@ var packTests = map[string]func(*testing.T, *bench){
 	"the last versions of each pack are kept":          versionsPruned,
 	"packs are remembered and forgotten":               packStates,
 	"a decision counts once for its versions":          versionsCount,
+	"comparisons are counted with their decisions":     comparisonsCount,
 	"a conflict counts nothing":                        conflictCountsNothing,
 	"chats in which a pack has work pending are found": concerned,
 	"what is kept pending stays so":                    pendingKept,
@@ -110,6 +111,17 @@ func versionAgain(t *testing.T, b *bench) {
 	b.equal("the version, live by hand", b.version("codes", "aa"), want)
 	b.equal("the order then", b.hashes("codes", 10), []string{"bb", "aa"})
 	b.equal("the first", b.hashes("codes", 1), []string{"bb"})
+	again.Candidate = true
+	b.save(again)
+	b.equal("a version that was live, tried as a candidate", b.version("codes", "aa"), want)
+	tried := version("cc", 20)
+	tried.Candidate = true
+	b.save(tried)
+	b.equal("a candidate", b.version("codes", "cc"), tried)
+	tried.Candidate, tried.Last = false, noon.Add(time.Hour)
+	b.save(tried)
+	b.equal("a candidate that goes live", b.version("codes", "cc"), tried)
+	b.equal("the candidate and the others", b.hashes("codes", 10), []string{"cc", "bb", "aa"})
 	b.equal("none", b.hashes("codes", 0), []string(nil))
 }
 
@@ -125,8 +137,8 @@ func versionsPruned(t *testing.T, b *bench) {
 	}
 	slices.Reverse(newest)
 	b.equal("before", b.hashes("codes", 100), newest)
-	b.must(b.s.SetPackState(t.Context(), store.PackState{Pack: "codes", Live: "v003", Pinned: "v001"}))
-	b.equal("after", b.hashes("codes", 100), append(slices.Clone(newest[:store.KeptVersions]), "v003", "v001"))
+	b.must(b.s.SetPackState(t.Context(), store.PackState{Pack: "codes", Live: "v003", Pinned: "v001", Candidate: "v000"}))
+	b.equal("after", b.hashes("codes", 100), append(slices.Clone(newest[:store.KeptVersions]), "v003", "v001", "v000"))
 	b.equal("of another pack", b.hashes("vip", 100), newest)
 	b.equal("a dropped one", b.version("codes", "v002"), store.Version{})
 	b.equal("the live one", b.version("codes", "v003"), version("v003", 3))
@@ -146,7 +158,7 @@ func packStates(t *testing.T, b *bench) {
 		return list
 	}
 	b.equal("of nothing", list(), []store.PackState(nil))
-	codes := store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, Why: "more than 300 reads in 10m", Limit: rules.Rate{N: 300, Per: 10 * time.Minute}, Pinned: "aa", PinnedOver: "bb", PinStays: true, PinnedWithoutFiles: true, Settings: `{"wait":"6s"}`}
+	codes := store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, Why: "more than 300 reads in 10m", Limit: rules.Rate{N: 300, Per: 10 * time.Minute}, Share: 1250, Candidate: "cc", Promoted: true, Pinned: "aa", PinnedOver: "bb", PinStays: true, PinnedWithoutFiles: true, Settings: `{"wait":"6s"}`}
 	vip := store.PackState{Pack: "vip"}
 	b.save(version("aa", 0))
 	b.must(b.s.SetPackState(t.Context(), vip))

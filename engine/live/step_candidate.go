@@ -1,0 +1,117 @@
+package live
+
+import (
+	"log/slog"
+
+	"chertd/rules"
+)
+
+// apply has a version run in shadow beside the live one. It begins in no chat.
+func (in SetCandidate) apply(t *step) {
+	s, state := &t.s, t.s.PackState
+	ended := t.endShare(false)
+	state.Candidate, state.Share = in.Version.Hash, 0
+	if !in.Known {
+		t.out.Keep.Candidate = &in.Version
+	}
+	if !t.keep(state) {
+		return
+	}
+	ended()
+	s.Beside, s.BesideRevision, s.BesideLost = in.Version, s.Config.Revision, Lost{}
+	t.log(slog.LevelInfo, "a candidate runs in shadow beside the live version", "candidate", rules.ShortOf(in.Version.Hash), "live", rules.ShortOf(s.Version.Hash))
+}
+
+// apply ends what is tried, and keeps the live version.
+func (in EndCandidate) apply(t *step) {
+	s, state := &t.s, t.s.PackState
+	was, share := state.Candidate, state.Share
+	switch {
+	case was != "":
+		ended := t.endShare(in.KeepPending)
+		state.Candidate, state.Share = "", 0
+		if t.keep(state) {
+			ended()
+			s.Beside, s.BesideLost = Version{}, Lost{}
+			t.log(slog.LevelInfo, "a candidate ended", "candidate", rules.ShortOf(was), "share", shareOf(share), "live", rules.ShortOf(s.Version.Hash))
+		}
+	case share != 0:
+		// The pack is live in these chats only. In all of them it was in shadow before.
+		state.Mode, state.Share, state.Limit, state.Why = rules.Shadow, 0, rules.Rate{}, ""
+		state.PendingKept = in.KeepPending
+		t.out.Keep.Pending = map[string]bool{"": state.PendingKept}
+		if t.keep(state) && !state.PendingKept {
+			t.dropInactive()
+		}
+	}
+}
+
+// shareOf formats the share of a candidate, of which 0 has no chat.
+func shareOf(s rules.Share) string {
+	if s == 0 {
+		return "0%"
+	}
+	return s.String()
+}
+
+// endShare notes in Commands.Keep that the candidate is no longer live in its share. The
+// caller calls ended once the new state is kept.
+func (t *step) endShare(keepPending bool) (ended func()) {
+	version := t.s.Candidate
+	if version == "" || t.s.Share == 0 {
+		return func() {}
+	}
+	k := &t.out.Keep
+	k.Marks, k.Pending = map[string]bool{version: false}, map[string]bool{version: keepPending}
+	return func() {
+		if !keepPending {
+			t.s.rolledBack(version)
+			t.drop(Drop{Version: version, Why: DropRolledBack})
+		}
+	}
+}
+
+// promoteCandidate makes the candidate live in all chats, with a state that has the mode.
+// The files of the pack are other ones: until the next edit they are not live, as after a
+// rollback.
+func (t *step) promoteCandidate(state PackState) {
+	s, from, to := &t.s, t.s.Version, t.s.Beside
+	state.Candidate, state.Share, state.PendingKept = "", 0, false
+	state.Live, state.Settings = to.Hash, to.Settings
+	if state = state.unpinned(); s.Files.Version != to.Hash {
+		state.Pinned, state.PinnedOver, state.Promoted = to.Hash, s.Files.Version, true
+		state.PinnedWithoutFiles = s.Files.Version == ""
+	}
+	t.out.Keep.Marks = map[string]bool{to.Hash: true}
+	t.out.Keep.Pending = map[string]bool{"": false}
+	if !t.keep(state) {
+		return
+	}
+	t.giveUp()
+	s.Tried, s.Verdict, s.Since, s.KeptOf, s.Trial = nil, Verdict{}, t.now, "", nil
+	s.Beside, s.BesideLost = Version{}, Lost{}
+	t.take(to, nil)
+	if s.Files.Version != to.Hash {
+		s.Verdict = s.verdictPinned(Cause{})
+		s.Logged = Logged{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pinned}} // logged below
+	}
+	t.log(slog.LevelInfo, "a candidate was made live", "version", rules.ShortOf(to.Hash), "from", rules.ShortOf(from.Hash))
+}
+
+// overtaken ends the candidate in a state in which the same version is live.
+func (p PackState) overtaken() PackState {
+	if p.Candidate != "" && p.Candidate == p.Live {
+		p.Candidate, p.Share = "", 0
+	}
+	return p
+}
+
+// apply takes over the candidate as it was loaded.
+func (in CandidateLoaded) apply(t *step) {
+	s := &t.s
+	news := !s.BesideLost.same(in.Lost)
+	s.Beside, s.BesideLost, s.BesideRevision = in.Version, in.Lost, s.Config.Revision
+	if err := in.Lost.Err(); err != nil && news {
+		t.log(slog.LevelError, "a candidate can't be loaded again: the live version runs in all chats", "candidate", rules.ShortOf(s.Candidate), "err", err)
+	}
+}
