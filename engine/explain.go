@@ -19,9 +19,6 @@ import (
 // Explain implements control.Daemon.
 func (m *manager) Explain(ctx context.Context, q control.ExplainQuery) (control.Explained, error) {
 	out := control.Explained{Events: []control.ExplainedEvent{}}
-	if err := m.checkExplainedRule(q.Rule); err != nil {
-		return out, err
-	}
 	found, err := m.findExplained(ctx, q.Of)
 	if err != nil {
 		return out, err
@@ -50,6 +47,14 @@ func (m *manager) Explain(ctx context.Context, q control.ExplainQuery) (control.
 		}
 		slices.Reverse(records)
 	}
+	known := slices.ContainsFunc(records, func(r store.Record) bool {
+		return r.Decision != nil && slices.ContainsFunc(r.Decision.Rules, func(d turn.RuleDecision) bool { return x.wants(d.Pack, d.Rule) })
+	})
+	if !known { // it may have had another name
+		if err := m.checkExplainedRule(q.Rule); err != nil {
+			return out, err
+		}
+	}
 	for i := range records {
 		e, err := x.event(ctx, &records[i], all || q.Rule != "")
 		if err != nil {
@@ -66,7 +71,10 @@ func (m *manager) checkExplainedRule(name string) error {
 		return nil
 	}
 	set := m.eng.Rules()
-	pack, rule, _ := strings.Cut(name, "/")
+	pack, rule, named := strings.Cut(name, "/")
+	if named && rule == "" {
+		return &control.UserError{Message: fmt.Sprintf("rule: %q has no rule after the slash", name), Hint: "give PACK or PACK/RULE"}
+	}
 	var known []string
 	for _, p := range set.Packs() {
 		if p.Name == pack && (rule == "" || slices.ContainsFunc(p.Rules, func(r *rules.Rule) bool { return r.Name == rule })) {
@@ -91,6 +99,9 @@ type explainer struct {
 	now  time.Time
 	chat *chat.Chat // nil: none
 
+	flight *chat.Flight // of the chat; nil: none
+	listed int          // rules that did not match, so far
+
 	noCalls []string // why no calls are made; nil: not asked yet
 	asked   bool
 	lines   []control.LineStop
@@ -98,6 +109,7 @@ type explainer struct {
 }
 
 func (x *explainer) readChat(ctx context.Context, id string) error {
+	x.flight = x.m.eng.flightOf(id) // before its state: a call that ends meanwhile is shown as in flight
 	c, err := x.m.store.Chats(ctx, []string{id})
 	if err == nil {
 		x.chat = &c[0]
@@ -169,8 +181,8 @@ func explainedRule(d *turn.RuleDecision) control.ExplainedRule {
 // notMatched lists the rules that subscribe to the event's type and did not match, as they
 // were live then.
 func (x *explainer) notMatched(ctx context.Context, r *store.Record, e *control.ExplainedEvent) error {
-	if r.Decision == nil || r.Forward != nil {
-		return nil
+	if r.Decision == nil || r.Forward != nil || e.NoText {
+		return nil // without its text and its sender nobody can say what would have matched
 	}
 	versions, ran := map[string]string{}, map[string]bool{}
 	for i := range r.Decision.Rules {
@@ -188,21 +200,23 @@ func (x *explainer) notMatched(ctx context.Context, r *store.Record, e *control.
 		if ran[chat.Key(o.Pack, o.Rule)] || !x.wants(o.Pack, o.Rule) {
 			continue
 		}
-		if len(o.Refused) == 0 {
-			why := "its conditions hold, and it did not run: the pack was off, or another version was live"
-			if o.Skipped == string(rules.Off) {
-				why = "the pack is off"
-			}
-			o.Refused = []string{why}
+		holds := len(o.Refused) == 0
+		if holds {
+			o.Refused = []string{"with the present settings its conditions hold. It did not run then: its pack was off or not live, or settings were others"}
 		}
-		if e.NotMatched++; x.q.All || e.NotMatched <= control.UnmatchedShown {
+		if e.NotMatched++; (x.q.All || e.NotMatched <= control.UnmatchedShown) && x.listed < mostListed {
+			x.listed++
 			e.NotMatch = append(e.NotMatch, control.ExplainedOther{
-				Pack: o.Pack, Version: o.Version, Rule: o.Rule, Place: o.Place, Why: o.Refused, NotThen: past.Instead[o.Pack],
+				Pack: o.Pack, Version: o.Version, Rule: o.Rule, Place: o.Place, Why: o.Refused, Holds: holds, NotThen: past.Instead[o.Pack],
 			})
 		}
 	}
 	return nil
 }
+
+// mostListed is how many rules that did not match one answer lists: with --all, of many rules and
+// events, it would have many megabytes.
+const mostListed = 5000
 
 // record looks up an event by its sequence, without its actions; nil: it is not kept.
 func (x *explainer) record(ctx context.Context, seq int64) (*store.Record, error) {

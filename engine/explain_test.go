@@ -7,9 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"chertd/engine/chert"
 	"chertd/engine/control"
+	"chertd/engine/event"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // asking has a read, a delayed read, vetoes and a rule for one sender.
@@ -199,4 +203,59 @@ func TestExplainPagesThroughAChat(t *testing.T) {
 	if len(e.Events) != 3 || e.Events[0].ID != "e1" || e.Older {
 		t.Fatalf("those before: %+v", e)
 	}
+}
+
+// Addresses compare in lower case, for explain and forget.
+func TestPersonIsFoundInAnyCase(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", asking)
+	c.from("c1", "e1", "Bob@Example.COM", "hello")
+	for _, of := range []string{"bob@example.com", "Bob@Example.COM", "BOB@example.com"} {
+		if e := c.explain(control.ExplainQuery{Of: of}); e.What != "number" || len(e.Events) != 1 {
+			t.Errorf("explain %s: %+v", of, e)
+		}
+	}
+	if f := c.forget(control.ForgetRequest{Who: "bob@example.com"}); f.Events != 1 || !f.Handle {
+		t.Errorf("forgotten: %+v", f)
+	}
+}
+
+// What was acknowledged before the events log could be read is not unknown.
+func TestExplainFindsEventsThatWaitForTheLog(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", asking)
+	body := `{"event_type":"message.received","event_id":"e1","data":{"chat":{"id":"c1","handles":[{"handle":"+14155550123","is_me":false}]},"message":{"id":"m1","direction":"inbound","parts":[{"type":"text","value":"read"}]}}}`
+	ev, err := event.Decode([]byte(body), event.Hints{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev.Source = event.SourceWebhook
+	if _, err := c.st.AppendEarly(ctx, []turn.Arrival{{Event: ev, Received: c.now()}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range []string{"e1", "c1", "m1", "0123"} {
+		c.expectOutcome(c.explainOne(of), "pending", "waits until older events are read from the events log")
+	}
+	if err := c.m.checkChat(ctx, "c1", false, ""); err != nil {
+		t.Errorf("a command about its chat: %v", err)
+	}
+}
+
+// A call on its way, and one without an answer, leave open whether the chat is read.
+func TestExplainDoesNotDenyACallThatMayHaveSucceeded(t *testing.T) {
+	t.Parallel()
+	c := &crew{rig: &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 2}}
+	c.changed.L = &c.mu
+	calls, answer := make(chan bool), make(chan error)
+	c.answer = func(call chat.Call) error { calls <- true; return <-answer }
+	c.write("p.lua", asking)
+	c.start()
+	c.handle("c1", "e1", "read")
+	<-calls
+	c.expectOutcome(c.explainOne("e1"), "in_flight", "is on its way since")
+	c.handle("c1", "e1a", "stop")
+	c.expectOutcome(c.explainOne("e1"), "in_flight", "can't be recalled, although the read was dropped since: vetoed")
+	answer <- &chert.Error{Call: "mark chat as read", Message: "connection reset", Unknown: true}
+	c.wait("the answer", func() bool { return c.m.eng.flightOf("c1") == nil })
+	c.expectOutcome(c.explainOne("e1"), "unknown", "had no answer, so Chert may have marked the chat as read")
 }

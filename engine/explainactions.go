@@ -12,6 +12,7 @@ import (
 	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // actions explains what became of an event's actions.
@@ -40,14 +41,16 @@ func (x *explainer) actions(ctx context.Context, r *store.Record, e *control.Exp
 		}
 		out := control.ExplainedAction{
 			ID: a.ID.String(), Kind: string(a.Kind), Chat: a.Chat, Pack: a.Pack, Rule: a.Rule, Version: a.Version, Place: a.Place, Reason: a.Reason,
-			Status: string(a.Status), Why: a.Why, Requested: a.Requested, Due: a.Due, Called: a.Called, Ended: a.Ended,
+			Status: string(a.Status), Why: a.Why, Requested: a.Requested, Due: a.Due, Revived: a.Revived, Called: a.Called, Ended: a.Ended,
 			Attempts: a.Attempts, HTTP: a.HTTP, Code: a.Code, TraceID: a.TraceID, Error: a.Error, FailedAttempts: attempts[a.ID.String()],
 		}
 		var err error
 		if out.EndedBy, err = x.ender(ctx, a); err != nil {
 			return err
 		}
-		if a.Status == chat.Waiting {
+		if out.InFlight = x.inFlight(a); out.InFlight {
+			out.Called = x.flight.HandedOut
+		} else if a.Status == chat.Waiting {
 			if out.WaitsFor, err = x.waitsFor(ctx, a, e); err != nil {
 				return err
 			}
@@ -55,6 +58,16 @@ func (x *explainer) actions(ctx context.Context, r *store.Record, e *control.Exp
 		e.Actions = append(e.Actions, out)
 	}
 	return nil
+}
+
+// inFlight reports whether a call that serves an action is in flight.
+func (x *explainer) inFlight(a *chat.Action) bool {
+	return x.flight != nil && slices.ContainsFunc(x.flight.Actions, func(b chat.Action) bool { return b.ID == a.ID })
+}
+
+// unanswered reports whether an action ended although a call for it had no answer.
+func unanswered(a *chat.Action) bool {
+	return a.Status == chat.Dropped && a.Attempts > 0 && a.HTTP == 0 && a.Error != ""
 }
 
 // ender returns what ended an action; nil: nothing but its Why.
@@ -78,6 +91,10 @@ func (x *explainer) ender(ctx context.Context, a *chat.Action) (*control.Explain
 	}
 	for i := range r.Decision.Rules {
 		d := &r.Decision.Rules[i]
+		if a.Why == chat.WhyBlocked && d.Failed() {
+			end.By, end.Place = chat.Key(d.Pack, d.Rule), d.Place
+			break
+		}
 		asked := slices.IndexFunc(d.Asked, func(words string) bool { return endsWith(words, a.Why) })
 		if asked < 0 || d.Shadow || end.By != "" && end.By != chat.Key(d.Pack, d.Rule) {
 			continue
@@ -141,7 +158,7 @@ func (x *explainer) waitsFor(ctx context.Context, a *chat.Action, e *control.Exp
 	if len(e.Waits) > 0 {
 		return "it is due, and calls wait", nil
 	}
-	return "it is due, and waits for its turn within the rate, or is in flight", nil
+	return "it is due, and waits for its turn within the rate", nil
 }
 
 // askCalls finds out why no calls are made.
@@ -163,16 +180,37 @@ const (
 	outcomeNotRead = "not_read"
 	outcomePending = "pending"
 	outcomeNone    = "none"
+
+	outcomeInFlight = "in_flight"
+	outcomeUnknown  = "unknown"
 )
 
 // conclude says what became of the event's chat, in a word and in a sentence.
 func (x *explainer) conclude(ctx context.Context, r *store.Record, e *control.ExplainedEvent) error {
 	if r.Decision == nil {
 		e.Outcome, e.Summary = outcomePending, "the event is not handled yet"
+		if r.Seq == 0 {
+			e.Summary = fmt.Sprintf("accepted at %s, and waits until older events are read from the events log (sources.catchup.wait at most)", r.Received.UTC().Format(stamp))
+		}
 		return nil
 	}
 	read := chosenRead(r.Actions)
 	switch {
+	case read == nil && requestsElsewhere(r.Decision):
+		e.Outcome, e.Summary = outcomeNone, "its rules requested actions for other chats: explain those chats"
+		return nil
+	case read != nil && x.inFlight(read):
+		e.Outcome, e.Summary = outcomeInFlight, fmt.Sprintf("a call for %s at %s is on its way since %s", read.RuleKey(), read.Place, x.flight.HandedOut.UTC().Format(stamp))
+		if read.Status != chat.Waiting {
+			e.Summary += "; it can't be recalled, although the read was dropped since: " + read.Why
+		}
+		return nil
+	case read != nil && unanswered(read):
+		e.Outcome = outcomeUnknown
+		e.Summary = fmt.Sprintf("a call for %s at %s had no answer, so Chert may have marked the chat as read; then the read was dropped: %s", read.RuleKey(), read.Place, read.Why)
+	case read != nil && read.Why == chat.WhyAlreadyRead:
+		e.Outcome, e.Summary = outcomeRead, fmt.Sprintf("the chat was read already when the read of %s at %s was due", read.RuleKey(), read.Place)
+		return nil
 	case read == nil && !r.Event.InboundMessage():
 		e.Outcome, e.Summary = outcomeNone, "no rule requested a read for it"
 	case read == nil && len(r.Decision.Rules) == 0:
@@ -185,7 +223,15 @@ func (x *explainer) conclude(ctx context.Context, r *store.Record, e *control.Ex
 		e.Outcome = outcomeRead
 		e.Summary = fmt.Sprintf("marked as read at %s, for %s at %s", read.Ended.UTC().Format(stamp), read.RuleKey(), read.Place)
 		if read.Why == chat.WhyTooLate {
-			e.Summary += "; a veto came too late to stop it"
+			end, err := x.ender(ctx, read)
+			if err != nil {
+				return err
+			}
+			if end != nil && end.By != "" {
+				e.Summary += "; " + end.By + " vetoed it too late"
+			} else {
+				e.Summary += "; it was dropped while the call was on its way, too late"
+			}
 		}
 		return nil
 	case read.Status == chat.Waiting:
@@ -203,6 +249,18 @@ func (x *explainer) conclude(ctx context.Context, r *store.Record, e *control.Ex
 		e.Summary = fmt.Sprintf("%s at %s requested a read: %s", read.RuleKey(), read.Place, endWords(read, end))
 	}
 	return x.readLater(ctx, r, e)
+}
+
+// requestsElsewhere reports whether rules requested anything, all of it for other chats.
+func requestsElsewhere(d *turn.Decision) bool {
+	for i := range d.Rules {
+		for _, words := range d.Rules[i].Asked {
+			if strings.Contains(words, " chat ") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // stamp is a time in a sentence.
@@ -250,11 +308,40 @@ func chosenRead(all []chat.Action) *chat.Action {
 // an older message.
 const laterEvents = 500
 
+// sentBefore adds to the summary of a message that came late that a call was made after it was
+// sent: Chert marks all messages of a chat that it has.
+func (x *explainer) sentBefore(ctx context.Context, r *store.Record, e *control.ExplainedEvent) error {
+	if r.Event.At.IsZero() || r.Received.Sub(r.Event.At) < time.Second {
+		return nil
+	}
+	older, err := x.m.store.Events(ctx, x.chat.ID, r.Seq, olderEvents)
+	if err != nil {
+		return err
+	}
+	for i := range older {
+		for j := range older[i].Actions {
+			if a := &older[i].Actions[j]; a.Kind == chat.Read && a.Status == chat.Done && a.Called.After(r.Event.At) {
+				e.Outcome = outcomeUnknown
+				e.Summary = fmt.Sprintf("it was sent before the call of %s (event %s), which has probably marked it as read; for this event itself: %s",
+					a.Called.UTC().Format(stamp), older[i].Event.ID, e.Summary)
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// olderEvents is how many events before one that came late are looked through for a call.
+const olderEvents = 20
+
 // readLater changes the conclusion about a message that the call for a later event has
 // marked as read: it reads the whole chat.
 func (x *explainer) readLater(ctx context.Context, r *store.Record, e *control.ExplainedEvent) error {
-	if x.chat == nil || !r.Event.Inbound() || r.Event.Source == event.SourceEngine || x.chat.ReadThrough < r.Seq {
+	if x.chat == nil || !r.Event.Inbound() || r.Event.Source == event.SourceEngine {
 		return nil
+	}
+	if x.chat.ReadThrough < r.Seq {
+		return x.sentBefore(ctx, r, e)
 	}
 	newer, err := x.m.store.Events(ctx, x.chat.ID, 0, laterEvents)
 	if err != nil {

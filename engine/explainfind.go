@@ -53,6 +53,12 @@ func (m *manager) findExplained(ctx context.Context, of string) (x explained, er
 	}
 	switch err := m.checkChat(ctx, of, false, ""); user := err.(type) {
 	case nil:
+		if events, err := m.store.Events(ctx, of, 0, 1); err != nil || len(events) > 0 {
+			return explained{what: "chat", chat: of}, err
+		}
+		if x, err := m.findEarly(ctx, of); err != nil || x.event != nil {
+			return x, err
+		}
 		return explained{what: "chat", chat: of}, nil
 	case *control.UserError:
 		if user.Status != http.StatusNotFound {
@@ -81,12 +87,42 @@ func (m *manager) findExplained(ctx context.Context, of string) (x explained, er
 	if x.event != nil {
 		return x, nil
 	}
+	if x, err = m.findEarly(ctx, of); x.event != nil || err != nil {
+		return x, err
+	}
 	hint := "give the id of an event, a chat or a message as in the log, or a phone number; events are kept for store.retention"
 	if quarantined, err := m.store.Quarantined(ctx, 1); err == nil && len(quarantined) > 0 {
 		hint += ". Deliveries that could not be understood are in quarantine: chertd quarantine"
 	}
 	return x, &control.UserError{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no event, chat or message %q, and no chat with such a number", of), Hint: hint}
 }
+
+// findEarly finds an event that was acknowledged and waits until the events log is read, by
+// its id, its chat, its message or its number.
+func (m *manager) findEarly(ctx context.Context, of string) (x explained, err error) {
+	early, err := m.store.Early(ctx, earlyLooked)
+	if err != nil {
+		return x, err
+	}
+	for i := range early {
+		e := &early[i]
+		ev, err := event.Decode(e.Body, event.Hints{ID: e.ID, Type: e.Type})
+		if err != nil {
+			continue
+		}
+		ev.Source = e.Source
+		number := len(digitsOf(of)) >= fewestDigits && otherNumber(&ev, func(text string) bool { return strings.HasSuffix(digitsOf(text), digitsOf(of)) }) != ""
+		if ev.ID == of || ev.ChatID() == of || ev.MessageID() == of || strings.EqualFold(ev.From, of) || number {
+			r := &store.Record{}
+			r.Event, r.Received = ev, e.Received
+			return explained{what: "event", event: r, chat: ev.ChatID()}, nil
+		}
+	}
+	return x, nil
+}
+
+// earlyLooked is how many events that wait for the events log are looked through.
+const earlyLooked = 20_000
 
 // chatOfNumber returns the chat that a phone number, an email address or the last digits of
 // a number name; "": there is none. More than one is an error that lists them.
@@ -107,7 +143,7 @@ func (m *manager) chatOfNumber(ctx context.Context, of string) (id string, err e
 	default:
 		return "", nil
 	}
-	seqs, err := m.store.EventsNaming(ctx, part, manyChats)
+	seqs, err := m.store.EventsNaming(ctx, strings.ToLower(part), manyChats)
 	if err != nil {
 		return "", err
 	}

@@ -100,6 +100,12 @@ func (m *manager) checkChat(ctx context.Context, id string, force bool, orElse s
 	if len(events) > 0 {
 		return nil
 	}
+	switch x, err := m.findEarly(ctx, id); {
+	case err != nil:
+		return err
+	case x.event != nil && x.chat == id:
+		return nil
+	}
 	hint := "compare it with data.chat.id of its events, or chat in the log" + orElse
 	if trimmed := strings.TrimSpace(id); trimmed != id {
 		hint = fmt.Sprintf("remove the spaces around it: %q", trimmed)

@@ -20,7 +20,7 @@ rule of which version requested what, at which line; which veto, hold or newer m
 ended a read; when the call went out, and what Chert answered. For an event it also
 lists the rules that did not match, with each condition that did not hold and the
 value that it saw. The conditions are computed again, on the versions that were live
-then.
+then and with the present settings and country.
 
 The argument is the id of an event, a chat, a message or an action (17.0), a phone
 number or an email address. The last digits of a number are enough if only one chat
@@ -36,6 +36,9 @@ answers why a rule did not run.`,
 			}
 			if cmd.Flags().Changed("rule") && q.Rule == "" {
 				return hinted(usageError("--rule is empty"), "check that the shell variable in this place is set")
+			}
+			if q.Before < 0 {
+				return usageError("--before: expected the seq of an event, got %d", q.Before)
 			}
 			q.Of = args[0]
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {

@@ -47,13 +47,13 @@ func printExplainedChat(b *strings.Builder, c *control.ExplainedChat) {
 	}
 	b.WriteByte('\n')
 	if h := c.Hold; h != nil {
-		fmt.Fprintf(b, "  held until %s by %s%s\n", minute(h.Until), h.By, inBrackets(h.Reason))
+		fmt.Fprintf(b, "  held until %s by %s%s\n", h.Until.Local().Format(logTime), h.By, inBrackets(h.Reason))
 	}
 	if p := c.Postponed; p != nil {
-		fmt.Fprintf(b, "  its reads are postponed until %s by %s%s\n", minute(p.Until), p.By, inBrackets(p.Reason))
+		fmt.Fprintf(b, "  its reads are postponed until %s by %s%s\n", p.Until.Local().Format(logTime), p.By, inBrackets(p.Reason))
 	}
 	for _, t := range c.Timers {
-		fmt.Fprintf(b, "  timer %q of %s fires at %s\n", t.Name, t.Pack, minute(t.Due))
+		fmt.Fprintf(b, "  timer %q of %s fires at %s\n", t.Name, t.Pack, t.Due.Local().Format(logTime))
 	}
 }
 
@@ -138,11 +138,11 @@ func printExplainedEvent(b *strings.Builder, e *control.ExplainedEvent, text str
 		}
 	}
 	for i := range e.Rules {
-		explainRule(&t, &e.Rules[i])
+		explainRule(&t, e, &e.Rules[i])
 	}
 	for i := range e.NotMatch {
 		o := &e.NotMatch[i]
-		l := t.add("%s (%s, version %s) did not match", chat.Key(o.Pack, o.Rule), o.Place, shortVersion(o.Version))
+		l := t.add("%s (%s, version %s) %s", chat.Key(o.Pack, o.Rule), o.Place, shortVersion(o.Version), choose(o.Holds, "did not run", "did not match"))
 		for _, why := range o.Why {
 			l.say("%s", why)
 		}
@@ -157,17 +157,20 @@ func printExplainedEvent(b *strings.Builder, e *control.ExplainedEvent, text str
 		explainAction(&t, e, &e.Actions[i])
 	}
 	if len(e.Rules)+len(e.Actions)+len(e.NotMatch) == 0 && q.Rule != "" {
-		t.add("%s does not subscribe to %s", q.Rule, e.Type)
+		t.add(choose(e.NoText, "what %s did with %s can't be shown any more", "%s was not there, or does not subscribe to %s"), q.Rule, e.Type)
 	}
 	t.print(b)
 }
 
-func explainRule(t *tree, r *control.ExplainedRule) {
+func explainRule(t *tree, e *control.ExplainedEvent, r *control.ExplainedRule) {
 	name := r.Pack
 	if r.Rule != "" {
 		name = chat.Key(r.Pack, r.Rule)
 	}
-	verdict := "ran, and requested nothing"
+	verdict := choose(e.NoText, "ran", "ran, and requested nothing")
+	if r.Rule == "" {
+		verdict = "was asked again"
+	}
 	switch {
 	case r.Error != "":
 		verdict = "failed: its requests were discarded"
@@ -184,7 +187,7 @@ func explainRule(t *tree, r *control.ExplainedRule) {
 	}
 	l := t.add("%s (%s, version %s) %s", name, cmp.Or(r.Place, "-"), shortVersion(r.Version), verdict)
 	if !r.Rerun.IsZero() {
-		l.say("on %s, as its pack had missed the event", r.Rerun.Local().Format(logTime))
+		l.say("on %s, as its pack had missed the event or failed on it", r.Rerun.Local().Format(logTime))
 	}
 	if r.Error != "" {
 		l.say("%s", r.Error)
@@ -223,8 +226,13 @@ func explainAction(t *tree, e *control.ExplainedEvent, a *control.ExplainedActio
 	if a.Reason != "" {
 		l.say("reason: %s", a.Reason)
 	}
-	if delay := a.Due.Sub(a.Requested); delay > 0 {
+	if !a.Revived.IsZero() {
+		l.say("it was dead or blocked, and was taken up again at %s", a.Revived.Local().Format(logTime))
+	} else if delay := a.Due.Sub(a.Requested); delay > 0 {
 		l.say("due at %s, %s after it was requested", a.Due.Local().Format(logTime), briefly(delay))
+	}
+	if a.InFlight {
+		l.say("a call is on its way since %s", a.Called.Local().Format(logTime))
 	}
 	if a.WaitsFor != "" {
 		l.say("%s", a.WaitsFor)
@@ -267,6 +275,8 @@ func endedBy(a *control.ExplainedAction, end *control.ExplainedEnd) string {
 		text = "in the call of another read of the chat"
 	case end.By != "":
 		text = "by " + end.By
+	case end.Event == nil:
+		text = "by another read of the same rule"
 	default:
 		text = "by an event"
 	}

@@ -64,8 +64,8 @@ type ExplainedTimer struct {
 // ExplainedEvent is one event, what the rules did with it, and what became of their
 // requests.
 type ExplainedEvent struct {
-	// Outcome is what became of the chat, in a word: read, waiting, not_read, blocked, dead,
-	// shadow; pending: the event is not handled yet; none: it requests nothing and is not a
+	// Outcome is what became of the chat, in a word: read, waiting, in_flight, not_read, blocked,
+	// dead, shadow; unknown: a call had no answer, and Chert may have carried it out; pending: the event is not handled yet; none: it requests nothing and is not a
 	// message. Summary says the same in a sentence, with the rule and the place.
 	Outcome string `json:"outcome"`
 	Summary string `json:"summary"`
@@ -129,8 +129,10 @@ type ExplainedOther struct {
 	Version string   `json:"version"`
 	Rule    string   `json:"rule"`
 	Place   string   `json:"place"`
-	Why     []string `json:"why"`                // the conditions that do not hold, with the values that they saw
-	NotThen bool     `json:"not_then,omitempty"` // the version that was live then is not kept: this is the one that is live now
+	Why     []string `json:"why"` // the conditions that do not hold, with the values that they saw
+	// Holds is set if its conditions hold with the present settings, and it did not run then.
+	Holds   bool `json:"conditions_hold,omitempty"`
+	NotThen bool `json:"not_then,omitempty"` // the version that was live then is not kept: this is the one that is live now
 }
 
 // ExplainedAction is a request of a rule, and what became of it.
@@ -149,7 +151,9 @@ type ExplainedAction struct {
 	EndedBy   *ExplainedEnd `json:"ended_by,omitempty"`
 	Requested time.Time     `json:"requested"`
 	Due       time.Time     `json:"due"`
-	Called    time.Time     `json:"called,omitzero"` // when its last call went out
+	Revived   time.Time     `json:"revived,omitzero"`    // when it was made to wait again, after it was dead or blocked
+	InFlight  bool          `json:"in_flight,omitempty"` // a call for it is on its way
+	Called    time.Time     `json:"called,omitzero"`     // when its last call went out
 	Ended     time.Time     `json:"ended,omitzero"`
 	WaitsFor  string        `json:"waits_for,omitempty"` // of one that waits, in words
 	Attempts  int           `json:"attempts"`

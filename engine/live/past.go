@@ -28,8 +28,12 @@ func (m *Manager) Past(ctx context.Context, at time.Time, versions map[string]st
 		version := versions[s.Name]
 		if version == "" {
 			var err error
-			if version, err = m.versionAt(ctx, s.Name, at); err != nil {
+			var later bool
+			if version, later, err = m.versionAt(ctx, s.Name, at); err != nil {
 				return past, err
+			}
+			if version == "" && later {
+				continue // no version of it was live yet
 			}
 		}
 		pack, err := m.packAt(ctx, s.Name, version, now, v.options)
@@ -48,8 +52,9 @@ func (m *Manager) Past(ctx context.Context, at time.Time, versions map[string]st
 }
 
 // versionAt returns the version of a pack that was made live last before a time, as far as
-// is known; "": none was.
-func (m *Manager) versionAt(ctx context.Context, pack string, at time.Time) (version string, err error) {
+// is known; "": none was. later is whether all that are kept were made live later, and none was
+// dropped.
+func (m *Manager) versionAt(ctx context.Context, pack string, at time.Time) (version string, later bool, err error) {
 	kept, err := m.c.Keeper.Versions(ctx, pack, KeptVersions)
 	var since time.Time
 	for i := range kept {
@@ -59,7 +64,7 @@ func (m *Manager) versionAt(ctx context.Context, pack string, at time.Time) (ver
 			}
 		}
 	}
-	return version, err
+	return version, len(kept) < KeptVersions, err
 }
 
 // packAt returns a version of a pack, loaded; nil: it is not kept, or does not load.

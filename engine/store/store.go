@@ -141,7 +141,7 @@ type Reader interface {
 	// most limit. It looks through the whole journal.
 	MessageEvents(ctx context.Context, message string, limit int) ([]int64, error)
 	// EventsNaming returns the sequences of the newest events of chats whose texts contain a
-	// part of a handle, the newest first: at most limit, of different chats. It looks through
+	// part of a handle, in lower case, the newest first: at most limit, of different chats. It looks through
 	// the whole journal. The caller checks where the part stands.
 	EventsNaming(ctx context.Context, part string, limit int) ([]int64, error)
 	// Actions returns the actions that a filter chooses, the newest first.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"chertd/engine/event"
 	"chertd/engine/store"
 )
 
@@ -43,6 +44,11 @@ func (s *Store) Quarantine(ctx context.Context, q store.Quarantined) error {
 	var id driver.Value = q.Event
 	if q.Event == "" {
 		id, byEvent = nil, byBody
+	}
+	if q.Source == event.SourceWebhook {
+		// A delivery that Chert sends again is listed again. Only the events log gives the same
+		// rows again and again.
+		byBody, byEvent = "", ""
 	}
 	var st step
 	st.add(insertQuarantine, micros(q.Received), q.Source, q.Reason, header, body, flag(q.Truncated), sum[:], id, byBody, byEvent)

@@ -22,7 +22,7 @@ var (
 
 	selectOfMessage = declareCostly("looks through the journal, for people", `SELECT seq FROM events WHERE message_id = ? ORDER BY seq DESC LIMIT ?`)
 	selectNaming    = declareCostly("looks through the journal, for people", `SELECT seq, chat_id FROM events
-		WHERE chat_id IS NOT NULL AND instr(coalesce(decoded, raw), ?) > 0 ORDER BY seq DESC`)
+		WHERE chat_id IS NOT NULL AND instr(lower(coalesce(decoded, raw)), ?) > 0 ORDER BY seq DESC`)
 
 	// The events of a chat that are handled are found by the chat and by one another;
 	// those that are not are looked for among all that wait, for people.
