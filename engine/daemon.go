@@ -317,6 +317,7 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 	left := m.left()
 	closeStore()
 	m.drains.end(left)
+	m.drains.awaitFetch()
 	m.tails.end()
 	d.shutDown(servers)
 	serving.Wait()

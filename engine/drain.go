@@ -18,6 +18,51 @@ type drains struct {
 	mu     sync.Mutex
 	since  time.Time     // when it began; zero: it has not
 	result control.Drain // once ended is closed
+	// fetched is closed once a client has the result; nil: no command drains the daemon.
+	fetched chan struct{}
+}
+
+// fetchTime is how long the control socket stays for the command that drains the daemon to
+// fetch the result: it may be between two requests.
+const fetchTime = 2 * time.Second
+
+// command notes that a command drains the daemon.
+func (d *drains) command() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fetched == nil {
+		d.fetched = make(chan struct{})
+	}
+}
+
+// take returns the result, and notes that a client has it.
+func (d *drains) take() control.Drain {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fetched != nil {
+		select {
+		case <-d.fetched:
+		default:
+			close(d.fetched)
+		}
+	}
+	return d.result
+}
+
+// awaitFetch waits until the command that drains the daemon, if there is one, has the result.
+func (d *drains) awaitFetch() {
+	d.mu.Lock()
+	fetched := d.fetched
+	d.mu.Unlock()
+	if fetched == nil {
+		return
+	}
+	t := time.NewTimer(fetchTime)
+	defer t.Stop()
+	select {
+	case <-fetched:
+	case <-t.C:
+	}
 }
 
 // begin notes that the daemon drains. It reports whether it did already.
@@ -42,6 +87,7 @@ func (d *drains) end(left control.Drain) {
 
 // Drain implements control.Daemon.
 func (m *manager) Drain(ctx context.Context) (control.Drain, error) {
+	m.drains.command()
 	already := m.drains.begin(m.eng.c.Now())
 	if !already {
 		m.log.Info("shutdown started by command")
@@ -73,9 +119,7 @@ func (m *manager) Drained(ctx context.Context, wait time.Duration) (control.Drai
 	case <-ctx.Done():
 		return control.Drain{}, ctx.Err()
 	}
-	m.drains.mu.Lock()
-	defer m.drains.mu.Unlock()
-	return m.drains.result, nil
+	return m.drains.take(), nil
 }
 
 // left counts what is left in the store when the daemon stops.

@@ -185,3 +185,34 @@ func drainedFor(ctx context.Context, c *control.Client, wait time.Duration) erro
 	_, err := c.Drained(ctx, wait)
 	return err
 }
+
+// The command that drains the daemon gets the result, also if the daemon stops between two of
+// its requests.
+func TestDrainCommandGetsItsResult(t *testing.T) {
+	t.Parallel()
+	d, _ := commanded(t, "read.lua", `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`)
+	started, ended := make(chan Addresses, 1), make(chan error, 1)
+	d.Started = func(a Addresses) { started <- a }
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	d.Stop = stop
+	go func() { ended <- d.Run(ctx) }()
+	<-started
+	c := control.Dial(d.Control.Socket)
+	if _, err := c.Drain(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for { // until the daemon has closed its store
+		st, err := sqlite.Open(context.Background(), d.StorePath, sqlite.Options{})
+		if err == nil {
+			st.Close()
+			break
+		}
+	}
+	if r, err := c.Drained(context.Background(), 0); err != nil || !r.Stopped {
+		t.Errorf("the result is %+v, %v", r, err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

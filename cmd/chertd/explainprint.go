@@ -79,9 +79,7 @@ func (t *tree) add(format string, args ...any) *branch {
 }
 
 func (l *branch) say(format string, args ...any) {
-	for _, line := range strings.Split(fmt.Sprintf(format, args...), "\n") {
-		l.below = append(l.below, line)
-	}
+	l.below = append(l.below, strings.Split(fmt.Sprintf(format, args...), "\n")...)
 }
 
 func (t tree) print(b *strings.Builder) {
