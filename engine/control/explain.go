@@ -23,6 +23,13 @@ const (
 	ExplainedText = 200
 )
 
+// Values of ExplainedEvent.Outcome beside those of Tailed.Outcome.
+const (
+	OutcomeInFlight = "in_flight" // a call is on its way
+	OutcomeUnknown  = "unknown"   // a call had no answer, or may have covered the message
+	OutcomePending  = "pending"   // the event is not handled yet
+)
+
 // ExplainQuery is the query of GET explain.
 type ExplainQuery struct {
 	// Of is the id of an event, a chat, a message or an action, a phone number or an email
