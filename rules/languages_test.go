@@ -144,6 +144,7 @@ func FuzzTextFindsWhatAMessageContains(f *testing.F) {
 	f.Add("", "ß\u0307", "i\u0307")
 	f.Add("ﷺ", "e\u200b\u0301", "가")
 	f.Add("a", "ıI\u0323\u0307", "b")
+	f.Add("", "ເ", "")
 	f.Fuzz(func(t *testing.T, before, text, after string) { checkContains(t, before, text, after) })
 }
 

@@ -79,7 +79,7 @@ func wordRune(r rune) bool {
 // extends reports whether two runes are parts of one letter as people see it. No word
 // ends between them, in any script.
 func extends(before, after rune) bool {
-	return unicode.IsMark(after) && before != ' ' || trailingVowel(after) && wordRune(before) || leadingVowel(before) || stacks(before)
+	return unicode.IsMark(after) && before != ' ' || trailingVowel(after) && wordRune(before) || (leadingVowel(before) || stacks(before)) && wordRune(after)
 }
 
 // leadingVowel reports whether a vowel of Thai or Lao is written before the consonant
