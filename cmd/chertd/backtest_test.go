@@ -66,7 +66,7 @@ func TestBacktestNamesEventsWithoutText(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, errs.String())
 	}
 	for _, want := range []string{
-		"note: 52 of 70 events have no text, sender or group any more (store.raw: 1d): rules that look at these see nothing. Differences of such messages are counted as unknown and are not listed\n",
+		"note: 52 of 70 events have no text, sender or group any more (store.raw: 1d, or chertd forget): rules that look at these see nothing. Differences of such messages are counted as unknown and are not listed\n",
 		"; unknown 18\n",
 	} {
 		if !strings.Contains(out.String(), want) {

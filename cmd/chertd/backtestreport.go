@@ -116,6 +116,9 @@ func (r *backtestReport) note(o *backtestOptions, p *backtestPair, in *recordedE
 		if row.CandidateMode == rules.Off && row.Change != "unchanged" {
 			add("pack %s is off; with --mode %s=live it runs", row.Name, diag.ShellWord(row.Name))
 		}
+		if was := p.live.packs[row.Name]; was != nil && was.partly != "" {
+			add("%s", was.partly)
+		}
 		if row.Change == "removed" && p.whole {
 			add("%s does not have the pack %s, which is live", p.path, row.Name)
 		}
@@ -124,9 +127,9 @@ func (r *backtestReport) note(o *backtestOptions, p *backtestPair, in *recordedE
 		add("the candidate is the same as what is live")
 	}
 	if n := r.Events + r.Warmup.Events; n > 0 && r.NoText+r.Warmup.NoText > 0 {
-		kept := ""
+		kept := " (store.raw, or chertd forget)"
 		if c := o.source.config; c != nil {
-			kept = " (store.raw: " + span(c.Store.Raw) + ")"
+			kept = " (store.raw: " + span(c.Store.Raw) + ", or chertd forget)"
 		}
 		add("%s of %s events have no text, sender or group any more%s: rules that look at these see nothing. Differences of such messages are counted as unknown and are not listed",
 			thousands(int64(r.NoText+r.Warmup.NoText)), thousands(int64(n)), kept)

@@ -37,6 +37,19 @@ type sidePack struct {
 	mode     rules.Mode
 	problems diag.List
 	mayVeto  bool
+	partly   string // how the live side is simplified: a share or a candidate by command; "": it is not
+}
+
+// partlyLive describes a pack that is live in a share of the chats, or that has a candidate:
+// the live side runs the live version in all chats.
+func partlyLive(k *live.KeptPack) string {
+	switch {
+	case k.Candidate != "" && k.Share != 0:
+		return fmt.Sprintf("candidate %s of pack %s is live in %s of the chats; the live side runs version %s in all of them", rules.ShortOf(k.Candidate), k.Name, k.Share, rules.ShortOf(k.Version))
+	case k.Share != 0:
+		return fmt.Sprintf("pack %s is live in %s of the chats; the live side runs it in all of them", k.Name, k.Share)
+	}
+	return ""
 }
 
 // load loads both sides. They share no pack, as they run at the same time.
@@ -92,7 +105,7 @@ func (o *backtestOptions) baseline(ctx context.Context, in *recordedEvents, p *b
 			return nil, storeError(fail(exitFailure, err))
 		}
 		for _, k := range kept {
-			packs[k.Name] = &sidePack{pack: k.Pack, version: k.Version, path: k.Path, command: k.Command, problems: k.Problems, mayVeto: k.MayVeto}
+			packs[k.Name] = &sidePack{pack: k.Pack, version: k.Version, path: k.Path, command: k.Command, problems: k.Problems, mayVeto: k.MayVeto, partly: partlyLive(&k)}
 			p.found = append(p.found, asWarnings(k.Problems)...)
 		}
 		if len(packs) > 0 {

@@ -114,6 +114,12 @@ func (o *recordOptions) record(ctx context.Context, cmd *cobra.Command, c *contr
 	if err != nil {
 		return err
 	}
+	if n := r.NotLive(pack); n > 0 {
+		note := fmt.Sprintf("no version of pack %s was live on %d of %d events: the spec does not have what it would have done there", pack, n, len(r.Events))
+		if _, err := fmt.Fprintln(cmd.ErrOrStderr(), "chertd: "+diag.Visible(note)); err != nil {
+			return err
+		}
+	}
 	written := spec.Record(ctx, &r, pack, loaded, o.text)
 	if err := o.write(cmd.OutOrStdout(), written.Lua); err != nil {
 		return err

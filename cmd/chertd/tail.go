@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"os"
 	"os/signal"
 	"slices"
 	"strconv"
@@ -52,6 +54,17 @@ is given.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
+			if out := fileBehind(cmd.OutOrStdout()); out != nil {
+				watched := make(chan struct{})
+				go func() {
+					defer close(watched)
+					watchPipe(ctx, out, stop)
+				}()
+				defer func() {
+					stop()
+					<-watched
+				}()
+			}
 			view := newTailView(cmd.OutOrStdout(), f.json, len(q.Outcomes) > 0)
 			return f.ask(cmd, func(_ context.Context, c *control.Client) error {
 				err := follow(ctx, c, q, view, func(err error) bool {
@@ -78,6 +91,15 @@ is given.`,
 	flags.BoolVar(&retry, "retry", false, "continue when the daemon runs again, and wait for it if it does not run yet")
 	flags.BoolVar(&q.Text, "text", false, "show who sent a message, and its first letters")
 	return cmd
+}
+
+// fileBehind returns the file to which a command prints; nil: it prints to something else.
+func fileBehind(w io.Writer) *os.File {
+	if s, ok := w.(*screen); ok {
+		w = s.w
+	}
+	f, _ := w.(*os.File)
+	return f
 }
 
 // tailFlags checks the flags of tail.

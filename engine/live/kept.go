@@ -20,9 +20,13 @@ type KeptPack struct {
 	Name    string
 	Path    string // of the version's file or folder; "": not known
 	Version string
-	Command rules.Mode  // by command; "": chertd.yaml and pack.yaml decide
-	Pack    *rules.Pack // nil: it does not load, and Problems says why
-	MayVeto bool        // if Pack is nil: as far as can be seen
+	Command rules.Mode // by command; "": chertd.yaml and pack.yaml decide
+	// Share is the share of the chats in which the pack, or its candidate, is live by command;
+	// 0: it has none. Candidate is the version that runs beside the live one; "": none.
+	Share     rules.Share
+	Candidate string
+	Pack      *rules.Pack // nil: it does not load, and Problems says why
+	MayVeto   bool        // if Pack is nil: as far as can be seen
 	// Problems are errors if Pack is nil; else settings in chertd.yaml that do not fit, so
 	// that it runs with those that it had.
 	Problems diag.List
@@ -40,7 +44,7 @@ func LivePacks(ctx context.Context, k Kept, o rules.Options) ([]KeptPack, error)
 		if s.Live == "" {
 			continue
 		}
-		p := KeptPack{Name: s.Pack, Version: s.Live, Command: s.Mode}
+		p := KeptPack{Name: s.Pack, Version: s.Live, Command: s.Mode, Share: s.Share, Candidate: s.Candidate}
 		v, ok, err := k.Version(ctx, s.Pack, s.Live)
 		if err != nil {
 			return nil, err

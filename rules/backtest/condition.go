@@ -45,6 +45,7 @@ var measures = []measure{
 	{"later", one(func(r *Result) int { return r.Later }), false},
 	{"other_rule", one(func(r *Result) int { return r.OtherRule }), false},
 	{"unknown", one(func(r *Result) int { return r.Unknown }), false},
+	{"without_text", one(func(r *Result) int { return r.NoText }), false},
 	{"events", one(func(r *Result) int { return r.Events }), false},
 }
 

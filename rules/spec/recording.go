@@ -54,6 +54,8 @@ type RecordedEvent struct {
 	// or from an operator, such as mark_read.
 	Request string `json:"request,omitempty"`
 
+	// NotLive are the packs of which no version was live: they missed the event.
+	NotLive []string         `json:"not_live,omitempty"`
 	Rules   []RecordedRule   `json:"rules,omitempty"` // that passed where, in the order they ran
 	Actions []RecordedAction `json:"actions,omitempty"`
 }
@@ -135,4 +137,14 @@ func (e *RecordedEvent) fromOutside() bool { return e.Source != event.SourceEngi
 // isNew reports whether the event brings a message that can be unread.
 func (e *RecordedEvent) isNew() bool {
 	return e.fromOutside() && e.Type == event.MessageReceived && e.Direction != "outbound"
+}
+
+// NotLive counts the events on which no version of a pack was live.
+func (r *Recording) NotLive(pack string) (n int) {
+	for i := range r.Events {
+		if slices.Contains(r.Events[i].NotLive, pack) {
+			n++
+		}
+	}
+	return n
 }

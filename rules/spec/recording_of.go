@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"slices"
 	"strings"
 
 	"chertd/engine/event"
@@ -31,13 +32,28 @@ func RecordedOf(e *turn.Entry, d *turn.Decision, actions []chat.Action, attempts
 	if d != nil {
 		r.Handled = d.At
 		for i := range d.Rules {
-			r.Rules = append(r.Rules, recordedRule(&d.Rules[i]))
+			switch rule := &d.Rules[i]; {
+			case rule.Candidate: // it ran beside the version that decided
+			case rule.Rule == "" && rule.Error != "":
+				r.NotLive = append(r.NotLive, rule.Pack)
+			default:
+				r.Rules = append(r.Rules, recordedRule(rule))
+			}
 		}
 	}
 	for i := range actions {
-		r.Actions = append(r.Actions, recordedAction(&actions[i], attempts))
+		if a := &actions[i]; !byCandidate(d, a) {
+			r.Actions = append(r.Actions, recordedAction(a, attempts))
+		}
 	}
 	return r
+}
+
+// byCandidate reports whether a candidate requested an action, in shadow.
+func byCandidate(d *turn.Decision, a *chat.Action) bool {
+	return a.Status == chat.Shadowed && d != nil && slices.ContainsFunc(d.Rules, func(r turn.RuleDecision) bool {
+		return r.Candidate && r.Pack == a.Pack && r.Version == a.Version
+	})
 }
 
 func chatOf(ev *event.Event) event.Chat {
@@ -48,10 +64,8 @@ func chatOf(ev *event.Event) event.Chat {
 }
 
 func recordedRule(d *turn.RuleDecision) RecordedRule {
-	const shadow = " [shadow]"
-	r := RecordedRule{Pack: d.Pack, Version: d.Version, Rule: d.Rule, Skipped: d.Skipped, Failed: d.Error != ""}
+	r := RecordedRule{Pack: d.Pack, Version: d.Version, Rule: d.Rule, Skipped: d.Skipped, Failed: d.Error != "", Shadow: d.Shadow}
 	for _, a := range d.Asked {
-		r.Shadow = r.Shadow || strings.HasSuffix(a, shadow)
 		r.Asked = append(r.Asked, withoutReason(a))
 	}
 	for _, a := range d.Refused {
