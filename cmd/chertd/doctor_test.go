@@ -480,20 +480,21 @@ func newDeliveredRig(t *testing.T) (s *subscriptionRig, id string) {
 	return s, id
 }
 
-// deliver lets an event arrive, and waits until the daemon has it: while it reads the events
-// log, the event waits.
+// deliver lets an event arrive, and waits until the daemon has it and makes calls: while it
+// reads the events log, both wait.
 func (s *subscriptionRig) deliver() {
 	s.t.Helper()
 	n := s.delivered()
-	for deadline := time.Now().Add(30 * time.Second); n == 0; {
+	for deadline, held := time.Now().Add(30*time.Second), true; n == 0 || held; {
 		out, _ := s.run(0, "status", "--json")
 		var st struct {
-			Events int `json:"events"`
+			Events  int      `json:"events"`
+			NoCalls []string `json:"no_calls"`
 		}
 		if err := json.Unmarshal([]byte(out), &st); err != nil || time.Now().After(deadline) {
 			s.t.Fatalf("the daemon does not get an event: %v\n%s", err, out)
 		}
-		n = st.Events
+		n, held = st.Events, len(st.NoCalls) > 0
 	}
 }
 
