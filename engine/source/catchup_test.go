@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -334,11 +335,11 @@ func TestFirstStartIsTheSameAfterTheClockIsSetBack(t *testing.T) {
 		l.add("a", began.Add(-time.Minute), pinged("before"))
 		l.add("b", began.Add(2*time.Second), pinged("e1"))
 		l.add("c", began.Add(5*time.Minute), pinged("e2"))
-		behind := time.Duration(0)
-		local := func() time.Time { return time.Now().Add(-behind) }
+		var behind atomic.Int64
+		local := func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) }
 		c := newCaught(l)
 		c.cfg.Now = local
-		time.AfterFunc(90*time.Second, func() { behind = 2 * time.Hour })
+		time.AfterFunc(90*time.Second, func() { behind.Store(int64(2 * time.Hour)) })
 		c.run(t, 4*time.Minute)
 		again := newCaught(l)
 		again.cfg.Now, again.start, again.looked = local, c.start, local().Round(0)

@@ -166,7 +166,7 @@ func Restore(ctx context.Context, path, from string, o RestoreOptions) (_ Restor
 	}
 	report, err := Check(ctx, from, CheckOptions{})
 	if err != nil {
-		return failed(err)
+		return failed(notBackup(from, err))
 	}
 	if faults := (&DamagedBackupError{from, report.Findings}); len(report.Findings) > 0 && (!faults.forcible() || !o.Force) {
 		return failed(faults)
@@ -202,7 +202,7 @@ func Restore(ctx context.Context, path, from string, o RestoreOptions) (_ Restor
 func mayRestore(path, from string) error {
 	info, err := os.Stat(from)
 	if err != nil {
-		return err
+		return notBackup(from, err)
 	}
 	if store, err := os.Stat(path); err == nil && os.SameFile(store, info) {
 		return &UnusableError{path, errors.New("that is the store itself"), "name a backup that chertd store backup made"}
@@ -210,11 +210,20 @@ func mayRestore(path, from string) error {
 	return nil
 }
 
+// notBackup adds to an error of a file that is to be restored what to do about it. The hint of
+// openError is about a store.
+func notBackup(from string, err error) error {
+	if errors.As(err, new(*NewerError)) {
+		return err
+	}
+	return &UnusableError{from, err, "name a backup that chertd store backup made: chertd store check --file BACKUP checks one; nothing was changed"}
+}
+
 // copyBackup copies a backup, pauses all calls in the copy if it is to, and holds chats.
 func copyBackup(ctx context.Context, from, to string, pause bool, holds []chat.Chat, now func() time.Time) (r Restored, err error) {
 	s, err := openOutside(ctx, from)
 	if err != nil {
-		return r, err
+		return r, notBackup(from, err)
 	}
 	defer s.close()
 	sum, err := s.summary(ctx)

@@ -153,6 +153,8 @@ func TestRestoreRefuses(t *testing.T) {
 		var hint interface{ Hint() string }
 		if !errors.As(err, &hint) || !strings.Contains(err.Error()+"\n"+hint.Hint(), want) {
 			t.Errorf("from %s: %v, want %q", filepath.Base(from), err, want)
+		} else if from != path && strings.Contains(hint.Hint(), "store.url") {
+			t.Errorf("from %s: the hint %q is about the store, not the backup", filepath.Base(from), hint.Hint())
 		}
 	}
 	if _, err := Restore(t.Context(), filepath.Join(dir, "forced.db"), wrong, RestoreOptions{Force: true}); err != nil {
