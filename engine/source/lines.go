@@ -49,7 +49,7 @@ type LinesStats struct {
 func NewLines(r io.Reader, in Intake) *Lines { return &Lines{r: r, in: in} }
 
 // Run takes in the lines until the reader or ctx ends. While the store fails, it retries,
-// so that no line is lost. It must be called once.
+// no line is lost. It must be called once.
 func (l *Lines) Run(ctx context.Context) error {
 	lines := make(chan line, maxLines)
 	read := make(chan error, 1)
