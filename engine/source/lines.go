@@ -48,7 +48,7 @@ type LinesStats struct {
 // NewLines returns the lines of a reader. They are taken in by Run.
 func NewLines(r io.Reader, in Intake) *Lines { return &Lines{r: r, in: in} }
 
-// Run takes in the lines until the reader or ctx ends. While the store fails, it retries,
+// Run takes in the lines until the reader or ctx ends. While the store fails, it retries:
 // no line is lost. It must be called once.
 func (l *Lines) Run(ctx context.Context) error {
 	lines := make(chan line, maxLines)
