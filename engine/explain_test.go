@@ -136,6 +136,20 @@ func TestExplainNamesWhatDecided(t *testing.T) {
 	c.expectOutcome(c.explainOne("e6"), "not_read", "no rule matched it")
 }
 
+// Requests for other chats differ from reasons that only mention one.
+func TestExplainNamesRequestsForOtherChats(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", `
+chert.rule({ name = "other", on = "message.received", where = { words = "other" }, run = function(ev) chert.mark_read("c9") end })
+chert.rule({ name = "veto", on = "message.received", where = { words = "stop" }, run = function(ev) chert.keep_unread(ev.chat.id, { reason = "this chat is held" }) end })`)
+	c.handle("c1", "e1", "other")
+	c.expectOutcome(c.explainOne("e1"), "not_read", "requests for other chats")
+	c.handle("c2", "e2", "stop")
+	if e := c.explainOne("e2"); e.Outcome != "not_read" || e.Summary != "no rule requested a read" {
+		t.Errorf("%s: %s", e.Outcome, e.Summary)
+	}
+}
+
 // What keeps calls from going out is named, not only that a read waits.
 func TestExplainNamesWhyCallsWait(t *testing.T) {
 	t.Parallel()
@@ -236,6 +250,7 @@ func TestExplainFindsEventsThatWaitForTheLog(t *testing.T) {
 	for _, of := range []string{"e1", "c1", "m1", "0123"} {
 		c.expectOutcome(c.explainOne(of), "pending", "waits until older events are read from the events log")
 	}
+	c.explainFails("c0123", http.StatusNotFound, "c0123") // not the number that ends so
 	if err := c.m.checkChat(ctx, "c1", false, ""); err != nil {
 		t.Errorf("a command about its chat: %v", err)
 	}

@@ -104,6 +104,8 @@ func (m *manager) findEarly(ctx context.Context, of string) (x explained, err er
 	if err != nil {
 		return x, err
 	}
+	digits := digitsOf(of)
+	isNumber := len(digits) >= fewestDigits && strings.Trim(of, "+0123456789 ().-") == "" // not c123
 	for i := range early {
 		e := &early[i]
 		ev, err := event.Decode(e.Body, event.Hints{ID: e.ID, Type: e.Type})
@@ -111,7 +113,7 @@ func (m *manager) findEarly(ctx context.Context, of string) (x explained, err er
 			continue
 		}
 		ev.Source = e.Source
-		number := len(digitsOf(of)) >= fewestDigits && otherNumber(&ev, func(text string) bool { return strings.HasSuffix(digitsOf(text), digitsOf(of)) }) != ""
+		number := isNumber && otherNumber(&ev, func(text string) bool { return strings.HasSuffix(digitsOf(text), digits) }) != ""
 		if ev.ID == of || ev.ChatID() == of || ev.MessageID() == of || strings.EqualFold(ev.From, of) || number {
 			r := &store.Record{}
 			r.Event, r.Received = ev, e.Received

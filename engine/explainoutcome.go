@@ -26,8 +26,10 @@ func (x *explainer) conclude(ctx context.Context, r *store.Record, e *control.Ex
 	read := chosenRead(r.Actions)
 	switch {
 	case read == nil && requestsElsewhere(r.Decision):
-		e.Outcome, e.Summary = control.OutcomeNone, "its rules requested actions for other chats: explain those chats"
-		return nil
+		e.Outcome, e.Summary = control.OutcomeNone, "no rule requested a read of this chat; requests for other chats are explained with those"
+		if r.Event.InboundMessage() {
+			e.Outcome = control.OutcomeNotRead
+		}
 	case read != nil && x.inFlight(read):
 		e.Outcome, e.Summary = control.OutcomeInFlight, fmt.Sprintf("a call for %s at %s is on its way since %s", read.RuleKey(), read.Place, x.flight.HandedOut.UTC().Format(stamp))
 		if read.Status != chat.Waiting {
@@ -79,11 +81,12 @@ func (x *explainer) conclude(ctx context.Context, r *store.Record, e *control.Ex
 	return x.readLater(ctx, r, e)
 }
 
-// requestsElsewhere reports whether rules requested anything, all of it for other chats.
+// requestsElsewhere reports whether rules requested anything for other chats. In words such a
+// request has the chat right after its kind (rules.Request.Words).
 func requestsElsewhere(d *turn.Decision) bool {
 	for i := range d.Rules {
 		for _, words := range d.Rules[i].Asked {
-			if strings.Contains(words, " chat ") {
+			if _, rest, _ := strings.Cut(words, " "); strings.HasPrefix(rest, "chat ") {
 				return true
 			}
 		}
