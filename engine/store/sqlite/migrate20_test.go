@@ -35,18 +35,9 @@ func TestPacksOfSchema19HaveNoCandidate(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c, err := connect(t.Context(), path, "rw")
+	alter(t, path, beforeSchema20+"PRAGMA user_version = 19")
+	s, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
 	if err != nil {
-		t.Fatal(err)
-	}
-	err = c.script(beforeSchema20 + `PRAGMA user_version = 19`)
-	if err := c.close(); err != nil {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s, err = Open(t.Context(), path, Options{tick: make(chan time.Time)}); err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
