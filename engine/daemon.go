@@ -15,6 +15,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/dispatch"
 	"chertd/engine/live"
+	"chertd/engine/notify"
 	"chertd/engine/source"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
@@ -41,6 +42,8 @@ type Daemon struct {
 	Lines   io.Reader // JSON lines with further events; nil: none
 	// LinesName is what the status calls Lines.
 	LinesName string
+
+	Notify []notify.Target // of chert.notify
 
 	RulesDir string
 	Rules    rules.Options
@@ -83,6 +86,7 @@ type Changes struct {
 	Burst          int
 	Adaptive       bool
 	Retention      Retention
+	Notify         []notify.Target
 
 	// Of the webhook; zero fields take the defaults.
 	Tolerance time.Duration
@@ -230,6 +234,7 @@ func (d *Daemon) prepare(ctx context.Context, st store.Store) (m *manager, pause
 	}
 	// Actions of packs that are off or gone are dropped before any call goes out.
 	m.eng.Pause(true)
+	m.eng.notices.calls.Pause(true)
 	return m, paused, nil
 }
 
@@ -248,6 +253,7 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 		stopSources(err)
 	} else {
 		eng.Pause(paused)
+		eng.notices.calls.Pause(false)
 	}
 	if log := m.catchUp.Load(); log != nil {
 		taking.Go(func() { log.Run(sources) })
@@ -306,7 +312,7 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 	m.drains.begin(eng.c.Now())
 	eng.Drain()
 	m.tails.note(eng.c.Now(), "chertd is draining: calls in flight end, other work stays in the store")
-	d.Log.Info("draining: finishing calls in flight; other work stays in the store", "in_flight", eng.calls.InFlight())
+	d.Log.Info("draining: finishing calls in flight; other work stays in the store", "in_flight", eng.inFlight())
 	m.commands.Stop(drainTime)
 	m.retries.end()
 	taking.Wait()

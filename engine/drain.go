@@ -114,7 +114,7 @@ func (m *manager) Drained(ctx context.Context, wait time.Duration) (control.Drai
 		select {
 		case <-m.drains.ended:
 		default:
-			return control.Drain{Since: since, Already: true, InFlight: m.eng.calls.InFlight()}, nil
+			return control.Drain{Since: since, Already: true, InFlight: m.eng.inFlight()}, nil
 		}
 	case <-ctx.Done():
 		return control.Drain{}, ctx.Err()

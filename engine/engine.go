@@ -31,6 +31,7 @@ const defaultShards = 4
 type Config struct {
 	Store  store.Store // not closed by the engine
 	Caller dispatch.Caller
+	Notify dispatch.Caller  // of notifications; nil: they have no target
 	Now    func() time.Time // cut to whole milliseconds by the engine
 	Jitter func() float64   // in [0, 1), for retries
 	Log    *slog.Logger
@@ -71,6 +72,8 @@ type Engine struct {
 	lines      *unsupportedLines
 	reads      readMeters
 
+	notices *notices
+
 	callsDue  *dispatch.Queue
 	timersDue *dispatch.Agenda
 
@@ -109,7 +112,7 @@ func New(c Config) *Engine {
 		drained:   make(chan struct{}),
 		gaps:      gaps{began: make(chan struct{}, 1)},
 	}
-	e.callsDue = dispatch.NewQueue(c.Store, func(id string) int { return e.shardOf(id).part.Index }, 0)
+	e.callsDue = dispatch.NewQueue(dueOf{c.Store, false}, e.group, 0)
 	e.callHealth = newCallHealth(c.Log, e.gov, c.BaseURL)
 	e.lines = &unsupportedLines{e: e}
 	e.misses = newMisses(e)
@@ -130,6 +133,7 @@ func New(c Config) *Engine {
 			e.observe(Observation{Attempt: &a})
 		},
 	})
+	e.notices = newNotices(e)
 	e.countBacklog() // before further events are announced, which are counted then
 	c.Store.Journaled(e.journaled)
 	return e
@@ -149,6 +153,7 @@ func (e *Engine) Run(ctx context.Context) {
 		shards.Go(func() { s.run(stop) })
 	}
 	others.Go(func() { e.calls.Run(working) })
+	others.Go(func() { e.notices.calls.Run(working) })
 	others.Go(func() { e.runGaps(working) })
 	others.Go(func() { e.watchFreezes(working) })
 	others.Go(func() { e.runTimers(working) })
@@ -222,8 +227,11 @@ func (e *Engine) Quarantine(ctx context.Context, q store.Quarantined) error {
 	return e.c.Store.Quarantine(ctx, q)
 }
 
-// Pause stops all calls, or lets them resume.
+// Pause stops all calls to Chert, or lets them resume. Notifications do not stop.
 func (e *Engine) Pause(on bool) { e.calls.Pause(on) }
+
+// inFlight returns how many calls are in flight, notifications included.
+func (e *Engine) inFlight() int { return e.calls.InFlight() + e.notices.calls.InFlight() }
 
 // Status is the state of an Engine.
 type Status struct {
@@ -255,7 +263,7 @@ type Status struct {
 func (e *Engine) Status() Status {
 	st := Status{
 		Draining: e.draining.Load(),
-		InFlight: e.calls.InFlight(),
+		InFlight: e.inFlight(),
 		Rules:    e.rules.Load() != nil,
 		Paused:   e.calls.Paused(),
 		Stopped:  e.gov.Stopped(),

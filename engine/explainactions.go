@@ -144,6 +144,9 @@ func (x *explainer) waitsFor(ctx context.Context, a *chat.Action, e *control.Exp
 	case chat.WaitTimer:
 		return "a timer of the chat is due, and its rule runs first", nil
 	}
+	if target, ok := chat.NotifyTarget(a.Chat); ok {
+		return fmt.Sprintf("it is due, and waits for its turn at target %q", target), nil
+	}
 	if err := x.askCalls(ctx); err != nil {
 		return "", err
 	}

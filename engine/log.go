@@ -27,6 +27,7 @@ const (
 	keyLine    = "line"
 	keyTrace   = "trace_id"
 	keyError   = "err"
+	keyTarget  = "target"
 )
 
 // logHandled logs what rules logged, which of them failed, and which actions ended. It

@@ -12,6 +12,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/control"
 	"chertd/engine/live"
+	"chertd/engine/notify"
 	"chertd/engine/store"
 	"chertd/engine/wait"
 	"chertd/luabind/diag"
@@ -25,6 +26,7 @@ import (
 type manager struct {
 	eng    *Engine
 	client *chert.Client
+	sender *notify.Sender
 	store  store.Store
 	gens   *live.Manager
 	log    *slog.Logger
@@ -85,6 +87,11 @@ func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock
 		if observe != nil {
 			observe(o)
 		}
+	}
+	m.sender = notify.New(d.Now)
+	m.sender.SetTargets(d.Notify)
+	if c.Notify == nil {
+		c.Notify = m.sender
 	}
 	c.missedChanged = m.blocking.checkAgain
 	m.eng = New(c)
@@ -176,6 +183,7 @@ func (m *manager) addDemotion(pack string, d demotion) {
 func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 	m.eng.changeRate(c.Rate, c.Burst, c.Adaptive)
 	m.eng.setRetention(c.Retention)
+	m.sender.SetTargets(c.Notify)
 	errs := []error{m.client.SetSigningSecret(c.SigningSecret)}
 	m.eng.calls.ProbeNow()
 	for _, s := range servers {

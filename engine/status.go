@@ -29,16 +29,20 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	if err == nil {
 		postponed, err = m.postponed(reading)
 	}
+	targets := []control.NotifyTarget(nil)
+	if err == nil {
+		targets, err = m.targets(reading)
+	}
 	if err != nil {
 		// The rest of the status does not need the store.
 		unknown = m.storeUnanswered(err)
 	}
 	st := control.Status{
-		Version: m.version, Since: m.since, Draining: m.eng.draining.Load(), InFlight: m.eng.calls.InFlight(), Ready: len(h.NotReady) == 0,
+		Version: m.version, Since: m.since, Draining: m.eng.draining.Load(), InFlight: m.eng.inFlight(), Ready: len(h.NotReady) == 0,
 		NotReady: h.NotReady, NoCalls: h.NoCalls, Blocked: h.Blocked, Notes: h.Notes, Paused: m.eng.calls.Paused(), Calls: m.callsStatus(),
 		Events: stats.Events, Pending: stats.Pending, Early: stats.Early, Intake: m.eng.intake(), Chats: stats.Chats,
 		Quarantined: stats.Quarantined, Bytes: stats.Bytes, Actions: map[string]int64{},
-		Unknown: unknown, Holds: held, Postponed: postponed,
+		Unknown: unknown, Holds: held, Postponed: postponed, Notify: targets,
 	}
 	for status, n := range stats.Actions {
 		st.Actions[string(status)] = n
@@ -223,6 +227,7 @@ func (m *manager) health() control.Health {
 	h.Notes = append(h.Notes, lineNotes(st.Lines)...)
 	h.Notes = append(h.Notes, m.eng.callHealth.notes(m.eng.c.Now(), lineNames(st.Lines)...)...)
 	h.Notes = append(h.Notes, m.eng.lines.notes()...)
+	h.Notes = append(h.Notes, m.eng.notices.notes(m.sender.Names())...)
 	standings := m.gens.Standings()
 	h.Blocked = m.allBlocked(standings)
 	h.Notes = append(h.Notes, m.missedNotes()...)

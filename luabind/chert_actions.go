@@ -18,8 +18,10 @@ const (
 	maxPayloads = 4 * maxPayload
 	// maxName is the maximum length of names, windows and formats, in bytes.
 	maxName = 200
-	// maxText is the maximum length of the text of chert.send, in bytes.
+	// maxText is the maximum length of the text of chert.send and chert.notify, in bytes.
 	maxText = 16 << 10
+	// maxNotifyFields is the maximum size of the fields of chert.notify as JSON, in bytes.
+	maxNotifyFields = 16 << 10
 )
 
 // chertMarkRead is chert.mark_read(chat_id [, options]).
@@ -145,6 +147,30 @@ func chertSend(vm *VM, L *lua.LState) int {
 	const name = "chert.send"
 	chat := wantChat(vm, L, name, 1)
 	return requested(L, name, vm.call.Effects.Send(chat, wantUTF8(L, name, 2, maxText)))
+}
+
+// chertNotify is chert.notify(target, text [, fields]).
+func chertNotify(vm *VM, L *lua.LState) int {
+	const name = "chert.notify"
+	target, text := wantUTF8(L, name, 1, maxName), wantUTF8(L, name, 2, maxText)
+	var fields []byte
+	switch v := L.Get(3).(type) {
+	case *lua.LNilType:
+	case *lua.LTable:
+		var err error
+		if fields, err = encodeJSON(L, v); err != nil {
+			raise(L, "", "%s: fields can't be written as JSON: %v", name, err)
+		}
+		if fields[0] == '[' {
+			raise(L, `write { chat = ev.chat.id }`, "%s: fields must have names, got a list", name)
+		}
+		if len(fields) > maxNotifyFields {
+			raise(L, "", "%s: fields are too large: %d bytes as JSON, at most %d", name, len(fields), maxNotifyFields)
+		}
+	default:
+		wrong(L, name, "", 3, "a table")
+	}
+	return requested(L, name, vm.call.Effects.Notify(target, text, fields))
 }
 
 // wantTimer returns the name of a timer. The event must have a chat.

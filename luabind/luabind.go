@@ -37,7 +37,7 @@ type Config struct {
 	// Data returns the value of data.load, of the types of Settings. A VM calls it
 	// once per name. If it is nil, there is no data.
 	Data   func(name string) (any, error)
-	Grants map[string]bool // permissions granted to the pack: "typing", "react", "send"
+	Grants map[string]bool // permissions granted to the pack: "typing", "react", "send", "notify"
 	Zone   *time.Location  // default time zone of windows, cron and chert.date; nil is UTC
 	Limits Limits
 	// Budget is the memory budget that the VMs of a pack share. If it is nil, the
@@ -109,6 +109,8 @@ type Effects interface {
 	Typing(chat, state string) error
 	React(message, kind string) error
 	Send(chat, text string) error
+	// Notify has fields as a JSON object, or nil.
+	Notify(target, text string, fields json.RawMessage) error
 	Log(level, msg string, fields map[string]any)
 }
 

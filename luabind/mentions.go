@@ -8,6 +8,8 @@ import (
 type GrantedUse struct {
 	Symbol    *Symbol
 	Line, Col int
+	// First is the first argument, if the function is called with a string constant.
+	First string
 }
 
 // grantedUses finds chert.NAME and chert["NAME"] among tokens. It returns nothing
@@ -23,18 +25,27 @@ func grantedUses(tokens []token) (uses []GrantedUse) {
 		if own := i > 0 && tokens[i-1].Type == parse.TLocal; own {
 			return nil
 		}
-		name := ""
+		name, end := "", i
 		switch {
 		case i+2 < len(tokens) && (tokens[i+1].Type == '.' || tokens[i+1].Type == ':') && tokens[i+2].Type == parse.TIdent:
-			name = tokens[i+2].Str
+			name, end = tokens[i+2].Str, i+3
 		case i+3 < len(tokens) && tokens[i+1].Type == '[' && tokens[i+2].Type == parse.TString && tokens[i+3].Type == ']':
-			name = tokens[i+2].Str
+			name, end = tokens[i+2].Str, i+4
 		}
 		if it := Lookup("chert." + name); it != nil && it.Grant != "" {
-			uses = append(uses, GrantedUse{it, t.Pos.Line, t.Pos.Column})
+			uses = append(uses, GrantedUse{it, t.Pos.Line, t.Pos.Column, firstString(tokens[end:])})
 		}
 	}
 	return uses
+}
+
+// firstString returns the first argument of a call whose arguments begin with the tokens, if it
+// is a string constant, else "".
+func firstString(tokens []token) string {
+	if len(tokens) > 2 && tokens[0].Type == '(' && tokens[1].Type == parse.TString && (tokens[2].Type == ',' || tokens[2].Type == ')') {
+		return tokens[1].Str
+	}
+	return ""
 }
 
 // usesRead reports whether the code names mark_read, or uses chert in a way that

@@ -36,7 +36,7 @@ func bindings() map[string]binding {
 
 		"chert.mark_read": chertMarkRead, "chert.cancel_read": chertCancelRead, "chert.postpone": chertPostpone,
 		"chert.keep_unread": chertKeepUnread, "chert.hold": chertHold, "chert.release": chertRelease, "chert.set_timer": chertSetTimer, "chert.cancel_timer": chertCancelTimer,
-		"chert.typing": chertTyping, "chert.react": chertReact, "chert.send": chertSend,
+		"chert.typing": chertTyping, "chert.react": chertReact, "chert.send": chertSend, "chert.notify": chertNotify,
 
 		"chert.now": chertNow, "chert.within": chertWithin, "chert.date": chertDate, "chert.normalize": chertNormalize, "chert.cut": chertCut,
 

@@ -24,7 +24,7 @@ type Symbol struct {
 	Type   string  // LuaCATS type of a field, or of the result of a function; "": no result
 	Doc    string  // a sentence for the reference and editors
 	When   Phase   // when a function may be called
-	Grant  string  // permission that the function needs: "typing", "react", "send"; "": none
+	Grant  string  // permission that the function needs: "typing", "react", "send", "notify"; "": none
 	Func   bool    // whether it is a function
 	Action bool    // whether it requests an action, of which a call may request 1,000
 }
@@ -198,6 +198,9 @@ var surface = []Symbol{
 	{Func: true, Action: true, Name: "chert.react", When: Handling, Grant: "react", Doc: "Reacts to a message.", Params: []Param{
 		{Name: "message_id", Type: "string", Doc: "Id of the message, such as ev.message.id."}, {Name: "kind", Type: `"like"|"dislike"|"love"|"laugh"|"emphasize"|"question"`}}},
 	{Func: true, Action: true, Name: "chert.send", When: Handling, Grant: "send", Doc: "Sends a text message.", Params: []Param{chatID, {Name: "text", Type: "string"}}},
+	{Func: true, Action: true, Name: "chert.notify", When: Handling, Grant: "notify", Doc: "Sends a text to a target of notify in chertd.yaml.", Params: []Param{
+		{Name: "target", Type: "string", Doc: "Name of the target."}, {Name: "text", Type: "string"},
+		{Name: "fields", Type: "table", Optional: true, Doc: "What else the target receives, by name."}}},
 
 	{Func: true, Name: "chert.now", When: Handling, Type: "number", Doc: "Returns when the handling of this event began, in Unix seconds."},
 	{Func: true, Name: "chert.within", When: Handling, Type: "boolean", Doc: "Reports whether now is in a window such as \"Mon-Fri 09:00-17:30\".", Params: []Param{
@@ -239,8 +242,9 @@ var surface = []Symbol{
 	{Name: "ev.state", Type: "table?", Doc: "State of this pack for this chat. Changes are stored when the handler succeeds; nil if the event has no chat."},
 	{Name: "ev.payload", Type: "any", Doc: "Of a timer's event: the payload given to chert.set_timer."},
 	{Name: "ev.action", Type: "EventAction?", Doc: "Of action.done and action.failed: the action that ended."},
-	{Name: "ev.action.kind", Type: "string", Doc: "Kind of action: \"read\", \"typing\", \"react\" or \"send\"."},
-	{Name: "ev.action.chat", Type: "string", Doc: "Id of the chat that the action was for."},
+	{Name: "ev.action.kind", Type: "string", Doc: "Kind of action: \"read\", \"typing\", \"react\", \"send\" or \"notify\"."},
+	{Name: "ev.action.chat", Type: "string?", Doc: "Id of the chat that the action was for; nil for a notification."},
+	{Name: "ev.action.target", Type: "string?", Doc: "Of a notification: the name of its target."},
 	{Name: "ev.action.code", Type: "number", Doc: "Chert's error code; 0 if there was none."},
 	{Name: "ev.action.status", Type: "number", Doc: "HTTP status of the last answer; 0 if there was none."},
 	{Name: "ev.action.attempts", Type: "number", Doc: "Number of calls made for the action."},

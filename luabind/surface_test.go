@@ -99,7 +99,7 @@ chert.every(900, function(ev) end)
 func TestActions(t *testing.T) {
 	t.Parallel()
 	loc, _ := LoadZone("America/New_York")
-	r := loadRules(t, Config{Grants: map[string]bool{"typing": true, "react": true, "send": true}, Zone: loc}, `
+	r := loadRules(t, Config{Grants: map[string]bool{"typing": true, "react": true, "send": true, "notify": true}, Zone: loc}, `
 chert.on("message.received", function(ev)
   local id = ev.chat.id
   chert.mark_read(id)
@@ -124,6 +124,8 @@ chert.on("message.received", function(ev)
   chert.typing(id, "typing")
   chert.react(ev.message.id, "love")
   chert.send(id, "hi")
+  chert.notify("oncall", "look")
+  chert.notify("oncall", "look", { chat = id, list = { 1 } })
   log.info("done", { n = 1 })
   print("a", 1, nil)
 end)`)
@@ -142,7 +144,7 @@ end)`)
 		`hold c1 01-06 12:00:00 ""`, `hold c1 01-05 12:01:00 "quiet"`, `release c1`,
 		`after 01-05 12:05:00 settle `, `after 01-05 12:00:01 more {"list":["a"],"n":1}`,
 		`after 01-05 13:00:00 raw [{"type":"text","value":"Your code is 123456"},{"type":"media","attachment_id":"in_1","mime_type":"image/jpeg"}]`,
-		`cancel_timer settle`, `typing c1 typing`, `react m1 love`, `send c1 hi`, `info done {"n":1}`, "info a\t1\tnil",
+		`cancel_timer settle`, `typing c1 typing`, `react m1 love`, `send c1 hi`, `notify oncall look `, `notify oncall look {"chat":"c1","list":[1]}`, `info done {"n":1}`, "info a\t1\tnil",
 	}
 	for i := range max(len(want), len(w.said)) {
 		got, exp := "nothing", "nothing"
@@ -169,7 +171,7 @@ func TestErrorsOfEffectsAreRaised(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{
 		`chert.mark_read("c")`, `chert.cancel_read("c")`, `chert.postpone("c", { after = 1 })`, `chert.keep_unread("c")`, `chert.hold("c", 1)`, `chert.release("c")`,
-		`chert.set_timer("t", 1)`, `chert.cancel_timer("t")`, `chert.typing("c", "typing")`, `chert.react("m", "love")`, `chert.send("c", "x")`,
+		`chert.set_timer("t", 1)`, `chert.cancel_timer("t")`, `chert.typing("c", "typing")`, `chert.react("m", "love")`, `chert.send("c", "x")`, `chert.notify("t", "x")`,
 		`kv.get("a")`, `kv.set("a", 1)`, `kv.set("a", nil)`, `kv.incr("a")`, `kv.delete("a")`, `kv.list("a")`, `data.load("x")`,
 		`ev.state: ev.state.n = 1`,
 	} {
@@ -179,7 +181,7 @@ func TestErrorsOfEffectsAreRaised(t *testing.T) {
 			body = call
 		}
 		cfg := Config{
-			Grants: map[string]bool{"typing": true, "react": true, "send": true},
+			Grants: map[string]bool{"typing": true, "react": true, "send": true, "notify": true},
 			Data:   func(string) (any, error) { return nil, hinted{} },
 		}
 		r := loadRules(t, cfg, "chert.on(\"x\", function(ev)\n  "+body+"\nend)")

@@ -52,6 +52,9 @@ func (w *world) CancelTimer(name string) error    { return w.say("cancel_timer %
 func (w *world) Typing(chat, state string) error  { return w.say("typing %s %s", chat, state) }
 func (w *world) React(message, kind string) error { return w.say("react %s %s", message, kind) }
 func (w *world) Send(chat, text string) error     { return w.say("send %s %s", chat, text) }
+func (w *world) Notify(target, text string, fields json.RawMessage) error {
+	return w.say("notify %s %s %s", target, text, fields)
+}
 func (w *world) Log(level, msg string, fields map[string]any) {
 	line := level + " " + msg
 	if len(fields) > 0 {

@@ -71,6 +71,9 @@ func (b *builder) settle() {
 	for _, g := range p.Grants {
 		p.config.Grants[g] = true
 	}
+	if p.config.Grants["notify"] {
+		p.Targets = b.opts.Targets
+	}
 	p.vms = make([]*luabind.VM, b.opts.shards())
 	p.suspend = b.opts.Suspend.withDefaults()
 	share := b.opts.Share
@@ -88,7 +91,7 @@ func (b *builder) fingerprint() string {
 	if p.config.Zone != nil {
 		zone = p.config.Zone.String()
 	}
-	fmt.Fprintf(h, "%q %q %s %s %s %q %v %+v %v %d %d", p.Name, p.Path, p.Version, settings, zone, p.country, p.Grants, p.config.Limits, p.Manifest.Reads, p.Manifest.KV, len(p.vms))
+	fmt.Fprintf(h, "%q %q %s %s %s %q %q %v %+v %v %d %d", p.Name, p.Path, p.Version, settings, zone, p.country, p.Targets, p.Grants, p.config.Limits, p.Manifest.Reads, p.Manifest.KV, len(p.vms))
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -140,6 +143,7 @@ func (b *builder) load() {
 		p.CanVeto, p.CanHold = false, false
 	}
 	b.checkPermissions(programs)
+	b.checkTargets(programs)
 	if b.diags.Errors() {
 		return
 	}

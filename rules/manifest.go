@@ -52,7 +52,7 @@ type Manifest struct {
 }
 
 // capabilities returns the valid permissions and grants.
-func capabilities() []string { return []string{"typing", "react", "send"} }
+func capabilities() []string { return []string{"typing", "react", "send", "notify"} }
 
 // manifestReader collects the errors of one pack.yaml.
 type manifestReader struct {

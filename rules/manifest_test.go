@@ -51,7 +51,7 @@ func TestParseManifestRefuses(t *testing.T) {
 		{"mode: shadwo", "p:1:7: error: mode: expected live, shadow, off, got \"shadwo\"\n  hint: did you mean \"shadow\"?"},
 		{"failure_policy: fail", "failure_policy: expected fail_closed, fail_open, got \"fail\""},
 		{"permissions: typing", "p:1:14: error: permissions: expected a list\n  hint: for example [typing]"},
-		{"permissions: [sned]", "permissions: expected typing, react, send, got \"sned\"\n  hint: did you mean \"send\"?"},
+		{"permissions: [sned]", "permissions: expected typing, react, send, notify, got \"sned\"\n  hint: did you mean \"send\"?"},
 		{"limits: {setps: 1}", "p:1:10: error: limits has no key \"setps\"\n  hint: did you mean \"steps\"?"},
 		{"limits: {steps: many}", "limits.steps: expected a number of VM steps, got \"many\""},
 		{"limits: {memory: 32MB}", "limits.memory: expected a size, got \"32MB\"\n  hint: for example 32MiB"},

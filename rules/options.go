@@ -24,6 +24,7 @@ type Options struct {
 	Suspend SuspendPolicy          // when rules that keep failing are suspended
 	Share   SharePolicy            // of the processor, for each pack
 	Packs   map[string]PackOptions // by name
+	Targets []string               // of chert.notify, by name; nil: they are not known, and all are accepted
 	Now     time.Time              // for checks whether calendars have ended; zero: the system clock
 	// Print is called with what files print and log while their pack is loaded, once
 	// for all shards; it may be nil. It must be safe for concurrent use.
@@ -52,7 +53,7 @@ const (
 // PackOptions is the operator's configuration for one pack.
 type PackOptions struct {
 	Mode   Mode           // "": that of pack.yaml, or else Live
-	Grant  []string       // capabilities granted: "typing", "react", "send"
+	Grant  []string       // capabilities granted: "typing", "react", "send", "notify"
 	Config map[string]any // settings; they replace the defaults of pack.yaml
 	Limits Limits         // they replace those of pack.yaml
 

@@ -29,6 +29,12 @@ type Pack struct {
 	onlyVetoes bool
 	// Grants are the permissions that the pack requests and the operator granted.
 	Grants []string
+	// Targets are the targets of chert.notify; nil: all are accepted.
+	Targets []string
+	// Notifies are the targets that the code names, in order.
+	Notifies []string
+	// NotifiesOthers is set if the code may name others.
+	NotifiesOthers bool
 
 	id      *identity
 	suspend SuspendPolicy

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"chertd/engine/event"
 	"chertd/luabind"
 	"chertd/rules/chat"
 )
@@ -21,6 +22,7 @@ type requests struct {
 	set    *Set
 	pack   *Pack
 	rule   *Rule
+	event  *event.Event
 	chat   string // of the event; "" where there is none
 	shadow bool   // the rule runs in shadow
 	asked  []Request
@@ -82,6 +84,18 @@ func (w *requests) Send(chatID, text string) error {
 	return w.granted("send", chatID, chat.Request{Kind: chat.RequestSend, Body: quoted(text)})
 }
 
+// Notify is ordered with the notifications of its target.
+func (w *requests) Notify(target, text string, fields json.RawMessage) error {
+	if known := w.pack.Targets; known != nil && slices.Contains(w.pack.Grants, "notify") && !slices.Contains(known, target) {
+		return targetError{target, known}
+	}
+	body, err := json.Marshal(Notification{Text: text, Fields: fields, Event: notifiedOf(w.event)})
+	if err != nil {
+		return err
+	}
+	return w.granted("notify", chat.NotifyChat(target), chat.Request{Kind: chat.RequestNotify, Body: body})
+}
+
 func (w *requests) Log(level, msg string, fields map[string]any) {
 	w.logs = append(w.logs, Log{level, msg, fields})
 }
@@ -111,9 +125,18 @@ func (w *requests) add(chatID string, request chat.Request) error {
 	case len(w.asked) >= maxRequests:
 		return fmt.Errorf("a handler may make at most %d requests in one event", maxRequests)
 	}
-	request.Pack, request.Version, request.Rule, request.Place, request.Shadow = w.pack.Name, w.pack.Version, w.rule.Name, w.rule.place, w.shadow || w.set.shadows(w.pack, chatID)
+	request.Pack, request.Version, request.Rule, request.Place, request.Shadow = w.pack.Name, w.pack.Version, w.rule.Name, w.rule.place, w.shadow || w.set.shadows(w.pack, w.decides(chatID))
 	w.asked = append(w.asked, Request{Chat: chatID, Request: request})
 	return nil
+}
+
+// decides returns the chat whose share decides whether a request for a chat is carried out: for
+// a notification, that of its event.
+func (w *requests) decides(chatID string) string {
+	if _, ok := chat.NotifyTarget(chatID); ok {
+		return w.chat
+	}
+	return chatID
 }
 
 // quoted returns a string as JSON, for the body of a request.
@@ -131,7 +154,9 @@ func (w *Request) Words(own string, now time.Time) string {
 	case chat.RequestTimer, chat.RequestCancelTimer:
 		s += fmt.Sprintf(" %q", w.Name)
 	}
-	if w.Chat != own {
+	if target, ok := chat.NotifyTarget(w.Chat); ok {
+		s += fmt.Sprintf(" %q", target)
+	} else if w.Chat != own {
 		s += " chat " + w.Chat
 	}
 	switch w.Kind {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"chertd/rules/chat"
 )
 
 // Share is the share of the chats in which a pack runs live, in hundredths of a percent:
@@ -48,8 +50,13 @@ func (s Share) String() string {
 // Has reports whether a chat is in the share of a pack. It is the same on every machine,
 // and another for each pack. A larger share has the chats of every smaller one. Events
 // without a chat ("") are in no share but that of all chats.
-func (s Share) Has(pack, chat string) bool {
-	return s == 0 || chat != "" && spread(hash(pack, chat))%wholeShare < uint64(s)
+// The notifications of a target are in every share: what counts is the chat of the event that
+// requested them.
+func (s Share) Has(pack, chatID string) bool {
+	if _, ok := chat.NotifyTarget(chatID); ok || s == 0 {
+		return true
+	}
+	return chatID != "" && spread(hash(pack, chatID))%wholeShare < uint64(s)
 }
 
 // Rollout is how far a change of a pack goes. The zero Rollout changes nothing.

@@ -128,7 +128,7 @@ func (r *backtestReport) table(b *bytes.Buffer) {
 		always      bool
 	}{
 		{"reads", a.Reads, c.Reads, true},
-		{"typing", a.Typing, c.Typing, false}, {"reactions", a.Reacts, c.Reacts, false}, {"messages sent", a.Sends, c.Sends, false},
+		{"typing", a.Typing, c.Typing, false}, {"reactions", a.Reacts, c.Reacts, false}, {"messages sent", a.Sends, c.Sends, false}, {"notifications", a.Notifies, c.Notifies, false},
 		{"reads vetoed", a.Dropped["vetoed"], c.Dropped["vetoed"], false},
 		{"reads held", a.Dropped["held"], c.Dropped["held"], false},
 		{"superseded", a.Dropped["superseded"], c.Dropped["superseded"], false},

@@ -20,9 +20,11 @@ type Config struct {
 	Chert   ChertConfig   `yaml:"chert"`
 	Sources SourcesConfig `yaml:"sources"`
 	Rules   RulesConfig   `yaml:"rules"`
-	Store   StoreConfig   `yaml:"store"`
-	Control ControlConfig `yaml:"control"`
-	Log     LogConfig     `yaml:"log"`
+	// Notify are the targets of chert.notify, by name.
+	Notify  map[string]TargetConfig `yaml:"notify"`
+	Store   StoreConfig             `yaml:"store"`
+	Control ControlConfig           `yaml:"control"`
+	Log     LogConfig               `yaml:"log"`
 }
 
 // ChertConfig is the account at Chert and the limits on calls to it.
@@ -96,7 +98,7 @@ type GateConfig struct {
 // PackConfig is the operator's configuration of one pack.
 type PackConfig struct {
 	Mode   string         `yaml:"mode"`  // a rules.Mode; "": that of pack.yaml
-	Grant  []string       `yaml:"grant"` // capabilities granted: typing, react, send
+	Grant  []string       `yaml:"grant"` // capabilities granted: typing, react, send, notify
 	Config map[string]any `yaml:"config"`
 	Limits LimitsConfig   `yaml:"limits"`
 }
@@ -107,6 +109,12 @@ type LimitsConfig struct {
 	Memory Size       `yaml:"memory"` // of a handler and what the pack keeps between events
 	KV     Size       `yaml:"kv"`     // keys and values in kv
 	Reads  rules.Rate `yaml:"reads"`  // calls that mark a chat as read
+}
+
+// TargetConfig is a target of chert.notify.
+type TargetConfig struct {
+	URL    Secret `yaml:"url"`    // incoming webhooks of chat tools have their key in it
+	Secret Secret `yaml:"secret"` // signs notifications; "": they are not signed
 }
 
 // StoreConfig is the store's place and retention.

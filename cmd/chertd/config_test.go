@@ -145,7 +145,7 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"a gate", "rules: {gate: {checks: gate}}\n", `c.yaml:1:24: error: rules.gate.checks: expected enforce, warn, off, got "gate" [CF003]`},
 		{"a part of the gate", "rules: {gate: {spec: off}}\n", "unknown key \"rules.gate.spec\" [CF002]\n  hint: did you mean specs?"},
 		{"a mode", "rules: {packs: {codes: {mode: on}}}\n", `c.yaml:1:31: error: rules.packs.codes.mode: expected live, shadow, off, got "on"`},
-		{"a capability", "rules: {packs: {codes: {grant: [sned]}}}\n", "c.yaml:1:33: error: rules.packs.codes.grant[0]: expected typing, react, send, got \"sned\" [CF003]\n  hint: did you mean send?"},
+		{"a capability", "rules: {packs: {codes: {grant: [sned]}}}\n", "c.yaml:1:33: error: rules.packs.codes.grant[0]: expected typing, react, send, notify, got \"sned\" [CF003]\n  hint: did you mean send?"},
 		{"a store", "store: {url: postgres://x}\n", "store.url: PostgreSQL is not in this build yet"},
 		{"a key that is a list", "? [log]\n: {}\n", "c.yaml:1:3: error: a key must be a name, got a list [CF002]\n  hint: write a name"},
 		{"a name that moves a terminal", "rules: {packs: {\"a\\e[2J\": [b]}}\n", `c.yaml:1:27: error: rules.packs.a\x1b[2J: expected keys and values, got a list [CF003]`},

@@ -28,6 +28,7 @@ func (c *Config) check(d *decoder) {
 	c.checkChert(d)
 	c.checkSources(d)
 	c.checkRules(d)
+	c.checkNotify(d)
 	c.checkStore(d)
 	c.checkControl(d)
 	oneOf(d, "log.level", c.Log.Level, "debug", "info", "warn", "error")
@@ -119,7 +120,7 @@ func (c *Config) checkRules(d *decoder) {
 			oneOf(d, path+".mode", p.Mode, string(rules.Live), string(rules.Shadow), string(rules.Off))
 		}
 		for i, grant := range p.Grant {
-			oneOf(d, fmt.Sprintf("%s.grant[%d]", path, i), grant, "typing", "react", "send")
+			oneOf(d, fmt.Sprintf("%s.grant[%d]", path, i), grant, "typing", "react", "send", "notify")
 		}
 		if at := path + ".limits.steps"; d.given(at) {
 			within(d, at, p.Limits.Steps, 1, 1<<40)

@@ -54,12 +54,16 @@ var triedKeys = map[string]tried{
 	"rules.gate.checks":           {[]string{"enforce", "warn", "off"}, []string{"gate", "on", "enforced", "Enforce", `""`}},
 	"rules.packs":                 {[]string{"{codes: {mode: live}}", "{codes: }"}, []string{"[codes]", "codes", "{codes: live}", "{codes: [live]}", "{" + hexSecret + ": {mode: lvie}}", "{" + secretish + ": {mode: live}}"}},
 	"rules.packs.*.mode":          {[]string{"live", "shadow", "off"}, []string{"on", "Live", "lvie", `""`, `"live "`}},
-	"rules.packs.*.grant":         {[]string{"[typing]", "[typing, react, send]", "[]"}, []string{"[sned]", "[typing, all]", "['']", "[[typing]]", "['*']"}},
+	"rules.packs.*.grant":         {[]string{"[typing]", "[typing, react, send, notify]", "[]"}, []string{"[sned]", "[typing, all]", "['']", "[[typing]]", "['*']"}},
 	"rules.packs.*.config":        {[]string{"{min_digits: 6, words: [a], deep: {x: 1}, yes: true}"}, []string{"{a: }", "{a: [~]}", "{a: 1, a: 2}", "[a]", "six"}},
 	"rules.packs.*.limits.steps":  {[]string{"1", "1000000", "1_000_000"}, []string{"0", "-1", "2000000000000"}},
 	"rules.packs.*.limits.memory": {[]string{"1MiB", "32MiB"}, []string{"1023KiB", "0", "1KiB"}},
 	"rules.packs.*.limits.kv":     {[]string{"1", "64MiB"}, []string{"0"}},
 	"rules.packs.*.limits.reads":  {[]string{"300/10m", "1/1s"}, []string{"300", "0/1m", "-3/1m", "300/0s", "1.5/1m", "300/ten"}},
+
+	"notify":          {[]string{"{oncall: {url: 'https://hooks.example.com/x'}}"}, []string{"[oncall]", "oncall", "{oncall: }", "{On Call: {url: 'https://h.example'}}", "{oncall: 'https://hooks.example.com/x'}"}},
+	"notify.*.url":    {[]string{"https://hooks.example.com/services/T1/B2?x=y", "http://127.0.0.1:9000/in"}, []string{"http://hooks.example.com/x", "hooks.example.com", "ftp://h.example/x", `""`}},
+	"notify.*.secret": {[]string{"open-sesame"}, []string{`""`}},
 
 	"store.url":       {[]string{`"sqlite:./data/x.db"`, "sqlite:///var/lib/x.db"}, []string{"./data/x.db", `"sqlite:"`, "postgres://u:p@h/db", "mysql://h/db", `"sqlite::memory:"`, "sqlite:./data/", "sqlite:~/x.db", "sqlite:x.db?mode=ro", "sqlite:" + hexSecret, hexSecret, `""`}},
 	"store.retention": {[]string{"30d", "1h"}, []string{"59m", "0s"}},
@@ -154,6 +158,9 @@ func yamlWith(path, value string) (text string, line int) {
 		"chert.tenant": "acme-7a3f", "chert.signing_secret": "0123456789abcdef0123456789abcdef", "sources.webhook.secrets": "[whsec_one]",
 	}
 	path = strings.ReplaceAll(path, "*", "codes")
+	if strings.HasPrefix(path, "notify.") { // a target has a URL
+		values["notify.codes.url"] = "https://hooks.example.com/x"
+	}
 	for given := range values {
 		if strings.HasPrefix(given, path+".") || strings.TrimSuffix(path, "_file") == given {
 			delete(values, given)

@@ -24,6 +24,7 @@ var (
 		"chert.signing_secret", "chert.rate",
 		"sources.webhook.secrets", "sources.webhook.tolerance", "sources.webhook.max_body", "sources.webhook.max_header",
 		"rules.timezone", "rules.country", "rules.gate", "rules.packs",
+		"notify",
 		"store.retention", "store.raw",
 		"control.token", "control.insecure_token", "control.hosts",
 		"log.level", "log.message_text",

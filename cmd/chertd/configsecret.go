@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -151,7 +152,7 @@ func secretFlaw(path, text string) (wrong, hint string) {
 	case last > 0 && (text[0] == '"' || text[0] == '\'') && text[last] == text[0]:
 		return "the secret is in quotes", "write it without them"
 	case placeholder.MatchString(text):
-		return "it is a placeholder, not a secret", placeholderHints[path]
+		return "it is a placeholder, not a secret", cmp.Or(placeholderHints[path], "write the value itself")
 	case strings.ContainsAny(text, " \t"):
 		hint := "write the secret alone, without spaces"
 		if path == "sources.webhook.secrets" {

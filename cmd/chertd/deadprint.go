@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"chertd/engine/control"
@@ -23,7 +24,7 @@ func printDead(w io.Writer, d control.Dead, none string) error {
 		b.WriteString(deadActions(int(d.Total)) + "\n")
 	}
 	for _, g := range d.Groups {
-		fmt.Fprintf(&b, "  %s %s\n", thousands(g.Count), choose(g.HTTP == 0 && g.Code == 0, "without an answer", "by "+answered(g.HTTP, g.Code)))
+		fmt.Fprintf(&b, "  %s %s\n", thousands(g.Count), choose(g.HTTP == 0 && g.Code == 0, "without an answer", "by "+answered("", g.HTTP, g.Code)))
 	}
 	for i := range d.Dead {
 		printDeadAction(&b, &d.Dead[i])
@@ -64,7 +65,7 @@ func printDeadAction(b *strings.Builder, a *control.DeadAction) {
 		if i > 0 && x.N != a.FailedAttempts[i-1].N+1 {
 			fmt.Fprintf(b, "    %s not kept\n", many(int64(x.N-a.FailedAttempts[i-1].N-1), "attempt"))
 		}
-		fmt.Fprintf(b, "    attempt %d, %s: %s", x.N, x.At.Local().Format(logTime), answered(x.HTTP, x.Code))
+		fmt.Fprintf(b, "    attempt %d, %s: %s", x.N, x.At.Local().Format(logTime), answered(a.Kind, x.HTTP, x.Code))
 		if x.TraceID != "" {
 			fmt.Fprintf(b, ", trace %s", x.TraceID)
 		}
@@ -76,10 +77,12 @@ func printDeadAction(b *strings.Builder, a *control.DeadAction) {
 }
 
 // answered describes the answer of an attempt: "404, code 2002".
-func answered(http, code int) string {
+func answered(kind string, http, code int) string {
 	switch {
 	case http == 0 && code == 0:
 		return "no answer"
+	case kind == string(chat.Notify):
+		return strconv.Itoa(http)
 	case code == 0:
 		return fmt.Sprintf("%d, not from Chert", http)
 	}

@@ -159,7 +159,7 @@ func TestErrorsOfDocumentsAreRaised(t *testing.T) {
 				code, message := m[1], m[2]
 				files := map[string]string{}
 				if !strings.Contains(message, "permission") {
-					files["pack.yaml"] = "permissions: [typing, react, send]\n"
+					files["pack.yaml"] = "permissions: [typing, react, send, notify]\n"
 				}
 				// On one line: it is the line that fails.
 				if !subscribes.MatchString(code) {

@@ -106,7 +106,7 @@ func loads(t *testing.T, lua, manifest string) bool {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	files := map[string]string{"snippet.lua": lua, "pack.yaml": cmp.Or(manifest, "permissions: [typing, react, send]\n")}
+	files := map[string]string{"snippet.lua": lua, "pack.yaml": cmp.Or(manifest, "permissions: [typing, react, send, notify]\n")}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

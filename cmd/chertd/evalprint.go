@@ -123,7 +123,9 @@ func (e *evaluation) timeline() []happening {
 	var all []happening
 	for _, c := range e.Calls {
 		what := "mark chat " + c.Chat + " as read"
-		if c.Kind != chat.Read {
+		if target, ok := chat.NotifyTarget(c.Chat); ok {
+			what = "notify " + target
+		} else if c.Kind != chat.Read {
 			what = string(c.Kind) + " in chat " + c.Chat
 		}
 		all = append(all, happening{c.At, what + ", for " + diag.Visible(strings.Join(c.rules, ", "))})

@@ -242,7 +242,7 @@ func explainAction(t *tree, e *control.ExplainedEvent, a *control.ExplainedActio
 		l.say("%s", endedBy(a, end))
 	}
 	for _, x := range a.FailedAttempts {
-		l.say("attempt %d failed at %s: %s%s", x.N, x.At.Local().Format(logTime), answered(x.HTTP, x.Code), traced(x.TraceID))
+		l.say("attempt %d failed at %s: %s%s", x.N, x.At.Local().Format(logTime), answered(a.Kind, x.HTTP, x.Code), traced(x.TraceID))
 	}
 	if !a.Called.IsZero() && a.Status == string(chat.Done) {
 		line := "called at " + a.Called.Local().Format(logTime)

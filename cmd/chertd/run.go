@@ -125,6 +125,7 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 			Tolerance: hook.Tolerance, MaxBody: int64(hook.MaxBody), MaxHeader: int64(hook.MaxHeader),
 		},
 		CatchUp: c.catchUp(), Stream: c.Sources.Stream.Enabled,
+		Notify:   c.targets(),
 		RulesDir: string(c.Rules.Dir), Rules: c.ruleOptions(), Watch: c.Rules.Watch, Gate: c.gate(log),
 		Control: engine.Control{
 			Socket: string(c.Control.Socket), Listen: c.Control.Listen, Token: c.Control.Token.Reveal(), Hosts: c.Control.Hosts,
@@ -138,7 +139,7 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 func (c *Config) changes(log *slog.Logger) engine.Changes {
 	return engine.Changes{
 		Rules: c.ruleOptions(), Gate: c.gate(log), WebhookSecrets: reveal(c.Sources.Webhook.Secrets), SigningSecret: c.Chert.SigningSecret.Reveal(),
-		Rate: c.Chert.Rate.Limit, Burst: c.Chert.Rate.Burst, Adaptive: c.Chert.Rate.Adaptive, Retention: c.retention(),
+		Rate: c.Chert.Rate.Limit, Burst: c.Chert.Rate.Burst, Adaptive: c.Chert.Rate.Adaptive, Retention: c.retention(), Notify: c.targets(),
 		Tolerance: c.Sources.Webhook.Tolerance, MaxBody: int64(c.Sources.Webhook.MaxBody), MaxHeader: int64(c.Sources.Webhook.MaxHeader),
 		Token: c.Control.Token.Reveal(), Hosts: c.Control.Hosts,
 	}
@@ -160,7 +161,7 @@ func (c *Config) retention() engine.Retention {
 
 // ruleOptions returns the operator's options for the packs.
 func (c *Config) ruleOptions() rules.Options {
-	o := rules.Options{Zone: c.location(), Country: c.Rules.Country, Packs: map[string]rules.PackOptions{}, Coded: lint.Coded}
+	o := rules.Options{Zone: c.location(), Country: c.Rules.Country, Packs: map[string]rules.PackOptions{}, Targets: c.targetNames(), Coded: lint.Coded}
 	for name, p := range c.Rules.Packs {
 		o.Packs[name] = rules.PackOptions{Mode: rules.Mode(p.Mode), Grant: p.Grant, Config: p.Config, Places: c.placesOf(name),
 			Limits: rules.Limits{Steps: p.Limits.Steps, Memory: int64(p.Limits.Memory), KV: int64(p.Limits.KV), Reads: p.Limits.Reads}}

@@ -119,11 +119,23 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	for i, wait := range postponedChats(s.Postponed) {
 		line(choose(i == 0, "waits", ""), "%s", wait)
 	}
+	for i, t := range s.Notify {
+		line(choose(i == 0, "notify", ""), "%s: %s", t.Target, notifyState(&t))
+	}
 	for _, note := range s.Notes {
 		b.WriteString("note: " + strings.ReplaceAll(note, "\n", "\n  ") + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// notifyState returns the state of a target in words. Why it fails is in a note.
+func notifyState(t *control.NotifyTarget) string {
+	state := choose(t.Waiting == 0, "nothing waits", choose(t.Waiting == 1, "1 notification waits", fmt.Sprintf("%d notifications wait", t.Waiting)))
+	if !t.FailingSince.IsZero() {
+		state += "; FAILING since " + minute(t.FailingSince)
+	}
+	return state
 }
 
 // learnedRate returns, in words, the rate that calls keep to because of 429s.

@@ -120,14 +120,25 @@ type Status struct {
 	Unknown   string     `json:"unknown,omitempty"`
 	Holds     *Holds     `json:"holds,omitempty"`     // chats that are held; nil: none
 	Postponed *Postponed `json:"postponed,omitempty"` // chats with postponed reads; nil: none
-	Packs     int        `json:"packs"`
-	Webhook   *Webhook   `json:"webhook,omitempty"` // nil: there is no webhook
-	Catchup   *Catchup   `json:"catchup,omitempty"` // nil: the events log is not read
-	Stream    *Stream    `json:"stream,omitempty"`  // nil: events are not taken from the stream
-	File      *File      `json:"file,omitempty"`    // nil: events are not read from a file
-	NotLive   int        `json:"not_live"`          // packs with an edit that is not live
+	// Notify has the targets of chert.notify, by name; nil: there are none.
+	Notify  []NotifyTarget `json:"notify,omitempty"`
+	Packs   int            `json:"packs"`
+	Webhook *Webhook       `json:"webhook,omitempty"` // nil: there is no webhook
+	Catchup *Catchup       `json:"catchup,omitempty"` // nil: the events log is not read
+	Stream  *Stream        `json:"stream,omitempty"`  // nil: events are not taken from the stream
+	File    *File          `json:"file,omitempty"`    // nil: events are not read from a file
+	NotLive int            `json:"not_live"`          // packs with an edit that is not live
 	// Ignored has the files and folders that are not loaded because of their names.
 	Ignored []Ignored `json:"ignored,omitempty"`
+}
+
+// NotifyTarget is a target of chert.notify.
+type NotifyTarget struct {
+	Target  string `json:"target"`
+	Waiting int    `json:"waiting"` // notifications that have not been delivered yet
+	// FailingSince is since when deliveries fail, and Error the last error; zero: they do not.
+	FailingSince time.Time `json:"failing_since,omitzero"`
+	Error        string    `json:"error,omitempty"`
 }
 
 // Holds are the chats that are held. Their reads are dropped.

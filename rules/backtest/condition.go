@@ -34,6 +34,7 @@ type measure struct {
 var measures = []measure{
 	{"reads", sides(func(s *Side) int { return s.Reads }), true},
 	{"sends", sides(func(s *Side) int { return s.Sends }), true},
+	{"notifies", sides(func(s *Side) int { return s.Notifies }), true},
 	{"reacts", sides(func(s *Side) int { return s.Reacts }), true},
 	{"typing", sides(func(s *Side) int { return s.Typing }), true},
 	{"failures", sides(func(s *Side) int { return s.Failures }), true},

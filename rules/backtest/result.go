@@ -46,6 +46,8 @@ type Side struct {
 	Typing int `json:"typing"`
 	Reacts int `json:"reacts"`
 	Sends  int `json:"sends"`
+	// Notifies counts notifications.
+	Notifies int `json:"notifies"`
 	// Dropped are reads that were requested and not made, by why: vetoed, held, superseded,
 	// shadow …
 	Dropped   map[string]int `json:"dropped"`

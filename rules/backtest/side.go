@@ -223,6 +223,8 @@ func (s *side) called(made *spec.CallMade, counted bool) {
 		s.counts.Reacts++
 	case chat.Send:
 		s.counts.Sends++
+	case chat.Notify:
+		s.counts.Notifies++
 	}
 }
 

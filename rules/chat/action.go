@@ -25,7 +25,7 @@ type Action struct {
 	Body           json.RawMessage `json:",omitempty"` // other kinds: what to send
 	WithoutMessage bool            // reads: requested by no message (by a timer, say): it also covers newer ones that its pack sees
 	Late           bool            // reads: requested by a message that is older than that of Covers, which they do not cover
-	Target         string          // react: the message's id; send: the idempotency key, empty in old stores
+	Target         string          // react: the message's id; send, notify: the idempotency key, empty in old stores
 	Depth          int
 
 	Requested time.Time
@@ -68,6 +68,7 @@ const (
 	Typing Kind = "typing"
 	React  Kind = "react"
 	Send   Kind = "send"
+	Notify Kind = "notify" // at a target of the configuration, not at Chert; see NotifyChat
 )
 
 // Status is the progress of an action.
@@ -105,6 +106,7 @@ const (
 	WhyExhausted    = "retries_exhausted" // Dead: it failed for retryFor; Error has the last answer
 	WhyDiscarded    = "discarded"         // Dropped: an operator dropped it when it was dead
 	WhyUnknown      = "unknown"           // Dead: the answer was lost, and repeating could do it twice
+	WhyBacklog      = "backlog_full"      // Dead: maxNotifications wait for the target already
 	WhyShadow       = "shadow"            // Shadowed: the pack is in shadow mode
 	WhyBlocked      = "blocked"           // Blocked: a pack that might have vetoed it failed
 )

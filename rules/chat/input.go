@@ -144,6 +144,9 @@ func OutcomesOf(seq int64, ev *event.Event) Outcomes {
 	}
 	if ev.Chat != nil {
 		in.IsGroup = ev.Chat.IsGroup
+		if _, ok := NotifyTarget(ev.Chat.ID); ok {
+			in.Line = ev.Chat.ID // the calls of each target wait for that target alone
+		}
 	}
 	return in
 }

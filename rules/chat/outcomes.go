@@ -80,7 +80,7 @@ func (s *step) noteMissed(in Outcomes) {
 func (s *step) apply(in Outcomes, w *Request, veto cause) {
 	deep := in.Depth > MaxDepth
 	switch w.Kind {
-	case RequestRead, RequestTyping, RequestReact, RequestSend:
+	case RequestRead, RequestTyping, RequestReact, RequestSend, RequestNotify:
 		a := s.newAction(in, w)
 		switch why := cmp.Or(s.barred(&a), s.replaces(&a)); {
 		case w.Shadow:
@@ -95,6 +95,9 @@ func (s *step) apply(in Outcomes, w *Request, veto cause) {
 			s.end(a, Dropped, s.c.Hold.cause())
 		case why != (cause{}):
 			s.end(a, Dropped, why)
+		case a.Kind == Notify && len(s.c.Waiting) >= maxNotifications:
+			a.Error = backlogError(s.c.ID)
+			s.end(a, Dead, because(WhyBacklog))
 		case a.Kind == Read && s.c.Missed.Blocks(&a, s.now):
 			s.end(a, Blocked, because(WhyBlocked))
 		case a.Kind == Read && s.hasEarlierRead(in, &a):

@@ -19,7 +19,7 @@ func TestOutcomesAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	statuses, whys := []string{}, []string{string(Typing), string(React), string(Send)}
+	statuses, whys := []string{}, []string{string(Typing), string(React), string(Send), string(Notify)}
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
 		if !ok || len(spec.Values) != 1 {

@@ -18,8 +18,8 @@ type Request struct {
 	Due         time.Time       // RequestRead, RequestHold and RequestPostpone (their end), RequestTimer
 	EvenIfNewer bool            // RequestRead
 	Name        string          // RequestTimer, RequestCancelTimer
-	Body        json.RawMessage // RequestTimer: payload; RequestTyping, RequestReact, RequestSend: what to send
-	Target      string          // RequestReact: message id; RequestSend: idempotency key
+	Body        json.RawMessage // RequestTimer: payload; RequestTyping, RequestReact, RequestSend, RequestNotify: what to send
+	Target      string          // RequestReact: message id; RequestSend, RequestNotify: idempotency key
 }
 
 // RequestKind is the name of the function that the rule called.
@@ -37,6 +37,7 @@ const (
 	RequestTyping      RequestKind = "typing"
 	RequestReact       RequestKind = "react"
 	RequestSend        RequestKind = "send"
+	RequestNotify      RequestKind = "notify"
 )
 
 // IsAction reports whether the request becomes an action, which can wait. Others take effect
@@ -60,6 +61,8 @@ func (k RequestKind) action() Kind {
 		return React
 	case RequestSend:
 		return Send
+	case RequestNotify:
+		return Notify
 	}
 	return ""
 }

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -131,10 +132,12 @@ func checkExample(t *testing.T, code string, files map[string]string) diag.List 
 			Rules struct {
 				Packs map[string]struct{ Grant []string }
 			}
+			Notify map[string]any
 		}
 		if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
 			t.Fatal(err)
 		}
+		o.Targets = slices.Sorted(maps.Keys(doc.Notify))
 		o.Packs = map[string]rules.PackOptions{}
 		for name, p := range doc.Rules.Packs {
 			o.Packs[name] = rules.PackOptions{Grant: p.Grant}

@@ -19,7 +19,7 @@ func (p *pack) checkRules() {
 		return
 	}
 	sent := []string{event.MessageReceived, event.LeadReply, "reaction.added", "reaction.removed"}
-	calls := p.unsure || p.usesAny("chert.mark_read", "chert.typing", "chert.react", "chert.send")
+	calls := p.unsure || p.usesAny("chert.mark_read", "chert.typing", "chert.react", "chert.send", "chert.notify")
 	for _, r := range p.report.Pack.Rules {
 		at := p.callAt(r.File, r.Line)
 		p.checkTimes(r, at)

@@ -13,13 +13,13 @@ import (
 )
 
 // calledFields are the fields of assert.called.
-var calledFields = []string{"chat", "code", "kind", "message", "ok", "text", "times"}
+var calledFields = []string{"chat", "code", "kind", "message", "ok", "target", "text", "times"}
 
-// callKinds are the kinds of calls to Chert.
-var callKinds = []any{string(chat.Read), string(chat.Typing), string(chat.React), string(chat.Send)}
+// callKinds are the kinds of calls.
+var callKinds = []any{string(chat.Read), string(chat.Typing), string(chat.React), string(chat.Send), string(chat.Notify)}
 
 // checkCalled is called(), called(3), called("send"), called("read", "c1", 2) or
-// called { kind =, chat =, text =, message =, code =, ok =, times = }; each
+// called { kind =, chat =, target =, text =, message =, code =, ok =, times = }; each
 // of them may be followed by a message for people.
 func checkCalled(t *trial, u *luabind.HostCall) verdict {
 	want, message := map[string]any{}, ""
@@ -49,7 +49,7 @@ func checkCalled(t *trial, u *luabind.HostCall) verdict {
 	known(u, "called", want, calledFields...)
 	t.checkCalledFields(u, want)
 	if k, ok := want["kind"].(string); ok && !slices.Contains(callKinds, any(k)) {
-		u.Raise("it is read, typing, react or send; a chat is named by called { chat = … }", "called: there are no calls of kind %q", k)
+		u.Raise("it is read, typing, react, send or notify; a chat is named by called { chat = … }", "called: there are no calls of kind %q", k)
 	}
 	n := 0
 	calls := t.must(u).Calls()
@@ -87,6 +87,10 @@ func (t *trial) calledArgs(u *luabind.HostCall, want map[string]any) (more int, 
 			}
 			want["times"] = float64(v)
 		case lua.LString:
+			if want["kind"] == string(chat.Notify) && want["target"] == nil {
+				want["target"] = string(v)
+				continue
+			}
 			_, known := t.must(u).Chat(string(v))
 			if want["chat"] != nil || !known && want["times"] != nil || t.isMessage(u, string(v)) {
 				return n + 1, string(v)
@@ -121,6 +125,9 @@ func (t *trial) checkCalledFields(u *luabind.HostCall, want map[string]any) {
 	if id, ok := want["chat"].(string); ok {
 		t.mustKnowChat(u, "called", id)
 	}
+	if target, ok := want["target"].(string); ok {
+		t.mustKnowTarget(u, "called", target)
+	}
 	if id, ok := want["message"].(string); ok {
 		t.mustKnowMessage(u, "called", id)
 	}
@@ -136,8 +143,9 @@ func wanted(c *CallMade, want map[string]any) bool {
 	if c.Call.Kind == chat.React {
 		message = c.Call.Actions[0].Target
 	}
+	target, _ := chat.NotifyTarget(c.Call.Chat)
 	for k, v := range map[string]any{
-		"kind": string(c.Call.Kind), "chat": c.Call.Chat, "text": c.Text(), "message": message,
+		"kind": string(c.Call.Kind), "chat": c.Call.Chat, "target": target, "text": c.Text(), "message": message,
 		"code": float64(code), "ok": c.Fault == nil,
 	} {
 		if w, given := want[k]; given && w != v {
@@ -150,7 +158,7 @@ func wanted(c *CallMade, want map[string]any) bool {
 // calledConditions returns the conditions of assert.called in words.
 func calledConditions(want map[string]any) string {
 	var b strings.Builder
-	for _, k := range []string{"kind", "chat", "text", "message", "code", "ok"} {
+	for _, k := range []string{"kind", "chat", "target", "text", "message", "code", "ok"} {
 		if v, ok := want[k]; ok {
 			fmt.Fprintf(&b, ", %s %v", k, v)
 		}

@@ -23,9 +23,14 @@ type CallMade struct {
 	Pending bool // not answered yet
 }
 
-// Text returns the content of a call other than a read: the text of a message, a
-// reaction, or a typing state.
+// Text returns the content of a call other than a read: the text of a message or a
+// notification, a reaction, or a typing state.
 func (c *CallMade) Text() string {
+	if c.Call.Kind == chat.Notify {
+		var n rules.Notification
+		_ = json.Unmarshal(c.Call.Actions[0].Body, &n)
+		return n.Text
+	}
 	var s string
 	if len(c.Call.Actions) > 0 {
 		// A body is a JSON string, which rules.Request makes; a read has none.
@@ -57,7 +62,8 @@ func (w *World) Calls() []CallMade {
 
 // call makes the next call of a chat if it is due.
 func (w *World) call(ctx context.Context, id string) error {
-	if w.resume.After(w.now) {
+	_, notice := chat.NotifyTarget(id) // not a call to Chert: neither fails nor waits like one
+	if w.resume.After(w.now) && !notice {
 		w.agenda.set(key{makeCall, id}, w.resume)
 		return nil
 	}
@@ -79,6 +85,7 @@ func (w *World) call(ctx context.Context, id string) error {
 	}
 	made := CallMade{At: w.now, Call: *d.Call}
 	switch {
+	case notice:
 	case len(w.faults) > 0:
 		f := w.faults[0]
 		w.faults = w.faults[1:]

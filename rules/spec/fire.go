@@ -12,6 +12,7 @@ import (
 	"chertd/engine/event"
 	"chertd/luabind"
 	"chertd/rules"
+	"chertd/rules/chat"
 )
 
 // fire is fire(type, fields): an event of any type, those that chertd itself makes
@@ -47,17 +48,30 @@ func (t *trial) fire(u *luabind.HostCall) []lua.LValue {
 
 // fireAnswer sends the pack the event of a call of its own that ended.
 func (t *trial) fireAnswer(u *luabind.HostCall, typ string, fields map[string]any) {
-	known(u, "fire", fields, "kind", "chat", "code", "status", "attempts", "trace_id")
+	known(u, "fire", fields, "kind", "chat", "target", "code", "status", "attempts", "trace_id")
 	if kind, given := fields["kind"]; given && !slices.Contains(callKinds, any(kind)) {
-		u.Raise("it is read, typing, react or send", "fire: there are no calls of kind %q", fmt.Sprint(kind))
+		u.Raise("it is read, typing, react, send or notify", "fire: there are no calls of kind %q", fmt.Sprint(kind))
 	}
 	if code, given := fields["code"].(float64); given && code != 0 {
 		if _, ok := Documented(int(code)); !ok || code != float64(int(code)) {
 			u.Raise("it is "+codeList(), "fire: Chert has no error code %v", code)
 		}
 	}
-	id := t.chatField(u, fields)
-	detail := map[string]any{"kind": "read", "chat": id, "code": 0, "status": 200, "attempts": 1, "trace_id": "trace-1"}
+	detail := map[string]any{"kind": "read", "code": 0, "status": 200, "attempts": 1, "trace_id": "trace-1"}
+	var of *event.Chat
+	if fields["kind"] == string(chat.Notify) {
+		target, ok := fields["target"].(string)
+		if !ok || fields["chat"] != nil {
+			u.Raise(`fire("action.failed", { kind = "notify", target = "oncall" })`, "fire: a notification has a target and no chat")
+		}
+		t.mustKnowTarget(u, "fire", target)
+	} else {
+		if fields["target"] != nil {
+			u.Raise(`fire("action.failed", { kind = "notify", target = "oncall" })`, "fire: only a notification has a target")
+		}
+		of = &event.Chat{ID: t.chatField(u, fields)}
+		detail["chat"] = of.ID
+	}
 	if typ == event.ActionFailed {
 		detail["code"], detail["status"] = 4099, 501
 	}
@@ -66,7 +80,7 @@ func (t *trial) fireAnswer(u *luabind.HostCall, typ string, fields map[string]an
 	}
 	t.sent++
 	ev := event.Event{ID: typ + ":" + strconv.Itoa(t.sent), Type: typ, At: t.world.Now(), Source: event.SourceEngine,
-		Chat: &event.Chat{ID: id}, Pack: t.pack.Name, Action: asJSON(u, detail), Depth: 1}
+		Chat: of, Pack: t.pack.Name, Action: asJSON(u, detail), Depth: 1}
 	t.happened(u, "fire", t.world.Receive(t.ctx, ev))
 }
 

@@ -64,6 +64,20 @@ func (t *trial) mustKnowChat(u *luabind.HostCall, word, id string) {
 	}
 }
 
+// mustKnowTarget refuses a target that neither the configuration nor the code names.
+func (t *trial) mustKnowTarget(u *luabind.HostCall, word, target string) {
+	known := t.pack.Targets
+	if known == nil {
+		if t.pack.NotifiesOthers {
+			return
+		}
+		known = t.pack.Notifies
+	}
+	if !slices.Contains(known, target) {
+		u.Raise(nearest(target, known, "name a target that the pack notifies"), "%s: there is no target %q", word, target)
+	}
+}
+
 // mustKnowMessage refuses the id of a message that no event and no rule has named.
 func (t *trial) mustKnowMessage(u *luabind.HostCall, word, id string) {
 	known := map[string]bool{}

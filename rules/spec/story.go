@@ -193,6 +193,9 @@ func eventLine(ev *event.Event) string {
 // Words returns a call on one line, and how it ended.
 func (c *CallMade) Words() string {
 	words := fmt.Sprintf("call %s chat %s", c.Call.Kind, c.Call.Chat)
+	if target, ok := chat.NotifyTarget(c.Call.Chat); ok {
+		words = fmt.Sprintf("call %s %s", c.Call.Kind, target)
+	}
 	if text := c.Text(); text != "" {
 		words += fmt.Sprintf(" %q", text)
 	}

@@ -74,20 +74,27 @@ func answers(set *rules.Set, actions []chat.Action, now time.Time) (list []Arriv
 // action has an AnswerType.
 func answered(a *chat.Action, now time.Time) Arrival {
 	kind := a.AnswerType()
-	detail, err := json.Marshal(map[string]any{
-		"kind": a.Kind, "chat": a.Chat, "code": a.Code, "status": a.HTTP,
+	fields := map[string]any{
+		"kind": a.Kind, "code": a.Code, "status": a.HTTP,
 		"attempts": a.Attempts, "trace_id": a.TraceID,
-	})
-	if err != nil {
-		panic(err) // strings and numbers always marshal
 	}
-	return made(event.Event{
+	ev := event.Event{
 		ID:   fmt.Sprintf("%s:%s/%d", kind, a.ID, a.Attempts),
 		Type: kind,
 		At:   now,
-		Chat: &event.Chat{ID: a.Chat},
-		Pack: a.Pack, Action: detail, Depth: a.Depth + 1,
-	}, a.ID.Seq, now)
+		Pack: a.Pack, Depth: a.Depth + 1,
+	}
+	if target, ok := chat.NotifyTarget(a.Chat); ok {
+		fields["target"] = target
+	} else {
+		fields["chat"], ev.Chat = a.Chat, &event.Chat{ID: a.Chat}
+	}
+	detail, err := json.Marshal(fields)
+	if err != nil {
+		panic(err) // strings and numbers always marshal
+	}
+	ev.Action = detail
+	return made(ev, a.ID.Seq, now)
 }
 
 // forwarded returns the entry that carries a request to a chat that another shard

@@ -179,8 +179,8 @@ func (t *Turn) withdrawn(w *chat.Request) bool {
 	switch {
 	case t.Set == nil:
 		return false
-	case w.Shadow && t.Set.Mode(w.Pack) == rules.Live:
-		return false // it is only recorded: one of the chats is not in the pack's share
+	case w.Shadow:
+		return false // it is only recorded
 	case w.IsAction() && t.Set.Withdrawn(w.Pack, w.Version, t.Chat.ID),
 		w.Kind == chat.RequestPostpone && t.Set.Withdrawn(w.Pack, "", t.Chat.ID):
 		return true

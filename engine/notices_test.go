@@ -1,0 +1,282 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"chertd/engine/control"
+	"chertd/engine/notify"
+	"chertd/engine/store"
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+// pagers is a server with targets of notifications: what each received, and how it answers.
+type pagers struct {
+	*httptest.Server
+	c *crew
+
+	mu      sync.Mutex
+	got     map[string][]notify.Payload
+	status  map[string]int           // 0: 200
+	hanging map[string]chan struct{} // answers once it is closed
+}
+
+const pagingRules = `
+chert.rule({ name = "page", on = "message.received", run = function(ev)
+  local target, text = ev.text:match("^(%a+) (.*)$")
+  if target then
+    chert.notify(target, text, { from = ev.from })
+  end
+  chert.mark_read(ev.chat.id)
+end })
+chert.every("1d", { name = "daily" }, function(ev)
+  chert.notify("oncall", "good morning")
+end)
+chert.on("action.failed", function(ev)
+  log.error("failed " .. ev.action.kind .. " " .. tostring(ev.action.target) .. " " .. tostring(ev.chat))
+end)
+chert.on("action.done", function(ev)
+  log.info("done " .. ev.action.kind .. " " .. tostring(ev.action.target))
+end)
+`
+
+// newPagers starts a crew whose pack may notify, with the targets oncall and desk.
+func newPagers(t *testing.T) *pagers {
+	t.Helper()
+	p := &pagers{got: map[string][]notify.Payload{}, status: map[string]int{}, hanging: map[string]chan struct{}{}}
+	p.Server = httptest.NewServer(p)
+	t.Cleanup(p.Close)
+	p.c = &crew{rig: &rig{t: t, dir: t.TempDir(), shards: 2}}
+	p.c.changed.L = &p.c.mu
+	p.c.now = time.Now
+	p.c.options.Packs = map[string]rules.PackOptions{"page": {Grant: []string{"notify"}}}
+	p.c.write("page/page.lua", pagingRules, "page/pack.yaml", "permissions: [notify]\n")
+	p.start()
+	return p
+}
+
+func (p *pagers) start() {
+	p.c.start()
+	p.targets("oncall", "desk")
+}
+
+func (p *pagers) targets(names ...string) {
+	var all []notify.Target
+	for _, name := range names {
+		all = append(all, notify.Target{Name: name, URL: p.URL + "/" + name, Secret: "s"})
+	}
+	p.c.m.sender.SetTargets(all)
+}
+
+func (p *pagers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	target := strings.TrimPrefix(r.URL.Path, "/")
+	body, _ := io.ReadAll(r.Body)
+	var got notify.Payload
+	if err := json.Unmarshal(body, &got); err != nil {
+		panic(err)
+	}
+	p.mu.Lock()
+	p.got[target] = append(p.got[target], got)
+	status, hangs := p.status[target], p.hanging[target]
+	p.mu.Unlock()
+	p.c.changed.Broadcast()
+	if hangs != nil {
+		<-hangs
+	}
+	if status != 0 {
+		w.WriteHeader(status)
+	}
+}
+
+func (p *pagers) texts(target string) (texts []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, n := range p.got[target] {
+		texts = append(texts, n.Text)
+	}
+	return texts
+}
+
+func (p *pagers) answer(target string, status int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.status[target] = status
+}
+
+func (p *pagers) hang(target string) (release func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := make(chan struct{})
+	p.hanging[target] = c
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.hanging, target)
+		close(c)
+	}
+}
+
+// Notifications go out in the order requested, each with what it says and where it came from, and
+// their results return to the pack as events without a chat.
+func TestNotificationsGoOut(t *testing.T) {
+	t.Parallel()
+	p := newPagers(t)
+	for i := range 5 {
+		p.c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), fmt.Sprint("oncall help ", i))
+	}
+	p.c.wait("the notifications", func() bool { return len(p.texts("oncall")) == 5 })
+	for i, text := range p.texts("oncall") {
+		if text != fmt.Sprint("help ", i) {
+			t.Errorf("notification %d is %q", i, text)
+		}
+	}
+	n := p.got["oncall"][0]
+	if n.Pack != "page" || n.Rule != "page" || n.Event.ID != "e0" || n.Event.Chat != "c0" || n.Event.Type != "message.received" || string(n.Fields) != `{"from":"+14151111111"}` || n.ID == "" {
+		t.Errorf("got %+v", n)
+	}
+	p.c.wait("their results", func() bool { return strings.Count(p.c.logged(), "done notify oncall") == 5 })
+	p.c.endedAs(chat.NotifyChat("oncall"), strings.TrimSuffix(strings.Repeat("notify done (notify), ", 5), ", "))
+}
+
+// A target that hangs delays neither reads nor another target; and a pause of the calls to Chert
+// delays no notification.
+func TestHangingTargetDelaysNothingElse(t *testing.T) {
+	t.Parallel()
+	p := newPagers(t)
+	release := p.hang("oncall")
+	for i := range 20 {
+		p.c.message(fmt.Sprint("c", i), fmt.Sprint("e", i), fmt.Sprint("oncall ", i))
+	}
+	p.c.message("other", "other", "desk look")
+	p.c.wait("all reads and the other target", func() bool {
+		return len(p.c.calls) == 21 && slices.Equal(p.texts("desk"), []string{"look"}) && len(p.texts("oncall")) == 1
+	})
+	p.c.m.eng.Pause(true)
+	p.c.handle("other", "again", "desk look again")
+	p.c.wait("the notification during a pause", func() bool { return len(p.texts("desk")) == 2 })
+	if st, err := p.c.m.Status(ctx); err != nil || len(st.Notify) != 2 || st.Notify[1].Target != "oncall" || st.Notify[1].Waiting != 20 {
+		t.Errorf("the status has %+v, %v", st.Notify, err)
+	}
+	release()
+}
+
+// What was not delivered when the process ended is delivered by the next one, under the same id.
+func TestNotificationsOutliveTheProcess(t *testing.T) {
+	t.Parallel()
+	p := newPagers(t)
+	p.answer("oncall", 503)
+	p.c.handle("c1", "e1", "oncall first")
+	p.c.handle("c2", "e2", "oncall second")
+	p.c.wait("the first attempt", func() bool { return len(p.texts("oncall")) > 0 })
+	p.c.wait("its failure", func() bool { return strings.Contains(p.c.logged(), "notification failed") })
+	p.c.stop()
+	p.answer("oncall", 0)
+	p.start()
+	p.c.wait("both", func() bool { return slices.Contains(p.texts("oncall"), "second") })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ids := map[string]string{}
+	for _, n := range p.got["oncall"] {
+		if id := ids[n.Text]; id != "" && id != n.ID {
+			t.Errorf("%q came as %s and as %s", n.Text, id, n.ID)
+		}
+		ids[n.Text] = n.ID
+	}
+	if len(ids) != 2 || ids["first"] == ids["second"] {
+		t.Errorf("the ids are %v", ids)
+	}
+}
+
+// A refusal is a dead letter, which can be retried; so is a notification for a target that the
+// configuration lost.
+func TestRefusedNotificationsAreDead(t *testing.T) {
+	t.Parallel()
+	p := newPagers(t)
+	p.answer("oncall", 404)
+	p.c.handle("c1", "e1", "oncall one")
+	p.c.endedAs(chat.NotifyChat("oncall"), "notify dead (refused)")
+	p.c.wait("the event", func() bool { return strings.Contains(p.c.logged(), "failed notify oncall nil") })
+	p.targets("desk")
+	p.c.handle("c1", "e2", "oncall two")
+	p.c.endedAs(chat.NotifyChat("oncall"), "notify dead (refused), notify dead (refused)")
+	p.c.wait("the log", func() bool { return strings.Contains(p.c.logged(), "no such target under notify") })
+	p.answer("oncall", 0)
+	p.targets("desk", "oncall")
+	if _, err := p.c.m.RetryDead(ctx, control.DeadRequest{All: true}); err != nil {
+		t.Fatal(err)
+	}
+	p.c.endedAs(chat.NotifyChat("oncall"), "notify done (notify), notify done (notify)")
+}
+
+// In shadow mode notifications are recorded, and those that wait when a pack is turned off are
+// dropped.
+func TestNotificationsOfPacksThatAreNotLive(t *testing.T) {
+	t.Parallel()
+	p := newPagers(t)
+	p.c.mode("page", "shadow")
+	p.c.handle("c1", "e1", "oncall no")
+	p.c.endedAs(chat.NotifyChat("oncall"), "notify shadow (shadow)")
+	p.c.mode("page", "live")
+	p.answer("desk", 503)
+	p.c.handle("c1", "e2", "desk no")
+	p.c.wait("an attempt", func() bool { return strings.Contains(p.c.logged(), "notification failed") })
+	p.c.mode("page", "off")
+	p.c.endedAs(chat.NotifyChat("desk"), "notify dropped (pack_inactive)")
+	if got := p.texts("oncall"); len(got) > 0 {
+		t.Errorf("shadow notified %q", got)
+	}
+}
+
+// However phone lines and targets are mixed in the store, the queue of the calls to Chert has all
+// lines but the targets', and that of the notifications has those.
+func TestDueLinesAreTargetsOrNot(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		names := []string{"", "+1415", "a@example.com", "notify", "notify:", "notify:a", "notify:b", "notify:zz", "notify;", "notifyx", "z"}
+		lines := linesStore{}
+		for _, name := range names {
+			if rapid.Bool().Draw(t, name) {
+				lines.all = append(lines.all, name)
+			}
+		}
+		limit, from := rapid.IntRange(1, 5).Draw(t, "limit"), rapid.SampledFrom(append(names, "notify:a\x00")).Draw(t, "from")
+		for _, notices := range []bool{true, false} {
+			var want []string
+			for _, line := range lines.all {
+				if strings.HasPrefix(line, "notify:") == notices && line >= from && len(want) < limit {
+					want = append(want, line)
+				}
+			}
+			if got, err := (dueOf{lines, notices}).CallLines(ctx, from, limit); err != nil || !slices.Equal(got, want) {
+				t.Fatalf("%v of %q from %q: got %q, %v, want %q", notices, lines.all, from, got, err, want)
+			}
+		}
+	})
+}
+
+// linesStore is a store that has lines with calls due.
+type linesStore struct {
+	store.Store
+	all []string
+}
+
+func (s linesStore) CallLines(_ context.Context, from string, limit int) (lines []string, err error) {
+	for _, line := range s.all {
+		if line >= from && len(lines) < limit {
+			lines = append(lines, line)
+		}
+	}
+	return lines, nil
+}

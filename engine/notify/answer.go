@@ -1,0 +1,73 @@
+package notify
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"chertd/luabind/diag"
+)
+
+const (
+	// maxAnswer is how much of an answer is read: the rest says nothing more.
+	maxAnswer = 4 << 10
+	// maxExcerpt is how much of it is recorded, in bytes.
+	maxExcerpt = 200
+)
+
+// retryable reports whether the same notification may succeed later. Other 4xx refuse it.
+func retryable(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= 500
+}
+
+// retryAfter returns the wait that a Retry-After header asks for, in seconds or as a date; 0: none.
+func retryAfter(header string, now time.Time) time.Duration {
+	if n, err := strconv.Atoi(header); err == nil && n > 0 {
+		return time.Duration(min(n, 1<<20)) * time.Second
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
+}
+
+// excerpt returns the beginning of an answer, as one line of text.
+func excerpt(body io.Reader) string {
+	text, err := io.ReadAll(io.LimitReader(body, maxAnswer))
+	if err != nil && len(text) == 0 {
+		return ""
+	}
+	line := strings.Join(strings.Fields(strings.ToValidUTF8(string(text), "")), " ")
+	if len(line) > maxExcerpt {
+		line = strings.ToValidUTF8(line[:maxExcerpt], "") + "…"
+	}
+	return diag.Visible(line)
+}
+
+// withoutURL returns the text of a client's error without the URL, part of which may be secret.
+func withoutURL(err error) string {
+	var u *url.Error
+	if errors.As(err, &u) {
+		if u.Timeout() {
+			return "timeout after " + Timeout.String()
+		}
+		return u.Err.Error()
+	}
+	return err.Error()
+}
+
+// hostOf returns the host of a URL for people.
+func hostOf(location string) string {
+	if u, err := url.Parse(location); err == nil && u.Host != "" {
+		return diag.Visible(u.Scheme + "://" + u.Host)
+	}
+	return "another address"
+}

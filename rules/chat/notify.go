@@ -1,0 +1,28 @@
+package chat
+
+import (
+	"fmt"
+	"strings"
+)
+
+// notifyPrefix begins the ids of the chats that have the notifications of a target. Chert's chats
+// have UUIDs.
+const notifyPrefix = "notify:"
+
+// maxNotifications is how many notifications of a target wait at most. A target that was down for
+// a while would deliver more of them too late to be of use, and a chat is in memory as a whole. Those
+// beyond are dead: they are listed, and can be retried.
+const maxNotifications = 1000
+
+// NotifyChat returns the chat that has the notifications of a target. It is no chat of Chert's:
+// its events carry requests alone. So notifications of one target go out one at a time, in the order
+// requested, and outlive a crash, like the calls of any chat.
+func NotifyChat(target string) string { return notifyPrefix + target }
+
+// NotifyTarget returns the target whose notifications a chat has; ok is false for all other chats.
+func NotifyTarget(chat string) (target string, ok bool) { return strings.CutPrefix(chat, notifyPrefix) }
+
+func backlogError(chat string) string {
+	target, _ := NotifyTarget(chat)
+	return fmt.Sprintf("%d notifications wait for target %q already", maxNotifications, target)
+}
