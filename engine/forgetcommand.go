@@ -71,6 +71,9 @@ func (m *manager) Forget(ctx context.Context, in control.ForgetRequest) (control
 	} else if err := m.erase(ctx, t.own, &f); err != nil {
 		return control.Forgotten{}, err
 	}
+	if err := m.forgetNotices(ctx, t, in.DryRun, &f); err != nil {
+		return control.Forgotten{}, err
+	}
 	if err := m.forgetElsewhere(ctx, t, in, &f); err != nil {
 		return control.Forgotten{}, err
 	}

@@ -239,6 +239,35 @@ func TestNotificationsOfPacksThatAreNotLive(t *testing.T) {
 	}
 }
 
+// A chat that is forgotten is forgotten in notifications, too: those that wait are dropped, and
+// nothing of any is left in the files.
+func TestForgottenChatLeavesNoNotification(t *testing.T) {
+	t.Parallel()
+	p := newPagers(t)
+	p.c.handle("c1", "e1", "desk sentsecret")
+	p.c.endedAs(chat.NotifyChat("desk"), "notify done (notify)")
+	p.answer("oncall", 503)
+	p.c.handle("c2", "e2", "oncall stays")
+	p.c.handle("c1", "e3", "oncall waitssecret")
+	p.answer("desk", 404)
+	p.c.handle("c1", "e4", "desk deadsecret")
+	p.c.endedAs(chat.NotifyChat("desk"), "notify dead (refused), notify done (notify)")
+	p.c.wait("all to be handled", func() bool { return p.c.actions(chat.NotifyChat("oncall")) == "notify waiting, notify waiting" })
+	if f := p.c.forget(control.ForgetRequest{Who: "c1", DryRun: true}); f.Dropped != 2 {
+		t.Errorf("a dry run would drop %d", f.Dropped)
+	}
+	f := p.c.forget(control.ForgetRequest{Who: "c1"})
+	if f.Dropped != 2 || f.Remains != "" {
+		t.Errorf("got %+v", f)
+	}
+	p.c.expectActions("after it", chat.NotifyChat("oncall"), "notify dropped (forgotten), notify waiting")
+	for text, want := range map[string]bool{"sentsecret": false, "waitssecret": false, "deadsecret": false, "stays": true} {
+		if n := p.c.filesHave(text); (n > 0) != want {
+			t.Errorf("the files have %q %d times", text, n)
+		}
+	}
+}
+
 // However phone lines and targets are mixed in the store, the queue of the calls to Chert has all
 // lines but the targets', and that of the notifications has those.
 func TestDueLinesAreTargetsOrNot(t *testing.T) {

@@ -15,10 +15,13 @@ type Forget struct {
 	// The chat is held for as long as such a pack may hold it: it won't run on those events
 	// any more.
 	Missed Missed
+	// Only, if not nil, are the actions to forget, and nothing else of the chat is forgotten:
+	// waiting ones by their ids, and those of Dead.
+	Only []ActionID
 }
 
 func (s *step) forget(in Forget) {
-	all := func(*Action) bool { return true }
+	all := func(a *Action) bool { return in.Only == nil || slices.Contains(in.Only, a.ID) }
 	s.endWhere(Dropped, because(WhyForgotten), all)
 	s.dropBlocked(in.Blocked, because(WhyForgotten), all)
 	for _, a := range in.Dead {
@@ -27,6 +30,9 @@ func (s *step) forget(in Forget) {
 	for i := range s.out.Actions {
 		s.out.Actions[i].Body = nil
 		s.out.Actions[i].Reason, s.out.Actions[i].Error = "", ""
+	}
+	if in.Only != nil {
+		return
 	}
 	s.dropTimers(func(*Timer) bool { return true })
 	if in.Holds {
