@@ -14,7 +14,7 @@ const notifyPrefix = "notify:"
 // beyond are dead: they are listed, and can be retried.
 const maxNotifications = 1000
 
-// NotifyChat returns the chat that has the notifications of a target. It is no chat of Chert's:
+// NotifyChat returns the chat that has the notifications of a target. Chert does not know this chat:
 // its events carry requests alone. So notifications of one target go out one at a time, in the order
 // requested, and outlive a crash, like the calls of any chat.
 func NotifyChat(target string) string { return notifyPrefix + target }
