@@ -14,6 +14,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/chertsim"
 	"chertd/engine/control"
+	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -237,14 +238,19 @@ func TestOperatorsReadIsRetried(t *testing.T) {
 	m := newMourner(t)
 	m.handle("c1", "e1", "nothing")
 	m.fails.Store(notFound)
-	if _, err := m.eng.Ingest(ctx, []turn.Arrival{turn.OperatorRead("c1", 1, time.Now())}); err != nil {
+	if _, err := m.eng.Ingest(ctx, []turn.Arrival{(&turn.OperatorRead{Chat: "c1", ID: "1"}).Entry(time.Now())}); err != nil {
 		t.Fatal(err)
 	}
 	m.endedAs("c1", "read dead (refused)")
 	m.fails.Store(nil)
 	m.write("vip.lua", broken)
 	m.reload()
-	m.handle("c1", "e2", "nothing")
+	reaction := message("c1", "e2", "") // a message would supersede the read
+	reaction.Type, reaction.Message = event.ReactionAdded, nil
+	if _, err := m.eng.Ingest(ctx, []turn.Arrival{{Event: reaction, Received: time.Now()}}); err != nil {
+		t.Fatal(err)
+	}
+	m.wait("e2", func() bool { return m.handled("e2") != nil })
 	if r := m.retry(control.DeadRequest{All: true}); r.Blocked != 1 {
 		t.Errorf("while a pack that can veto is broken, the retry says %+v", r)
 	}

@@ -291,6 +291,10 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.run("spec", "record", hostile, "--since", hostile)
 		w.run("spec", "record", hostile, "-o", filepath.Join(w.dir, "bad", "r.lua"), "--socket", w.socket)
 	},
+	"chertd read": func(w *hostileWorld) {
+		w.asks("read", hostile, "--reason", hostile, "--by", hostile)
+		w.run("read", "refused", "--socket", w.socket)
+	},
 	"chertd hold": func(w *hostileWorld) {
 		w.asks("hold", hostile, "--reason", hostile)
 		w.run("hold", "refused", "--socket", w.socket)
@@ -615,6 +619,10 @@ func (d hostileDaemon) Drain(context.Context) (control.Drain, error) {
 
 func (d hostileDaemon) Drained(context.Context, time.Duration) (control.Drain, error) {
 	return hostileOf[control.Drain](d.bools), nil
+}
+
+func (d hostileDaemon) Read(_ context.Context, in control.ReadRequest) (control.ReadRequested, error) {
+	return hostileOf[control.ReadRequested](d.bools), unwilling(in.Chat)
 }
 
 func (d hostileDaemon) Hold(_ context.Context, in control.HoldRequest) (control.Held, error) {

@@ -288,6 +288,9 @@ func (full) Explain(context.Context, control.ExplainQuery) (control.Explained, e
 func (full) Forget(context.Context, control.ForgetRequest) (control.Forgotten, error) {
 	return everything[control.Forgotten](), nil
 }
+func (full) Read(context.Context, control.ReadRequest) (control.ReadRequested, error) {
+	return everything[control.ReadRequested](), nil
+}
 func (full) Hold(context.Context, control.HoldRequest) (control.Held, error) {
 	return everything[control.Held](), nil
 }

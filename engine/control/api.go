@@ -75,6 +75,7 @@ func (a *api) routes(mux *http.ServeMux) {
 		"POST " + apiPath + "/resume":                    func(r *http.Request) (any, error) { return a.pause(r, false) },
 		"POST " + apiPath + "/hold":                      a.hold,
 		"POST " + apiPath + "/release":                   a.release,
+		"POST " + apiPath + "/read":                      a.read,
 		"POST " + apiPath + "/forget":                    a.forget,
 		"POST " + drainPath:                              a.drain,
 		"GET " + drainPath:                               a.drained,

@@ -101,6 +101,10 @@ func (f *fake) SetMode(_ context.Context, pack string, in ModeRequest) (Changed,
 	return Changed{Pack: Pack{Name: pack, Mode: in.Mode, Share: in.Share}, Dropped: fakeDropped}, f.tell("mode %s %q %t%s", pack, in.Mode, in.KeepPending, in.Share)
 }
 
+func (f *fake) Read(_ context.Context, in ReadRequest) (ReadRequested, error) {
+	return ReadRequested{Chat: in.Chat}, f.tell("read %+v", in)
+}
+
 func (f *fake) Hold(_ context.Context, in HoldRequest) (Held, error) {
 	return Held{Hold: Hold{Chat: in.Chat, By: Operator, Reason: in.Reason}}, f.tell("hold %+v", in)
 }

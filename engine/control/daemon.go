@@ -57,6 +57,8 @@ type Daemon interface {
 	Hold(ctx context.Context, in HoldRequest) (Held, error)
 	// Release ends the hold of a chat, whoever set it. Dropped reads do not return.
 	Release(ctx context.Context, in ReleaseRequest) (Released, error)
+	// Read requests that a chat be marked as read.
+	Read(ctx context.Context, in ReadRequest) (ReadRequested, error)
 	// Quarantined returns the newest deliveries in quarantine, at most limit.
 	Quarantined(ctx context.Context, limit int, bodies bool) (Quarantine, error)
 	// RetryQuarantined takes deliveries in again, oldest first.

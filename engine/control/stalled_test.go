@@ -43,6 +43,10 @@ func (h *held) SetMode(context.Context, string, ModeRequest) (Changed, error) {
 	<-h.release
 	return Changed{}, nil
 }
+func (h *held) Read(context.Context, ReadRequest) (ReadRequested, error) {
+	<-h.release
+	return ReadRequested{}, nil
+}
 func (h *held) Hold(context.Context, HoldRequest) (Held, error) { <-h.release; return Held{}, nil }
 func (h *held) Release(context.Context, ReleaseRequest) (Released, error) {
 	<-h.release
@@ -164,6 +168,9 @@ func (f *failing) EndShadow(context.Context, string, bool) (Changed, error) {
 }
 func (f *failing) SetMode(context.Context, string, ModeRequest) (Changed, error) {
 	return Changed{}, f.err
+}
+func (f *failing) Read(context.Context, ReadRequest) (ReadRequested, error) {
+	return ReadRequested{}, f.err
 }
 func (f *failing) Hold(context.Context, HoldRequest) (Held, error) { return Held{}, f.err }
 func (f *failing) Release(context.Context, ReleaseRequest) (Released, error) {

@@ -18,7 +18,8 @@ const (
 	ActionDone      = "action.done"
 	ActionFailed    = "action.failed"
 	Schedule        = "schedule"
-	TimerPrefix     = "timer:" // followed by the timer's name
+	OperatorRead    = "operator.read" // of entries that no rule sees: an operator wants a chat read
+	TimerPrefix     = "timer:"        // followed by the timer's name
 )
 
 // Sources: the ways by which events come in.

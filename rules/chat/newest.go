@@ -114,7 +114,7 @@ func (s *step) coverMessage(message int64, saw map[string]int64) {
 // is the newest of all, an event that can be unread covers itself, too. With even_if_newer the read
 // covers the newest message, whether the pack saw it or not: a veto of that one counts, and a veto
 // of an older one does not. A late read (see late) does not cover the newest message either, but
-// vetoes concern it in the same way.
+// vetoes concern it in the same way. An operator's read covers what the operator names, or the newest message.
 func (s *step) covers(in Outcomes, w *Request) int64 {
 	newest := s.c.LastMessageSeq
 	seen := max(s.c.SeenBy.By(w.Pack), min(newest, s.c.ReadThrough))
@@ -125,7 +125,9 @@ func (s *step) covers(in Outcomes, w *Request) int64 {
 		return newest
 	case newest == 0:
 		return s.c.LastEvent // there is no message that it could read by mistake
-	case seen < newest && !w.EvenIfNewer:
+	case w.Pack == "" && w.Covers > 0:
+		return min(w.Covers, newest)
+	case seen < newest && !w.EvenIfNewer && w.Pack != "":
 		return seen
 	case in.New && !in.Message:
 		return max(newest, in.Seq)

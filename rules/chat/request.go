@@ -15,11 +15,14 @@ type Request struct {
 	Reason  string
 	Shadow  bool // recorded, without effect
 
-	Due         time.Time       // RequestRead, RequestHold and RequestPostpone (their end), RequestTimer
-	EvenIfNewer bool            // RequestRead
-	Name        string          // RequestTimer, RequestCancelTimer
-	Body        json.RawMessage // RequestTimer: payload; RequestTyping, RequestReact, RequestSend, RequestNotify: what to send
-	Target      string          // RequestReact: message id; RequestSend, RequestNotify: idempotency key
+	Due         time.Time // RequestRead, RequestHold and RequestPostpone (their end), RequestTimer
+	EvenIfNewer bool      // RequestRead
+	// Covers is, of an operator's RequestRead, the newest message that it covers, by its
+	// journal sequence. 0: the newest of the chat when the request is handled.
+	Covers int64           `json:",omitempty"`
+	Name   string          // RequestTimer, RequestCancelTimer
+	Body   json.RawMessage // RequestTimer: payload; RequestTyping, RequestReact, RequestSend, RequestNotify: what to send
+	Target string          // RequestReact: message id; RequestSend, RequestNotify: idempotency key
 }
 
 // RequestKind is the name of the function that the rule called.

@@ -126,8 +126,9 @@ func replay(t *testing.T, p *rules.Pack, config map[string]any, w *spec.World) {
 			}
 		case h.Event != nil && h.Decision != nil && given(set, h):
 			a := turn.Arrival{Event: *h.Event, Received: h.At}
-			if h.Event.Type == "operator.read" {
-				a = turn.OperatorRead(h.Event.ChatID(), h.Seq, h.At)
+			if h.Event.Type == event.OperatorRead {
+				read := turn.OperatorRead{Chat: h.Event.ChatID(), ID: fmt.Sprint(h.Seq)}
+				a = read.Entry(h.At)
 			}
 			if _, err := d.eng.Ingest(t.Context(), []turn.Arrival{a}); err != nil {
 				t.Fatal(err)
@@ -151,7 +152,7 @@ func replay(t *testing.T, p *rules.Pack, config map[string]any, w *spec.World) {
 
 // given reports whether an event came from outside, or was fired by the spec.
 func given(set *rules.Set, h *spec.Happening) bool {
-	if h.Event.Source != event.SourceEngine || h.Event.Type == "operator.read" {
+	if h.Event.Source != event.SourceEngine || h.Event.Type == event.OperatorRead {
 		return true
 	}
 	for _, r := range set.Schedules() {

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -90,9 +91,10 @@ func (w *World) Operate(ctx context.Context, chatID string, in chat.Operate, not
 	return w.run(ctx, w.now)
 }
 
-// OperatorRead requests a read of a chat for an operator, even if newer messages have
-// arrived. A veto or a hold drops it, like any read.
+// OperatorRead requests a read of a chat for an operator. It covers the newest message. A veto, a
+// hold or a newer message drops it, like any read.
 func (w *World) OperatorRead(ctx context.Context, chatID string) error {
-	w.append(turn.OperatorRead(chatID, w.seq+1, w.now))
+	read := turn.OperatorRead{Chat: chatID, ID: strconv.FormatInt(w.seq+1, 10)}
+	w.append(read.Entry(w.now))
 	return w.run(ctx, w.now)
 }

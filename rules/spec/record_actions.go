@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"chertd/engine/event"
 	"chertd/luabind"
 	"chertd/rules/chat"
 )
@@ -64,7 +65,7 @@ func (s *recordedStory) faults(i int, a *RecordedAction) {
 	}
 	at, with := s.firstCall(i, a)
 	m := recordedMoment{at: at, event: i}
-	if e := &s.r.Events[i]; !with || !e.fromOutside() && e.Type != "operator.read" {
+	if e := &s.r.Events[i]; !with || !e.fromOutside() && e.Type != event.OperatorRead {
 		// Before the time passes in which the call is due.
 		m.at = at.Add(-time.Millisecond)
 		m.event, m.part, m.early = s.lastBefore(m.at), 6, true

@@ -246,10 +246,10 @@ func happens(typ string) string {
 // request writes a request that came from elsewhere.
 func (s *recordedStory) request(i int, e *RecordedEvent) {
 	switch {
-	case e.Type == "operator.read" && s.begun:
+	case e.Type == event.OperatorRead && s.begun:
 		s.statement("operator.read(chat)")
 		s.assertRead(i)
-	case e.Type == "operator.read":
+	case e.Type == event.OperatorRead:
 		s.comment("an operator requested a read before the first event: not part of this spec")
 	default:
 		by := e.Pack

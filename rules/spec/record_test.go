@@ -75,7 +75,7 @@ func recordingOf(w *spec.World, id string) *spec.Recording {
 			}
 		}
 		e := turn.Entry{Seq: h.Seq, Arrival: turn.Arrival{Event: *h.Event, Received: h.At}}
-		if h.Event.Type == "operator.read" {
+		if h.Event.Type == event.OperatorRead {
 			e.Forward = &turn.Forward{Request: chat.Request{Kind: chat.RequestRead}}
 		}
 		if h.Event.Timer() != "" {

@@ -28,7 +28,7 @@ func TestDecisionsLinkTheEntriesOfAChat(t *testing.T) {
 		{Seq: 3, Arrival: TimerFired("c1", &timer, now)}, // replaced or cancelled
 		{Seq: 7, Arrival: carried},
 		{Seq: 8, Arrival: madeUp(&Entry{Seq: 5, Arrival: elsewhere}, "p", "c1", now)},
-		{Seq: 9, Arrival: OperatorRead("c1", 1, now)},
+		{Seq: 9, Arrival: (&OperatorRead{Chat: "c1", ID: "1"}).Entry(now)},
 	}
 
 	b := &Blockade{Key: "c1"}

@@ -124,17 +124,6 @@ func madeUp(e *Entry, pack, chatID string, now time.Time) Arrival {
 	return a
 }
 
-// OperatorRead returns the entry of an operator's read of a chat, which is carried out
-// even if newer messages have arrived. A veto or a hold drops it, like any read. n makes
-// its id unique.
-func OperatorRead(chatID string, n int64, now time.Time) Arrival {
-	a := made(event.Event{
-		ID: fmt.Sprintf("operator:%d", n), Type: "operator.read", At: now.Truncate(time.Millisecond), Chat: &event.Chat{ID: chatID},
-	}, 0, now)
-	a.Forward = &Forward{Request: chat.Request{Kind: chat.RequestRead, Rule: "operator", Place: "chertd read", Due: now, EvenIfNewer: true}}
-	return a
-}
-
 // made returns an event that chertd makes, on its way into the journal.
 func made(ev event.Event, cause int64, now time.Time) Arrival {
 	ev.Source = event.SourceEngine

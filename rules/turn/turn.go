@@ -162,7 +162,7 @@ func (t *Turn) carried(e *Entry, in *chat.Outcomes, d *Done) {
 	in.Depth, in.Block, in.Requests = f.Depth, f.Block, []chat.Request{f.Request}
 	switch {
 	case f.Request.Pack == "":
-		d.Decision.Note = "an operator asks for it"
+		d.Decision.Note = operatedNote(&e.Event)
 	case t.withdrawn(&f.Request):
 		in.Requests = nil
 		d.Decision.Note = fmt.Sprintf("drops a request of event %d: pack %q, or that version or rule of it, is no longer live", e.Cause, f.Request.Pack)

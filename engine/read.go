@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"chertd/engine/control"
+	"chertd/engine/source"
+	"chertd/engine/wait"
+	"chertd/rules/turn"
+)
+
+const (
+	// maxAuthor is the maximum length of the name of who gives a command, in letters.
+	maxAuthor = 100
+	// readWait is how long a command waits for the decision about its read, and readEvery how
+	// often it looks.
+	readWait  = 5 * time.Second
+	readEvery = 10 * time.Millisecond
+)
+
+// Read implements control.Daemon.
+func (m *manager) Read(ctx context.Context, in control.ReadRequest) (control.ReadRequested, error) {
+	if err := checkAuthor(in.By, in.Reason); err != nil {
+		return control.ReadRequested{}, err
+	}
+	if err := m.checkChat(ctx, in.Chat, false, ""); err != nil {
+		return control.ReadRequested{}, err
+	}
+	read := turn.OperatorRead{Chat: in.Chat, ID: rand.Text(), By: in.By, Reason: in.Reason}
+	entry := read.Entry(m.eng.c.Now())
+	receipts, err := m.eng.Ingest(ctx, []turn.Arrival{entry})
+	if err != nil {
+		return control.ReadRequested{}, notTakenIn(err)
+	}
+	m.log.Info("read requested by command", keyChat, in.Chat, "by", in.By, keyReason, in.Reason)
+	out := control.ReadRequested{Chat: in.Chat, Event: entry.Event.ID}
+	for began := time.Now(); time.Since(began) < readWait; {
+		r, ok, err := m.store.EventBySeq(ctx, receipts[0].Seq)
+		if err != nil {
+			return out, err
+		}
+		if ok && r.Decision != nil {
+			return out, m.explainRead(ctx, &out)
+		}
+		if !wait.For(ctx, readEvery) {
+			break
+		}
+	}
+	return out, nil
+}
+
+// explainRead adds what became of a read.
+func (m *manager) explainRead(ctx context.Context, out *control.ReadRequested) error {
+	x, err := m.Explain(ctx, control.ExplainQuery{Of: out.Event})
+	if err != nil || len(x.Events) == 0 || len(x.Events[0].Actions) == 0 {
+		return err
+	}
+	out.Read, out.Waits = &x.Events[0].Actions[0], x.Events[0].Waits
+	return nil
+}
+
+// checkAuthor refuses a name or a reason that is too long for a log line.
+func checkAuthor(by, reason string) error {
+	switch {
+	case utf8.RuneCountInString(by) > maxAuthor || strings.ContainsFunc(by, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return &control.UserError{Message: fmt.Sprintf("by: expected a name of at most %d characters", maxAuthor), Hint: "write who gives the command"}
+	case utf8.RuneCountInString(reason) > maxReason:
+		return &control.UserError{Message: fmt.Sprintf("reason: it is longer than %d characters", maxReason), Hint: "write one sentence"}
+	}
+	return nil
+}
+
+// notTakenIn returns the error of a command whose entry could not be journaled.
+func notTakenIn(err error) error {
+	switch {
+	case errors.Is(err, source.ErrDraining):
+		return &control.UserError{Status: http.StatusServiceUnavailable, Message: "chertd is stopping", Hint: "repeat the command once it runs again"}
+	case errors.Is(err, source.ErrFull):
+		return &control.UserError{Status: http.StatusServiceUnavailable, Message: "too many events wait to be handled", Hint: "repeat the command later; chertd status shows how many wait"}
+	}
+	return err
+}
