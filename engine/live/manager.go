@@ -181,7 +181,8 @@ func (m *Manager) remember(ctx context.Context) error {
 			if v.Version == row.Live {
 				s.Path = v.Path
 			}
-			if !v.RolledBack.IsZero() && v.Version != row.Live && v.Version != row.Candidate && !v.PendingKept {
+			runs := v.Version == row.Live || v.Version == row.Candidate && row.Share != 0
+			if !v.RolledBack.IsZero() && !runs && !v.PendingKept {
 				s.rolledBack(v.Version)
 			}
 		}
