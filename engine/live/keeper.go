@@ -96,8 +96,9 @@ type PackState struct {
 	Share rules.Share
 	// Candidate is the version that runs beside the live one; "": none does.
 	Candidate string
-	// Limit is the limit of reads that the pack had reached, if that is the reason;
-	// else zero.
+	// Limit is the limit of reads that the pack had reached, if that is the reason or, of a
+	// pack that is not in shadow, the one for which the share of its Candidate ended; else
+	// zero.
 	Limit rules.Rate
 	// Pinned is the version that a rollback made live; "": none. It stays live until
 	// the pack's files are other than PinnedOver.

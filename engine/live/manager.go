@@ -78,9 +78,10 @@ type Config struct {
 	Settle time.Duration
 	// Swap makes a set the live one. It must not block.
 	Swap func(*rules.Set)
-	// SetLive, if set, is called when a command sets a pack to live, also one that is: before
-	// Swap, and while no other command is carried out. It must not block.
-	SetLive func(pack string)
+	// SetLive, if set, is called when a command sets a pack to live, also one that is, or its
+	// candidate in a share: before Swap, and while no other command is carried out. It must
+	// not block.
+	SetLive func(pack string, candidate bool)
 	// Cancel carries out a Drop, other than its Forget: it drops the pending work of a
 	// pack, or of one version of it, also the
 	// requests on an event that ran before the last Swap and is not durable yet. It
