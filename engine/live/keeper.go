@@ -119,6 +119,11 @@ type PackState struct {
 	RulesDeleted bool
 }
 
+// acts reports whether what a version requests is carried out, in some chats at least.
+func (p *PackState) acts(version string) bool {
+	return version == p.Live || version == p.Candidate && p.Share != 0
+}
+
 // unpinned returns the state without its rollback.
 func (p PackState) unpinned() PackState {
 	p.Pinned, p.PinnedOver, p.PinStays, p.PinnedWithoutFiles, p.Promoted = "", "", false, false, false

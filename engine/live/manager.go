@@ -182,8 +182,7 @@ func (m *Manager) remember(ctx context.Context) error {
 			if v.Version == row.Live {
 				s.Path = v.Path
 			}
-			runs := v.Version == row.Live || v.Version == row.Candidate && row.Share != 0
-			if !v.RolledBack.IsZero() && !runs && !v.PendingKept {
+			if !v.RolledBack.IsZero() && !row.acts(v.Version) && !v.PendingKept {
 				s.rolledBack(v.Version)
 			}
 		}

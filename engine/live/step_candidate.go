@@ -142,11 +142,20 @@ func (p PackState) without() PackState {
 	return p
 }
 
-// apply takes over the candidate as it was loaded.
+// apply takes over the candidate as it was loaded. What one has pending in its share that does
+// not load any more is dropped: it may need what is not granted any more.
 func (in CandidateLoaded) apply(t *step) {
 	s := &t.s
 	news := !s.BesideLost.same(in.Lost)
 	s.Beside, s.BesideLost, s.BesideRevision = in.Version, in.Lost, s.Config.Revision
+	switch {
+	case s.Share == 0:
+	case in.Version.Runs():
+		delete(s.Back, s.Candidate) // what it asks for from now on counts
+	default:
+		s.rolledBack(s.Candidate)
+		t.drop(Drop{Version: s.Candidate, Why: DropOff})
+	}
 	if err := in.Lost.Err(); err != nil && news {
 		t.log(slog.LevelError, "a candidate can't be loaded again: the live version runs in all chats", "candidate", rules.ShortOf(s.Candidate), "err", err)
 	}

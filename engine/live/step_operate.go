@@ -33,7 +33,9 @@ func (in Rollback) apply(t *step) {
 	state.Live, state.Settings = to.Hash, s.keptSettings(&to, in.To.Unfit)
 	ended, was := func() {}, state.Candidate
 	if in.Cause.Kind == ByCommand && was != "" {
-		ended = t.endShare(in.KeepPending)
+		if was != to.Hash {
+			ended = t.endShare(in.KeepPending)
+		}
 		state = state.without()
 	}
 	if state = state.overtaken().unpinned(); !in.Undo {
