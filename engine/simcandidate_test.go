@@ -221,6 +221,13 @@ func (w *simWorld) try(run *simRun, s *simStep) {
 	if cancelled >= 0 {
 		w.checkCancelled(run, w.book.tried.cancelled[cancelled])
 	}
+	if s.kind == simShare {
+		dice := w.diceOf(fmt.Sprint("tried ", w.step))
+		for _, id := range simChats { // each shows whether it is in the share
+			w.receive(id, oneOf(dice, "read", "later", "flip"))
+			time.Sleep(simWhile(dice, time.Millisecond, 20*time.Millisecond))
+		}
+	}
 }
 
 // unlessKilled calls do, and kills the daemon at one of the transactions; 0: at none.
