@@ -119,6 +119,7 @@ type matrixCase struct {
 	skew     time.Duration  // of Chert's clock
 	bad      int            // deliveries that can't be understood
 	dropped  bool           // an operator may have dropped some of them
+	tryOnly  bool           // operators change nothing of the spare pack but its candidate
 	besides  []matrixBeside // the candidate of the spare pack is one of these; none: anything
 }
 
@@ -362,7 +363,7 @@ func (c *matrixCase) operate(ctx context.Context, what string, command func(stri
 }
 
 func (c *matrixCase) operateSpare(ctx context.Context) {
-	if c.operateCandidate(ctx); ctx.Err() != nil || c.kills%2 == 1 {
+	if c.operateCandidate(ctx); ctx.Err() != nil || c.tryOnly {
 		return
 	}
 	c.besides = nil // what follows ends the candidate, or has no answer that tells
