@@ -119,6 +119,8 @@ type matrixCase struct {
 	skew     time.Duration  // of Chert's clock
 	bad      int            // deliveries that can't be understood
 	dropped  bool           // an operator may have dropped some of them
+	tryOnly  bool           // operators change nothing of the spare pack but its candidate
+	besides  []matrixBeside // the candidate of the spare pack is one of these; none: anything
 }
 
 func newMatrixCase(t *testing.T, seed uint64) *matrixCase {
@@ -361,6 +363,10 @@ func (c *matrixCase) operate(ctx context.Context, what string, command func(stri
 }
 
 func (c *matrixCase) operateSpare(ctx context.Context) {
+	if c.operateCandidate(ctx); ctx.Err() != nil || c.tryOnly {
+		return
+	}
+	c.besides = nil // what follows ends the candidate, or has no answer that tells
 	c.editor.write("spare.lua", sparePack+strings.Replace(sparePack, `"one"`, `"two"`, 1))
 	_, _ = c.ask.Reload(ctx)
 	c.editor.write("spare.lua", strings.Replace(sparePack, `"one"`, `"two"`, 1))

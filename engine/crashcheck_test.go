@@ -65,6 +65,7 @@ func (c *matrixCase) afterKill(f *found, when string) {
 	}
 	b := c.books(filepath.Join(dir, "chertd.db"))
 	b.atAnyMoment(f)
+	c.checkCandidate(f, b.packs)
 	calls := b.callsInFlight()
 	for key := range calls {
 		c.inFlight[key]++
@@ -80,6 +81,7 @@ func (c *matrixCase) atTheEnd(f *found) {
 	c.t.Helper()
 	b := c.books(filepath.Join(c.dir, "chertd.db"))
 	b.atAnyMoment(f)
+	c.checkCandidate(f, b.packs)
 	b.settled(f)
 }
 
@@ -99,6 +101,7 @@ func copyFile(from, to string) error {
 
 // books is all that a store says, beside what people wrote and Chert has seen.
 type books struct {
+	packs []store.PackState
 	sent  []matrixMessage
 	acked map[string]bool
 	calls map[string]int // at Chert
@@ -161,6 +164,8 @@ func (c *matrixCase) books(path string) *books {
 	for _, q := range bad {
 		b.quarantined = append(b.quarantined, string(q.Body))
 	}
+	b.packs, err = st.PackStates(ctx)
+	must(err)
 	must(st.Close())
 
 	db, err := sql.Open("sqlite", path)

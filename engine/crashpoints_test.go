@@ -58,7 +58,7 @@ var storeWrites = map[string]string{
 	"AppendEarly": "", "DropEarly": "", "SetLogCursor": "",
 	"Quarantine": "quarantine", "DropQuarantined": "quarantine",
 	"SetPaused": "pause", "SetClockOffset": "skew", "SetCallPause": "ratelimit",
-	"SaveVersion": "", "SetPackState": "",
+	"SaveVersion": "spare", "SetPackState": "spare",
 	"SetPendingKept": "spare", "SetRulesDeleted": "spare", "ForgetPack": "spare", "SetIgnoreFile": "ignore",
 	"SetLineStop": "aside", "SetUnsupportedLine": "aside", "DropUnsupportedLine": "aside", "SetLearnedRate": "aside",
 	"EraseTexts": "aside", "Scrub": "aside",

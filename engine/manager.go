@@ -43,7 +43,7 @@ type manager struct {
 	// demotions are requested by goroutines that handle events and must not wait. run
 	// carries them out.
 	mu        sync.Mutex
-	demotions map[string]demotion
+	demotions map[rules.Meter]demotion
 	signal    chan struct{} // there is one
 
 	blocking blocking
@@ -53,7 +53,7 @@ type manager struct {
 	retries  retries
 }
 
-// demotion is the reason to roll a pack back or to send it to shadow.
+// demotion is the reason to roll a pack back, or to send it or its candidate to shadow.
 type demotion struct {
 	failing bool       // the version on trial fails: roll it back
 	limit   rules.Rate // the limit that it has reached: send it to shadow
@@ -77,7 +77,7 @@ func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock
 	m := &manager{
 		client: client, store: st, log: d.Log, tenant: d.API.Tenant,
 		version: d.Version, since: d.Now(), settings: d.Settings, settingsInUse: d.SettingsInUse,
-		demotions: map[string]demotion{}, signal: make(chan struct{}, 1),
+		demotions: map[rules.Meter]demotion{}, signal: make(chan struct{}, 1),
 		blocking: blocking{check: make(chan struct{}, 1)},
 		drains:   drains{stop: d.Stop, ended: make(chan struct{})},
 	}
@@ -103,7 +103,7 @@ func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock
 	options.Print = m.printed
 	m.gens = live.New(live.Config{
 		Dir: d.RulesDir, Options: options, Keeper: st, Gate: d.Gate,
-		Now: m.eng.c.Now, Suspensions: &m.eng.suspensions, Swap: m.swap, SetLive: m.resetReadCount, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
+		Now: m.eng.c.Now, Suspensions: &m.eng.suspensions, Swap: m.swap, SetLive: m.madeLive, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
 	})
 	return m, nil
 }
@@ -124,24 +124,29 @@ func (m *manager) run(ctx context.Context) {
 		retry = -1
 		m.mu.Lock()
 		demotions := m.demotions
-		m.demotions = map[string]demotion{}
+		m.demotions = map[rules.Meter]demotion{}
 		m.mu.Unlock()
-		for pack, d := range demotions {
-			if err := m.demote(ctx, pack, d); err != nil && ctx.Err() == nil {
-				m.log.Error("could not roll back a failing pack or send it to shadow; retrying", keyPack, pack, keyWhy, d.why(), keyError, err)
-				m.addDemotion(pack, d)
+		for of, d := range demotions {
+			if err := m.demote(ctx, of, d); err != nil && ctx.Err() == nil {
+				m.log.Error("could not roll back a failing pack or send it to shadow; retrying", keyPack, of.Key(), keyWhy, d.why(), keyError, err)
+				m.addDemotion(of, d)
 				retry = demotionRetry
 			}
 		}
 	}
 }
 
-// demote rolls a pack back or sends it to shadow.
-func (m *manager) demote(ctx context.Context, pack string, d demotion) error {
+// demote rolls a pack back, or sends it or its candidate to shadow.
+func (m *manager) demote(ctx context.Context, of rules.Meter, d demotion) error {
+	pack := of.Pack
 	if d.failing {
 		return ignoreNoPack(m.gens.RollBackFailing(ctx, pack))
 	}
-	changed, err := m.gens.ToShadow(ctx, pack, d.limit, func() bool { return m.eng.reads.current(pack, d.count) })
+	stands := func() bool { return m.eng.reads.current(of, d.count) }
+	if of.Candidate {
+		return ignoreNoPack(m.gens.CandidateToShadow(ctx, pack, d.limit, stands))
+	}
+	changed, err := m.gens.ToShadow(ctx, pack, d.limit, stands)
 	if changed {
 		m.log.Error("pack switched to shadow mode: its actions are recorded but not carried out", keyPack, pack, keyWhy, d.limit.Reached(), "hint", modeHint(pack))
 	}
@@ -161,22 +166,22 @@ func ignoreNoPack(err error) error {
 	return err
 }
 
-// requestDemotion requests that run demotes a pack. It does not wait.
-func (m *manager) requestDemotion(pack string, d demotion) {
-	m.addDemotion(pack, d)
+// requestDemotion requests that run demotes a pack, or its candidate. It does not wait.
+func (m *manager) requestDemotion(of rules.Meter, d demotion) {
+	m.addDemotion(of, d)
 	select {
 	case m.signal <- struct{}{}:
 	default:
 	}
 }
 
-func (m *manager) addDemotion(pack string, d demotion) {
+func (m *manager) addDemotion(of rules.Meter, d demotion) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.demotions[pack].count > d.count && !d.failing {
+	if m.demotions[of].count > d.count && !d.failing {
 		return // of a count that has ended since
 	}
-	m.demotions[pack] = d
+	m.demotions[of] = d
 }
 
 // change applies changed settings one by one: a rejected one keeps its previous value.
@@ -205,34 +210,60 @@ func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 }
 
 // swap makes a set the live one. It resets the read count of a pack that was not live
-// before, which only a command does, and of a pack whose limit was raised.
+// before, which only a command does, of a candidate that begins, and of one whose limit was
+// raised.
 func (m *manager) swap(set *rules.Set) {
 	before := m.eng.Rules()
 	for _, p := range set.Packs() {
-		raised := m.eng.reads.limit(p.Name, p.Manifest.Reads)
+		of := rules.Meter{Pack: p.Name}
+		raised := m.eng.reads.limit(of, p.Manifest.Reads)
 		switch {
 		case before.Pack(p.Name) != nil && before.Mode(p.Name) != rules.Live && set.Mode(p.Name) == rules.Live:
-			m.resetReadCount(p.Name)
+			m.resetReadCount(of)
 		case raised:
-			m.beginReadCount(p.Name)
+			m.beginReadCount(of)
 		}
+		m.limitCandidate(before.Candidate(p.Name), set.Candidate(p.Name), before != nil)
 	}
 	m.eng.Swap(set)
 	m.blocking.checkAgain()
 }
 
-// resetReadCount resets the count of a pack's reads to zero. It must not be called once the
-// pack may have made calls that are to count.
-func (m *manager) resetReadCount(pack string) {
-	m.eng.reads.forget(pack)
-	m.beginReadCount(pack)
+// limitCandidate sets the limit of reads of a candidate. before is the one that ran until
+// now; either is nil if there is none. known is whether that is known: it is not at the
+// start, when the count of the process before continues.
+func (m *manager) limitCandidate(before, now *rules.Pack, known bool) {
+	if now == nil {
+		return // what it has pending may still be called for, and counts as the pack's
+	}
+	of := rules.Meter{Pack: now.Name, Candidate: true}
+	raised := m.eng.reads.limit(of, now.Manifest.Reads)
+	switch {
+	case known && (before == nil || before.Version != now.Version):
+		m.resetReadCount(of)
+	case raised:
+		m.beginReadCount(of)
+	}
 }
 
-// beginReadCount stores that a count of a pack's reads begins. If the store fails, the
-// earlier reads count again after a restart: that permits fewer calls, never more.
-func (m *manager) beginReadCount(pack string) {
-	if err := m.eng.reads.begin(context.Background(), m.store, pack); err != nil {
-		m.log.Error("could not store that the count of reads was reset; after a restart the earlier reads count again", keyPack, pack, keyError, err)
+// madeLive resets the count of the reads of what a command makes live: of the candidate if it
+// is live in a share then, and of the pack otherwise.
+func (m *manager) madeLive(pack string, candidate bool) {
+	m.resetReadCount(rules.Meter{Pack: pack, Candidate: candidate})
+}
+
+// resetReadCount resets a count of reads to zero. It must not be called once calls may have
+// been made that are to count.
+func (m *manager) resetReadCount(of rules.Meter) {
+	m.eng.reads.forget(of)
+	m.beginReadCount(of)
+}
+
+// beginReadCount stores that a count of reads begins. If the store fails, the earlier reads
+// count again after a restart: that permits fewer calls, never more.
+func (m *manager) beginReadCount(of rules.Meter) {
+	if err := m.eng.reads.begin(context.Background(), m.store, of); err != nil {
+		m.log.Error("could not store that the count of reads was reset; after a restart the earlier reads count again", keyPack, of.Key(), keyError, err)
 	}
 }
 
@@ -290,7 +321,7 @@ func (m *manager) observed(o Observation) {
 	case o.Handled != nil:
 		m.handled(o.Handled)
 	case o.Limited != nil:
-		m.requestDemotion(o.Limited.Pack, demotion{limit: o.Limited.Limit, count: o.Limited.count})
+		m.requestDemotion(o.Limited.Meter, demotion{limit: o.Limited.Limit, count: o.Limited.count})
 	}
 }
 
@@ -318,7 +349,7 @@ func (m *manager) handled(h *Handled) {
 			continue // no version of the pack was live
 		}
 		if set.Mode(r.Pack) == rules.Live && m.gens.Handled(r.Pack, r.Version, failed) {
-			m.requestDemotion(r.Pack, demotion{failing: true})
+			m.requestDemotion(rules.Meter{Pack: r.Pack}, demotion{failing: true})
 		}
 	}
 }

@@ -17,9 +17,9 @@ type Observation struct {
 	Limited *Limited
 }
 
-// Limited is a pack that reached its limit of read calls.
+// Limited is a pack, or the candidate of one, that reached its limit of read calls.
 type Limited struct {
-	Pack  string
+	rules.Meter
 	Limit rules.Rate
 	count int64 // the number of the count that reached it
 }

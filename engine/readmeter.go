@@ -14,21 +14,22 @@ import (
 	"chertd/rules/turn"
 )
 
-// readMeters enforces limits.reads of packs over all shards. A call takes a place in the
+// readMeters enforces limits.reads over all shards. A call takes a place in the
 // batch that hands it out, and the place is durable before the call is on the wire, so
 // that no crash makes the count smaller. Counts are numbered, as a call that ends in the
 // millisecond in which another count begins could belong to either by its time.
 type readMeters struct {
 	mu     sync.Mutex
 	limits turn.Limits
-	packs  map[string]*readMeter
+	meters map[rules.Meter]*readMeter
 
-	// withLimit are the packs that have a limit. It is read without mu, as reserve holds
+	// withLimit are the meters that have a limit. It is read without mu, as reserve holds
 	// that during writes to the store.
-	withLimit atomic.Pointer[map[string]bool]
+	withLimit atomic.Pointer[map[rules.Meter]bool]
 }
 
 type readMeter struct {
+	name   rules.Meter
 	meter  *rules.ReadMeter
 	count  int64 // number of the current count, from 0
 	loaded bool  // the meter has the calls that an earlier process counted
@@ -41,112 +42,112 @@ type readMeter struct {
 	awaited map[rules.Place]bool
 }
 
-func (m *readMeters) of(pack string) *readMeter {
-	if m.packs == nil {
-		m.packs = map[string]*readMeter{}
+func (m *readMeters) of(name rules.Meter) *readMeter {
+	if m.meters == nil {
+		m.meters = map[rules.Meter]*readMeter{}
 	}
-	if m.packs[pack] == nil {
-		m.packs[pack] = &readMeter{meter: m.limits.Meter(pack), out: map[rules.Place]bool{}}
+	if m.meters[name] == nil {
+		m.meters[name] = &readMeter{name: name, meter: m.limits.Meter(name), out: map[rules.Place]bool{}}
 	}
-	return m.packs[pack]
+	return m.meters[name]
 }
 
-// limit sets a pack's limit. If it was raised, a count begins: see begin.
-func (m *readMeters) limit(pack string, limit rules.Rate) (raised bool) {
+// limit sets the limit of a meter. If it was raised, a count begins: see begin.
+func (m *readMeters) limit(name rules.Meter, limit rules.Rate) (raised bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if limit.N == 0 && m.packs[pack] == nil {
+	if limit.N == 0 && m.meters[name] == nil {
 		return false
 	}
-	r := m.of(pack)
+	r := m.of(name)
 	was := r.meter.Limit
 	r.meter.Limit = limit
 	if limit.N == 0 {
 		r.awaited = nil
 	}
-	m.noteLimited(pack, limit.N > 0)
+	m.noteLimited(name, limit.N > 0)
 	if raised = was.N > 0 && limit.N > 0 && limit.Raised(was); raised {
 		r.forget()
 	}
 	return raised
 }
 
-// limited reports whether one of the packs has a limit.
-func (m *readMeters) limited(packs []string) bool {
+// limited reports whether one of the meters has a limit.
+func (m *readMeters) limited(meters []rules.Meter) bool {
 	with := m.withLimit.Load()
-	return with != nil && slices.ContainsFunc(packs, func(pack string) bool { return (*with)[pack] })
+	return with != nil && slices.ContainsFunc(meters, func(name rules.Meter) bool { return (*with)[name] })
 }
 
-// noteLimited notes for limited whether a pack has a limit. It is called with mu held.
-func (m *readMeters) noteLimited(pack string, limited bool) {
-	with := map[string]bool{}
+// noteLimited notes for limited whether a meter has a limit. It is called with mu held.
+func (m *readMeters) noteLimited(name rules.Meter, limited bool) {
+	with := map[rules.Meter]bool{}
 	if was := m.withLimit.Load(); was != nil {
 		maps.Copy(with, *was)
 	}
-	with[pack] = limited
+	with[name] = limited
 	m.withLimit.Store(&with)
 }
 
-// forget resets the count of a pack to zero: another count begins, see begin.
-func (m *readMeters) forget(pack string) {
+// forget resets a count to zero: another count begins, see begin.
+func (m *readMeters) forget(name rules.Meter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if r := m.packs[pack]; r != nil && r.meter.Limit.N > 0 {
+	if r := m.meters[name]; r != nil && r.meter.Limit.N > 0 {
 		r.forget()
 	}
 }
 
-// begin stores that a count of a pack begins. Until it has succeeded, reserve tries it
-// before it hands out a place.
-func (m *readMeters) begin(ctx context.Context, st store.Store, pack string) error {
+// begin stores that a count begins. Until it has succeeded, reserve tries it before it
+// hands out a place.
+func (m *readMeters) begin(ctx context.Context, st store.Store, name rules.Meter) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if r := m.packs[pack]; r != nil && r.meter.Limit.N > 0 {
-		return r.load(ctx, st, pack)
+	if r := m.meters[name]; r != nil && r.meter.Limit.N > 0 {
+		return r.load(ctx, st)
 	}
 	return nil
 }
 
-// current reports whether a pack's count is still the one with a number.
-func (m *readMeters) current(pack string, count int64) bool {
+// current reports whether the count of a meter is still the one with a number.
+func (m *readMeters) current(name rules.Meter, count int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r := m.packs[pack]
+	r := m.meters[name]
 	return r != nil && r.count == count && !r.begins
 }
 
-// reserve takes a place for a call in the meter of each of the packs, or in none. It
-// returns the places, the packs that have none left, and the rows to store.
-func (m *readMeters) reserve(ctx context.Context, st store.Store, packs []string, now time.Time) (got []turn.Place, full []turn.Full, keep []rules.ReadCall, err error) {
+// reserve takes a place for a call in each of the meters, or in none. It returns the places,
+// the meters that have none left, and the rows to store.
+func (m *readMeters) reserve(ctx context.Context, st store.Store, meters []rules.Meter, now time.Time) (got []turn.Place, full []turn.Full, keep []rules.ReadCall, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, pack := range packs {
-		if m.limits.Limited(pack) {
-			if err := m.of(pack).load(ctx, st, pack); err != nil {
+	for _, name := range meters {
+		if m.limits.Limited(name) {
+			if err := m.of(name).load(ctx, st); err != nil {
 				return nil, nil, nil, err
 			}
 		}
 	}
-	got, full = m.limits.Reserve(packs, now)
+	got, full = m.limits.Reserve(meters, now)
 	for _, p := range got {
-		r := m.of(p.Pack)
+		r := m.of(p.Meter)
 		r.out[p.At] = true
 		keep = append(keep, r.kept(p, now))
 	}
 	return got, full, keep, nil
 }
 
-// reached notes that a read of a pack found no place. It returns the limit if it is reached
-// now; else ended returns it.
-func (m *readMeters) reached(pack string) *Limited {
+// reached notes that a read found no place. It returns the limit if it is reached now; else
+// ended returns it.
+func (m *readMeters) reached(name rules.Meter) *Limited {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r := m.of(pack)
+	r := m.of(name)
 	if r.awaited != nil || r.meter.Limit.N == 0 {
 		return nil
 	}
 	r.awaited = maps.Clone(r.out)
-	return r.limited(pack)
+	return r.limited()
 }
 
 // kept returns the rows to store for places whose call has ended.
@@ -154,7 +155,7 @@ func (m *readMeters) kept(places []turn.Place, now time.Time, made bool) (keep [
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, p := range places {
-		call := m.of(p.Pack).kept(p, now)
+		call := m.of(p.Meter).kept(p, now)
 		if !made {
 			call.At = time.Time{}
 		}
@@ -170,13 +171,13 @@ func (m *readMeters) ended(places []turn.Place, now time.Time, made bool) (reach
 	defer m.mu.Unlock()
 	m.limits.Ended(places, now, made)
 	for _, p := range places {
-		r := m.of(p.Pack)
+		r := m.of(p.Meter)
 		delete(r.out, p.At)
 		if r.awaited == nil {
 			continue
 		}
 		delete(r.awaited, p.At)
-		if l := r.limited(p.Pack); l != nil {
+		if l := r.limited(); l != nil {
 			reached = append(reached, l)
 		}
 	}
@@ -184,12 +185,12 @@ func (m *readMeters) ended(places []turn.Place, now time.Time, made bool) (reach
 }
 
 // limited returns the limit if no call is awaited any more.
-func (r *readMeter) limited(pack string) *Limited {
+func (r *readMeter) limited() *Limited {
 	if len(r.awaited) > 0 {
 		return nil
 	}
 	r.awaited = nil
-	return &Limited{Pack: pack, Limit: r.meter.Limit, count: r.count}
+	return &Limited{Meter: r.name, Limit: r.meter.Limit, count: r.count}
 }
 
 // forget begins another count in memory. Calls in flight count in it.
@@ -200,12 +201,12 @@ func (r *readMeter) forget() {
 
 // load reads the count of an earlier process from the store, and stores a count that
 // begins.
-func (r *readMeter) load(ctx context.Context, st store.Store, pack string) error {
+func (r *readMeter) load(ctx context.Context, st store.Store) error {
 	known := true
 	if !r.loaded {
-		was, err := st.ReadCount(ctx, pack)
+		was, err := st.ReadCount(ctx, r.name.Key())
 		if err != nil {
-			return fmt.Errorf("read the count of the reads of pack %q: %w", pack, err)
+			return fmt.Errorf("read the count of the reads of pack %q: %w", r.name.Key(), err)
 		}
 		r.count = was.Count
 		known = was.Limit != (rules.Rate{})
@@ -217,12 +218,12 @@ func (r *readMeter) load(ctx context.Context, st store.Store, pack string) error
 		}
 	}
 	if r.begins || !known {
-		next := rules.ReadCount{Pack: pack, Count: r.count, Limit: r.meter.Limit}
+		next := rules.ReadCount{Pack: r.name.Key(), Count: r.count, Limit: r.meter.Limit}
 		if r.begins {
 			next.Count++
 		}
 		if err := st.Commit(ctx, []turn.Transition{{ReadCounts: []rules.ReadCount{next}}}); err != nil {
-			return fmt.Errorf("store the limit of the reads of pack %q: %w", pack, err)
+			return fmt.Errorf("store the limit of the reads of pack %q: %w", r.name.Key(), err)
 		}
 		r.count, r.begins = next.Count, false
 	}
@@ -232,5 +233,5 @@ func (r *readMeter) load(ctx context.Context, st store.Store, pack string) error
 
 // kept returns the row to store for a place whose call was made, or has ended, now.
 func (r *readMeter) kept(p turn.Place, now time.Time) rules.ReadCall {
-	return rules.ReadCall{Pack: p.Pack, Place: p.At, Count: r.count, At: now}
+	return rules.ReadCall{Pack: r.name.Key(), Place: p.At, Count: r.count, At: now}
 }

@@ -184,7 +184,7 @@ func TestLateReportOfALimitDoesNotUndoACommand(t *testing.T) {
 			}
 			done()
 			tt.restart(c)
-			if err := c.m.demote(ctx, late.Pack, demotion{limit: late.Limit, count: late.count}); err != nil {
+			if err := c.m.demote(ctx, late.Meter, demotion{limit: late.Limit, count: late.count}); err != nil {
 				t.Fatal(err)
 			}
 			if mode := c.eng.Rules().Mode("codes"); mode != rules.Live {
@@ -197,11 +197,11 @@ func TestLateReportOfALimitDoesNotUndoACommand(t *testing.T) {
 // A report of an earlier count does not take the place of one of a later count.
 func TestLaterCountIsDemotedFor(t *testing.T) {
 	t.Parallel()
-	m := &manager{demotions: map[string]demotion{}}
+	m := &manager{demotions: map[rules.Meter]demotion{}}
 	for _, count := range []int64{1, 3, 2} {
-		m.addDemotion("codes", demotion{count: count})
+		m.addDemotion(rules.Meter{Pack: "codes"}, demotion{count: count})
 	}
-	if d := m.demotions["codes"]; d.count != 3 {
+	if d := m.demotions[rules.Meter{Pack: "codes"}]; d.count != 3 {
 		t.Errorf("the demotion is for count %d, want 3", d.count)
 	}
 }
@@ -234,8 +234,8 @@ func TestCountThatCouldNotBeStoredBeginsLater(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
 	c.burst("c", 3)
-	c.eng.reads.forget("codes")
-	if err := c.eng.reads.begin(ctx, &failingCounts{Store: c.st}, "codes"); err == nil {
+	c.eng.reads.forget(rules.Meter{Pack: "codes"})
+	if err := c.eng.reads.begin(ctx, &failingCounts{Store: c.st}, rules.Meter{Pack: "codes"}); err == nil {
 		t.Fatal("the count was stored")
 	}
 	c.burst("d", 3)
@@ -299,7 +299,7 @@ func TestReadsLimitOutlivesRestartsAndEdits(t *testing.T) {
 func TestCallWithoutAnswerBeforeACrashCounts(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", "limits: {reads: 2/10m}")
-	places, spent, keep, err := c.eng.reads.reserve(ctx, c.st, []string{"codes"}, c.now())
+	places, spent, keep, err := c.eng.reads.reserve(ctx, c.st, []rules.Meter{{Pack: "codes"}}, c.now())
 	if err != nil || len(spent) > 0 || len(places) != 1 {
 		t.Fatalf("reserve: %v, %v, %v", places, spent, err)
 	}
@@ -619,7 +619,7 @@ func TestBatchKeepsThePlaceOfTheNextCall(t *testing.T) {
 	}
 	c.eng.reads.mu.Lock()
 	defer c.eng.reads.mu.Unlock()
-	if out := c.eng.reads.packs["codes"].out; len(out) != 0 {
+	if out := c.eng.reads.meters[rules.Meter{Pack: "codes"}].out; len(out) != 0 {
 		t.Errorf("calls in flight after all were answered: %v", out)
 	}
 }

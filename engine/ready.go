@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chertd/engine/dispatch"
+	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -91,15 +92,15 @@ func (e *Engine) setAllDue(chats []*chat.Chat) {
 	}
 }
 
-// unlimited implements turn.Places for calls of packs without limits.reads.
+// unlimited implements turn.Places for calls without limits.reads.
 type unlimited struct{ reads *readMeters }
 
 // errLimited is why a call can't be handed out from memory: its place must be durable.
 var errLimited = errors.New("a pack has limits.reads")
 
 // Reserve implements turn.Places.
-func (u unlimited) Reserve(_ context.Context, _ string, packs []string, _ time.Time) ([]turn.Full, error) {
-	if u.reads.limited(packs) {
+func (u unlimited) Reserve(_ context.Context, _ string, meters []rules.Meter, _ time.Time) ([]turn.Full, error) {
+	if u.reads.limited(meters) {
 		return nil, errLimited
 	}
 	return nil, nil

@@ -327,9 +327,9 @@ chert.on("message.received", { words = "send" }, function(ev) chert.send(ev.chat
 	check("held", "a read that a hold drops")
 	r.message("c1", "e1", "read")
 	r.handledAll("e1")
-	r.eng.reads.limit("p", rules.Rate{N: 5, Per: time.Minute})
+	r.eng.reads.limit(rules.Meter{Pack: "p"}, rules.Rate{N: 5, Per: time.Minute})
 	check("c1", "a read of a pack with limits.reads")
-	r.eng.reads.limit("p", rules.Rate{})
+	r.eng.reads.limit(rules.Meter{Pack: "p"}, rules.Rate{})
 	if call, ask := r.eng.Ready("c1"); call == nil || ask {
 		t.Errorf("then the read is not handed out, ask: %t", ask)
 	}

@@ -45,18 +45,11 @@ func (e *Engine) awaited(a *chat.Answer) bool {
 	if !a.OK || a.NotSent || a.Call.Kind != chat.Read {
 		return true
 	}
-	packs := a.Call.ReadPacks()
-	if e.reads.limited(packs) {
+	set := e.rules.Load()
+	if e.reads.limited(turn.Meters(set, &a.Call)) {
 		return true
 	}
-	if set := e.rules.Load(); set != nil {
-		for _, pack := range packs {
-			if set.Wants(event.ActionDone, pack) {
-				return true
-			}
-		}
-	}
-	return false
+	return set != nil && slices.ContainsFunc(a.Call.Readers(), func(r chat.Reader) bool { return set.Wants(event.ActionDone, r.Pack) })
 }
 
 // collect keeps a result for the next batch.

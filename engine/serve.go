@@ -106,7 +106,7 @@ func (b *batch) serveReady(ctx context.Context, r *request, t *turn.Turn) {
 	}
 	b.done = append(b.done, func() {
 		for _, f := range spent {
-			if l := b.s.e.reads.reached(f.Pack); l != nil {
+			if l := b.s.e.reads.reached(f.Meter); l != nil {
 				b.s.e.observe(Observation{Limited: l})
 			}
 		}
@@ -126,8 +126,8 @@ type reserving struct {
 }
 
 // Reserve implements turn.Places.
-func (r *reserving) Reserve(ctx context.Context, chatID string, packs []string, now time.Time) ([]turn.Full, error) {
-	places, full, keep, err := r.b.s.e.reads.reserve(ctx, r.b.s.e.c.Store, packs, now)
+func (r *reserving) Reserve(ctx context.Context, chatID string, meters []rules.Meter, now time.Time) ([]turn.Full, error) {
+	places, full, keep, err := r.b.s.e.reads.reserve(ctx, r.b.s.e.c.Store, meters, now)
 	if len(places) > 0 {
 		if r.b.places == nil {
 			r.b.places = map[string][]turn.Place{}

@@ -33,7 +33,7 @@ type simBook struct {
 	foreign  bool                   // something else than Chert has answered since Chert did
 	fired    map[string]int         // by the message that set a timer: how often its rule ran
 	decided  map[string][]*simEntry // by chat, in order
-	live     int                    // number of the edit that is live
+	tried    simTried
 }
 
 // simMoment is a moment of a simulation.
@@ -99,7 +99,7 @@ type simLimited struct {
 func newSimBook() simBook {
 	return simBook{
 		byID: map[string]*simMessage{}, entries: map[int64]*simEntry{}, holds: map[string]time.Time{}, vetoes: map[string][]simVeto{},
-		refused: map[string]int{}, fired: map[string]int{}, decided: map[string][]*simEntry{}, live: 1,
+		refused: map[string]int{}, fired: map[string]int{}, decided: map[string][]*simEntry{}, tried: newSimTried(),
 	}
 }
 
@@ -190,11 +190,11 @@ func (w *simWorld) decided(d *turn.Decision) {
 		if r.Error != "" || r.Skipped != "" {
 			w.fail("rule %s/%s did not run on entry %d: %s%s", r.Pack, r.Rule, d.Seq, r.Skipped, r.Error)
 		}
+		if r.Candidate {
+			continue
+		}
 		for _, l := range r.Logs {
 			x.ran = true
-			if v, ok := l.Fields["v"].(float64); ok {
-				x.edit = int(v)
-			}
 			if id, ok := l.Fields["id"].(string); ok {
 				x.timer = b.byID[id]
 				b.fired[id]++
@@ -204,16 +204,12 @@ func (w *simWorld) decided(d *turn.Decision) {
 			}
 		}
 	}
+	w.ranBy(x, d)
 	w.trace("decided %d of %s by edit %d", d.Seq, x.chat, x.edit)
-	if x.edit > 0 && x.edit < b.live && x.journaled.at.After(w.reloaded) {
-		w.fail("entry %d is decided by edit %d, though edit %d was live when it came", d.Seq, x.edit, b.live)
-	}
 	list := b.decided[x.chat]
 	if n := len(list); n > 0 && x.chat != "" {
 		if before := list[n-1]; before.seq > x.seq {
 			w.fail("entry %d of chat %s is handled after entry %d", x.seq, x.chat, before.seq)
-		} else if x.edit > 0 && before.edit > x.edit {
-			w.fail("entry %d of chat %s is decided by edit %d, and the one before by edit %d", x.seq, x.chat, x.edit, before.edit)
 		}
 	}
 	b.decided[x.chat] = append(list, x)

@@ -181,6 +181,9 @@ func (w *simWorld) wanted(c *simCall) bool {
 		if !x.journaled.before(c.written) || len(reads) == 0 {
 			continue
 		}
+		if w.book.cancelled(x, &c.written) {
+			continue
+		}
 		vetoed := slices.ContainsFunc(w.book.vetoes[c.chat], func(v simVeto) bool { return x.decided.before(v.begun) && v.done.before(c.written) })
 		superseded := false
 		for j, other := range list {
@@ -254,6 +257,9 @@ func (w *simWorld) excused(x *simEntry, r simRead, list []*simEntry, place int) 
 	if b.refused[x.chat]+b.refused[simLines[x.chat]] > 0 {
 		return true // such reads are dead
 	}
+	if b.cancelled(x, nil) {
+		return true
+	}
 	if slices.ContainsFunc(b.vetoes[x.chat], func(v simVeto) bool { return x.journaled.before(v.done) }) || w.heldAt(x, x.handled.Add(r.after)) {
 		return true
 	}
@@ -269,7 +275,7 @@ func (w *simWorld) excused(x *simEntry, r simRead, list []*simEntry, place int) 
 			continue
 		}
 		_, veto := other.reads()
-		if veto || other.supersedes() && !r.sure || other.asks(r.rule) {
+		if veto || (other.supersedes() || other.message != nil && b.cancelled(other, nil)) && !r.sure || other.asks(r.rule) {
 			return true
 		}
 	}

@@ -39,6 +39,7 @@ type simStep struct {
 	rate  float64       // Chert's limit
 	burst int
 	after int // a kill comes after so many transactions
+	share string
 	rest  time.Duration
 }
 
@@ -78,7 +79,7 @@ func (s *simStep) String() string {
 		{s.chat != "", s.chat}, {len(s.texts) > 0, fmt.Sprintf("%q", s.texts)},
 		{s.fault.Mode != "", fmt.Sprintf("%s code=%d chat=%s line=%s times=%d retry_after=%d", s.fault.Mode, s.fault.Code, s.fault.Chat, s.fault.Line, s.fault.Times, s.fault.RetryAfter)},
 		{s.kind == simWeather, fmt.Sprintf("%+v", s.air)}, {s.kind == simMischief, fmt.Sprintf("%+v", s.late)},
-		{s.d != 0, s.d.String()}, {s.after > 0, fmt.Sprintf("after %d transactions", s.after)}, {s.kind == simLimit, fmt.Sprintf("%.2g/s, burst %d", s.rate, s.burst)},
+		{s.d != 0, s.d.String()}, {s.share != "", s.share}, {s.after > 0, fmt.Sprintf("after %d transactions", s.after)}, {s.kind == simLimit, fmt.Sprintf("%.2g/s, burst %d", s.rate, s.burst)},
 	} {
 		if part.there {
 			text += " " + part.text
@@ -149,6 +150,14 @@ func newSimPlan(seed uint64) simPlan {
 	if dice.IntN(10) == 0 {
 		limit := oneOf(dice, 0.25, 0.5, 1)
 		p.rush = simRush{oneOf(dice, []float64{limit}, []float64{limit, 2 * limit}), oneOf(dice, 1, 2, 5)}
+	}
+	if dice.IntN(4) == 0 {
+		at := 0
+		for _, s := range newSimTries(dice) {
+			at += dice.IntN((len(p.steps)-at)/3 + 1)
+			p.steps = slices.Insert(p.steps, at, s)
+			at++
+		}
 	}
 	return p
 }

@@ -86,6 +86,18 @@ func (s *simStore) SetCallPause(ctx context.Context, credential string, p store.
 	return s.write("set pause", func() error { return s.Store.SetCallPause(ctx, credential, p) }, s.w.pauseKept)
 }
 
+func (s *simStore) SaveVersion(ctx context.Context, v store.Version) error {
+	return s.write("save version", func() error { return s.Store.SaveVersion(ctx, v) }, func() {})
+}
+
+func (s *simStore) SetPackState(ctx context.Context, p store.PackState) error {
+	return s.write("set pack state", func() error { return s.Store.SetPackState(ctx, p) }, func() {})
+}
+
+func (s *simStore) SetPendingKept(ctx context.Context, pack, version string, kept bool) error {
+	return s.write("set pending kept", func() error { return s.Store.SetPendingKept(ctx, pack, version, kept) }, func() {})
+}
+
 // Healthy is called before each call is chosen. It takes a moment: meanwhile the batch that has
 // woken the dispatcher says of all its chats when they are due.
 func (s *simStore) Healthy() error {

@@ -83,7 +83,7 @@ func (w *simWorld) checkStore() {
 // timerLeft reports whether a message has set a timer that has not fired, and that no later one
 // of the chat may have replaced.
 func (b *simBook) timerLeft(m *simMessage) bool {
-	return m.has("timer") && b.fired[m.id] == 0 && !slices.ContainsFunc(b.decided[m.chat], func(x *simEntry) bool {
+	return m.has("timer") && b.fired[m.id] == 0 && !(m.entry != nil && b.cancelled(m.entry, nil)) && !slices.ContainsFunc(b.decided[m.chat], func(x *simEntry) bool {
 		return x.message != nil && x.message.has("timer") && m.entry.seq < x.seq
 	})
 }

@@ -34,6 +34,7 @@ type simWorld struct {
 	storeDir string
 	stores   int
 	edit     int // number of the last edit
+	fileEdit int // number of the edit in the files
 	broken   bool
 	skew     time.Duration  // of Chert's clock
 	remains  sync.WaitGroup // of runs that were killed, and of requests that nobody waits for
@@ -45,7 +46,6 @@ type simWorld struct {
 	air      simAir
 	run      *simRun   // nil: the daemon is down
 	paused   simMoment // since when an operator has paused all calls; zero: they are not
-	reloaded time.Time // when the last edit went live
 	step     int
 	failure  *simFailure
 	lateVeto *simVetoed // nil: none is to come
@@ -170,8 +170,8 @@ func (w *simWorld) write(name, text string) {
 // writeWords writes the next edit of simWords.
 func (w *simWorld) writeWords(broken string) {
 	w.edit++
-	w.broken = broken != ""
-	w.write("words.lua", strings.NewReplacer("BROKEN", broken, "EDIT", fmt.Sprint(w.edit)).Replace(simWords))
+	w.fileEdit, w.broken = w.edit, broken != ""
+	w.write("words.lua", simWordsOf(w.edit, broken))
 }
 
 // start starts the daemon, and returns once it takes deliveries in.
@@ -206,6 +206,11 @@ func (w *simWorld) start() {
 		Started: func(Addresses) { close(started) },
 	}
 	run.began = w.moment()
+	w.mu.Lock()
+	if v := w.readFiles(); len(w.book.tried.spans) == 0 || v != w.book.versions() {
+		w.runs(v, run.began)
+	}
+	w.mu.Unlock()
 	var paused bool
 	run.m, paused, err = d.prepare(context.Background(), run.store)
 	if err != nil {
@@ -220,10 +225,11 @@ func (w *simWorld) start() {
 	go func() { run.ended <- d.serve(ctx, run.m, paused, nil, Addresses{}, func() {}) }()
 	<-started
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.trace("started")
-	if !w.broken {
-		w.book.live, w.reloaded = w.edit, w.trueNow()
+	spans := w.book.tried.spans
+	w.mu.Unlock()
+	if spans[len(spans)-1].done.set() { // it was not killed within a command
+		w.checkVersions(run, "the start")
 	}
 }
 
@@ -383,6 +389,10 @@ func (w *simWorld) do(s *simStep) {
 		w.noteJump(s.d)
 	case simEdit, simBreak:
 		w.reload(run, s.kind == simBreak)
+	case simTry, simShare, simEndTry:
+		if run != nil {
+			w.try(run, s)
+		}
 	case simHold, simRelease:
 		if run != nil {
 			w.operate(run, s)
@@ -472,6 +482,11 @@ func (w *simWorld) reload(run *simRun, broken bool) {
 	if run == nil {
 		return
 	}
+	w.mu.Lock()
+	if v := w.readFiles(); v != w.book.versions() {
+		w.book.tried.spans = append(w.book.tried.spans, simSpan{simVersions: v, begun: w.now()})
+	}
+	w.mu.Unlock()
 	_, err := run.m.Reload(context.Background())
 	w.must("reload", err)
 	w.mu.Lock()
@@ -486,7 +501,7 @@ func (w *simWorld) reload(run *simRun, broken bool) {
 	case broken != (notLive != ""):
 		w.fail("edit %d, with an error: %t, is not live: %q", w.edit, broken, notLive)
 	case !broken:
-		w.book.live, w.reloaded = w.edit, w.trueNow()
+		w.book.tried.spans[len(w.book.tried.spans)-1].done = w.now()
 	}
 }
 
@@ -590,6 +605,7 @@ func (w *simWorld) endWell() {
 	w.checkOrder()
 	w.checkCalls()
 	w.checkReads()
+	w.checkCompared(w.run.m.store)
 	if w.book.stopped != nil {
 		w.fail("calls have stopped")
 	}

@@ -185,7 +185,7 @@ func (m *manager) describe(ctx context.Context, s live.PackStanding) control.Pac
 		p.Unknown = m.storeUnanswered(err)
 	}
 	if c := s.Candidate; c != nil {
-		p.Candidate = &control.Candidate{Version: c.Version, Rules: c.Rules, Suspended: len(c.Suspended), NotRunning: c.Why}
+		p.Candidate = &control.Candidate{Version: c.Version, Rules: c.Rules, Suspended: len(c.Suspended), NotRunning: c.Why, LimitReached: c.LimitReached}
 	}
 	p.Promoted, p.Comparison = s.Promoted, m.comparison(ctx, &s)
 	for _, v := range versions {
@@ -235,6 +235,8 @@ func (m *manager) health() control.Health {
 		switch c := p.Candidate; {
 		case c != nil && c.Why != "":
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s has a candidate that does not run: %s", diag.Visible(p.Name), c.Why))
+		case c != nil && c.LimitReached != "":
+			h.Notes = append(h.Notes, fmt.Sprintf("the candidate %s of pack %s is in shadow: %s; %s makes it live again in a share of the chats", rules.ShortOf(c.Version), diag.Visible(p.Name), c.LimitReached, diag.PackCommand("mode", p.Name, "live", "--share=10%")))
 		case c != nil && p.Share != 0:
 			h.Notes = append(h.Notes, fmt.Sprintf("the candidate %s of pack %s is live in %s of the chats, and in shadow in the others", rules.ShortOf(c.Version), diag.Visible(p.Name), p.Share))
 		case c != nil:

@@ -115,7 +115,12 @@ func (s *Set) shadows(p *Pack, chat string) bool {
 func (s *Set) Rollout(pack string) Rollout { return s.rollouts[pack] }
 
 // Candidate returns the version of a pack that runs beside the live one; nil: none does.
-func (s *Set) Candidate(pack string) *Pack { return s.candidates[pack] }
+func (s *Set) Candidate(pack string) *Pack {
+	if s == nil {
+		return nil
+	}
+	return s.candidates[pack]
+}
 
 // Compares returns the live version of a pack and the candidate that runs in shadow beside
 // it on events of a chat; ok is false if none does.

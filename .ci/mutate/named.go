@@ -50,6 +50,15 @@ var namedFaults = []namedFault{
 	// A hold of a rule does not hold.
 	{"hold-dropped", "rules/chat/hold.go",
 		`if h.Until.After(s.c.Hold.Until) {`, `if h.Until.IsZero() {`},
+	// A candidate in shadow acts.
+	{"shadow-acts", "rules/rollout.go",
+		"p && !reaches:\n		return Shadow\n", "p && !reaches:\n		return Live\n"},
+	// In the share of a candidate the live version runs, too.
+	{"live-in-the-share", "rules/rollout.go",
+		"p && reaches:\n		return Off\n", "p && reaches:\n		return Live\n"},
+	// A rollback leaves what the candidate has pending.
+	{"candidate-left-pending", "engine/live/step_candidate.go",
+		"		if !keepPending {\n			t.s.rolledBack(version)", "		if keepPending {\n			t.s.rolledBack(version)"},
 	// A learned rate stays when Chert accepts more.
 	{"rate-never-raised", "engine/dispatch/climb.go",
 		`if !l.held(now) {`, `if l.limit > 0 {`},

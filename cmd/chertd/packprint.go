@@ -186,6 +186,9 @@ func candidateRemarks(p *control.Pack) []string {
 	if p.Share != "" {
 		where = "live in " + p.Share + " of the chats, in shadow in the others"
 	}
+	if c.LimitReached != "" {
+		where += ", as its share ended: " + c.LimitReached
+	}
 	if c.NotRunning != "" {
 		where = "does not run: " + c.NotRunning
 	}

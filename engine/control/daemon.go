@@ -381,12 +381,14 @@ type Pack struct {
 
 // Candidate is a version of a pack that runs beside the live one.
 type Candidate struct {
-	Version    string `json:"version"`
-	Rules      int    `json:"rules"`
-	Events     int64  `json:"events"`                // that its rules ran on
-	Failures   int64  `json:"failures"`              // of them
-	Suspended  int    `json:"suspended,omitempty"`   // rules that do not run, because they fail again and again or take too much
-	NotRunning string `json:"not_running,omitempty"` // why it does not run; "": it does
+	Version  string `json:"version"`
+	Rules    int    `json:"rules"`
+	Events   int64  `json:"events"`   // that its rules ran on
+	Failures int64  `json:"failures"` // of them
+	// LimitReached is the limits.reads for which the share of the candidate ended, in words.
+	LimitReached string `json:"limit_reached,omitempty"`
+	Suspended    int    `json:"suspended,omitempty"`   // rules that do not run, because they fail again and again or take too much
+	NotRunning   string `json:"not_running,omitempty"` // why it does not run; "": it does
 }
 
 // Values of Pack.PinnedUntil: what ends a rollback.

@@ -172,6 +172,9 @@ func TestCandidateInAShare(t *testing.T) {
 	p.setMode(SetMode{})
 	p.expectCandidate("a reset", "c1", 0)
 	p.expectCancelled("a reset", "codes c1: rolled back")
+	p.start()
+	p.await("codes")
+	p.expectCancelled("a reset and a restart, in case it was not done", "codes c1: rolled back")
 	p.setMode(SetMode{Mode: rules.Live, Share: 2000})
 	if c := p.standing("codes").Candidate.Version; p.set.Withdrawn("codes", c, chatIn(2000)) {
 		t.Error("what the candidate requests in its share is withdrawn")

@@ -139,6 +139,10 @@ type SetCandidate struct {
 // which is in shadow then.
 type EndCandidate struct{ KeepPending bool }
 
+// LimitCandidate ends the share of the candidate, which has reached its limit of reads: it is
+// in shadow again. It does nothing if the limit was raised since.
+type LimitCandidate struct{ Limit rules.Rate }
+
 // CandidateLoaded is the result of loading the candidate under the configuration as it is
 // now.
 type CandidateLoaded struct {

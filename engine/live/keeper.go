@@ -96,8 +96,9 @@ type PackState struct {
 	Share rules.Share
 	// Candidate is the version that runs beside the live one; "": none does.
 	Candidate string
-	// Limit is the limit of reads that the pack had reached, if that is the reason;
-	// else zero.
+	// Limit is the limit of reads that the pack had reached, if that is the reason or, of a
+	// pack that is not in shadow, the one for which the share of its Candidate ended; else
+	// zero.
 	Limit rules.Rate
 	// Pinned is the version that a rollback made live; "": none. It stays live until
 	// the pack's files are other than PinnedOver.
@@ -116,6 +117,11 @@ type PackState struct {
 	// RulesDeleted is whether pending reads of rules that were deleted from the pack
 	// are still to be dropped. SetPackState does not set it.
 	RulesDeleted bool
+}
+
+// acts reports whether what a version requests is carried out, in some chats at least.
+func (p *PackState) acts(version string) bool {
+	return version == p.Live || version == p.Candidate && p.Share != 0
 }
 
 // unpinned returns the state without its rollback.

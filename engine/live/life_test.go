@@ -64,7 +64,7 @@ func (l *life) restart() {
 		l.s.PackState, l.s.Gone, l.s.LastVeto = l.row, true, l.row.Live != ""
 		l.s.PendingKept = l.pending[""]
 		for name, v := range l.versions {
-			if !v.RolledBack.IsZero() && name != l.row.Live && !l.pending[name] {
+			if !v.RolledBack.IsZero() && !l.row.acts(name) && !l.pending[name] {
 				l.s.Back[name] = true
 			}
 		}
@@ -88,6 +88,7 @@ func (l *life) reconfigure(granted bool) {
 
 // tend ends a reading or a command, as Manager.swap does.
 func (l *life) tend() {
+	l.loadCandidate()
 	l.give(Swap{Mode: l.mode, Passed: l.over})
 	l.over = false
 	l.mode = ""
@@ -146,7 +147,7 @@ func (l *life) give(in Input) {
 }
 
 func keepsNothing(k *Keep) bool {
-	return k.State == nil && k.Version == nil && len(k.Marks) == 0 && len(k.Pending) == 0
+	return k.State == nil && k.Version == nil && k.Candidate == nil && len(k.Marks) == 0 && len(k.Pending) == 0
 }
 
 // checkGated finds versions that go live by an edit and have not passed the gate.
@@ -178,6 +179,9 @@ func (l *life) keep(k *Keep) {
 	if k.Version != nil {
 		v := save(k.Version.Hash)
 		v.Last, v.RolledBack = l.now, time.Time{}
+	}
+	if k.Candidate != nil {
+		save(k.Candidate.Hash).Candidate = true
 	}
 	for version, live := range k.Marks {
 		if v := save(version); live {

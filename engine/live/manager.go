@@ -78,9 +78,10 @@ type Config struct {
 	Settle time.Duration
 	// Swap makes a set the live one. It must not block.
 	Swap func(*rules.Set)
-	// SetLive, if set, is called when a command sets a pack to live, also one that is: before
-	// Swap, and while no other command is carried out. It must not block.
-	SetLive func(pack string)
+	// SetLive, if set, is called when a command sets a pack to live, also one that is, or its
+	// candidate in a share: before Swap, and while no other command is carried out. It must
+	// not block.
+	SetLive func(pack string, candidate bool)
 	// Cancel carries out a Drop, other than its Forget: it drops the pending work of a
 	// pack, or of one version of it, also the
 	// requests on an event that ran before the last Swap and is not durable yet. It
@@ -181,7 +182,7 @@ func (m *Manager) remember(ctx context.Context) error {
 			if v.Version == row.Live {
 				s.Path = v.Path
 			}
-			if !v.RolledBack.IsZero() && v.Version != row.Live && v.Version != row.Candidate && !v.PendingKept {
+			if !v.RolledBack.IsZero() && !row.acts(v.Version) && !v.PendingKept {
 				s.rolledBack(v.Version)
 			}
 		}

@@ -44,6 +44,24 @@ func (m *Manager) ToShadow(ctx context.Context, pack string, limit rules.Rate, s
 	return err == nil && s.PackState != before, err
 }
 
+// CandidateToShadow ends the share of a candidate, because it has reached its limit of reads.
+// It does nothing if stands returns false, as ToShadow.
+func (m *Manager) CandidateToShadow(ctx context.Context, pack string, limit rules.Rate, stands func() bool) error {
+	s, err := m.command(ctx, pack)
+	if err != nil {
+		return err
+	}
+	defer m.release()
+	if !stands() {
+		return nil
+	}
+	if err := m.give(ctx, s, LimitCandidate{Limit: limit}, nil); err != nil {
+		return fmt.Errorf("keep that the share of the candidate of pack %q ended: %w", pack, err)
+	}
+	m.swap("the candidate of pack " + pack + " has reached its limit of reads")
+	return nil
+}
+
 func (m *Manager) setMode(ctx context.Context, s *Standing, in SetMode) (dropped []*dropEnd, err error) {
 	before := s.PackState
 	if err := m.give(ctx, s, in, nil); err != nil {
@@ -53,7 +71,7 @@ func (m *Manager) setMode(ctx context.Context, s *Standing, in SetMode) (dropped
 		return nil, nil
 	}
 	if in.Mode == rules.Live && m.c.SetLive != nil {
-		m.c.SetLive(s.Pack)
+		m.c.SetLive(s.Pack, s.Candidate != "" && s.Share != 0)
 	}
 	mode, by := s.modeNow()
 	where := ""

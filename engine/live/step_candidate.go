@@ -3,6 +3,7 @@ package live
 import (
 	"log/slog"
 
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -10,7 +11,8 @@ import (
 func (in SetCandidate) apply(t *step) {
 	s, state := &t.s, t.s.PackState
 	ended := t.endShare(false)
-	state.Candidate, state.Share = in.Version.Hash, 0
+	state = state.without()
+	state.Candidate = in.Version.Hash
 	if !in.Known {
 		t.out.Keep.Candidate = &in.Version
 	}
@@ -29,8 +31,7 @@ func (in EndCandidate) apply(t *step) {
 	switch {
 	case was != "":
 		ended := t.endShare(in.KeepPending)
-		state.Candidate, state.Share = "", 0
-		if t.keep(state) {
+		if t.keep(state.without()) {
 			ended()
 			s.Beside, s.BesideLost = Version{}, Lost{}
 			t.log(slog.LevelInfo, "a candidate ended", "candidate", rules.ShortOf(was), "share", shareOf(share), "live", rules.ShortOf(s.Version.Hash))
@@ -44,6 +45,32 @@ func (in EndCandidate) apply(t *step) {
 			t.dropInactive()
 		}
 	}
+}
+
+// apply ends the share of the candidate, and says why.
+func (in LimitCandidate) apply(t *step) {
+	s := &t.s
+	c := s.beside()
+	if c == nil || s.Share == 0 || c.raises(in.Limit) {
+		return
+	}
+	state, share := s.PackState, s.Share
+	ended := t.endShare(false)
+	state.Share, state.PendingKept, state.Limit = 0, false, in.Limit
+	t.out.Keep.Pending[""] = false
+	if t.keep(state) {
+		ended()
+		t.log(slog.LevelError, "candidate switched to shadow: the live version runs in all chats", "candidate", rules.ShortOf(c.Hash), "share", shareOf(share), "live", rules.ShortOf(s.Version.Hash),
+			"why", in.Limit.Reached(), "hint", diag.PackCommand("mode", s.Pack, "live", "--share="+share.String())+" makes it live again; the count then starts from zero")
+	}
+}
+
+// limitReached returns the limit for which the share of the candidate ended; zero: it did not.
+func (p *PackState) limitReached() rules.Rate {
+	if p.Candidate == "" || p.Share != 0 || p.Mode == rules.Shadow {
+		return rules.Rate{}
+	}
+	return p.Limit
 }
 
 // shareOf formats the share of a candidate, of which 0 has no chat.
@@ -101,16 +128,34 @@ func (t *step) promoteCandidate(state PackState) {
 // overtaken ends the candidate in a state in which the same version is live.
 func (p PackState) overtaken() PackState {
 	if p.Candidate != "" && p.Candidate == p.Live {
-		p.Candidate, p.Share = "", 0
+		return p.without()
 	}
 	return p
 }
 
-// apply takes over the candidate as it was loaded.
+// without returns the state without its candidate.
+func (p PackState) without() PackState {
+	if p.limitReached() != (rules.Rate{}) {
+		p.Limit = rules.Rate{}
+	}
+	p.Candidate, p.Share = "", 0
+	return p
+}
+
+// apply takes over the candidate as it was loaded. What one has pending in its share that does
+// not load any more is dropped: it may need what is not granted any more.
 func (in CandidateLoaded) apply(t *step) {
 	s := &t.s
 	news := !s.BesideLost.same(in.Lost)
 	s.Beside, s.BesideLost, s.BesideRevision = in.Version, in.Lost, s.Config.Revision
+	switch {
+	case s.Share == 0:
+	case in.Version.Runs():
+		delete(s.Back, s.Candidate) // what it asks for from now on counts
+	default:
+		s.rolledBack(s.Candidate)
+		t.drop(Drop{Version: s.Candidate, Why: DropOff})
+	}
 	if err := in.Lost.Err(); err != nil && news {
 		t.log(slog.LevelError, "a candidate can't be loaded again: the live version runs in all chats", "candidate", rules.ShortOf(s.Candidate), "err", err)
 	}

@@ -33,8 +33,10 @@ func (in Rollback) apply(t *step) {
 	state.Live, state.Settings = to.Hash, s.keptSettings(&to, in.To.Unfit)
 	ended, was := func() {}, state.Candidate
 	if in.Cause.Kind == ByCommand && was != "" {
-		ended = t.endShare(in.KeepPending)
-		state.Candidate, state.Share = "", 0
+		if was != to.Hash {
+			ended = t.endShare(in.KeepPending)
+		}
+		state = state.without()
 	}
 	if state = state.overtaken().unpinned(); !in.Undo {
 		state.Pinned, state.PinStays, state.PinnedWithoutFiles = to.Hash, in.Pin, s.Files.Version == ""
@@ -274,7 +276,7 @@ func (in Remove) apply(t *step) {
 	rest := s.PackState
 	rest.Live, rest.Settings, rest.PendingKept, rest.RulesDeleted = "", "", false, false
 	if rest.Candidate != "" {
-		rest.Candidate, rest.Share = "", 0
+		rest = rest.without()
 	}
 	t.drop(Drop{Why: DropRemoved, Forget: true, Rest: rest, KeepPending: in.KeepPending})
 	t.s = Standing{PackState: rest, Path: s.Path, Gone: true, Verdict: Verdict{Kind: FilesGone}, Back: s.Back,

@@ -14,6 +14,7 @@ type promises struct {
 	*life
 	pin string // a rollback with --pin holds; "": none
 	set rules.Mode
+	tried
 }
 
 // check says what does not hold after something was done; "": all holds. live is the
@@ -43,7 +44,7 @@ func (p *promises) check(did, live string) string {
 	case strings.HasPrefix(s.Version.Hash, "b"), p.gate && strings.HasPrefix(s.Version.Hash, "unfit"):
 		return "a version is live that must not be"
 	}
-	return ""
+	return p.tried.check(p)
 }
 
 // do does something, and remembers what it promises.
@@ -60,17 +61,23 @@ func (p *promises) do(t *rapid.T, what string) {
 		p.pin = p.s.Pinned
 	case verb == "rollback" && rolled, verb == "undo" && rolled:
 		p.pin = ""
+	case verb == "share" && p.s.PackState != before.PackState:
+		p.set = rules.Live
+	case verb == "rollback" && before.Candidate == "" && before.shareNow() != 0 && p.s.Share == 0:
+		p.set = rules.Shadow
 	case verb == "mode" && disk:
 		p.set = rules.Mode(strings.TrimPrefix(arg, "reset"))
 	case verb == "limit":
 		p.set = p.s.Mode
 	}
-	if !p.s.inSet() {
+	if !p.s.inSet() || p.s.Promoted {
 		p.pin = ""
 	}
 	if strings.HasPrefix(what, "remove") && before.Gone {
 		p.set, p.pin = "", ""
 	}
+	verb, arg, _ := strings.Cut(what, " ")
+	p.follow(p, verb, arg, &before)
 }
 
 // A version that can veto is never neither live nor blocked; nothing goes live ungated
@@ -83,9 +90,11 @@ func TestStoriesKeepTheirPromises(t *testing.T) {
 	versions := []string{"v1", "v2", "v2~", "veto1", "veto2", "send1", "vsend1", "unfit1", "broken1", "bveto1"}
 	line := rapid.Custom(func(t *rapid.T) string {
 		verb := rapid.SampledFrom([]string{"edit", "gate", "wait 1s", "wait 3s", "rollback", "restart", "pin", "undo", "mode", "limit", "delete", "trial-fails",
-			"edit-while-down", "delete-while-down", "clash", "empty", "trial-passes", "alone", "alone no longer", "unread", "unread no longer", "revoke", "grant", "disk-full", "remove"}).Draw(t, "verb")
+			"edit-while-down", "delete-while-down", "clash", "empty", "trial-passes", "alone", "alone no longer", "unread", "unread no longer", "revoke", "grant", "disk-full", "remove", "try", "try", "share", "share", "end-candidate", "candidate-limit"}).Draw(t, "verb")
 		switch verb {
-		case "edit", "edit-while-down":
+		case "share":
+			return verb + " " + rapid.SampledFrom([]string{"10%", "50%"}).Draw(t, "share")
+		case "edit", "edit-while-down", "try":
 			return verb + " " + rapid.SampledFrom(versions).Draw(t, "version")
 		case "rollback", "pin":
 			return strings.TrimSpace(verb + " " + rapid.SampledFrom(append(versions, "")).Draw(t, "version"))

@@ -15,6 +15,10 @@ func (l *life) act(t interface{ Fatalf(string, ...any) }, what string) {
 	if (verb == "mode" || verb == "limit") && !l.s.inSet() && l.gone {
 		return // there is no such pack
 	}
+	if l.actCandidate(verb, arg) {
+		l.tend()
+		return
+	}
 	switch verb {
 	case "edit":
 		l.files = arg
@@ -42,6 +46,10 @@ func (l *life) act(t interface{ Fatalf(string, ...any) }, what string) {
 	case "gate":
 		l.gated()
 	case "rollback", "pin", "rollback-keep":
+		if arg == "" && verb != "pin" && (l.s.Candidate != "" || l.s.shareNow() != 0) {
+			l.give(EndCandidate{KeepPending: verb == "rollback-keep"})
+			break
+		}
 		l.rollback(arg, Rollback{Pin: verb == "pin", KeepPending: verb == "rollback-keep", Cause: Cause{Kind: ByCommand}})
 	case "undo":
 		l.undo()

@@ -49,6 +49,8 @@ type CandidateStanding struct {
 	CanVeto   bool
 	Suspended []rules.RuleSuspension
 	Why       string // why it does not run; "": it does
+	// LimitReached is the limit of reads for which its share ended, in words; "": none.
+	LimitReached string
 }
 
 // Ended is what a rollback has ended besides, or instead of, a version.
@@ -129,6 +131,9 @@ func (m *Manager) describe(s *Standing) PackStanding {
 // describeCandidate returns the standing of the candidate for people.
 func (m *Manager) describeCandidate(s *Standing) *CandidateStanding {
 	c := &CandidateStanding{Version: s.Candidate}
+	if limit := s.limitReached(); limit != (rules.Rate{}) {
+		c.LimitReached = limit.Reached()
+	}
 	if p := s.Beside.Pack; p != nil && p.Version == s.Candidate {
 		c.Rules, c.CanVeto, c.Suspended = len(p.Rules), p.CanVeto, m.c.Suspensions.Suspended(p, m.c.Now())
 	}

@@ -170,7 +170,7 @@ func TestRefusedInputsSayWhy(t *testing.T) {
 				open = append(open, a)
 			}
 		}
-		inputs = append(inputs, Ready{Seq: s.seq}, Ready{Seq: s.seq, LimitReached: []string{"a"}}, Ready{Seq: s.seq, LimitReached: []string{"a", "b"}}, Wake{},
+		inputs = append(inputs, Ready{Seq: s.seq}, Ready{Seq: s.seq, LimitReached: []Reader{{"a", "v1"}}}, Ready{Seq: s.seq, LimitReached: []Reader{{"a", "v1"}, {"b", "v1"}}}, Wake{},
 			Cancel{Pack: "a", Blocked: open}, Cancel{Pack: "b", Version: "v2", Blocked: open}, Cancel{Pack: "a", Rules: []string{"z"}, Blocked: open},
 			Revive{Actions: all}, Revive{Inactive: open}, Operate{Release: true}, Operate{Hold: Hold{Until: s.now.Add(time.Minute)}})
 		for _, call := range []*Call{s.call, {Kind: Read, Actions: []Action{{ID: ActionID{99, 9}}}}} {

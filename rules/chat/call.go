@@ -21,7 +21,7 @@ func (s *step) ready(in Ready) {
 	}
 	// All of them, due or not: a read that the call does not serve must not keep
 	// others from being superseded.
-	s.dropReads(because(WhyLimit), func(a *Action) bool { return slices.Contains(in.LimitReached, a.Pack) })
+	s.dropReads(because(WhyLimit), func(a *Action) bool { return slices.Contains(in.LimitReached, a.Reader()) })
 	s.dropSuperseded()
 	first := s.first()
 	if first < 0 {
@@ -43,10 +43,10 @@ func (s *step) ready(in Ready) {
 	call.Actions = s.c.Waiting[first : first+1 : first+1]
 	if head.Kind == Read {
 		// One call serves all waiting reads, due or not, except those that wait for
-		// their pack's limit. The read that is due comes first.
+		// their limit. The read that is due comes first.
 		for i := range s.c.Waiting {
 			a := &s.c.Waiting[i]
-			if a.Kind == Read && i != first && !(a.attempted() && s.c.LimitedUntil[a.Pack].After(s.now)) {
+			if a.Kind == Read && i != first && !(a.attempted() && s.c.LimitedUntil[a.Reader()].After(s.now)) {
 				call.Actions = append(call.Actions, *a)
 			}
 		}
@@ -86,17 +86,17 @@ func (s *step) answer(in Answer) {
 
 // noteLimited records until when packs must not make read calls, and keeps earlier records that are
 // still in force.
-func (s *step) noteLimited(full map[string]time.Time) {
+func (s *step) noteLimited(full map[Reader]time.Time) {
 	if len(s.c.LimitedUntil)+len(full) == 0 {
 		return
 	}
 	all := maps.Clone(full)
-	for pack, until := range s.c.LimitedUntil {
-		if until.After(s.now) && full[pack].IsZero() {
+	for reader, until := range s.c.LimitedUntil {
+		if until.After(s.now) && full[reader].IsZero() {
 			if all == nil {
-				all = map[string]time.Time{}
+				all = map[Reader]time.Time{}
 			}
-			all[pack] = until
+			all[reader] = until
 		}
 	}
 	s.c.LimitedUntil = all

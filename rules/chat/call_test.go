@@ -469,39 +469,45 @@ func TestLimitedPacksWaitAndDelayNoOthers(t *testing.T) {
 	})
 }
 
-// A read call counts once for each pack of which it serves a read.
-func TestCallCountsOnceForEachPack(t *testing.T) {
+// A read call counts once for each version of a pack of which it serves a read.
+func TestCallCountsOnceForEachReader(t *testing.T) {
 	t.Parallel()
-	read := func(pack string, attempts int) Action { return Action{Kind: Read, Pack: pack, Attempts: attempts} }
-	failed := read("a", 0)
+	read := func(name string, attempts int) Action {
+		return Action{Kind: Read, Pack: name[:1], Version: name[1:], Attempts: attempts}
+	}
+	failed := read("a1", 0)
 	failed.Error = "bad signature"
 	for name, c := range map[string]struct {
 		actions []Action
-		packs   string
+		readers string
 		repeats string
 	}{
 		"none":               {},
-		"one":                {[]Action{read("a", 0)}, "a", ""},
-		"each once":          {[]Action{read("b", 1), read("a", 0), read("b", 1), read("a", 0)}, "b a", "b"},
-		"one of two is new":  {[]Action{read("a", 1), read("a", 0)}, "a", ""},
-		"both are not":       {[]Action{read("a", 1), read("a", 2)}, "a", "a"},
-		"a call was stopped": {[]Action{failed}, "a", "a"},
+		"one":                {[]Action{read("a1", 0)}, "a1", ""},
+		"each once":          {[]Action{read("b1", 1), read("a1", 0), read("b1", 1), read("a1", 0)}, "b1 a1", "b1"},
+		"one of two is new":  {[]Action{read("a1", 1), read("a1", 0)}, "a1", ""},
+		"both are not":       {[]Action{read("a1", 1), read("a1", 2)}, "a1", "a1"},
+		"two versions":       {[]Action{read("a1", 1), read("a2", 0)}, "a1 a2", "a1"},
+		"a call was stopped": {[]Action{failed}, "a1", "a1"},
 		"no read":            {[]Action{{Kind: Send, Pack: "a"}}, "", ""},
 	} {
 		call := Call{Actions: c.actions}
-		packs := call.ReadPacks()
-		var repeats []string
-		for _, pack := range packs {
-			if call.Repeats(pack) {
-				repeats = append(repeats, pack)
+		var all, repeats []string
+		for _, r := range call.Readers() {
+			all = append(all, r.Pack+r.Version)
+			if call.Repeats([]Reader{r}) {
+				repeats = append(repeats, r.Pack+r.Version)
 			}
 		}
-		if got := strings.Join(packs, " "); got != c.packs {
-			t.Errorf("%s: counts for %q, want %q", name, got, c.packs)
+		if got := strings.Join(all, " "); got != c.readers {
+			t.Errorf("%s: counts for %q, want %q", name, got, c.readers)
 		}
 		if got := strings.Join(repeats, " "); got != c.repeats {
 			t.Errorf("%s: repeats those of %q, want %q", name, got, c.repeats)
 		}
+	}
+	if call := (Call{Actions: []Action{read("a1", 1), read("a2", 0)}}); call.Repeats(call.Readers()) {
+		t.Error("one of two versions was never called for, and both count as repeated")
 	}
 }
 

@@ -58,9 +58,9 @@ type Chat struct {
 	Retry     Retry    // of the read call, shared by all waiting reads
 	Hold      Hold
 	Postponed []Postponement // in the order requested
-	// LimitedUntil is, by pack, until when limits.reads leaves no read call: reads that were
-	// attempted before wait until then. It is not kept across a restart.
-	LimitedUntil map[string]time.Time `json:"-"`
+	// LimitedUntil is until when limits.reads leaves no read call: reads that were attempted
+	// before wait until then. It is not kept across a restart.
+	LimitedUntil map[Reader]time.Time `json:"-"`
 	Timers       []Timer
 	// Cancelled are the reads and timers that packs cancelled recently.
 	Cancelled []Cancelled
@@ -156,20 +156,28 @@ func (m Missed) Blocks(a *Action, now time.Time) bool {
 // Active reports whether the hold is in force.
 func (h Hold) Active(now time.Time) bool { return now.Before(h.Until) }
 
-// ReadPacks returns the packs of which the call serves a read, each once: the call counts for each
-// of them. It returns nil for a call of another kind.
-func (c *Call) ReadPacks() []string {
-	var packs []string
+// Reader is a version of a pack, of which limits.reads counts the calls.
+type Reader struct{ Pack, Version string }
+
+// Reader returns whose limits.reads counts the calls for a read.
+func (a *Action) Reader() Reader { return Reader{a.Pack, a.Version} }
+
+// Readers returns the versions of packs of which the call serves a read, each once. It returns
+// nil for a call of another kind.
+func (c *Call) Readers() []Reader {
+	var readers []Reader
 	for i := range c.Actions {
-		if a := &c.Actions[i]; a.Kind == Read && !slices.Contains(packs, a.Pack) {
-			packs = append(packs, a.Pack)
+		if a := &c.Actions[i]; a.Kind == Read && !slices.Contains(readers, a.Reader()) {
+			readers = append(readers, a.Reader())
 		}
 	}
-	return packs
+	return readers
 }
 
-// Repeats reports whether an earlier call was made for each of the pack's reads that this call
-// serves.
-func (c *Call) Repeats(pack string) bool {
-	return !slices.ContainsFunc(c.Actions, func(a Action) bool { return a.Kind == Read && a.Pack == pack && !a.attempted() })
+// Repeats reports whether an earlier call was made for each read of the call that has one of the
+// readers.
+func (c *Call) Repeats(readers []Reader) bool {
+	return !slices.ContainsFunc(c.Actions, func(a Action) bool {
+		return a.Kind == Read && !a.attempted() && slices.Contains(readers, a.Reader())
+	})
 }

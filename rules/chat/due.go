@@ -95,7 +95,7 @@ func (c *Chat) due(a *Action) time.Time {
 	if until := c.PostponedUntil(); until.After(due) {
 		due = until
 	}
-	if full := c.LimitedUntil[a.Pack]; a.attempted() && full.After(due) {
+	if full := c.LimitedUntil[a.Reader()]; a.attempted() && full.After(due) {
 		due = full
 	}
 	return due

@@ -21,13 +21,13 @@ func ExampleStep() {
 	now = c.NextCall()
 	c, effects = chat.Step(c, chat.Ready{Seq: 1}, now)
 	call := effects.Call
-	fmt.Println("call:", call.Kind, "in", call.Chat, "for", call.ReadPacks())
+	fmt.Println("call:", call.Kind, "in", call.Chat, "for", call.Readers()[0].Pack)
 
 	c, effects = chat.Step(c, chat.Answer{Call: *call, OK: true}, now)
 	fmt.Println(effects.Actions[0].Status, effects.Actions[0].Why, "through event", c.ReadThrough)
 	// Output:
 	// waiting until 12:00:30
-	// call: read in c1 for [codes]
+	// call: read in c1 for codes
 	// done read through event 1
 }
 

@@ -47,11 +47,11 @@ type Outcomes struct {
 // Effects.Call, if one is due.
 type Ready struct {
 	Seq int64 // the journal's sequence now: a read covers everything up to it
-	// LimitReached are the packs that have reached limits.reads: their reads are dropped.
-	LimitReached []string
-	// LimitedUntil is, by pack, until when limits.reads leaves no read call, for packs whose
-	// reads in the call were all attempted before: those wait until then.
-	LimitedUntil map[string]time.Time
+	// LimitReached are those that have reached limits.reads: their reads are dropped.
+	LimitReached []Reader
+	// LimitedUntil is until when limits.reads leaves no read call, for readers whose reads in
+	// the call were all attempted before: those wait until then.
+	LimitedUntil map[Reader]time.Time
 }
 
 // Wake is the input for a due time of the chat. Due timers fire.

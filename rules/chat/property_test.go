@@ -282,15 +282,15 @@ func (w *world) ready() {
 	was := w.chat
 	in := Ready{Seq: w.seq}
 	if rapid.IntRange(0, 3).Draw(w.t, "spent") == 0 {
-		in.LimitReached = []string{drawPack(w.t)}
+		in.LimitReached = []Reader{drawReader(w.t)}
 	}
 	if rapid.IntRange(0, 3).Draw(w.t, "full") == 0 {
-		in.LimitedUntil = map[string]time.Time{drawPack(w.t): w.now.Add(time.Minute)}
+		in.LimitedUntil = map[Reader]time.Time{drawReader(w.t): w.now.Add(time.Minute)}
 	}
 	out := w.step(in)
 	for _, a := range w.chat.Waiting {
-		if was.Flight == nil && !was.TimerDue(w.now) && a.Kind == Read && slices.Contains(in.LimitReached, a.Pack) {
-			w.t.Fatalf("a read waits whose pack has no call left: %+v", a)
+		if was.Flight == nil && !was.TimerDue(w.now) && a.Kind == Read && slices.Contains(in.LimitReached, a.Reader()) {
+			w.t.Fatalf("a read waits whose version has no call left: %+v", a)
 		}
 	}
 	c := out.Call
@@ -328,8 +328,8 @@ func (w *world) ready() {
 		w.t.Fatalf("a read while held until %v", was.Hold.Until)
 	}
 	for _, a := range c.Actions {
-		if until := later(was.LimitedUntil[a.Pack], in.LimitedUntil[a.Pack]); a.attempted() && until.After(w.now) {
-			w.t.Fatalf("called for again while its pack is full until %v: %+v", until, a)
+		if until := later(was.LimitedUntil[a.Reader()], in.LimitedUntil[a.Reader()]); a.attempted() && until.After(w.now) {
+			w.t.Fatalf("called for again while its version is full until %v: %+v", until, a)
 		}
 	}
 	if err := w.news.called(c, w.now); err != "" {
@@ -602,6 +602,10 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+func drawReader(t *rapid.T) Reader {
+	return Reader{drawPack(t), rapid.SampledFrom([]string{"v1", "v2"}).Draw(t, "version")}
 }
 
 func drawPack(t *rapid.T) string { return rapid.SampledFrom([]string{"a", "b"}).Draw(t, "pack") }

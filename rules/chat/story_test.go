@@ -62,8 +62,8 @@ type story struct {
 	timers map[string]Timer   // rows
 	fired  map[string]TimerID // by name
 	call   *Call
-	spent  []string
-	full   map[string]time.Time // for the next call alone
+	spent  []Reader
+	full   map[Reader]time.Time // for the next call alone
 	wire   int64                // what is journaled, if that is more than what was handled
 }
 
@@ -111,12 +111,15 @@ func (s *story) do(line string) {
 			s.call = out.Call
 		}
 	case "spent":
-		s.spent = words[1:]
+		s.spent = nil
+		for _, pack := range words[1:] {
+			s.spent = append(s.spent, Reader{pack, "v1"})
+		}
 	case "full":
 		if s.full == nil {
-			s.full = map[string]time.Time{}
+			s.full = map[Reader]time.Time{}
 		}
-		s.full[words[1]] = s.now.Add(s.duration(words[2]))
+		s.full[Reader{words[1], "v1"}] = s.now.Add(s.duration(words[2]))
 	case "journaled":
 		fmt.Sscan(rest, &s.wire)
 	case "newest":

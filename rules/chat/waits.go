@@ -46,7 +46,7 @@ func (c *Chat) Waits(i int, now time.Time) Wait {
 		if a.Kind != Read && a.attempted() {
 			w.For = WaitRetry
 		}
-	case due.Equal(c.LimitedUntil[a.Pack]):
+	case due.Equal(c.LimitedUntil[a.Reader()]):
 		w.For = WaitLimit
 	case due.Equal(c.PostponedUntil()):
 		w.For, w.By = WaitPostponed, c.LastPostponement().By()

@@ -7,45 +7,47 @@ import (
 	"chertd/rules"
 )
 
-// Limits hold packs to their limits.reads. It serves one goroutine at a time. The
+// Limits hold versions of packs to their limits.reads. It serves one goroutine at a time. The
 // zero value limits nothing.
 type Limits struct {
-	packs map[string]*rules.ReadMeter
+	meters map[rules.Meter]*rules.ReadMeter
 }
 
-// Place is a place that a call has in a pack's meter.
+// Place is a place that a call has in a meter.
 type Place struct {
-	Pack string
-	At   rules.Place
+	rules.Meter
+	At rules.Place
 }
 
-// Meter returns a pack's meter, new if it has none.
-func (l *Limits) Meter(pack string) *rules.ReadMeter {
-	if l.packs == nil {
-		l.packs = map[string]*rules.ReadMeter{}
+// Meter returns a meter, new if there is none yet.
+func (l *Limits) Meter(of rules.Meter) *rules.ReadMeter {
+	if l.meters == nil {
+		l.meters = map[rules.Meter]*rules.ReadMeter{}
 	}
-	if l.packs[pack] == nil {
-		l.packs[pack] = &rules.ReadMeter{}
+	if l.meters[of] == nil {
+		l.meters[of] = &rules.ReadMeter{}
 	}
-	return l.packs[pack]
+	return l.meters[of]
 }
 
-// Limited reports whether a pack has a limit.
-func (l *Limits) Limited(pack string) bool { return l.packs[pack] != nil && l.packs[pack].Limit.N > 0 }
+// Limited reports whether a meter has a limit.
+func (l *Limits) Limited(of rules.Meter) bool {
+	return l.meters[of] != nil && l.meters[of].Limit.N > 0
+}
 
-// Reserve takes a place for a call in the meter of each of the packs that have a
-// limit, or in none: then it returns those that have none left.
-func (l *Limits) Reserve(packs []string, now time.Time) (got []Place, full []Full) {
-	for _, pack := range packs {
-		if !l.Limited(pack) {
+// Reserve takes a place for a call in each of the meters that have a limit, or in none:
+// then it returns those that have none left.
+func (l *Limits) Reserve(of []rules.Meter, now time.Time) (got []Place, full []Full) {
+	for _, of := range of {
+		if !l.Limited(of) {
 			continue
 		}
-		meter := l.packs[pack]
+		meter := l.meters[of]
 		if p, ok := meter.Reserve(now); ok {
-			got = append(got, Place{pack, p})
+			got = append(got, Place{of, p})
 			continue
 		}
-		full = append(full, Full{pack, meter.Limit, meter.Free(now)})
+		full = append(full, Full{of, meter.Limit, meter.Free(now)})
 	}
 	if len(full) > 0 {
 		l.Ended(got, now, false)
@@ -58,7 +60,7 @@ func (l *Limits) Reserve(packs []string, now time.Time) (got []Place, full []Ful
 // to Chert, with any result.
 func (l *Limits) Ended(places []Place, now time.Time, made bool) {
 	for _, p := range places {
-		l.packs[p.Pack].Ended(p.At, now, made)
+		l.meters[p.Meter].Ended(p.At, now, made)
 	}
 }
 
@@ -74,15 +76,15 @@ func NewCalls(set *rules.Set) *Calls {
 	c := &Calls{out: map[string][]Place{}}
 	for _, p := range set.Packs() {
 		if p.Manifest.Reads.N > 0 {
-			c.limits.Meter(p.Name).Limit = p.Manifest.Reads
+			c.limits.Meter(rules.Meter{Pack: p.Name}).Limit = p.Manifest.Reads
 		}
 	}
 	return c
 }
 
 // Reserve implements Places.
-func (c *Calls) Reserve(_ context.Context, chatID string, packs []string, now time.Time) ([]Full, error) {
-	got, full := c.limits.Reserve(packs, now)
+func (c *Calls) Reserve(_ context.Context, chatID string, meters []rules.Meter, now time.Time) ([]Full, error) {
+	got, full := c.limits.Reserve(meters, now)
 	if len(full) == 0 {
 		c.out[chatID] = got
 	}

@@ -12,7 +12,7 @@ import (
 func limitsOf(packs map[string]int) *Calls {
 	l := &Calls{out: map[string][]Place{}}
 	for pack, n := range packs {
-		l.limits.Meter(pack).Limit = rules.Rate{N: n, Per: time.Minute}
+		l.limits.Meter(rules.Meter{Pack: pack}).Limit = rules.Rate{N: n, Per: time.Minute}
 	}
 	return l
 }

@@ -101,7 +101,7 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 		Postponed: []chat.Postponement{{Seq: 2, Until: at, Pack: "night", Version: "aa", Rule: "rest", Reason: "closed"}},
 		Cancelled: []chat.Cancelled{{Pack: "vip", Timer: "t", Seq: 4}}, Cooldown: map[string]time.Time{"vip/keep": at},
 		Waiting: []chat.Action{{ID: chat.ActionID{Seq: 7, N: 1}}, {ID: chat.ActionID{Seq: 6}}},
-		Timers:  []chat.Timer{{Pack: "vip", Name: "t"}}, Flight: &chat.Flight{}, LimitedUntil: map[string]time.Time{"vip": at},
+		Timers:  []chat.Timer{{Pack: "vip", Name: "t"}}, Flight: &chat.Flight{}, LimitedUntil: map[chat.Reader]time.Time{{Pack: "vip"}: at},
 	}
 	want := `{"is_group":false,"last_event_seq":7,"last_message_id":"m1","last_message_seq":6,"seen_by":{"codes":5,"vip":6},` +
 		`"recent_messages":{"ids":["a","b"],"sent":1767614400000000,"newest_texts":[],"replies":[{"seq":3,"keys":["k"],"saw":{"vip":0}}]},"veto_seq":5,` +
