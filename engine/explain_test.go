@@ -247,7 +247,30 @@ func TestExplainFindsEventsThatWaitForTheLog(t *testing.T) {
 	if _, err := c.st.AppendEarly(ctx, []turn.Arrival{{Event: ev, Received: c.now()}}); err != nil {
 		t.Fatal(err)
 	}
-	for _, of := range []string{"e1", "c1", "m1", "0123"} {
+	// The last of many, which are not read as one page.
+	large := strings.Repeat("x", 6<<20)
+	for i := range 4 {
+		ev, err := event.Decode(fmt.Appendf(nil, `{"event_type":"ping","event_id":"large%d","data":{"x":%q}}`, i, large), event.Hints{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ev.Source = event.SourceWebhook
+		if _, err := c.st.AppendEarly(ctx, []turn.Arrival{{Event: ev, Received: c.now()}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(body, `"e1"`, `"e9"`), `"c1"`, `"c9"`), "0123", "0999")
+	if ev, err = event.Decode([]byte(last), event.Hints{}); err != nil {
+		t.Fatal(err)
+	}
+	ev.Source = event.SourceWebhook
+	if _, err := c.st.AppendEarly(ctx, []turn.Arrival{{Event: ev, Received: c.now()}}); err != nil {
+		t.Fatal(err)
+	}
+	if page, err := c.st.Early(ctx, 0, 100); err != nil || page[len(page)-1].ID == "e9" {
+		t.Fatalf("the events are read as one page: the test needs larger ones (%v)", err)
+	}
+	for _, of := range []string{"e1", "c1", "m1", "0123", "e9", "c9", "0999"} {
 		c.expectOutcome(c.explainOne(of), "pending", "waits until older events are read from the events log")
 	}
 	c.explainFails("c0123", http.StatusNotFound, "c0123") // not the number that ends so
