@@ -82,7 +82,11 @@ func (x *explainer) ender(ctx context.Context, a *chat.Action) (*control.Explain
 		return end, err
 	}
 	if a.EndedBy.Seq != a.ID.Seq {
-		end.Event = &control.EventName{Seq: r.Seq, ID: r.Event.ID, Type: r.Event.Type, At: r.Received}
+		end.Event = &control.EventName{Seq: r.Seq, ID: r.Event.ID, Type: r.Event.Type, Chat: r.Event.ChatID(), At: r.Received}
+	}
+	if by, err := x.requestedBy(ctx, r); by != nil || err != nil {
+		by.By = cmp.Or(end.By, by.By)
+		return by, err // by a rule that ran on an event of another chat
 	}
 	if r.Decision == nil {
 		return end, nil

@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"chertd/engine/control"
 	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
-	"chertd/rules/turn"
 )
 
 // conclude says what became of the event's chat, in a word and in a sentence.
@@ -25,8 +23,8 @@ func (x *explainer) conclude(ctx context.Context, r *store.Record, e *control.Ex
 	}
 	read := chosenRead(r.Actions)
 	switch {
-	case read == nil && requestsElsewhere(r.Decision):
-		e.Outcome, e.Summary = control.OutcomeNone, "no rule requested a read of this chat; requests for other chats are explained with those"
+	case read == nil && len(e.Elsewhere) > 0:
+		e.Outcome, e.Summary = control.OutcomeNone, "no rule requested a read of this chat; "+elsewhereWords(e)
 		if r.Event.InboundMessage() {
 			e.Outcome = control.OutcomeNotRead
 		}
@@ -79,19 +77,6 @@ func (x *explainer) conclude(ctx context.Context, r *store.Record, e *control.Ex
 		e.Summary = fmt.Sprintf("%s at %s requested a read: %s", read.RuleKey(), read.Place, endWords(read, end))
 	}
 	return x.readLater(ctx, r, e)
-}
-
-// requestsElsewhere reports whether rules requested anything for other chats. In words such a
-// request has the chat right after its kind (rules.Request.Words).
-func requestsElsewhere(d *turn.Decision) bool {
-	for i := range d.Rules {
-		for _, words := range d.Rules[i].Asked {
-			if _, rest, _ := strings.Cut(words, " "); strings.HasPrefix(rest, "chat ") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // stamp is a time in a sentence.

@@ -39,7 +39,8 @@ type Manager struct {
 	// the token in it. Only the holder uses the fields down to lastRead.
 	lock     chan struct{}
 	options  rules.Options
-	revision int // of options
+	revision int          // of options
+	configs  []configured // those that were in force, the newest last; never empty
 	packs    map[string]*Standing
 	runs     map[string]*run          // of the gate, by pack
 	changes  map[string]*rules.Change // of the last edit that went live, by pack
@@ -107,6 +108,7 @@ func New(c Config) *Manager {
 		c: c, tasks: tasks{ctx: ctx, cancel: cancel}, options: c.Options, packs: map[string]*Standing{}, runs: map[string]*run{}, changes: map[string]*rules.Change{},
 		logged: logged{ignored: map[rules.Ignored]bool{}, inVain: map[string]string{}},
 		lock:   make(chan struct{}, 1), slots: make(chan struct{}, gateSlots),
+		configs: []configured{{c.Now(), c.Options}},
 	}
 	m.view.Store(&view{})
 	return m
@@ -226,6 +228,7 @@ func (m *Manager) Reconfigure(ctx context.Context, o rules.Options, gate Gate) e
 	o.Shards = m.options.Shards
 	m.options, m.c.Gate = o, gate
 	m.revision++
+	m.configs = append(m.configs[max(0, len(m.configs)-keptConfigs+1):len(m.configs):len(m.configs)], configured{m.c.Now(), o})
 	for name, s := range m.packs {
 		s.Config = m.configured(name)
 	}
