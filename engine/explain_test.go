@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/control"
 	"chertd/engine/event"
+	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -449,5 +451,58 @@ chert.rule({ name = "local", on = "message.received", where = { from = "+1415555
 	c.start()
 	if o := of("e2", "local"); fmt.Sprint(o.Assumes) != "[rules.country]" {
 		t.Errorf("of a number without +: %+v", o)
+	}
+}
+
+// What was dropped because a pack, its version or its rule is not live any more names the
+// command or the edit.
+func TestExplainNamesWhatMadeAPackInactive(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", asking, "q.lua", asking, "r.lua", asking, "s.lua", asking)
+	c.handle("c1", "e1", "later")
+	become := func(pack, want string) {
+		t.Helper()
+		c.wait(want, func() bool {
+			all, err := c.st.Actions(ctx, store.ActionFilter{Chat: "c1"})
+			return err == nil && !slices.ContainsFunc(all, func(a chat.Action) bool { return a.Pack == pack && a.Status == chat.Waiting })
+		})
+		for _, a := range c.explainOne("e1").Actions {
+			if a.Pack != pack {
+				continue
+			}
+			if a.Why != chat.WhyPackInactive || a.EndedBy == nil || a.EndedBy.Cause != want {
+				t.Errorf("of pack %s: %s, ended by %+v, want %q", pack, a.Why, a.EndedBy, want)
+			}
+		}
+	}
+	if _, err := c.m.SetMode(ctx, "p", control.ModeRequest{Mode: "off"}); err != nil {
+		t.Fatal(err)
+	}
+	become("p", "mode off, by command")
+	c.expectOutcome(c.explain(control.ExplainQuery{Of: "e1", Rule: "p"}).Events[0], "waiting")
+	c.write("q.lua", strings.Replace(asking, `"later"`, `"renamed"`, 1))
+	c.reload()
+	become("q", "an edit deleted its rule")
+	if _, err := c.m.Remove(ctx, "r", false); err == nil {
+		t.Error("a pack with files is removed")
+	}
+	c.options.Packs = map[string]rules.PackOptions{"r": {Mode: rules.Shadow}}
+	if err := c.m.gens.Reconfigure(ctx, c.options, nil); err != nil {
+		t.Fatal(err)
+	}
+	become("r", "mode shadow, by chertd.yaml")
+	c.write("s.lua", asking+"\n-- 2\nlog.info('two')\n")
+	c.ahead.Add(int64(time.Second))
+	c.reload()
+	c.handle("c2", "e2", "later")
+	version := c.eng.Rules().Pack("s").ShortVersion()
+	if _, err := c.m.Rollback(ctx, "s", control.RollbackRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	want := "version " + version + " was rolled back, by command"
+	for _, a := range c.explainOne("e2").Actions {
+		if a.Pack == "s" && (a.Why != chat.WhyPackInactive || a.EndedBy == nil || a.EndedBy.Cause != want) {
+			t.Errorf("of pack s: %s, ended by %+v, want %q", a.Why, a.EndedBy, want)
+		}
 	}
 }

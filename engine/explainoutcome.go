@@ -92,6 +92,9 @@ func endWords(a *chat.Action, end *control.ExplainedEnd) string {
 		}
 		return text
 	}
+	if end.Cause != "" {
+		text += ": " + end.Cause
+	}
 	if end.By != "" {
 		text += " by " + end.By
 	}

@@ -157,6 +157,9 @@ func actionWords(a *chat.Action) string {
 	if a.EndedBy.By != "" {
 		b.WriteString(" by " + a.EndedBy.By)
 	}
+	if a.EndedBy.Cause != "" {
+		b.WriteString(" (" + a.EndedBy.Cause + ")")
+	}
 	if a.Status == chat.Done && !a.Called.IsZero() {
 		fmt.Fprintf(&b, " in %s", a.Ended.Sub(a.Called).Round(time.Millisecond))
 	}

@@ -303,6 +303,8 @@ func endedBy(a *control.ExplainedAction, end *control.ExplainedEnd) string {
 	switch {
 	case a.Why == chat.WhyCoalesced:
 		text = "in the call of another read of the chat"
+	case end.Cause != "":
+		text = end.Cause
 	case end.By != "":
 		text = "by " + end.By
 	case end.Event == nil:

@@ -215,6 +215,7 @@ type ExplainedEnd struct {
 	By    string     `json:"by,omitempty"`    // PACK/RULE, or operator
 	Place string     `json:"place,omitempty"` // of the rule
 	Asked string     `json:"asked,omitempty"` // what it requested, in words
+	Cause string     `json:"cause,omitempty"` // the command or edit, in words: "mode off, by command"
 	Event *EventName `json:"event,omitempty"` // nil: no event, or it is not kept any more
 }
 

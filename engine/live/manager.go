@@ -88,9 +88,9 @@ type Config struct {
 	// is called again until it succeeds, and once more at the next start if the
 	// process ends before that. It counts what it dropped, also if it fails halfway.
 	Cancel func(ctx context.Context, d Drop) (Dropped, error)
-	// CancelRules drops the pending reads of a pack's rules other than the given ones,
-	// which are those that it has now.
-	CancelRules func(ctx context.Context, pack string, rules []string, why string) (Dropped, error)
+	// CancelRules carries out a Drop with DropRuleDeleted: it drops the pending reads of the
+	// pack's rules other than the given ones, which are those that it has now.
+	CancelRules func(ctx context.Context, d Drop, rules []string) (Dropped, error)
 	Log         *slog.Logger
 
 	open    func(dir string) (rules.Tree, error) // nil: rules.OpenTree
@@ -108,7 +108,7 @@ func New(c Config) *Manager {
 		c: c, tasks: tasks{ctx: ctx, cancel: cancel}, options: c.Options, packs: map[string]*Standing{}, runs: map[string]*run{}, changes: map[string]*rules.Change{},
 		logged: logged{ignored: map[rules.Ignored]bool{}, inVain: map[string]string{}},
 		lock:   make(chan struct{}, 1), slots: make(chan struct{}, gateSlots),
-		configs: []configured{{c.Now(), c.Options}},
+		configs: []configured{{options: c.Options}},
 	}
 	m.view.Store(&view{})
 	return m
@@ -123,6 +123,7 @@ func (m *Manager) Start(ctx context.Context) error {
 		return err
 	}
 	m.starting = true
+	m.configs[0].since = m.c.Now()
 	if err := m.remember(ctx); err != nil {
 		m.release()
 		return err
