@@ -84,9 +84,13 @@ func (x *explainer) ender(ctx context.Context, a *chat.Action) (*control.Explain
 	if a.EndedBy.Seq != a.ID.Seq {
 		end.Event = &control.EventName{Seq: r.Seq, ID: r.Event.ID, Type: r.Event.Type, Chat: r.Event.ChatID(), At: r.Received}
 	}
-	if by, err := x.requestedBy(ctx, r); by != nil || err != nil {
-		by.By = cmp.Or(end.By, by.By)
-		return by, err // by a rule that ran on an event of another chat
+	by, err := x.requestedBy(ctx, r)
+	if err != nil {
+		return end, err
+	}
+	if by != nil { // by a rule that ran on an event of another chat
+		end.By, end.Place, end.Asked, end.Event = cmp.Or(end.By, by.By), by.Place, by.Asked, by.Event
+		return end, nil
 	}
 	if r.Decision == nil {
 		return end, nil

@@ -20,16 +20,16 @@ const (
 )
 
 // requestedBy returns who requested what an entry carries from another chat.
-func (x *explainer) requestedBy(ctx context.Context, r *store.Record) (*control.ExplainedEnd, error) {
+func (x *explainer) requestedBy(ctx context.Context, r *store.Record) (*control.ExplainedRequester, error) {
 	f := r.Forward
 	if f == nil || f.Known != "" {
 		return nil, nil
 	}
 	if f.Request.Pack == "" {
-		return &control.ExplainedEnd{By: "operator", Asked: askedHere(r)}, nil
+		return &control.ExplainedRequester{By: "operator", Asked: askedHere(r)}, nil
 	}
 	cause, err := x.eventName(ctx, r.Cause)
-	return &control.ExplainedEnd{By: chat.Key(f.Request.Pack, f.Request.Rule), Place: f.Request.Place, Asked: askedHere(r), Event: cause}, err
+	return &control.ExplainedRequester{By: chat.Key(f.Request.Pack, f.Request.Rule), Place: f.Request.Place, Asked: askedHere(r), Event: cause}, err
 }
 
 // askedHere returns the request that an entry carries, in words.

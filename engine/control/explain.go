@@ -96,7 +96,7 @@ type ExplainedEvent struct {
 	Cause     *EventName `json:"cause,omitempty"`   // the event that caused it
 	// RequestedBy is set on an event that carries a request of another chat's rule, or of an
 	// operator, here.
-	RequestedBy *ExplainedEnd `json:"requested_by,omitempty"`
+	RequestedBy *ExplainedRequester `json:"requested_by,omitempty"`
 
 	Handled time.Time         `json:"handled,omitzero"` // zero: not yet
 	TookUS  int64             `json:"took_us"`          // how long its rules took, in microseconds
@@ -207,6 +207,14 @@ type ExplainedElsewhere struct {
 	Event   *EventName `json:"event,omitempty"` // that carried it there; nil: it is not kept any more
 	Outcome string     `json:"outcome"`         // as of an event
 	Summary string     `json:"summary"`
+}
+
+// ExplainedRequester is who requested something from another chat.
+type ExplainedRequester struct {
+	By    string     `json:"by"`              // PACK/RULE, or operator
+	Place string     `json:"place,omitempty"` // of the rule
+	Asked string     `json:"asked"`           // in words
+	Event *EventName `json:"event,omitempty"` // on which the rule ran; nil: none, or it is not kept any more
 }
 
 // ExplainedEnd is what ended an action: a veto, a hold, a newer message, or the read whose
