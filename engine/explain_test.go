@@ -120,7 +120,7 @@ func TestExplainNamesWhatDecided(t *testing.T) {
 
 	c.handle("c4", "e4", "later")
 	c.handle("c4", "e4a", "nothing")
-	c.expectOutcome(c.explainOne("e4"), "not_read", "superseded, on message.received e4a")
+	c.expectOutcome(c.explainOne("e4"), "not_read", "superseded by message.received e4a")
 	c.handle("c4", "e4b", "read")
 	c.endedAs("c4", "read done (read), read dropped (superseded)")
 	c.expectOutcome(c.explainOne("e4"), "read", "marked as read later, ", "p/read at rules/p.lua:2 on event e4b", "for this event itself: p/later")

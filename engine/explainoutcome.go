@@ -10,6 +10,7 @@ import (
 	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // conclude says what became of the event's chat, in a word and in a sentence.
@@ -45,9 +46,9 @@ func (x *explainer) conclude(ctx context.Context, r *store.Record, e *control.Ex
 	case read == nil && len(r.Decision.Rules) == 0:
 		e.Outcome, e.Summary = control.OutcomeNotRead, "no rule matched it"
 	case read == nil && r.Decision.Failed:
-		e.Outcome, e.Summary = control.OutcomeNotRead, "a rule failed or was suspended, and no other requested a read"
+		e.Outcome, e.Summary = control.OutcomeNotRead, failedWords(r.Decision)+", and no other rule requested a read"
 	case read == nil:
-		e.Outcome, e.Summary = control.OutcomeNotRead, "no rule requested a read"
+		e.Outcome, e.Summary = control.OutcomeNotRead, "no rule requested a read"+skippedWords(r.Decision)
 	case read.Status == chat.Done:
 		e.Outcome = control.OutcomeRead
 		e.Summary = fmt.Sprintf("marked as read at %s, for %s at %s", read.Ended.UTC().Format(stamp), read.RuleKey(), read.Place)
@@ -79,6 +80,30 @@ func (x *explainer) conclude(ctx context.Context, r *store.Record, e *control.Ex
 	return x.readLater(ctx, r, e)
 }
 
+// failedWords names the first rule that failed on an event or was suspended.
+func failedWords(d *turn.Decision) string {
+	for i := range d.Rules {
+		switch r := &d.Rules[i]; {
+		case !r.Failed() || r.Candidate:
+		case r.Error != "":
+			return fmt.Sprintf("%s at %s failed", chat.Key(r.Pack, r.Rule), r.Place)
+		default:
+			return fmt.Sprintf("%s at %s was suspended", chat.Key(r.Pack, r.Rule), r.Place)
+		}
+	}
+	return "a rule failed or was suspended"
+}
+
+// skippedWords names the first rule that matched an event and did not run; "": all ran.
+func skippedWords(d *turn.Decision) string {
+	for i := range d.Rules {
+		if r := &d.Rules[i]; r.Skipped != "" && !r.Candidate {
+			return fmt.Sprintf("; %s at %s matched, and did not run: %s", chat.Key(r.Pack, r.Rule), r.Place, r.Skipped)
+		}
+	}
+	return ""
+}
+
 // stamp is a time in a sentence.
 const stamp = "2006-01-02 15:04:05Z"
 
@@ -101,7 +126,11 @@ func endWords(a *chat.Action, end *control.ExplainedEnd) string {
 	if end.Place != "" {
 		text += " at " + end.Place
 	}
-	if end.Event != nil {
+	switch {
+	case end.Event == nil:
+	case end.By == "" && end.Cause == "":
+		text += fmt.Sprintf(" by %s %s", end.Event.Type, end.Event.ID)
+	default:
 		text += fmt.Sprintf(", on %s %s", end.Event.Type, end.Event.ID)
 	}
 	return text

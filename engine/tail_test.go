@@ -401,3 +401,17 @@ func (s *stuckChat) Commit(ctx context.Context, batch []turn.Transition) error {
 	}
 	return s.Store.Commit(ctx, batch)
 }
+
+// What became of the read of a live version is not said of its candidate in shadow.
+func TestTailDoesNotCreditACandidate(t *testing.T) {
+	t.Parallel()
+	read := func(version string, shadow bool) turn.RuleDecision {
+		return turn.RuleDecision{Pack: "p", Rule: "r", Version: version, Place: "p.lua:1", Asked: []string{"mark_read"}, Shadow: shadow, Candidate: shadow}
+	}
+	h := &Handled{Entry: &turn.Entry{Seq: 1}, Decision: &turn.Decision{Seq: 1, Rules: []turn.RuleDecision{read("v1", false), read("v2", true)}},
+		Actions: []chat.Action{{ID: chat.ActionID{Seq: 1}, Kind: chat.Read, Pack: "p", Rule: "r", Version: "v1", Status: chat.Dropped, Why: chat.WhyVetoed}}}
+	h.Entry.Event.Type = event.MessageReceived
+	if got, want := eventSummary(h), "p/r (p.lua:1): mark_read: vetoed; p/r (p.lua:1): mark_read"; got != want {
+		t.Errorf("it says %q, want %q", got, want)
+	}
+}

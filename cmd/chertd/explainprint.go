@@ -309,8 +309,8 @@ func endedBy(a *control.ExplainedAction, end *control.ExplainedEnd) string {
 		text = "by " + end.By
 	case end.Event == nil:
 		text = "by another read of the same rule"
-	default:
-		text = "by an event"
+	case end.Place == "":
+		return fmt.Sprintf("by %s %s", end.Event.Type, end.Event.ID)
 	}
 	if end.Place != "" {
 		text += " at " + end.Place

@@ -217,7 +217,7 @@ func TestTailFitsTheTerminal(t *testing.T) {
 			}
 		}
 		if !strings.Contains(got[0], "  read      7d1b2c9e…  codes/read codes (codes.lua:1): mark_read (a v") || !strings.Contains(got[1], "  not_read  7d1b2c9e-…  no rule wants it") ||
-			!strings.Contains(got[3], "  read      7d1b2c9e…  a") || !strings.Contains(got[4], "  read      c1        a") {
+			!strings.Contains(got[3], "  read      7d1b2c9e…  a") || !strings.Contains(got[4], "  read      c1         a") {
 			t.Errorf("at %d columns:\n%s", width, strings.Join(got, "\n"))
 		}
 		if n := uniseg.StringWidth(got[2]); n < width-1 || !strings.HasSuffix(got[2], "…") {

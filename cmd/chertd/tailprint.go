@@ -56,8 +56,11 @@ func (v *tailView) show(line control.Tailed) error {
 	if v.width != nil {
 		width = v.width()
 	}
-	if width > 0 && line.Chat != "" {
-		line.Chat = v.heads.of(line.Chat)
+	if line.Kind == control.TailNote || line.Kind == control.TailGap {
+		width = 0 // the whole of it matters
+	}
+	if width > 0 {
+		line.Chat = pad(choose(line.Chat == "", "-", v.heads.of(line.Chat)), headLetters+1)
 	}
 	for i, text := range tailWords(&line) {
 		if i == 0 {
