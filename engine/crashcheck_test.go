@@ -154,7 +154,7 @@ func (c *matrixCase) books(path string) *books {
 			break
 		}
 	}
-	early, err := st.Early(ctx, 1<<20)
+	early, err := st.Early(ctx, 0, 1<<20)
 	must(err)
 	for _, e := range early {
 		b.early[e.ID] = true

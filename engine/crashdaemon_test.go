@@ -167,7 +167,7 @@ func (m *matrixProcess) unsettled(ctx context.Context, have, n int) (int, string
 	if err != nil {
 		return have, err.Error()
 	}
-	early, err := m.st.Early(ctx, 1)
+	early, err := m.st.Early(ctx, 0, 1)
 	if err != nil {
 		return have, err.Error()
 	}

@@ -19,12 +19,12 @@ type stuckEarly struct {
 	stuck, released chan struct{}
 }
 
-func (s *stuckEarly) Early(ctx context.Context, limit int) ([]store.Early, error) {
+func (s *stuckEarly) Early(ctx context.Context, after int64, limit int) ([]store.Early, error) {
 	if s.reads.Add(1) == 2 {
 		close(s.stuck)
 		<-s.released
 	}
-	return s.Store.Early(ctx, limit)
+	return s.Store.Early(ctx, after, limit)
 }
 
 // While the last early events are journaled, a delivery waits for that, but no longer than its

@@ -24,7 +24,7 @@ func (m *manager) Explain(ctx context.Context, q control.ExplainQuery) (control.
 		return out, err
 	}
 	out.What = found.what
-	x := explainer{m: m, q: q, now: m.eng.c.Now(), events: map[int64]*store.Record{}}
+	x := explainer{m: m, q: q, now: m.eng.c.Now(), events: map[int64]*store.Record{}, packs: map[pastKey]*pastPack{}, assumed: map[*rules.Pack]*rules.Assumptions{}}
 	if found.chat != "" {
 		if err := x.readChat(ctx, found.chat); err != nil {
 			return out, err
@@ -61,6 +61,9 @@ func (m *manager) Explain(ctx context.Context, q control.ExplainQuery) (control.
 			return out, err
 		}
 		out.Events = append(out.Events, e)
+		if e.Assumes() {
+			out.ConfigSince = m.gens.ConfigKnownSince()
+		}
 	}
 	return out, nil
 }
@@ -105,7 +108,11 @@ type explainer struct {
 	noCalls []string // why no calls are made; nil: not asked yet
 	asked   bool
 	lines   []control.LineStop
-	events  map[int64]*store.Record // looked up, without actions; nil: not kept
+	packs   map[pastKey]*pastPack
+	assumed map[*rules.Pack]*rules.Assumptions
+
+	elsewheres int                     // requests for other chats, so far
+	events     map[int64]*store.Record // looked up, without actions; nil: not kept
 }
 
 func (x *explainer) readChat(ctx context.Context, id string) error {
@@ -150,12 +157,24 @@ func (x *explainer) event(ctx context.Context, r *store.Record, unmatched bool) 
 	if d := r.Decision; d != nil {
 		e.Handled, e.TookUS, e.Note, e.Failed = d.At, d.Took.Microseconds(), d.Note, d.Failed
 		for i := range d.Rules {
-			if rd := &d.Rules[i]; x.wants(rd.Pack, rd.Rule) {
-				e.Rules = append(e.Rules, control.ExplainedRule(explainedRule(rd)))
+			rd := &d.Rules[i]
+			if !x.wants(rd.Pack, rd.Rule) {
+				continue
 			}
+			rule, err := x.rule(ctx, r, rd)
+			if err != nil {
+				return e, err
+			}
+			e.Rules = append(e.Rules, rule)
 		}
 	}
+	if e.RequestedBy, err = x.requestedBy(ctx, r); err != nil {
+		return e, err
+	}
 	if err := x.actions(ctx, r, &e); err != nil {
+		return e, err
+	}
+	if err := x.elsewhere(ctx, r, &e); err != nil {
 		return e, err
 	}
 	if unmatched {
@@ -170,53 +189,6 @@ func (x *explainer) event(ctx context.Context, r *store.Record, unmatched bool) 
 func (x *explainer) wants(pack, rule string) bool {
 	return x.q.Rule == "" || x.q.Rule == pack || x.q.Rule == chat.Key(pack, rule)
 }
-
-func explainedRule(d *turn.RuleDecision) control.ExplainedRule {
-	return control.ExplainedRule{
-		Pack: d.Pack, Version: d.Version, Rule: d.Rule, Place: d.Place, Shadow: d.Shadow, Candidate: d.Candidate, Asked: d.Asked, Refused: d.Refused, Skipped: d.Skipped,
-		Error: d.Error, Steps: d.Steps, Logs: d.Logs, Rerun: d.Rerun, Note: d.Note,
-	}
-}
-
-// notMatched lists the rules that subscribe to the event's type and did not match, as they
-// were live then.
-func (x *explainer) notMatched(ctx context.Context, r *store.Record, e *control.ExplainedEvent) error {
-	if r.Decision == nil || r.Forward != nil || e.NoText {
-		return nil // without its text and its sender nobody can say what would have matched
-	}
-	versions, ran := map[string]string{}, map[string]bool{}
-	for i := range r.Decision.Rules {
-		d := &r.Decision.Rules[i]
-		if d.Rerun.IsZero() && !d.Candidate {
-			versions[d.Pack] = d.Version
-		}
-		ran[chat.Key(d.Pack, d.Rule)] = true
-	}
-	past, err := x.m.gens.Past(ctx, r.Decision.At, versions)
-	if err != nil {
-		return err
-	}
-	for _, o := range past.Set.Explain(rules.Input{Event: x.chat.Complete(&r.Event), Seq: r.Seq, Now: r.Decision.At}) {
-		if ran[chat.Key(o.Pack, o.Rule)] || !x.wants(o.Pack, o.Rule) {
-			continue
-		}
-		holds := len(o.Refused) == 0
-		if holds {
-			o.Refused = []string{"with the present settings its conditions hold. It did not run then: its pack was off or not live, or settings were others"}
-		}
-		if e.NotMatched++; (x.q.All || e.NotMatched <= control.UnmatchedShown) && x.listed < mostListed {
-			x.listed++
-			e.NotMatch = append(e.NotMatch, control.ExplainedOther{
-				Pack: o.Pack, Version: o.Version, Rule: o.Rule, Place: o.Place, Why: o.Refused, Holds: holds, NotThen: past.Instead[o.Pack],
-			})
-		}
-	}
-	return nil
-}
-
-// mostListed is how many rules that did not match one answer lists: with --all, of many rules and
-// events, it would have many megabytes.
-const mostListed = 5000
 
 // record looks up an event by its sequence, without its actions; nil: it is not kept.
 func (x *explainer) record(ctx context.Context, seq int64) (*store.Record, error) {
@@ -239,7 +211,7 @@ func (x *explainer) eventName(ctx context.Context, seq int64) (*control.EventNam
 	if r == nil || err != nil {
 		return nil, err
 	}
-	return &control.EventName{Seq: seq, ID: r.Event.ID, Type: r.Event.Type, At: r.Received}, nil
+	return &control.EventName{Seq: seq, ID: r.Event.ID, Type: r.Event.Type, Chat: r.Event.ChatID(), At: r.Received}, nil
 }
 
 // textRemoved reports whether retention or forget has removed what the event said.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/control"
 	"chertd/engine/event"
+	"chertd/engine/store"
+	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -117,7 +120,7 @@ func TestExplainNamesWhatDecided(t *testing.T) {
 
 	c.handle("c4", "e4", "later")
 	c.handle("c4", "e4a", "nothing")
-	c.expectOutcome(c.explainOne("e4"), "not_read", "superseded, on message.received e4a")
+	c.expectOutcome(c.explainOne("e4"), "not_read", "superseded by message.received e4a")
 	c.handle("c4", "e4b", "read")
 	c.endedAs("c4", "read done (read), read dropped (superseded)")
 	c.expectOutcome(c.explainOne("e4"), "read", "marked as read later, ", "p/read at rules/p.lua:2 on event e4b", "for this event itself: p/later")
@@ -141,9 +144,33 @@ func TestExplainNamesRequestsForOtherChats(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "p.lua", `
 chert.rule({ name = "other", on = "message.received", where = { words = "other" }, run = function(ev) chert.mark_read("c9") end })
-chert.rule({ name = "veto", on = "message.received", where = { words = "stop" }, run = function(ev) chert.keep_unread(ev.chat.id, { reason = "this chat is held" }) end })`)
+chert.rule({ name = "veto", on = "message.received", where = { words = "stop" }, run = function(ev) chert.keep_unread(ev.chat.id, { reason = "this chat is held" }) end })
+chert.rule({ name = "shield", on = "message.received", where = { words = "shield" }, run = function(ev) chert.keep_unread("c3") end })
+chert.rule({ name = "later", on = "message.received", where = { words = "later" }, run = function(ev) chert.mark_read(ev.chat.id, { after = "1h" }) end })`)
 	c.handle("c1", "e1", "other")
-	c.expectOutcome(c.explainOne("e1"), "not_read", "requests for other chats")
+	c.endedAs("c9", "read done (read)")
+	e := c.explainOne("e1")
+	c.expectOutcome(e, "not_read", "no rule requested a read of this chat; p/other at rules/p.lua:2 requested mark_read chat c9 (read)")
+	if len(e.Elsewhere) != 1 || e.Elsewhere[0].Outcome != "read" || e.Elsewhere[0].Chat != "c9" || e.Elsewhere[0].Event == nil ||
+		!strings.HasPrefix(e.Elsewhere[0].Summary, "marked as read at ") {
+		t.Fatalf("in the other chat: %+v", e.Elsewhere)
+	}
+	there := c.explainOne(e.Elsewhere[0].Event.ID)
+	if by := there.RequestedBy; by == nil || by.By != "p/other" || !strings.HasSuffix(by.Place, "p.lua:2") || by.Event == nil || by.Event.ID != "e1" || by.Event.Chat != "c1" || by.Asked != "mark_read" {
+		t.Errorf("the other chat's event was requested by %+v", by)
+	}
+	if of := c.explain(control.ExplainQuery{Of: "c9"}); len(of.Events) != 1 || of.Events[0].ID != there.ID || of.Events[0].Outcome != "read" {
+		t.Errorf("the other chat: %+v", of.Events)
+	}
+
+	// A veto from another chat is named with the event on which its rule ran.
+	c.handle("c3", "e3", "later")
+	c.handle("c4", "e4", "shield")
+	c.endedAs("c3", "read dropped (vetoed)")
+	c.expectOutcome(c.explainOne("e3"), "not_read", "vetoed by p/shield at rules/p.lua:4, on message.received e4")
+	if e := c.explainOne("e4"); len(e.Elsewhere) != 1 || e.Elsewhere[0].Asked != "keep_unread chat c3" || !strings.HasPrefix(e.Elsewhere[0].Summary, "carries a request of event ") {
+		t.Errorf("the event of the veto: %+v", e.Elsewhere)
+	}
 	c.handle("c2", "e2", "stop")
 	if e := c.explainOne("e2"); e.Outcome != "not_read" || e.Summary != "no rule requested a read" {
 		t.Errorf("%s: %s", e.Outcome, e.Summary)
@@ -247,7 +274,30 @@ func TestExplainFindsEventsThatWaitForTheLog(t *testing.T) {
 	if _, err := c.st.AppendEarly(ctx, []turn.Arrival{{Event: ev, Received: c.now()}}); err != nil {
 		t.Fatal(err)
 	}
-	for _, of := range []string{"e1", "c1", "m1", "0123"} {
+	// The last of many, which are not read as one page.
+	large := strings.Repeat("x", 6<<20)
+	for i := range 4 {
+		ev, err := event.Decode(fmt.Appendf(nil, `{"event_type":"ping","event_id":"large%d","data":{"x":%q}}`, i, large), event.Hints{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ev.Source = event.SourceWebhook
+		if _, err := c.st.AppendEarly(ctx, []turn.Arrival{{Event: ev, Received: c.now()}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(body, `"e1"`, `"e9"`), `"c1"`, `"c9"`), "0123", "0999")
+	if ev, err = event.Decode([]byte(last), event.Hints{}); err != nil {
+		t.Fatal(err)
+	}
+	ev.Source = event.SourceWebhook
+	if _, err := c.st.AppendEarly(ctx, []turn.Arrival{{Event: ev, Received: c.now()}}); err != nil {
+		t.Fatal(err)
+	}
+	if page, err := c.st.Early(ctx, 0, 100); err != nil || page[len(page)-1].ID == "e9" {
+		t.Fatalf("the events are read as one page: the test needs larger ones (%v)", err)
+	}
+	for _, of := range []string{"e1", "c1", "m1", "0123", "e9", "c9", "0999"} {
 		c.expectOutcome(c.explainOne(of), "pending", "waits until older events are read from the events log")
 	}
 	c.explainFails("c0123", http.StatusNotFound, "c0123") // not the number that ends so
@@ -273,4 +323,186 @@ func TestExplainDoesNotDenyACallThatMayHaveSucceeded(t *testing.T) {
 	answer <- &chert.Error{Call: "mark chat as read", Message: "connection reset", Unknown: true}
 	c.wait("the answer", func() bool { return c.m.eng.flightOf("c1") == nil })
 	c.expectOutcome(c.explainOne("e1"), "unknown", "had no answer, so Chert may have marked the chat as read")
+}
+
+// Why a rule did not run is shown with the value that decided.
+func TestExplainShowsTheValueThatKeptARuleFromRunning(t *testing.T) {
+	t.Parallel()
+	c := &crew{rig: &rig{t: t, dir: t.TempDir(), shards: 2}}
+	c.changed.L = &c.mu
+	monday := time.Date(2026, 1, 5, 20, 13, 0, 0, time.UTC)
+	c.now = func() time.Time { return monday.Add(time.Duration(c.ahead.Load())) }
+	c.write("p.lua", `
+local function read(ev) chert.mark_read(ev.chat.id) end
+chert.rule({ name = "hours", on = "message.received", where = { words = "all" }, during = "Mon 09:00-09:01", tz = "America/New_York", run = read })
+chert.rule({ name = "away", on = "message.received", where = { words = "all" }, outside = "00:00-24:00", run = read })
+chert.rule({ name = "day", on = "message.received", where = { words = "all" }, not_on = "1970-01-01..2200-01-01", run = read })
+chert.rule({ name = "age", on = "message.received", where = { words = "all" }, max_age = "1m", run = read })
+chert.rule({ name = "sample", on = "message.received", where = { words = "all" }, sample = 0.0000001, run = read })
+chert.rule({ name = "rests", on = "message.received", where = { words = "rest" }, cooldown = "1h", run = read })`)
+	c.start()
+	ev := event.Event{
+		ID: "e1", Type: event.MessageReceived, Source: event.SourceWebhook, At: time.Date(2026, 1, 5, 18, 13, 0, 0, time.UTC), Text: "all", Raw: []byte("{}"), Chat: &event.Chat{ID: "c1"},
+		Message: &event.Message{ID: "m1", Direction: "inbound", Parts: []event.Part{{Type: "text", Value: "all"}}},
+	}
+	if _, err := c.eng.Ingest(ctx, []turn.Arrival{{Event: ev, Received: c.now()}}); err != nil {
+		t.Fatal(err)
+	}
+	c.wait("e1", func() bool { return c.rig.handled("e1") != nil })
+	e := c.explainOne("e1")
+	at := e.Handled
+	for i, want := range []string{
+		"outside Mon 09:00-09:01: it was " + at.In(mustZone(t, "America/New_York")).Format("Mon 15:04") + " in America/New_York",
+		"within 00:00-24:00, and it runs outside: it was " + at.UTC().Format("Mon 15:04") + " in UTC",
+		"it was " + at.UTC().Format("Mon 2006-01-02 15:04") + " in UTC, and not_on has that day, or the one on which these hours began",
+		at.Sub(ev.At).Round(time.Second).String() + " old, at most 1m",
+		", and the sample is all below 1e-07",
+	} {
+		if got := e.Rules[i]; got.Skipped == "" || !strings.HasSuffix(got.SkippedWhy, want) || len(got.Assumes) > 0 {
+			t.Errorf("%s: skipped %q, %q, want %q; assumes %q", got.Rule, got.Skipped, got.SkippedWhy, want, got.Assumes)
+		}
+	}
+	c.handle("c2", "e2", "rest")
+	began := c.explainOne("e2").Handled
+	c.handle("c2", "e3", "rest")
+	want := fmt.Sprintf("until %s; it began with event e2 at %s", began.Add(time.Hour).UTC().Format(stamp), began.UTC().Format(stamp))
+	if got := c.explainOne("e3").Rules[0]; got.Skipped != rules.SkippedCooldown || got.SkippedWhy != want {
+		t.Errorf("the cooldown: %q %q, want %q", got.Skipped, got.SkippedWhy, want)
+	}
+	// It is not forgotten once a later one has begun.
+	c.ahead.Add(int64(2 * time.Hour))
+	c.handle("c2", "e4", "rest")
+	if got := c.explainOne("e3").Rules[0]; got.SkippedWhy != want {
+		t.Errorf("the cooldown, later: %q, want %q", got.SkippedWhy, want)
+	}
+}
+
+func mustZone(t *testing.T, name string) *time.Location {
+	t.Helper()
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
+}
+
+// A rule that is suspended names since when, until when and why.
+func TestExplainShowsSinceWhenARuleIsSuspended(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", `chert.rule({ name = "bad", on = "message.received", run = function(ev) error("no") end })`)
+	for i := range 21 {
+		c.handle("c1", fmt.Sprint("e", i), "hi")
+	}
+	e := c.explainOne("e20")
+	since := c.explainOne("e19").Handled.UTC().Format(stamp)
+	if got := e.Rules[0]; got.Skipped != rules.SkippedSuspended || !strings.HasPrefix(got.SkippedWhy, "since "+since[:len(since)-4]) || !strings.HasSuffix(got.SkippedWhy, ": it fails again and again") || !strings.Contains(got.SkippedWhy, " in this chat, until ") {
+		t.Errorf("suspended since %s: %q", since, got.SkippedWhy)
+	}
+}
+
+// A condition is computed with the settings that were in force. Only where those are not
+// known, because the daemon began later, and the condition depends on them, it is named.
+func TestExplainUsesTheSettingsOfThen(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p/pack.yaml", "config: {word: old, other: 1}", "p/p.lua", `
+local unused = config.other
+chert.rule({ name = "set", on = "message.received", where = { words = config.word }, run = function(ev) chert.mark_read(ev.chat.id) end })
+chert.rule({ name = "fixed", on = "message.received", where = { words = "never" }, run = function(ev) chert.mark_read(ev.chat.id) end })
+chert.rule({ name = "local", on = "message.received", where = { from = "+14155550100" }, run = function(ev) chert.mark_read(ev.chat.id) end })`)
+	c.from("c1", "e1", "+14155550123", "new")
+	c.ahead.Add(int64(time.Second))
+	c.options.Packs = map[string]rules.PackOptions{"p": {Config: map[string]any{"word": "new"}}}
+	if err := c.m.gens.Reconfigure(ctx, c.options, nil); err != nil {
+		t.Fatal(err)
+	}
+	of := func(id, rule string) control.ExplainedOther {
+		t.Helper()
+		for _, o := range c.explainOne(id).NotMatch {
+			if o.Rule == rule {
+				return o
+			}
+		}
+		t.Fatalf("%s: no rule %s did not match", id, rule)
+		return control.ExplainedOther{}
+	}
+	if o := of("e1", "set"); len(o.Why) != 1 || !strings.HasSuffix(o.Why[0], `does not contain "old"`) || o.Holds || len(o.Assumes) > 0 {
+		t.Errorf("with the settings of then: %+v", o)
+	}
+	c.ahead.Add(int64(time.Second))
+	c.stop()
+	c.ahead.Add(int64(time.Second))
+	c.options.Packs = map[string]rules.PackOptions{"p": {Config: map[string]any{"word": "newer"}}}
+	c.start()
+	if o := of("e1", "set"); fmt.Sprint(o.Assumes) != "[rules.packs.p.config.other rules.packs.p.config.word]" || !strings.HasSuffix(o.Why[0], `does not contain "newer"`) {
+		t.Errorf("of a time before the start: %+v", o)
+	}
+	for _, rule := range []string{"fixed", "local"} {
+		if o := of("e1", rule); len(o.Assumes) > 0 {
+			t.Errorf("%s does not depend on settings: %+v", rule, o)
+		}
+	}
+	if e := c.explain(control.ExplainQuery{Of: "e1"}); e.ConfigSince.IsZero() {
+		t.Error("since when the configuration is known is not said")
+	}
+	c.from("c2", "e2", "4155550123", "new")
+	c.ahead.Add(int64(time.Second))
+	c.stop()
+	c.ahead.Add(int64(time.Second))
+	c.start()
+	if o := of("e2", "local"); fmt.Sprint(o.Assumes) != "[rules.country]" {
+		t.Errorf("of a number without +: %+v", o)
+	}
+}
+
+// What was dropped because a pack, its version or its rule is not live any more names the
+// command or the edit.
+func TestExplainNamesWhatMadeAPackInactive(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", asking, "q.lua", asking, "r.lua", asking, "s.lua", asking)
+	c.handle("c1", "e1", "later")
+	become := func(pack, want string) {
+		t.Helper()
+		c.wait(want, func() bool {
+			all, err := c.st.Actions(ctx, store.ActionFilter{Chat: "c1"})
+			return err == nil && !slices.ContainsFunc(all, func(a chat.Action) bool { return a.Pack == pack && a.Status == chat.Waiting })
+		})
+		for _, a := range c.explainOne("e1").Actions {
+			if a.Pack != pack {
+				continue
+			}
+			if a.Why != chat.WhyPackInactive || a.EndedBy == nil || a.EndedBy.Cause != want {
+				t.Errorf("of pack %s: %s, ended by %+v, want %q", pack, a.Why, a.EndedBy, want)
+			}
+		}
+	}
+	if _, err := c.m.SetMode(ctx, "p", control.ModeRequest{Mode: "off"}); err != nil {
+		t.Fatal(err)
+	}
+	become("p", "mode off, by command")
+	c.expectOutcome(c.explain(control.ExplainQuery{Of: "e1", Rule: "p"}).Events[0], "waiting")
+	c.write("q.lua", strings.Replace(asking, `"later"`, `"renamed"`, 1))
+	c.reload()
+	become("q", "an edit deleted its rule")
+	if _, err := c.m.Remove(ctx, "r", false); err == nil {
+		t.Error("a pack with files is removed")
+	}
+	c.options.Packs = map[string]rules.PackOptions{"r": {Mode: rules.Shadow}}
+	if err := c.m.gens.Reconfigure(ctx, c.options, nil); err != nil {
+		t.Fatal(err)
+	}
+	become("r", "mode shadow, by chertd.yaml")
+	c.write("s.lua", asking+"\n-- 2\nlog.info('two')\n")
+	c.ahead.Add(int64(time.Second))
+	c.reload()
+	c.handle("c2", "e2", "later")
+	version := c.eng.Rules().Pack("s").ShortVersion()
+	if _, err := c.m.Rollback(ctx, "s", control.RollbackRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	want := "version " + version + " was rolled back, by command"
+	for _, a := range c.explainOne("e2").Actions {
+		if a.Pack == "s" && (a.Why != chat.WhyPackInactive || a.EndedBy == nil || a.EndedBy.Cause != want) {
+			t.Errorf("of pack s: %s, ended by %+v, want %q", a.Why, a.EndedBy, want)
+		}
+	}
 }

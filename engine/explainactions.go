@@ -70,10 +70,10 @@ func unanswered(a *chat.Action) bool {
 
 // ender returns what ended an action; nil: nothing but its Why.
 func (x *explainer) ender(ctx context.Context, a *chat.Action) (*control.ExplainedEnd, error) {
-	if a.EndedBy == (chat.Ender{}) {
+	end := &control.ExplainedEnd{By: a.EndedBy.By, Cause: causeOf(a)}
+	if *end == (control.ExplainedEnd{}) && a.EndedBy.Seq == 0 {
 		return nil, nil
 	}
-	end := &control.ExplainedEnd{By: a.EndedBy.By}
 	if a.EndedBy.Seq == 0 {
 		return end, nil
 	}
@@ -82,7 +82,15 @@ func (x *explainer) ender(ctx context.Context, a *chat.Action) (*control.Explain
 		return end, err
 	}
 	if a.EndedBy.Seq != a.ID.Seq {
-		end.Event = &control.EventName{Seq: r.Seq, ID: r.Event.ID, Type: r.Event.Type, At: r.Received}
+		end.Event = &control.EventName{Seq: r.Seq, ID: r.Event.ID, Type: r.Event.Type, Chat: r.Event.ChatID(), At: r.Received}
+	}
+	by, err := x.requestedBy(ctx, r)
+	if err != nil {
+		return end, err
+	}
+	if by != nil { // by a rule that ran on an event of another chat
+		end.By, end.Place, end.Asked, end.Event = cmp.Or(end.By, by.By), by.Place, by.Asked, by.Event
+		return end, nil
 	}
 	if r.Decision == nil {
 		return end, nil
@@ -101,6 +109,23 @@ func (x *explainer) ender(ctx context.Context, a *chat.Action) (*control.Explain
 		break
 	}
 	return end, nil
+}
+
+// causeOf says which command or edit ended an action; "": none did, or it is not known.
+func causeOf(a *chat.Action) string {
+	switch {
+	case a.EndedBy.Cause != "":
+		return a.EndedBy.Cause
+	case a.Status != chat.Dropped:
+		return ""
+	case a.Why == chat.WhyForgotten:
+		return "chertd forget, by command"
+	case a.Why == chat.WhyDiscarded:
+		return "chertd dead drop, by command"
+	case a.Why == chat.WhyLimit:
+		return "limits.reads of pack " + a.Pack
+	}
+	return ""
 }
 
 // endsWith reports whether a request, in words, is one by which actions end for a reason.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"chertd/engine/control"
 	"chertd/engine/event"
@@ -98,33 +99,48 @@ func (m *manager) findExplained(ctx context.Context, of string) (x explained, er
 }
 
 // findEarly finds an event that was acknowledged and waits until the events log is read, by
-// its id, its chat, its message or its number.
+// its id, its chat, its message or its number. It looks through all of them, for
+// earlyPatience at most.
 func (m *manager) findEarly(ctx context.Context, of string) (x explained, err error) {
-	early, err := m.store.Early(ctx, earlyLooked)
-	if err != nil {
-		return x, err
-	}
+	looking, cancel := context.WithTimeout(ctx, earlyPatience)
+	defer cancel()
 	digits := digitsOf(of)
 	isNumber := len(digits) >= fewestDigits && strings.Trim(of, "+0123456789 ().-") == "" // not c123
-	for i := range early {
-		e := &early[i]
-		ev, err := event.Decode(e.Body, event.Hints{ID: e.ID, Type: e.Type})
-		if err != nil {
-			continue
+	is := func(text string) bool { return strings.HasSuffix(digitsOf(text), digits) }
+	looked := 0
+	for after := int64(0); ; {
+		page, err := m.store.Early(looking, after, earlyPage)
+		if ctx.Err() == nil && looking.Err() != nil {
+			return x, &control.UserError{Status: http.StatusServiceUnavailable,
+				Message: fmt.Sprintf("%q is not in the journal; of the events that wait for the events log, only the first %d could be looked through in %s", of, looked, earlyPatience),
+				Hint:    "try again once the events log is read: chertd status shows how far it is"}
 		}
-		ev.Source = e.Source
-		number := isNumber && otherNumber(&ev, func(text string) bool { return strings.HasSuffix(digitsOf(text), digits) }) != ""
-		if ev.ID == of || ev.ChatID() == of || ev.MessageID() == of || strings.EqualFold(ev.From, of) || number {
-			r := &store.Record{}
-			r.Event, r.Received = ev, e.Received
-			return explained{what: "event", event: r, chat: ev.ChatID()}, nil
+		if err != nil || len(page) == 0 {
+			return x, err
 		}
+		for i := range page {
+			e := &page[i]
+			ev, err := event.Decode(e.Body, event.Hints{ID: e.ID, Type: e.Type})
+			if err != nil {
+				continue
+			}
+			ev.Source = e.Source
+			if ev.ID == of || ev.ChatID() == of || ev.MessageID() == of || strings.EqualFold(ev.From, of) || isNumber && otherNumber(&ev, is) != "" {
+				r := &store.Record{}
+				r.Event, r.Received = ev, e.Received
+				return explained{what: "event", event: r, chat: ev.ChatID()}, nil
+			}
+		}
+		looked, after = looked+len(page), page[len(page)-1].N
 	}
-	return x, nil
 }
 
-// earlyLooked is how many events that wait for the events log are looked through.
-const earlyLooked = 20_000
+const (
+	// earlyPage is how many events that wait for the events log are read at a time, at most.
+	earlyPage = 1000
+	// earlyPatience is how long these are looked through: there may be GiB of them.
+	earlyPatience = 5 * time.Second
+)
 
 // chatOfNumber returns the chat that a phone number, an email address or the last digits of
 // a number name; "": there is none. More than one is an error that lists them.

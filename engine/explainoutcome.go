@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"chertd/engine/control"
@@ -25,8 +24,8 @@ func (x *explainer) conclude(ctx context.Context, r *store.Record, e *control.Ex
 	}
 	read := chosenRead(r.Actions)
 	switch {
-	case read == nil && requestsElsewhere(r.Decision):
-		e.Outcome, e.Summary = control.OutcomeNone, "no rule requested a read of this chat; requests for other chats are explained with those"
+	case read == nil && len(e.Elsewhere) > 0:
+		e.Outcome, e.Summary = control.OutcomeNone, "no rule requested a read of this chat; "+elsewhereWords(e)
 		if r.Event.InboundMessage() {
 			e.Outcome = control.OutcomeNotRead
 		}
@@ -47,9 +46,9 @@ func (x *explainer) conclude(ctx context.Context, r *store.Record, e *control.Ex
 	case read == nil && len(r.Decision.Rules) == 0:
 		e.Outcome, e.Summary = control.OutcomeNotRead, "no rule matched it"
 	case read == nil && r.Decision.Failed:
-		e.Outcome, e.Summary = control.OutcomeNotRead, "a rule failed or was suspended, and no other requested a read"
+		e.Outcome, e.Summary = control.OutcomeNotRead, failedWords(r.Decision)+", and no other rule requested a read"
 	case read == nil:
-		e.Outcome, e.Summary = control.OutcomeNotRead, "no rule requested a read"
+		e.Outcome, e.Summary = control.OutcomeNotRead, "no rule requested a read"+skippedWords(r.Decision)
 	case read.Status == chat.Done:
 		e.Outcome = control.OutcomeRead
 		e.Summary = fmt.Sprintf("marked as read at %s, for %s at %s", read.Ended.UTC().Format(stamp), read.RuleKey(), read.Place)
@@ -81,17 +80,28 @@ func (x *explainer) conclude(ctx context.Context, r *store.Record, e *control.Ex
 	return x.readLater(ctx, r, e)
 }
 
-// requestsElsewhere reports whether rules requested anything for other chats. In words such a
-// request has the chat right after its kind (rules.Request.Words).
-func requestsElsewhere(d *turn.Decision) bool {
+// failedWords names the first rule that failed on an event or was suspended.
+func failedWords(d *turn.Decision) string {
 	for i := range d.Rules {
-		for _, words := range d.Rules[i].Asked {
-			if _, rest, _ := strings.Cut(words, " "); strings.HasPrefix(rest, "chat ") {
-				return true
-			}
+		switch r := &d.Rules[i]; {
+		case !r.Failed() || r.Candidate:
+		case r.Error != "":
+			return fmt.Sprintf("%s at %s failed", chat.Key(r.Pack, r.Rule), r.Place)
+		default:
+			return fmt.Sprintf("%s at %s was suspended", chat.Key(r.Pack, r.Rule), r.Place)
 		}
 	}
-	return false
+	return "a rule failed or was suspended"
+}
+
+// skippedWords names the first rule that matched an event and did not run; "": all ran.
+func skippedWords(d *turn.Decision) string {
+	for i := range d.Rules {
+		if r := &d.Rules[i]; r.Skipped != "" && !r.Candidate {
+			return fmt.Sprintf("; %s at %s matched, and did not run: %s", chat.Key(r.Pack, r.Rule), r.Place, r.Skipped)
+		}
+	}
+	return ""
 }
 
 // stamp is a time in a sentence.
@@ -107,13 +117,20 @@ func endWords(a *chat.Action, end *control.ExplainedEnd) string {
 		}
 		return text
 	}
+	if end.Cause != "" {
+		text += ": " + end.Cause
+	}
 	if end.By != "" {
 		text += " by " + end.By
 	}
 	if end.Place != "" {
 		text += " at " + end.Place
 	}
-	if end.Event != nil {
+	switch {
+	case end.Event == nil:
+	case end.By == "" && end.Cause == "":
+		text += fmt.Sprintf(" by %s %s", end.Event.Type, end.Event.ID)
+	default:
 		text += fmt.Sprintf(", on %s %s", end.Event.Type, end.Event.ID)
 	}
 	return text

@@ -202,7 +202,7 @@ func (e *Engine) journalEarly(ctx context.Context, g *gap) error {
 // journalSomeEarly journals the first early events, and returns how many. A crash in the
 // middle has them journaled again, as duplicates.
 func (e *Engine) journalSomeEarly(ctx context.Context) (int, error) {
-	list, err := e.c.Store.Early(ctx, earlyBatch)
+	list, err := e.c.Store.Early(ctx, 0, earlyBatch)
 	if err != nil || len(list) == 0 {
 		return 0, err
 	}

@@ -101,6 +101,33 @@ func (s *shard) handledTo(seq int64) bool {
 	return !s.behind
 }
 
+// handledThrough returns a sequence up to which all events are handled, and their outcomes
+// durable and published. It may be lower than the highest one.
+func (e *Engine) handledThrough() int64 {
+	through := e.c.Store.LastSeq()
+	for _, s := range e.shards {
+		through = s.handledThrough(through)
+	}
+	return through
+}
+
+// handledThrough returns a sequence, at most last, up to which the shard has handled its events.
+func (s *shard) handledThrough(last int64) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.handled >= last:
+		return last
+	case s.taken > s.handled:
+		return s.handled // the next ones are in a batch
+	case len(s.queue) > 0:
+		return min(last, s.queue[0].Seq-1)
+	case s.behind:
+		return s.handled
+	}
+	return last
+}
+
 // noteHandled notes that all events that the shard has taken are handled.
 func (s *shard) noteHandled() {
 	s.mu.Lock()

@@ -270,12 +270,12 @@ func (m *manager) beginReadCount(of rules.Meter) {
 // cancel drops the pending work of a pack in the chats of a drop. It first waits for the
 // events that ran before the last swap, and drops their requests, too.
 func (m *manager) cancel(ctx context.Context, d live.Drop) (live.Dropped, error) {
-	return m.drop(ctx, chat.Cancel{Pack: d.Pack, Version: d.Version}, d.Outside, string(d.Why))
+	return m.drop(ctx, chat.Cancel{Pack: d.Pack, Version: d.Version, Cause: d.Cause()}, d.Outside, string(d.Why))
 }
 
 // cancelRules drops the pending reads of rules that a pack does not have any more.
-func (m *manager) cancelRules(ctx context.Context, pack string, names []string, why string) (live.Dropped, error) {
-	return m.drop(ctx, chat.Cancel{Pack: pack, Rules: names}, 0, why)
+func (m *manager) cancelRules(ctx context.Context, d live.Drop, names []string) (live.Dropped, error) {
+	return m.drop(ctx, chat.Cancel{Pack: d.Pack, Rules: names, Cause: d.Cause()}, 0, string(d.Why))
 }
 
 // drop drops pending work of a pack in all chats but those of a share.

@@ -22,7 +22,7 @@ func (w *simWorld) checkStore() {
 		w.fail("in the end %d events are pending, and actions are %v (%v)", stats.Pending, stats.Actions, err)
 		return
 	}
-	if early, err := st.Early(ctx, 10); err != nil || len(early) > 0 {
+	if early, err := st.Early(ctx, 0, 10); err != nil || len(early) > 0 {
 		w.fail("in the end %d early events are not journaled (%v)", len(early), err)
 	}
 	sent := map[string]int{}

@@ -157,7 +157,9 @@ type tail struct {
 	from   *tails
 	filter *tailFilter
 	text   bool
-	wake   chan struct{} // signalled when there are lines, or it has ended
+	// through returns a sequence up to which all events are handled and published.
+	through func() int64
+	wake    chan struct{} // signalled when there are lines, or it has ended
 
 	mu      sync.Mutex // guards what follows
 	known   map[int64]bool
@@ -229,6 +231,9 @@ func (r *tail) Next(ctx context.Context) ([]control.Tailed, error) {
 		}
 	}
 }
+
+// Through implements control.TailLines.
+func (r *tail) Through() int64 { return r.through() }
 
 // take returns the lines that have come.
 func (r *tail) take() (lines []control.Tailed, ended bool) {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -338,5 +339,79 @@ func TestTailEndsWithTheDaemon(t *testing.T) {
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// An event that is handled later than newer ones is not lost to a tail that begins again: the
+// sequence after which it continues is before that event.
+func TestTailContinuesBeforeWhatIsNotHandled(t *testing.T) {
+	t.Parallel()
+	var stuck atomic.Bool
+	c := &crew{rig: &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 2}}
+	c.changed.L = &c.mu
+	c.now = time.Now
+	c.wrap = func(st store.Store) store.Store { return &stuckChat{st, "c1", &stuck} }
+	c.write("p.lua", tailRules)
+	other := "c2"
+	for n := 3; store.Slot(other)%2 == store.Slot("c1")%2; n++ {
+		other = fmt.Sprint("c", n)
+	}
+	c.start()
+	c.message("c1", "e1", "hello")
+	c.wait("e1", func() bool { return c.rig.handled("e1") != nil })
+	stuck.Store(true)
+	l := c.tail(control.TailQuery{Lines: 9})
+	c.message("c1", "e2", "hello")
+	c.message(other, "e3", "hello")
+	l.until("e3", l.has("event "+other+" not_read"))
+	through := l.lines.Through()
+	if through != 1 {
+		t.Errorf("all is handled up to event %d, while event 2 is not", through)
+	}
+	l.lines.Close()
+	stuck.Store(false)
+	c.wait("e2", func() bool { return c.rig.handled("e2") != nil })
+	c.drained()
+	again := c.tail(control.TailQuery{Lines: control.MaxTailLines, After: through, NoFollow: true})
+	again.all()
+	var got []string
+	for i := range again.got {
+		got = append(got, again.got[i].Event)
+	}
+	if want := []string{"e2", "e3"}; !slices.Equal(got, want) || again.lines.Through() != 3 {
+		t.Errorf("it continues with %q, through %d; want %q", got, again.lines.Through(), want)
+	}
+	// More than fit are not left out silently.
+	cut := c.tail(control.TailQuery{Lines: 1, After: through, NoFollow: true})
+	if cut.all(); len(cut.got) != 2 || cut.got[0].Kind != control.TailNote || !strings.HasPrefix(cut.got[0].Summary, "older events that were handled meanwhile are not shown") {
+		t.Errorf("with too many: %s", cut.words())
+	}
+}
+
+// stuckChat is a store that commits nothing of a chat while it is stuck.
+type stuckChat struct {
+	store.Store
+	chat  string
+	stuck *atomic.Bool
+}
+
+func (s *stuckChat) Commit(ctx context.Context, batch []turn.Transition) error {
+	if s.stuck.Load() && slices.ContainsFunc(batch, func(t turn.Transition) bool { return t.Chat != nil && t.Chat.ID == s.chat }) {
+		return errors.New("stuck")
+	}
+	return s.Store.Commit(ctx, batch)
+}
+
+// What became of the read of a live version is not said of its candidate in shadow.
+func TestTailDoesNotCreditACandidate(t *testing.T) {
+	t.Parallel()
+	read := func(version string, shadow bool) turn.RuleDecision {
+		return turn.RuleDecision{Pack: "p", Rule: "r", Version: version, Place: "p.lua:1", Asked: []string{"mark_read"}, Shadow: shadow, Candidate: shadow}
+	}
+	h := &Handled{Entry: &turn.Entry{Seq: 1}, Decision: &turn.Decision{Seq: 1, Rules: []turn.RuleDecision{read("v1", false), read("v2", true)}},
+		Actions: []chat.Action{{ID: chat.ActionID{Seq: 1}, Kind: chat.Read, Pack: "p", Rule: "r", Version: "v1", Status: chat.Dropped, Why: chat.WhyVetoed}}}
+	h.Entry.Event.Type = event.MessageReceived
+	if got, want := eventSummary(h), "p/r (p.lua:1): mark_read: vetoed; p/r (p.lua:1): mark_read"; got != want {
+		t.Errorf("it says %q, want %q", got, want)
 	}
 }

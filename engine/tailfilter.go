@@ -117,7 +117,7 @@ func (m *manager) Tail(ctx context.Context, q control.TailQuery) (control.TailLi
 	if err != nil {
 		return nil, err
 	}
-	t := &tail{from: &m.tails, filter: f, text: q.Text, wake: make(chan struct{}, 1)}
+	t := &tail{from: &m.tails, filter: f, text: q.Text, through: m.eng.handledThrough, wake: make(chan struct{}, 1)}
 	if !q.NoFollow {
 		m.tails.add(t) // first: nothing is missing in between
 	}
@@ -150,9 +150,11 @@ func (m *manager) newest(ctx context.Context, q *control.TailQuery, t *tail) (li
 	reading, cancel := withStoreTimeout(ctx)
 	defer cancel()
 	before := int64(0)
+	reached := false // the events that the reader knows, or the oldest one
 	for looked := 0; len(lines) < q.Lines && looked < tailLookedAt; {
 		var page []store.Record
 		if page, err = m.store.Events(reading, t.filter.chat, before, tailPage); err != nil || len(page) == 0 {
+			reached = err == nil
 			break
 		}
 		looked += len(page)
@@ -160,6 +162,7 @@ func (m *manager) newest(ctx context.Context, q *control.TailQuery, t *tail) (li
 			r := &page[i]
 			before = r.Seq
 			if r.Seq <= q.After || len(lines) == q.Lines {
+				reached = r.Seq <= q.After
 				looked = tailLookedAt
 				break
 			}
@@ -171,6 +174,10 @@ func (m *manager) newest(ctx context.Context, q *control.TailQuery, t *tail) (li
 				lines = append(lines, *line)
 			}
 		}
+	}
+	if q.After > 0 && !reached && err == nil {
+		lines = append(lines, control.Tailed{Kind: control.TailNote, At: m.eng.c.Now(),
+			Summary: fmt.Sprintf("older events that were handled meanwhile are not shown, after the one with seq %d: there are too many; chertd explain has each", q.After)})
 	}
 	slices.Reverse(lines)
 	return lines, err

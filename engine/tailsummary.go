@@ -87,7 +87,7 @@ func eventSummary(h *Handled) string {
 		case r.Skipped != "":
 			parts = append(parts, who+" skipped: "+r.Skipped)
 		case len(r.Asked) > 0:
-			parts = append(parts, who+": "+strings.Join(shortList(r.Asked), ", ")+becameOf(h, r.Pack, r.Rule))
+			parts = append(parts, who+": "+strings.Join(shortList(r.Asked), ", ")+becameOf(h, r))
 		}
 	}
 	if h.Entry.Forward != nil { // it has no rules, and perhaps actions
@@ -112,10 +112,10 @@ func eventSummary(h *Handled) string {
 }
 
 // becameOf says how the actions of a rule on an event have ended: ": read in 41ms".
-func becameOf(h *Handled, pack, rule string) (text string) {
+func becameOf(h *Handled, r *turn.RuleDecision) (text string) {
 	for i := range h.Actions {
 		a := &h.Actions[i]
-		if a.ID.Seq != h.Entry.Seq || a.Pack != pack || a.Rule != rule {
+		if a.ID.Seq != h.Entry.Seq || a.Pack != r.Pack || a.Rule != r.Rule || a.Version != r.Version {
 			continue
 		}
 		switch a.Status {
@@ -156,6 +156,9 @@ func actionWords(a *chat.Action) string {
 	}
 	if a.EndedBy.By != "" {
 		b.WriteString(" by " + a.EndedBy.By)
+	}
+	if a.EndedBy.Cause != "" {
+		b.WriteString(" (" + a.EndedBy.Cause + ")")
 	}
 	if a.Status == chat.Done && !a.Called.IsZero() {
 		fmt.Fprintf(&b, " in %s", a.Ended.Sub(a.Called).Round(time.Millisecond))

@@ -88,3 +88,49 @@ func settingsRead(tokens []token) (names []string, others bool) {
 	}
 	return names, others
 }
+
+// filesUsed returns the names that code passes to require and to data.load as string
+// constants, and whether it may pass others. Locals with these names count as well: the lists
+// may have more than is used, never less.
+func filesUsed(tokens []token) (required []string, requiredOther bool, loaded []string, loadedOther bool) {
+	at := func(i int) token {
+		if i < len(tokens) {
+			return tokens[i]
+		}
+		return token{}
+	}
+	constant := func(i int) (string, bool) { // of a call whose arguments begin at i
+		if at(i).Type == parse.TString {
+			return at(i).Str, true
+		}
+		if at(i).Type == '(' && at(i+1).Type == parse.TString && at(i+2).Type == ')' {
+			return at(i + 1).Str, true
+		}
+		return "", false
+	}
+	for i, t := range tokens {
+		if t.Type == parse.TIdent && t.Str == "_G" {
+			return required, true, loaded, true
+		}
+		if t.Type != parse.TIdent || at(i+1).Type == '=' || i > 0 && (tokens[i-1].Type == '.' || tokens[i-1].Type == ':') {
+			continue // a field, or what gets a value
+		}
+		switch t.Str {
+		case "require":
+			if name, ok := constant(i + 1); ok {
+				required = append(required, name)
+			} else {
+				requiredOther = true
+			}
+		case "data":
+			if at(i+1).Type != '.' || at(i+2).Str != "load" {
+				loadedOther = true
+			} else if name, ok := constant(i + 3); ok {
+				loaded = append(loaded, name)
+			} else {
+				loadedOther = true
+			}
+		}
+	}
+	return required, requiredOther, loaded, loadedOther
+}

@@ -31,6 +31,11 @@ type Program struct {
 	// expression.
 	Settings   []string
 	AnySetting bool
+	// Requires are the names that the source passes to require, and Loads those that it
+	// passes to data.load, as string constants. RequiresOther and LoadsOther report whether it
+	// may pass others.
+	Requires, Loads           []string
+	RequiresOther, LoadsOther bool
 	// Granted are the places that name a function of chert which needs a
 	// permission, in order. Functions that are reached in another way are refused
 	// when they are called.
@@ -57,6 +62,7 @@ func Compile(file string, src []byte) (*Program, error) {
 	p.UsesVeto, p.UsesRead = MayVeto(src), usesRead(tokens)
 	p.UsesHold = p.UsesVeto && mayHold(src)
 	p.Settings, p.AnySetting = settingsRead(tokens)
+	p.Requires, p.RequiresOther, p.Loads, p.LoadsOther = filesUsed(tokens)
 	p.Granted = grantedUses(tokens)
 	if err := checkNesting(file, tokens); err != nil {
 		return nil, err

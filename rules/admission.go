@@ -1,6 +1,9 @@
 package rules
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // admission is whether a rule may run on an event of a chat at a time.
 type admission uint8
@@ -40,6 +43,29 @@ func (v *packView) admit(rule *Rule, chat string, now time.Time) admission {
 		return a
 	}
 	return v.of.health.look(rule.index, chat, now)
+}
+
+// suspendedWhy says since when a rule that is not admitted is suspended, and why.
+func (v *packView) suspendedWhy(rule *Rule, chat string, now time.Time) string {
+	share := v.share
+	if share == nil && v.of != nil {
+		share = v.of.share
+	}
+	s, ok := share.suspension(rule.index, chat, now)
+	if !ok && v.of != nil {
+		s, ok = v.of.health.suspension(rule.index, chat, now)
+	}
+	if !ok {
+		return ""
+	}
+	where := "in this chat"
+	switch s.Scope {
+	case AllChats:
+		where = "in all chats"
+	case NoChat:
+		where = "for events without a chat"
+	}
+	return fmt.Sprintf("since %s %s, until %s: %s", s.since.UTC().Format(stampForm), where, s.Until.UTC().Format(stampForm), s.Why)
 }
 
 // ran draws what a run of a rule took on the copy of the pack's share.

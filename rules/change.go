@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/yuin/gopher-lua/ast"
@@ -27,6 +28,10 @@ type Change struct {
 	// Files are those of the pack, but its rule files and specs, that were added,
 	// removed or changed: lib, data and pack.yaml.
 	Files []string `json:"files,omitempty"`
+	// Uses are, for each of Files in lib and data, the rules that use it: those whose file
+	// requires or loads it, itself or through libraries. A file is missing if the code does
+	// not say which rules do.
+	Uses map[string][]string `json:"uses,omitempty"`
 	// Settings are the names in config whose values differ, whether chertd.yaml or the
 	// default in pack.yaml was changed.
 	Settings []string `json:"settings,omitempty"`
@@ -71,7 +76,56 @@ func ChangeOf(from, to *Pack) (c Change) {
 	}
 	c.Files = otherFiles(from.Files, to.Files)
 	c.Settings = SettingsChanged(from, to)
+	for _, name := range c.Files {
+		c.use(name, from, to)
+	}
 	return c
+}
+
+// use adds the rules that use a file of lib or data in either version.
+func (c *Change) use(name string, from, to *Pack) {
+	var all []string
+	there := false
+	for _, p := range []*Pack{to, from} {
+		i := slices.IndexFunc(p.Files, func(f File) bool { return f.Name == name && (f.Kind == LibFile || f.Kind == DataFile) })
+		if i < 0 {
+			continue
+		}
+		users, ok := p.users(&p.Files[i])
+		if !ok {
+			return
+		}
+		there = true
+		for _, rule := range users {
+			if !slices.Contains(all, rule) {
+				all = append(all, rule)
+			}
+		}
+	}
+	if !there {
+		return
+	}
+	if c.Uses == nil {
+		c.Uses = map[string][]string{}
+	}
+	c.Uses[name] = append([]string{}, all...)
+}
+
+// FileWords names a changed file with the rules that use it, as far as they are known.
+func (c *Change) FileWords(name string) string {
+	users, ok := c.Uses[name]
+	switch {
+	case !ok:
+		return name
+	case len(users) == 0:
+		return name + " (no rule uses it)"
+	}
+	const most = 5
+	text := strings.Join(users[:min(len(users), most)], ", ")
+	if more := len(users) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return name + " (used by " + text + ")"
 }
 
 // change adds a rule that differs.

@@ -33,14 +33,22 @@ func TestChangeIsByRule(t *testing.T) {
 		"a rule moves to a file":     {[]string{"p/1.lua", a + rule("c", "")}, []string{"p/1.lua", rule("c", ""), "p/2.lua", a}, "changed [c:file]"},
 		"what it subscribes to":      {[]string{"p/1.lua", head + a + b}, []string{"p/1.lua", head + strings.Replace(a, "message.received", "reaction.added", 1) + b}, "changed [a:on]"},
 		"what all of a file share":   {[]string{"p/1.lua", head + a + b, "p/2.lua", rule("c", "")}, []string{"p/1.lua", "local W = 2\n" + a + b, "p/2.lua", rule("c", "")}, "changed [a:file b:file]"},
-		"data, lib and the manifest": {[]string{"p/1.lua", a, "p/data/v.txt", "x", "p/lib/x.lua", "return 1"}, []string{"p/1.lua", a, "p/data/v.txt", "y", "p/pack.yaml", "description: x"}, "files [data/v.txt lib/x.lua pack.yaml]"},
+		"data, lib and the manifest": {[]string{"p/1.lua", a, "p/data/v.txt", "x", "p/lib/x.lua", "return 1"}, []string{"p/1.lua", a, "p/data/v.txt", "y", "p/pack.yaml", "description: x"}, "files [data/v.txt (no rule uses it) lib/x.lua (no rule uses it) pack.yaml]"},
 		"specs are none of it":       {[]string{"p/1.lua", a}, []string{"p/1.lua", a, "p/spec/x_spec.lua", "-- x"}, ""},
 		"where it matches":           {[]string{"p/1.lua", opts("a", `where = { is_group = false }`)}, []string{"p/1.lua", opts("a", `where = { is_group = true }`)}, "changed [a:where]"},
 		"hours and handler":          {[]string{"p/1.lua", opts("a", `during = "09:00-17:00", cooldown = 60`)}, []string{"p/1.lua", strings.Replace(opts("a", `during = "09:00-18:00", tz = "Europe/Paris"`), "function(ev)", "function(ev) log.info(1)", 1)}, "changed [a:during+tz+cooldown+handler]"},
 		"sample and age":             {[]string{"p/1.lua", opts("a", `sample = 0.1, max_age = 60`)}, []string{"p/1.lua", opts("a", `sample = 0.2`)}, "changed [a:max_age+sample]"},
-		"data in where":              {[]string{"p/1.lua", opts("a", `where = { from = data.load("v") }`), "p/data/v.txt", "+14155550123"}, []string{"p/1.lua", opts("a", `where = { from = data.load("v") }`), "p/data/v.txt", "+14155550199"}, "changed [a:where] files [data/v.txt]"},
-		"a default setting":          {[]string{"p/1.lua", a, "p/pack.yaml", "config: {n: 1, m: 2}"}, []string{"p/1.lua", a, "p/pack.yaml", "config: {n: 2, o: 2}"}, "files [pack.yaml] settings [m n o]"},
-		"a new pack":                 {nil, []string{"p/1.lua", head + a + b}, "added [a b]"},
+		"data in where":              {[]string{"p/1.lua", opts("a", `where = { from = data.load("v") }`), "p/data/v.txt", "+14155550123"}, []string{"p/1.lua", opts("a", `where = { from = data.load("v") }`), "p/data/v.txt", "+14155550199"}, "changed [a:where] files [data/v.txt (used by a)]"},
+		"a lib that one file requires": {[]string{"p/1.lua", "local x = require 'x'\n" + a, "p/2.lua", b, "p/lib/x.lua", "return 1"},
+			[]string{"p/1.lua", "local x = require 'x'\n" + a, "p/2.lua", b, "p/lib/x.lua", "return 2"}, "files [lib/x.lua (used by a)]"},
+		"data through a lib": {[]string{"p/1.lua", "local x = require('in.x')\n" + a + rule("c", ""), "p/2.lua", b, "p/lib/in/x.lua", "return { v = data.load 'v' }", "p/data/v.txt", "x"},
+			[]string{"p/1.lua", "local x = require('in.x')\n" + a + rule("c", ""), "p/2.lua", b, "p/lib/in/x.lua", "return { v = data.load 'v' }", "p/data/v.txt", "y"}, "files [data/v.txt (used by a, c)]"},
+		"data by a computed name": {[]string{"p/1.lua", "local x = data.load('v' .. '')\n" + a, "p/2.lua", "local v = data.load('v')\n" + b, "p/data/v.txt", "x"},
+			[]string{"p/1.lua", "local x = data.load('v' .. '')\n" + a, "p/2.lua", "local v = data.load('v')\n" + b, "p/data/v.txt", "y"}, "files [data/v.txt]"},
+		"a lib by a computed name": {[]string{"p/1.lua", "local get = require\nlocal x = get('x')\n" + a, "p/lib/x.lua", "return 1"},
+			[]string{"p/1.lua", "local get = require\nlocal x = get('x')\n" + a, "p/lib/x.lua", "return 2"}, "files [lib/x.lua]"},
+		"a default setting": {[]string{"p/1.lua", a, "p/pack.yaml", "config: {n: 1, m: 2}"}, []string{"p/1.lua", a, "p/pack.yaml", "config: {n: 2, o: 2}"}, "files [pack.yaml] settings [m n o]"},
+		"a new pack":        {nil, []string{"p/1.lua", head + a + b}, "added [a b]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -63,7 +71,7 @@ func TestChangeIsByRule(t *testing.T) {
 			for _, part := range []struct {
 				what  string
 				names []string
-			}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}, {"files", c.Files}, {"settings", c.Settings}} {
+			}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}, {"files", filesOf(&c)}, {"settings", c.Settings}} {
 				for i, name := range part.names {
 					if part.what == "changed" {
 						part.names[i] = name + ":" + strings.Join(c.Parts[name], "+")
@@ -78,4 +86,11 @@ func TestChangeIsByRule(t *testing.T) {
 			}
 		})
 	}
+}
+
+func filesOf(c *Change) (words []string) {
+	for _, name := range c.Files {
+		words = append(words, c.FileWords(name))
+	}
+	return words
 }

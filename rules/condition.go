@@ -24,6 +24,8 @@ type oneOf struct {
 	key    string
 	get    func(*probe) (string, bool)
 	values []string // in the form field gives them, sorted, no duplicates
+	// local is set if one of them is a number without +, which the country decides.
+	local bool
 }
 
 // isTrue holds if a field of the event has the wanted value.

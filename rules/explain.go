@@ -16,6 +16,8 @@ type Explanation struct {
 	Runs    bool     `json:"runs"`              // its handler is called
 	Refused []string `json:"refused,omitempty"` // conditions of where that do not hold
 	Skipped string   `json:"skipped,omitempty"` // where holds, but: "cooldown", "off", …
+	// SkippedWhy has the value that decided Skipped: "2h0m0s old, at most 1h".
+	SkippedWhy string `json:"skipped_why,omitempty"`
 }
 
 // Explain returns an explanation for each rule that subscribes to the event's type, in
@@ -36,7 +38,9 @@ func (s *Set) Explain(in Input) []Explanation {
 			case s.modes[pack.Name] == Off:
 				x.Skipped = string(Off)
 			default:
-				x.Skipped = r.skip(&in, s.ModeIn(pack.Name, in.Event.ChatID()) == Shadow)
+				shadow := s.ModeIn(pack.Name, in.Event.ChatID()) == Shadow
+				x.Skipped = r.skip(&in, shadow)
+				x.SkippedWhy = r.skippedWhy(&in, x.Skipped, shadow)
 			}
 			x.Runs = len(x.Refused) == 0 && x.Skipped == ""
 			all = append(all, x)

@@ -61,11 +61,13 @@ type ruleInChat struct {
 type ruleHealth struct {
 	chats []string  // it has failed in since it last succeeded, at most SuspendPolicy.Chats
 	until time.Time // suspended for all chats until then; zero: it is not
+	since time.Time // when that began
 }
 
 type chatHealth struct {
 	failures int       // in a row
 	until    time.Time // suspended for this chat until then; zero: it is not
+	since    time.Time // when that began
 	place    *linked.Element
 }
 
@@ -157,6 +159,9 @@ func (h *health) ended(rule int, chat string, failed bool, now time.Time) (until
 	}
 	h.order.MoveToBack(c.place)
 	if c.failures++; c.failures >= h.policy.After {
+		if c.until.IsZero() {
+			c.since = now
+		}
 		c.until = until
 		scope = scopeOf(chat)
 	}
@@ -169,10 +174,27 @@ func (h *health) ended(rule int, chat string, failed bool, now time.Time) (until
 		r.chats = append(r.chats, chat)
 	}
 	if len(r.chats) >= h.policy.Chats {
+		if r.until.IsZero() {
+			r.since = now
+		}
 		r.until = until
 		scope = AllChats
 	}
 	return until, scope
+}
+
+// suspension returns the suspension that keeps a rule from running on an event of a chat.
+func (h *health) suspension(rule int, chat string, now time.Time) (s RuleSuspension, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c, r := h.chats[ruleInChat{rule, chat}], h.rules[rule]
+	switch {
+	case r != nil && !r.until.IsZero() && (now.Before(r.until) || c == nil || c.until.IsZero()):
+		return RuleSuspension{Scope: AllChats, Until: r.until, Why: WhyFails, since: r.since}, true
+	case c != nil && !c.until.IsZero():
+		return RuleSuspension{Scope: scopeOf(chat), Chat: chat, Until: c.until, Why: WhyFails, since: c.since}, true
+	}
+	return s, false
 }
 
 // forget drops what is known of a rule in a chat. It is called with mu held.

@@ -25,7 +25,7 @@ func (r *Rule) compileHours(sub luabind.Subscription, zone *time.Location) []*pr
 		if err != nil {
 			return []*problem{{message: "tz: " + err.Error()}}
 		}
-		zone = loc
+		zone, r.ownZone = loc, true
 		if sub.During == "" && sub.Outside == "" && sub.NotOn == nil && sub.Every == "" {
 			problems = append(problems, &problem{message: "tz has no effect without during, outside or not_on", hint: "remove tz, or add during, outside or not_on"})
 		}

@@ -111,6 +111,9 @@ type Outcome struct {
 	// Candidate is set in shadow if the rule is of a version that runs beside the live one.
 	Candidate bool
 	Skipped   string // not run: "cooldown", "sample", "outside its hours", "suspended", or its not_on or max_age
+	// SkippedWhy says since when it is suspended and why; "" for other values of Skipped, of
+	// which Pack.SkipOf says more.
+	SkippedWhy string
 
 	Failure  *luabind.Failure // it failed: everything below but Logs and Steps is empty
 	Requests []Request

@@ -37,6 +37,7 @@ type Rule struct {
 	outside *luabind.Window
 	notOn   luabind.Days   // on these, during and outside do not hold
 	zone    *time.Location // of these
+	ownZone bool           // the rule names it
 	index   int            // of its handler in a VM
 	place   string         // file:line of the subscribing call
 	digests ruleDigests    // of its subscription and code, without its place

@@ -78,7 +78,7 @@ func (s *Set) Run(shard int, in Input) Result {
 				o.by.excused = o.Failure != nil && (in.Again || r.memory(&o, pack).broken)
 				view.ran(rule, id, r.spent, in.Now)
 			} else {
-				o.Skipped = SkippedSuspended
+				o.Skipped, o.SkippedWhy = SkippedSuspended, view.suspendedWhy(rule, id, in.Now)
 			}
 		}
 		if mode == Live {

@@ -30,10 +30,12 @@ func handles(field func(*probe) (string, bool), country string) func(string, any
 		}
 		refused := blanksIn(name, values)
 		var unsure []*problem
+		local := false
 		for i, s := range values {
 			if s == "" {
 				continue
 			}
+			local = local || handle.NeedsCountry(s)
 			h, err := handle.Parse(s, country)
 			values[i] = h.Text
 			var e *handle.Error
@@ -56,9 +58,9 @@ func handles(field func(*probe) (string, bool), country string) func(string, any
 			if more := len(unsure) - 1; more > 0 {
 				p.message += fmt.Sprintf(" (and %d more like it)", more)
 			}
-			return &oneOf{lastName(name), field, sortedSet(values)}, p
+			return &oneOf{lastName(name), field, sortedSet(values), local}, p
 		}
-		return &oneOf{lastName(name), field, sortedSet(values)}, nil
+		return &oneOf{lastName(name), field, sortedSet(values), local}, nil
 	}
 }
 

@@ -260,6 +260,30 @@ func (s *share) expire(now time.Time) {
 	}
 }
 
+// suspension returns the suspension that keeps a rule from running on an event of a chat.
+func (s *share) suspension(rule int, chat string, now time.Time) (of RuleSuspension, ok bool) {
+	if s == nil || !s.some.Load() {
+		return of, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of = RuleSuspension{Scope: AllChats, Why: WhyShare}
+	switch {
+	case now.Before(s.pack):
+		of.Until = s.pack
+	case now.Before(s.rules[rule]):
+		of.Until = s.rules[rule]
+	case now.Before(s.chats[chat]):
+		of.Scope, of.Until = scopeOf(chat), s.chats[chat]
+	case now.Before(s.culprits[ruleInChat{rule, chat}]):
+		of.Scope, of.Until = scopeOf(chat), s.culprits[ruleInChat{rule, chat}]
+	default:
+		return of, false
+	}
+	of.since = of.Until.Add(-s.coolOff)
+	return of, true
+}
+
 // suspended lists what is suspended of a pack's rules: what concerns all chats
 // first.
 func (s *share) suspended(rules []*Rule, now time.Time) (list []RuleSuspension) {

@@ -87,15 +87,18 @@ func (r *Rule) tooOld(in *Input) string {
 // restKey returns the key of the rule's cooldowns. Those of shadow mode are separate.
 func (r *Rule) restKey(shadow bool) string { return chat.Key(memoryPack(r.Pack, shadow), r.Name) }
 
-// sampled reports whether the event's chat is in the rule's sample. The sample is the
-// same on every machine, and another for each rule. For an event without a chat, its id
-// counts.
-func (r *Rule) sampled(ev *event.Event) bool {
+// sampled reports whether the event's chat is in the rule's sample.
+func (r *Rule) sampled(ev *event.Event) bool { return r.sampleOf(ev) < r.Sample }
+
+// sampleOf returns the number from 0 to 1 that decides whether the event's chat is in the
+// rule's sample. It is the same on every machine, and another for each rule. For an event
+// without a chat, its id counts.
+func (r *Rule) sampleOf(ev *event.Event) float64 {
 	id := ev.ChatID()
 	if id == "" {
 		id = ev.ID
 	}
-	return float64(spread(hash(id, r.Name)))/math.MaxUint64 < r.Sample
+	return float64(spread(hash(id, r.Name))) / math.MaxUint64
 }
 
 // seed returns the seed of a handler's random numbers: the same for the same event.

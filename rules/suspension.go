@@ -13,6 +13,8 @@ type RuleSuspension struct {
 	Chat  string    // of OneChat
 	Until time.Time // then the next event probes whether it works again
 	Why   string    // WhyFails or WhyShare, for people
+
+	since time.Time // set by suspension alone
 }
 
 // Begun is a suspension that begins.

@@ -35,7 +35,7 @@ func list(field func(*probe) (string, bool), normal func(string) string) func(st
 				return nil, &problem{message: fmt.Sprintf("%s: %q is empty once it is normalized, and would match nothing", name, s)}
 			}
 		}
-		return &oneOf{lastName(name), field, sortedSet(values)}, nil
+		return &oneOf{key: lastName(name), get: field, values: sortedSet(values)}, nil
 	}
 }
 
@@ -66,7 +66,7 @@ func choice(field func(*probe) (string, bool), allowed ...string) func(string, a
 				hint:    diag.DidYouMeanString("", s, allowed),
 			}
 		}
-		return &oneOf{lastName(name), field, sortedSet(values)}, nil
+		return &oneOf{key: lastName(name), get: field, values: sortedSet(values)}, nil
 	}
 }
 

@@ -61,6 +61,9 @@ func (e *evaluation) printRule(b *bytes.Buffer, r *evalRule) {
 	for _, why := range r.Refused {
 		fmt.Fprintf(b, "      %s\n", why)
 	}
+	if r.Skipped != "" && r.SkippedWhy != "" {
+		fmt.Fprintf(b, "      %s\n", r.SkippedWhy)
+	}
 	if r.Error != "" {
 		fmt.Fprintf(b, "      %s\n", strings.ReplaceAll(r.Error, "\n", "\n      "))
 	}

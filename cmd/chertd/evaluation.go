@@ -135,6 +135,9 @@ func (e *evaluation) decided(d *turn.Done) {
 		r := e.rule(o)
 		r.Runs = o.Skipped == ""
 		r.Skipped, r.Steps, r.Logs = said.Skipped, said.Steps, said.Logs
+		if said.Skipped == "" || said.Skipped == rules.SkippedSuspended {
+			r.SkippedWhy = said.SkippedWhy
+		}
 		r.Asked, r.NotDone, r.Error = said.Asked, said.Refused, said.Error
 		r.keeps(o)
 	}

@@ -19,8 +19,9 @@ func newExplainCommand() *cobra.Command {
 rule of which version requested what, at which line; which veto, hold or newer message
 ended a read; when the call went out, and what Chert answered. For an event it also
 lists the rules that did not match, with each condition that did not hold and the
-value that it saw. The conditions are computed again, on the versions that were live
-then and with the present settings and country.
+value that it saw. The conditions are computed again, on the versions and the
+configuration that were live then. Of a time before the daemon started it names the
+keys of chertd.yaml on which the result depends.
 
 The argument is the id of an event, a chat, a message or an action (17.0), a phone
 number or an email address. The last digits of a number are enough if only one chat

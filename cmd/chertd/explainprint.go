@@ -120,7 +120,16 @@ func printExplainedEvent(b *strings.Builder, e *control.ExplainedEvent, text str
 	if late := e.Received.Sub(e.At); !e.At.IsZero() && late > time.Minute && e.Source != event.SourceEngine {
 		fmt.Fprintf(b, "  it happened at %s, %s before chertd received it\n", e.At.Local().Format(logTime), roughly(late))
 	}
-	if c := e.Cause; c != nil {
+	if by := e.RequestedBy; by != nil {
+		fmt.Fprintf(b, "  requested by %s", by.By)
+		if by.Place != "" {
+			fmt.Fprintf(b, " at %s", by.Place)
+		}
+		if by.Event != nil {
+			fmt.Fprintf(b, ", on %s %s%s", by.Event.Type, by.Event.ID, choose(by.Event.Chat == "", "", " in chat "+by.Event.Chat))
+		}
+		fmt.Fprintf(b, ": %s\n", by.Asked)
+	} else if c := e.Cause; c != nil {
 		fmt.Fprintf(b, "  caused by %s %s at %s\n", c.Type, c.ID, c.At.Local().Format(logTime))
 	}
 	var t tree
@@ -144,6 +153,7 @@ func printExplainedEvent(b *strings.Builder, e *control.ExplainedEvent, text str
 		for _, why := range o.Why {
 			l.say("%s", why)
 		}
+		assumed(l, o.Assumes)
 		if o.NotThen {
 			l.say("the version that was live then is not kept: these are the conditions of the one that is live now")
 		}
@@ -153,6 +163,17 @@ func printExplainedEvent(b *strings.Builder, e *control.ExplainedEvent, text str
 	}
 	for i := range e.Actions {
 		explainAction(&t, e, &e.Actions[i])
+	}
+	for i := range e.Elsewhere {
+		o := &e.Elsewhere[i]
+		l := t.add("%s for %s: %s", o.Asked, o.By, strings.ReplaceAll(o.Outcome, "_", " "))
+		l.say("%s", o.Summary)
+		if o.Event != nil {
+			l.say("chertd explain %s", diag.ShellWord(o.Event.ID))
+		}
+	}
+	if more := e.ElsewhereTotal - len(e.Elsewhere); more > 0 {
+		t.add("%s for other chats: not shown", many(int64(more), "more request"))
 	}
 	if len(e.Rules)+len(e.Actions)+len(e.NotMatch) == 0 && q.Rule != "" {
 		t.add(choose(e.NoText, "what %s did with %s can't be shown any more", "%s was not there, or does not subscribe to %s"), q.Rule, e.Type)
@@ -187,6 +208,10 @@ func explainRule(t *tree, e *control.ExplainedEvent, r *control.ExplainedRule) {
 	if !r.Rerun.IsZero() {
 		l.say("on %s, as its pack had missed the event or failed on it", r.Rerun.Local().Format(logTime))
 	}
+	if r.SkippedWhy != "" {
+		l.say("%s", r.SkippedWhy)
+	}
+	assumed(l, r.Assumes)
 	if r.Error != "" {
 		l.say("%s", r.Error)
 	}
@@ -258,6 +283,13 @@ func explainAction(t *tree, e *control.ExplainedEvent, a *control.ExplainedActio
 	}
 }
 
+// assumed names the configuration that a computation depends on and that is not known.
+func assumed(l *branch, keys []string) {
+	if len(keys) > 0 {
+		l.say("computed with %s as when this daemon started: what it was before is not known", strings.Join(keys, ", "))
+	}
+}
+
 func traced(id string) string {
 	if id == "" {
 		return ""
@@ -271,12 +303,14 @@ func endedBy(a *control.ExplainedAction, end *control.ExplainedEnd) string {
 	switch {
 	case a.Why == chat.WhyCoalesced:
 		text = "in the call of another read of the chat"
+	case end.Cause != "":
+		text = end.Cause
 	case end.By != "":
 		text = "by " + end.By
 	case end.Event == nil:
 		text = "by another read of the same rule"
-	default:
-		text = "by an event"
+	case end.Place == "":
+		return fmt.Sprintf("by %s %s", end.Event.Type, end.Event.ID)
 	}
 	if end.Place != "" {
 		text += " at " + end.Place

@@ -549,6 +549,8 @@ func (o *oneLine) Next(context.Context) ([]control.Tailed, error) {
 	return []control.Tailed{line}, nil
 }
 
+func (o *oneLine) Through() int64 { return 0 }
+
 func (o *oneLine) Close() {}
 
 func (d hostileDaemon) Status(context.Context) (control.Status, error) {

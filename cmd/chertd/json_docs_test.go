@@ -227,7 +227,7 @@ type full struct{}
 
 // documentedKeys are how the manual writes keys that are names of something, by the
 // field that has them.
-var documentedKeys = map[string]string{"Actions": "STATUS", "Refused": "REASON", "Header": "HEADER", "Dropped": "WHY", "Stay": "WHY", "Parts": "RULE"}
+var documentedKeys = map[string]string{"Actions": "STATUS", "Refused": "REASON", "Header": "HEADER", "Dropped": "WHY", "Stay": "WHY", "Parts": "RULE", "Uses": "FILE"}
 
 // everything is a value that has something to say in every field.
 func everything[T any]() T { return filled[T](filling{text: "x", bools: true, keys: documentedKeys}) }

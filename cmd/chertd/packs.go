@@ -8,11 +8,13 @@ import (
 
 	"chertd/engine/control"
 	"chertd/engine/live"
+	"chertd/engine/store"
 )
 
 func newPacksCommand() *cobra.Command {
 	var f daemonFlags
 	var diff bool
+	var limit int
 	cmd := &cobra.Command{
 		Use:   "packs [PACK]",
 		Short: "List packs: live version, mode, event and failure counts, rejected edits",
@@ -28,12 +30,20 @@ With --diff, it shows how what packs request in shadow compares: with the live
 version, for a candidate (chertd shadow), and else with what became of the chat.
 It counts the events that agree and those that differ, and lists the newest that
 differ. Two times of the same action that are within a second agree.`,
-		Example: "  chertd packs\n  chertd packs codes\n  chertd packs --diff codes\n  chertd packs --json",
+		Example: "  chertd packs\n  chertd packs codes\n  chertd packs --diff codes --limit 5\n  chertd packs --json",
 		Args:    noneEmpty(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch given := cmd.Flags().Changed("limit"); {
+			case given && !diff:
+				return hinted(usageError("--limit is for --diff"), "for example chertd packs --diff --limit 5")
+			case limit < 1 || limit > store.KeptDifferences:
+				return usageError("--limit: expected 1 to %d, which is how many of a pack are kept, got %d", store.KeptDifferences, limit)
+			case !given && f.json:
+				limit = store.KeptDifferences
+			}
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
 				if diff {
-					return showDifferences(ctx, cmd, c, f.json, args)
+					return showDifferences(ctx, cmd, c, f.json, args, limit)
 				}
 				if len(args) == 1 {
 					return showPack(ctx, cmd, c, f.json, args[0])
@@ -52,6 +62,7 @@ differ. Two times of the same action that are within a second agree.`,
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&diff, "diff", false, "compare what packs request in shadow with the live versions")
+	cmd.Flags().IntVar(&limit, "limit", shownDifferences, "with --diff, list the newest `EVENTS` that differ; with --json, the default is all that are kept")
 	cmd.AddCommand(newPacksRemoveCommand())
 	return cmd
 }

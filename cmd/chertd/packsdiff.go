@@ -12,13 +12,13 @@ import (
 	"chertd/luabind/diag"
 )
 
-// shownDifferences is how many differing events of a pack are printed; --json has all that
-// are kept.
+// shownDifferences is how many differing events of a pack are printed by default; --json has
+// all that are kept.
 const shownDifferences = 20
 
 // showDifferences prints how what packs request in shadow compares: of one pack, or of all
 // of which something runs in shadow.
-func showDifferences(ctx context.Context, cmd *cobra.Command, c *control.Client, json bool, args []string) error {
+func showDifferences(ctx context.Context, cmd *cobra.Command, c *control.Client, json bool, args []string, limit int) error {
 	names := args
 	if len(args) == 0 {
 		packs, err := c.Packs(ctx)
@@ -30,10 +30,6 @@ func showDifferences(ctx context.Context, cmd *cobra.Command, c *control.Client,
 				names = append(names, packs[i].Name)
 			}
 		}
-	}
-	limit := shownDifferences
-	if json {
-		limit = 1000
 	}
 	all := []control.Differences{}
 	for _, name := range names {

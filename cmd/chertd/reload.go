@@ -122,8 +122,8 @@ func changeWords(c *rules.Change) (words string) {
 			}
 		}
 	}
-	if len(c.Files) > 0 {
-		words += "; files " + strings.Join(c.Files, ", ")
+	for i, name := range c.Files {
+		words += choose(i == 0, "; files ", ", ") + c.FileWords(name)
 	}
 	if len(c.Settings) > 0 {
 		words += "; settings " + strings.Join(c.Settings, ", ")

@@ -89,6 +89,15 @@ func (s *screen) terminal() bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
+// columns returns the width of the terminal that the screen is; 0: it is none, or its width
+// is not known.
+func (s *screen) columns() int {
+	if f, ok := s.w.(*os.File); ok && s.terminal() {
+		return columns(f)
+	}
+	return 0
+}
+
 // printJSON prints a value for programs. Invisible characters are JSON escapes, which
 // programs decode.
 func printJSON(w io.Writer, v any) error {

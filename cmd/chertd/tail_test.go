@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -13,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/rivo/uniseg"
 
 	"chertd/engine/control"
 )
@@ -111,7 +115,16 @@ func (s *sent) Next(context.Context) ([]control.Tailed, error) {
 	if s.lines = nil; len(lines) == 0 {
 		return nil, io.EOF
 	}
+	lines = slices.Clone(lines)
+	lines[0].Through = 0 // the server sets it in the last line
 	return lines, nil
+}
+
+func (s *sent) Through() int64 {
+	if len(s.lines) == 0 {
+		return 0
+	}
+	return s.lines[0].Through // as a test wants it
 }
 
 func (s *sent) Close() {}
@@ -129,7 +142,11 @@ func TestTailContinuesAfterARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &restarts{asked: make(chan control.TailQuery, 9), lines: [][]control.Tailed{{{Kind: "event", Seq: 7}, {Kind: "event", Seq: 5}}, nil, {{Kind: "event", Seq: 9}}}}
+	d := &restarts{asked: make(chan control.TailQuery, 9), lines: [][]control.Tailed{
+		{{Kind: "event", Seq: 7, Outcome: "waiting", Through: 3}, {Kind: "event", Seq: 5, Outcome: "read"}}, nil,
+		// An older event was handled meanwhile, a read has ended, and 5 was shown.
+		{{Kind: "event", Seq: 4, Through: 8}, {Kind: "event", Seq: 5, Outcome: "read"}, {Kind: "event", Seq: 7, Outcome: "read"}, {Kind: "event", Seq: 9}},
+		{{Kind: "mark", Through: 9}}}}
 	server := control.NewServer(control.Handler(control.Config{Daemon: d, Health: func() control.Health { return control.Health{} }}), slog.New(slog.DiscardHandler))
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
@@ -148,15 +165,66 @@ func TestTailContinuesAfterARestart(t *testing.T) {
 	for q := range d.asked {
 		asked = append(asked, q)
 	}
-	for i, want := range []control.TailQuery{{Lines: 3}, {Lines: 1000, After: 7}, {Lines: 1000, After: 7}, {Lines: 1000, After: 9}} {
+	for i, want := range []control.TailQuery{{Lines: 3}, {Lines: 1000, After: 3}, {Lines: 1000, After: 3}, {Lines: 1000, After: 8}, {Lines: 1000, After: 9}} {
 		if i >= len(asked) || asked[i].Lines != want.Lines || asked[i].After != want.After {
 			t.Errorf("it asks %+v, want %+v as number %d", asked, want, i)
 		}
 	}
-	if want := []string{"chertd has stopped", "chertd has stopped"}; !slices.Equal(gone, want) {
+	if want := []string{"chertd has stopped", "chertd has stopped", "chertd has stopped"}; !slices.Equal(gone, want) {
 		t.Errorf("it says %q, want %q", gone, want)
 	}
-	if n := strings.Count(out.String(), "\n"); n != 3 {
-		t.Errorf("it prints %d lines: %s", n, out.String())
+	var shown []string
+	for text := range strings.Lines(out.String()) {
+		var line control.Tailed
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			t.Fatal(err)
+		}
+		shown = append(shown, fmt.Sprint(line.Kind, line.Seq, line.Outcome))
+		if line.Kind == control.TailNote && !strings.HasPrefix(line.Summary, "connected again, after ") {
+			t.Errorf("a note: %q", line.Summary)
+		}
+	}
+	if want := []string{"event7waiting", "event5read", "note0", "event4", "event7read", "event9", "note0"}; !slices.Equal(shown, want) {
+		t.Errorf("it prints %q, want %q", shown, want)
+	}
+}
+
+// On a terminal a line fits its width, with a head of the chat's id that no other chat has;
+// elsewhere nothing is cut.
+func TestTailFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	lines := []control.Tailed{
+		{Kind: "event", Outcome: "read", Chat: "7d1b2c9e-1111-457e-81d4-55e386d77ced", Summary: "codes/read codes (codes.lua:1): mark_read (a verification code that is not for people): read in 41ms"},
+		{Kind: "event", Outcome: "not_read", Chat: "7d1b2c9e-2222-457e-81d4-55e386d77ced", Summary: "no rule wants it", From: "+14155550199", Text: strings.Repeat("日本", 60)},
+		{Kind: "event", Outcome: "read", Chat: "7d1b2c9e-1111-457e-81d4-55e386d77ced", Summary: "a"},
+		{Kind: "event", Outcome: "read", Chat: "c1", Summary: "a"},
+	}
+	print := func(width int) []string {
+		var out bytes.Buffer
+		v := &tailView{out: &out, width: func() int { return width }}
+		for _, line := range lines {
+			if err := v.show(line); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	}
+	for _, width := range []int{80, 120} {
+		got := print(width)
+		for _, line := range got {
+			if n := uniseg.StringWidth(line); n > width {
+				t.Errorf("at %d columns a line has %d: %s", width, n, line)
+			}
+		}
+		if !strings.Contains(got[0], "  read      7d1b2c9e…  codes/read codes (codes.lua:1): mark_read (a v") || !strings.Contains(got[1], "  not_read  7d1b2c9e-…  no rule wants it") ||
+			!strings.Contains(got[3], "  read      7d1b2c9e…  a") || !strings.Contains(got[4], "  read      c1         a") {
+			t.Errorf("at %d columns:\n%s", width, strings.Join(got, "\n"))
+		}
+		if n := uniseg.StringWidth(got[2]); n < width-1 || !strings.HasSuffix(got[2], "…") {
+			t.Errorf("at %d columns the text has %d: %s", width, n, got[2])
+		}
+	}
+	if all := strings.Join(print(0), "\n"); !strings.Contains(all, lines[0].Chat) || !strings.Contains(all, lines[0].Summary) || !strings.Contains(all, lines[1].Text) || strings.Contains(all, "…") {
+		t.Errorf("without a width:\n%s", all)
 	}
 }

@@ -19,6 +19,9 @@ type tailView struct {
 	json   bool
 	all    bool   // reads that were replaced, too
 	day    string // of the last line
+	// width returns the columns that a line may take; 0: any. Nil: any.
+	width func() int
+	heads heads // of chats, where lines must fit
 }
 
 // newTailView returns a view of a tail. Unless all is set it does not show to people the
@@ -26,6 +29,9 @@ type tailView struct {
 func newTailView(out io.Writer, json, all bool) *tailView {
 	v := &tailView{out: out, json: json, all: all}
 	v.screen, _ = out.(*screen)
+	if v.screen != nil {
+		v.width = v.screen.columns
+	}
 	v.colour = !json && v.screen != nil && v.screen.colours()
 	return v
 }
@@ -46,13 +52,23 @@ func (v *tailView) show(line control.Tailed) error {
 			return err
 		}
 	}
+	width := 0
+	if v.width != nil {
+		width = v.width()
+	}
+	if line.Kind == control.TailNote || line.Kind == control.TailGap {
+		width = 0 // the whole of it matters
+	}
+	if width > 0 {
+		line.Chat = pad(choose(line.Chat == "", "-", v.heads.of(line.Chat)), headLetters+1)
+	}
 	for i, text := range tailWords(&line) {
 		if i == 0 {
 			text = at.Format("15:04:05") + "  " + text
 		} else {
 			text = "          " + text
 		}
-		if err := v.print(tailColour(&line), text); err != nil {
+		if err := v.print(tailColour(&line), fit(text, width)); err != nil {
 			return err
 		}
 	}

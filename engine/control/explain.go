@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -50,6 +51,9 @@ type Explained struct {
 	// Events are the event, or those of the chat, the oldest first.
 	Events []ExplainedEvent `json:"events"`
 	Older  bool             `json:"older,omitempty"` // there are older ones: see ExplainQuery.Before
+	// ConfigSince is since when the daemon knows its configuration, if an older one may have
+	// decided: then Assumes of a rule has what.
+	ConfigSince time.Time `json:"config_since,omitzero"`
 }
 
 // ExplainedChat is what chertd remembers of a chat.
@@ -90,15 +94,22 @@ type ExplainedEvent struct {
 	Text      string     `json:"text,omitempty"`    // its first letters, ExplainedText at most
 	NoText    bool       `json:"no_text,omitempty"` // store.raw or forget has removed its text
 	Cause     *EventName `json:"cause,omitempty"`   // the event that caused it
+	// RequestedBy is set on an event that carries a request of another chat's rule, or of an
+	// operator, here.
+	RequestedBy *ExplainedRequester `json:"requested_by,omitempty"`
 
-	Handled  time.Time         `json:"handled,omitzero"` // zero: not yet
-	TookUS   int64             `json:"took_us"`          // how long its rules took, in microseconds
-	Note     string            `json:"note,omitempty"`
-	Failed   bool              `json:"failed,omitempty"` // a pack missed it
-	Rules    []ExplainedRule   `json:"rules"`            // that passed where, in the order they ran
-	Actions  []ExplainedAction `json:"actions"`
-	Waits    []string          `json:"waits,omitempty"` // why no call is made now, if actions wait
-	NotMatch []ExplainedOther  `json:"did_not_match,omitempty"`
+	Handled time.Time         `json:"handled,omitzero"` // zero: not yet
+	TookUS  int64             `json:"took_us"`          // how long its rules took, in microseconds
+	Note    string            `json:"note,omitempty"`
+	Failed  bool              `json:"failed,omitempty"` // a pack missed it
+	Rules   []ExplainedRule   `json:"rules"`            // that passed where, in the order they ran
+	Actions []ExplainedAction `json:"actions"`
+	// Elsewhere are its requests for other chats. Of very many, it has the first of
+	// ElsewhereTotal.
+	Elsewhere      []ExplainedElsewhere `json:"elsewhere,omitempty"`
+	ElsewhereTotal int                  `json:"elsewhere_total,omitempty"`
+	Waits          []string             `json:"waits,omitempty"` // why no call is made now, if actions wait
+	NotMatch       []ExplainedOther     `json:"did_not_match,omitempty"`
 	// NotMatched is how many rules that subscribe to its type did not match; NotMatch has
 	// the first of them.
 	NotMatched int `json:"did_not_match_total"`
@@ -109,25 +120,31 @@ type EventName struct {
 	Seq  int64     `json:"seq"`
 	ID   string    `json:"id"`
 	Type string    `json:"type"`
+	Chat string    `json:"chat,omitempty"`
 	At   time.Time `json:"received"`
 }
 
 // ExplainedRule is what one rule did.
 type ExplainedRule struct {
-	Pack      string      `json:"pack"`
-	Version   string      `json:"version"`
-	Rule      string      `json:"rule"`
-	Place     string      `json:"place"`               // file:line
-	Shadow    bool        `json:"shadow,omitempty"`    // it ran in shadow: nothing that it requested was carried out
-	Candidate bool        `json:"candidate,omitempty"` // it ran in shadow beside the live version
-	Asked     []string    `json:"asked,omitempty"`     // its requests, in words
-	Refused   []string    `json:"refused,omitempty"`   // those of Asked that were not carried out, and why
-	Skipped   string      `json:"skipped,omitempty"`   // it did not run: cooldown, suspended …
-	Error     string      `json:"error,omitempty"`
-	Steps     int64       `json:"steps"` // of the VM
-	Logs      []rules.Log `json:"logs,omitempty"`
-	Rerun     time.Time   `json:"rerun,omitzero"` // when it ran on the event again, which its pack had missed
-	Note      string      `json:"note,omitempty"`
+	Pack      string   `json:"pack"`
+	Version   string   `json:"version"`
+	Rule      string   `json:"rule"`
+	Place     string   `json:"place"`               // file:line
+	Shadow    bool     `json:"shadow,omitempty"`    // it ran in shadow: nothing that it requested was carried out
+	Candidate bool     `json:"candidate,omitempty"` // it ran in shadow beside the live version
+	Asked     []string `json:"asked,omitempty"`     // its requests, in words
+	Refused   []string `json:"refused,omitempty"`   // those of Asked that were not carried out, and why
+	Skipped   string   `json:"skipped,omitempty"`   // it did not run: cooldown, suspended …
+	// SkippedWhy has the value that decided: "2h0m0s old, at most 1h".
+	SkippedWhy string `json:"skipped_why,omitempty"`
+	// Assumes are the keys of the configuration on which SkippedWhy depends, if their values
+	// then are not known. The first ones that the daemon had were used.
+	Assumes []string    `json:"assumes,omitempty"`
+	Error   string      `json:"error,omitempty"`
+	Steps   int64       `json:"steps"` // of the VM
+	Logs    []rules.Log `json:"logs,omitempty"`
+	Rerun   time.Time   `json:"rerun,omitzero"` // when it ran on the event again, which its pack had missed
+	Note    string      `json:"note,omitempty"`
 }
 
 // ExplainedOther is a rule that did not run because its where did not match.
@@ -137,9 +154,18 @@ type ExplainedOther struct {
 	Rule    string   `json:"rule"`
 	Place   string   `json:"place"`
 	Why     []string `json:"why"` // the conditions that do not hold, with the values that they saw
-	// Holds is set if its conditions hold with the present settings, and it did not run then.
+	// Assumes are the keys of the configuration on which its conditions depend, if their
+	// values then are not known. The first ones that the daemon had were used.
+	Assumes []string `json:"assumes,omitempty"`
+	// Holds is set if its conditions hold, and it did not run then.
 	Holds   bool `json:"conditions_hold,omitempty"`
 	NotThen bool `json:"not_then,omitempty"` // the version that was live then is not kept: this is the one that is live now
+}
+
+// Assumes reports whether something depends on a configuration that is not known.
+func (e *ExplainedEvent) Assumes() bool {
+	return slices.ContainsFunc(e.Rules, func(r ExplainedRule) bool { return len(r.Assumes) > 0 }) ||
+		slices.ContainsFunc(e.NotMatch, func(o ExplainedOther) bool { return len(o.Assumes) > 0 })
 }
 
 // ExplainedAction is a request of a rule, and what became of it.
@@ -172,12 +198,32 @@ type ExplainedAction struct {
 	FailedAttempts []DeadAttempt `json:"failed_attempts,omitempty"`
 }
 
+// ExplainedElsewhere is a request for another chat, and what became of it there.
+type ExplainedElsewhere struct {
+	By      string     `json:"by"`    // PACK/RULE
+	Place   string     `json:"place"` // of the rule
+	Asked   string     `json:"asked"` // in words
+	Chat    string     `json:"chat"`
+	Event   *EventName `json:"event,omitempty"` // that carried it there; nil: it is not kept any more
+	Outcome string     `json:"outcome"`         // as of an event
+	Summary string     `json:"summary"`
+}
+
+// ExplainedRequester is who requested something from another chat.
+type ExplainedRequester struct {
+	By    string     `json:"by"`              // PACK/RULE, or operator
+	Place string     `json:"place,omitempty"` // of the rule
+	Asked string     `json:"asked"`           // in words
+	Event *EventName `json:"event,omitempty"` // on which the rule ran; nil: none, or it is not kept any more
+}
+
 // ExplainedEnd is what ended an action: a veto, a hold, a newer message, or the read whose
 // call served it, too.
 type ExplainedEnd struct {
 	By    string     `json:"by,omitempty"`    // PACK/RULE, or operator
 	Place string     `json:"place,omitempty"` // of the rule
 	Asked string     `json:"asked,omitempty"` // what it requested, in words
+	Cause string     `json:"cause,omitempty"` // the command or edit, in words: "mode off, by command"
 	Event *EventName `json:"event,omitempty"` // nil: no event, or it is not kept any more
 }
 

@@ -56,6 +56,7 @@ const (
 	TailAction = "action" // an action has ended
 	TailGap    = "gap"    // Tailed.Dropped lines are missing here, as the reader was too slow
 	TailNote   = "note"   // Tailed.Summary is for people
+	TailMark   = "mark"   // nothing has happened; Tailed.Through is newer
 	TailEnd    = "end"    // nothing follows
 )
 
@@ -100,6 +101,10 @@ type Tailed struct {
 	Actions []TailedAction `json:"actions,omitempty"`
 	Call    *TailedCall    `json:"call,omitempty"`    // the last attempt; nil: there was none
 	Dropped int64          `json:"dropped,omitempty"` // of TailGap
+	// Through is a sequence: the lines of all events up to it were sent, as far as the filters
+	// choose them. A reader that continues after it (TailQuery.After) misses no event. It is
+	// set in some lines.
+	Through int64 `json:"through,omitempty"`
 }
 
 // TailedRule is what a rule did with an event.
@@ -143,6 +148,9 @@ type TailLines interface {
 	// Next returns the lines that have come since the last call, and waits until there are
 	// some, or ctx ends. The error is io.EOF once nothing follows.
 	Next(ctx context.Context) ([]Tailed, error)
+	// Through returns a sequence up to which all events are handled, so that their lines come
+	// with Next at the latest.
+	Through() int64
 	// Close ends the tail. Next is not called any more.
 	Close()
 }
@@ -181,7 +189,9 @@ func (a *api) tail(w http.ResponseWriter, r *http.Request) {
 
 // stream writes the lines of a tail until it, its reader or ctx ends.
 func stream(ctx context.Context, w io.Writer, c *http.ResponseController, t TailLines) {
+	sent := int64(0)
 	for {
+		through := t.Through() // first: Next returns the lines of these events
 		idle, cancel := context.WithTimeout(ctx, tailAlive)
 		lines, err := t.Next(idle)
 		cancel()
@@ -192,12 +202,18 @@ func stream(ctx context.Context, w io.Writer, c *http.ResponseController, t Tail
 		case errors.Is(err, io.EOF):
 			text = encoded([]Tailed{{Kind: TailEnd}})
 		case errors.Is(err, context.DeadlineExceeded):
-			text = []byte("\n")
+			if text = []byte("\n"); through > sent {
+				text = encoded([]Tailed{{Kind: TailMark, Through: through}})
+			}
 		case err != nil:
 			text = encoded([]Tailed{{Kind: TailNote, Summary: err.Error()}, {Kind: TailEnd}})
 		default:
+			if through > sent {
+				lines[len(lines)-1].Through = through
+			}
 			text = encoded(lines)
 		}
+		sent = max(sent, through)
 		_ = c.SetWriteDeadline(time.Now().Add(tailWrite))
 		if _, failed := w.Write(text); failed != nil || c.Flush() != nil {
 			return

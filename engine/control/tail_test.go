@@ -36,6 +36,8 @@ func (f *fakeTail) Next(ctx context.Context) ([]Tailed, error) {
 	}
 }
 
+func (f *fakeTail) Through() int64 { return 0 }
+
 func (f *fakeTail) Close() { close(f.closed) }
 
 func (f *fake) Tail(_ context.Context, q TailQuery) (TailLines, error) {

@@ -182,7 +182,7 @@ func (m *Manager) cancelRules(ctx context.Context, d Drop, count *Dropped) error
 				names = append(names, r.Name)
 			}
 		}
-		what, err := m.c.CancelRules(ctx, d.Pack, names, string(d.Why))
+		what, err := m.c.CancelRules(ctx, d, names)
 		count.Add(what)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"fmt"
 	"time"
 
 	"chertd/luabind/diag"
@@ -217,12 +218,34 @@ type Drop struct {
 	// Outside, if it is not all chats, has the chats in which nothing is cancelled.
 	Outside rules.Share
 	Why     DropWhy
+	// By says who or what decided that, for people: "by command", "by chertd.yaml".
+	By string
 	// Forget has the store forget the pack afterwards, except for Rest: what operators
 	// set.
 	Forget bool
 	Rest   PackState
 	// KeepPending cancels nothing: the pack is only forgotten.
 	KeepPending bool
+}
+
+// Cause says why the pending work is dropped, and by whom.
+func (d *Drop) Cause() (words string) {
+	switch {
+	case d.Why == DropRolledBack:
+		words = "version " + rules.ShortOf(d.Version) + " was rolled back"
+	case d.Why == DropRemoved:
+		words = "the pack was removed"
+	case d.Why == DropRuleDeleted:
+		words = "an edit deleted its rule"
+	case d.Outside != 0:
+		words = fmt.Sprintf("the chat is not in the pack's share of %s", d.Outside)
+	default:
+		words = "mode " + string(d.Why)
+	}
+	if d.By != "" {
+		words += ", " + d.By
+	}
+	return words
 }
 
 // DropWhy is why pending work is cancelled. It appears in logs as it is.

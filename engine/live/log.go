@@ -170,7 +170,11 @@ func changeAttrs(c *rules.Change) (attrs []any) {
 		changed[i] = rule + " (" + strings.Join(c.Parts[rule], ", ") + ")"
 	}
 	add("changed", changed)
-	add("files", c.Files)
+	files := make([]string, len(c.Files))
+	for i, name := range c.Files {
+		files[i] = c.FileWords(name)
+	}
+	add("files", files)
 	add("settings", c.Settings)
 	return attrs
 }

@@ -39,7 +39,8 @@ type Manager struct {
 	// the token in it. Only the holder uses the fields down to lastRead.
 	lock     chan struct{}
 	options  rules.Options
-	revision int // of options
+	revision int          // of options
+	configs  []configured // those that were in force, the newest last; never empty
 	packs    map[string]*Standing
 	runs     map[string]*run          // of the gate, by pack
 	changes  map[string]*rules.Change // of the last edit that went live, by pack
@@ -88,9 +89,9 @@ type Config struct {
 	// is called again until it succeeds, and once more at the next start if the
 	// process ends before that. It counts what it dropped, also if it fails halfway.
 	Cancel func(ctx context.Context, d Drop) (Dropped, error)
-	// CancelRules drops the pending reads of a pack's rules other than the given ones,
-	// which are those that it has now.
-	CancelRules func(ctx context.Context, pack string, rules []string, why string) (Dropped, error)
+	// CancelRules carries out a Drop with DropRuleDeleted: it drops the pending reads of the
+	// pack's rules other than the given ones, which are those that it has now.
+	CancelRules func(ctx context.Context, d Drop, rules []string) (Dropped, error)
 	Log         *slog.Logger
 
 	open    func(dir string) (rules.Tree, error) // nil: rules.OpenTree
@@ -108,6 +109,7 @@ func New(c Config) *Manager {
 		c: c, tasks: tasks{ctx: ctx, cancel: cancel}, options: c.Options, packs: map[string]*Standing{}, runs: map[string]*run{}, changes: map[string]*rules.Change{},
 		logged: logged{ignored: map[rules.Ignored]bool{}, inVain: map[string]string{}},
 		lock:   make(chan struct{}, 1), slots: make(chan struct{}, gateSlots),
+		configs: []configured{{options: c.Options}},
 	}
 	m.view.Store(&view{})
 	return m
@@ -122,6 +124,7 @@ func (m *Manager) Start(ctx context.Context) error {
 		return err
 	}
 	m.starting = true
+	m.configs[0].since = m.c.Now()
 	if err := m.remember(ctx); err != nil {
 		m.release()
 		return err
@@ -227,6 +230,7 @@ func (m *Manager) Reconfigure(ctx context.Context, o rules.Options, gate Gate) e
 	o.Shards = m.options.Shards
 	m.options, m.c.Gate = o, gate
 	m.revision++
+	m.configs = append(m.configs[max(0, len(m.configs)-keptConfigs+1):len(m.configs):len(m.configs)], configured{m.c.Now(), o})
 	for name, s := range m.packs {
 		s.Config = m.configured(name)
 	}

@@ -180,7 +180,7 @@ func (m *Manager) Undo(ctx context.Context, pack string, keepPending bool) (Pack
 		return PackStanding{}, err
 	}
 	if s.Version.Runs() && before.Runs() && s.Version.Hash != before.Hash && !keepPending {
-		m.noteDrop(Drop{Pack: pack, Version: before.Hash, Why: DropRolledBack})
+		m.noteDrop(Drop{Pack: pack, Version: before.Hash, Why: DropRolledBack, By: Cause{Kind: Undone}.String()})
 		dropped = m.swap("the rollback of pack " + pack + " was undone")
 	}
 	return m.finish(ctx, s, dropped, nil)

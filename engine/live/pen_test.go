@@ -156,14 +156,14 @@ func (p *pen) cancel(_ context.Context, d Drop) (Dropped, error) {
 	return Dropped{Reads: 2, Timers: 1}, nil
 }
 
-func (p *pen) cancelRules(ctx context.Context, pack string, rules []string, why string) (Dropped, error) {
+func (p *pen) cancelRules(ctx context.Context, d Drop, rules []string) (Dropped, error) {
 	if p.stuck {
 		<-ctx.Done()
 		return Dropped{}, ctx.Err()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.cancelled = append(p.cancelled, fmt.Sprintf("%s but for %s: %s", pack, strings.Join(rules, " "), why))
+	p.cancelled = append(p.cancelled, fmt.Sprintf("%s but for %s: %s", d.Pack, strings.Join(rules, " "), d.Why))
 	return Dropped{}, nil
 }
 

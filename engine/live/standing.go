@@ -140,6 +140,15 @@ func (s *Standing) modeNow() (mode rules.Mode, by string) {
 	return rules.Live, "default"
 }
 
+// modeDrop returns the drop of what is pending of a pack that is not live.
+func (s *Standing) modeDrop() Drop {
+	mode, by := s.modeNow()
+	if s.Mode == "" || s.Why == "" {
+		by = "by " + by
+	}
+	return Drop{Pack: s.Pack, Why: DropWhy(mode), By: by}
+}
+
 // shareNow returns the share of the chats in which the pack is live or, with a candidate,
 // the candidate is; 0: nothing is live in a share.
 func (s *Standing) shareNow() rules.Share {
@@ -151,7 +160,7 @@ func (s *Standing) shareNow() rules.Share {
 
 // outside returns the drop of what is pending in the chats outside the share.
 func (s *Standing) outside() Drop {
-	return Drop{Pack: s.Pack, Version: s.Candidate, Outside: s.Share, Why: DropShadow}
+	return Drop{Pack: s.Pack, Version: s.Candidate, Outside: s.Share, Why: DropShadow, By: Cause{Kind: ByCommand}.String()}
 }
 
 // mayVeto reports whether reads are blocked while no version is live: one of what

@@ -235,6 +235,10 @@ func (t *step) takeFitted(f *Fitted) {
 	t.logUnfit(f, was, before)
 }
 
+// notGranted is Drop.By of a version that can't be loaded any more, or needs permissions that
+// chertd.yaml took back.
+const notGranted = "as that version can't be loaded, or needs permissions that chertd.yaml does not grant"
+
 // lose records that the version that should be live can't be loaded.
 func (t *step) lose(in *Recalled) {
 	s, version := &t.s, in.Recall.Version
@@ -247,10 +251,10 @@ func (t *step) lose(in *Recalled) {
 	s.Lost = in.Lost
 	switch {
 	case s.Version.Runs() && (s.Version.Hash != version || !in.LiveGranted):
-		t.drop(Drop{Version: s.Version.Hash, Why: DropOff})
+		t.drop(Drop{Version: s.Version.Hash, Why: DropOff, By: notGranted})
 		s.Version = Version{}
 	case !s.Version.Runs() && news && !in.Granted:
-		t.drop(Drop{Version: version, Why: DropOff})
+		t.drop(Drop{Version: version, Why: DropOff, By: notGranted})
 	}
 	if news {
 		t.logLost(version)
@@ -266,7 +270,7 @@ func (t *step) takeLess(in *Recalled) {
 	if s.Version.Runs() {
 		could = s.Version.CanVeto
 	}
-	t.drop(Drop{Version: version, Why: DropOff})
+	t.drop(Drop{Version: version, Why: DropOff, By: notGranted})
 	was, before := s.Version.Hash, s.Unfit
 	t.take(in.Less.Version, s.Verdict.Diagnostics)
 	s.InsteadOf, s.Since, s.Warnings = version, in.Less.Since, nil

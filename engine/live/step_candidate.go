@@ -93,7 +93,7 @@ func (t *step) endShare(keepPending bool) (ended func()) {
 	return func() {
 		if !keepPending {
 			t.s.rolledBack(version)
-			t.drop(Drop{Version: version, Why: DropRolledBack})
+			t.drop(Drop{Version: version, Why: DropRolledBack, By: Cause{Kind: ByCommand}.String()})
 		}
 	}
 }

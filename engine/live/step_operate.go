@@ -77,7 +77,7 @@ func (in Rollback) apply(t *step) {
 	s.Trial = nil
 	if went && !in.KeepPending {
 		s.rolledBack(from.Hash)
-		t.drop(Drop{Version: from.Hash, Why: DropRolledBack})
+		t.drop(Drop{Version: from.Hash, Why: DropRolledBack, By: in.Cause.String()})
 	}
 	t.logRolledBack(from.Hash, &in)
 }
@@ -138,7 +138,7 @@ func (in SetMode) apply(t *step) {
 func (t *step) dropInactive() {
 	switch mode, _ := t.s.modeNow(); {
 	case mode != rules.Live:
-		t.drop(Drop{Why: DropWhy(mode)})
+		t.drop(t.s.modeDrop())
 	case t.s.Share != 0:
 		t.drop(t.s.outside())
 	}
@@ -178,7 +178,7 @@ func (in Swap) apply(t *step) {
 	mode, _ := s.modeNow()
 	s.PendingKept = s.PendingKept && (mode != rules.Live || s.Share != 0)
 	if in.Mode == rules.Live && s.inSet() && mode != rules.Live && !s.PendingKept {
-		t.drop(Drop{Why: DropWhy(mode)})
+		t.drop(t.s.modeDrop())
 	}
 }
 
@@ -186,7 +186,7 @@ func (in Swap) apply(t *step) {
 // since.
 func (s *Standing) owed() (drops []Drop) {
 	if mode, _ := s.modeNow(); mode != rules.Live && !s.PendingKept {
-		return []Drop{{Pack: s.Pack, Why: DropWhy(mode)}}
+		return []Drop{s.modeDrop()}
 	}
 	if s.shareNow() != 0 && !s.PendingKept {
 		drops = append(drops, s.outside())
@@ -278,7 +278,11 @@ func (in Remove) apply(t *step) {
 	if rest.Candidate != "" {
 		rest = rest.without()
 	}
-	t.drop(Drop{Why: DropRemoved, Forget: true, Rest: rest, KeepPending: in.KeepPending})
+	by := "as its files were deleted"
+	if in.Operator {
+		by = Cause{Kind: ByCommand}.String()
+	}
+	t.drop(Drop{Why: DropRemoved, By: by, Forget: true, Rest: rest, KeepPending: in.KeepPending})
 	t.s = Standing{PackState: rest, Path: s.Path, Gone: true, Verdict: Verdict{Kind: FilesGone}, Back: s.Back,
 		Config: s.Config}
 	t.out.Forget = rest.blank()

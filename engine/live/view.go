@@ -70,7 +70,7 @@ type view struct {
 	folder    folder
 	known     []string // names of the packs' files and folders in the rules folder
 	set       *rules.Set
-	options   rules.Options
+	configs   []configured // see Manager
 	// goneDue is when the last of the packs whose files are gone is removed or kept;
 	// zero: there is none.
 	goneDue time.Time
@@ -89,7 +89,7 @@ func (v *view) packs() map[string]*rules.Pack {
 
 // publish replaces the view.
 func (m *Manager) publish() {
-	v := &view{problems: m.problems(), ready: m.set != nil && len(m.set.Packs()) > 0, folder: m.folder, known: m.known(), set: m.set, options: m.options}
+	v := &view{problems: m.problems(), ready: m.set != nil && len(m.set.Packs()) > 0, folder: m.folder, known: m.known(), set: m.set, configs: m.configs}
 	for _, s := range m.sorted() {
 		v.standings = append(v.standings, m.describe(s))
 		v.live = append(v.live, s.Version.Pack)

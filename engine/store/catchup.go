@@ -21,9 +21,10 @@ type CatchUp interface {
 	// end of ctx has the same effect as with Append. Only what event.Decode restores from
 	// the body, the id and the type comes back.
 	AppendEarly(ctx context.Context, arrivals []turn.Arrival) ([]Receipt, error)
-	// Early returns the early arrivals in the order in which they came: at most limit, and
-	// fewer if their bodies reach PendingBytes.
-	Early(ctx context.Context, limit int) ([]Early, error)
+	// Early returns the early arrivals after one, by Early.N, in the order in which they came:
+	// at most limit, and fewer if their bodies reach PendingBytes. It returns none only if
+	// there are none.
+	Early(ctx context.Context, after int64, limit int) ([]Early, error)
 	// DropEarly removes early arrivals up to one, which is removed as well.
 	DropEarly(ctx context.Context, through int64) error
 }

@@ -51,6 +51,9 @@ type Ender struct {
 	Seq int64
 	// By is the rule key of the veto or the hold, or "operator"; "": no rule decided.
 	By string
+	// Cause is, for WhyPackInactive, the command or the edit that made the pack, the version or
+	// the rule inactive, for people; "": it is not known.
+	Cause string
 }
 
 // ActionID names an action by the journal sequence of the event that requested it and its place

@@ -84,6 +84,8 @@ type Cancel struct {
 	// Rules, if not nil, are all rules of the pack: only reads of rules that it no
 	// longer has are dropped.
 	Rules []string
+	// Cause is what made it inactive, for Ender.Cause.
+	Cause string
 }
 
 // Revive is the input that makes dead and blocked actions wait again: dead ones when an operator

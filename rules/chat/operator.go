@@ -14,8 +14,9 @@ func (s *step) cancel(in Cancel) {
 	gone := func(a *Action) bool {
 		return match(a.Pack, a.Version) && (in.Rules == nil || a.Kind == Read && !slices.Contains(in.Rules, a.Rule))
 	}
-	s.endWhere(Dropped, because(WhyPackInactive), gone)
-	s.dropBlocked(in.Blocked, because(WhyPackInactive), gone)
+	why := cause{WhyPackInactive, Ender{Cause: in.Cause}}
+	s.endWhere(Dropped, why, gone)
+	s.dropBlocked(in.Blocked, why, gone)
 	if in.Rules == nil {
 		s.dropTimers(func(t *Timer) bool { return match(t.Pack, t.Version) })
 	}

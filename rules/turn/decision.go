@@ -38,9 +38,11 @@ type RuleDecision struct {
 	Asked     []string `json:"asked,omitempty"`   // its requests, in words
 	Refused   []string `json:"refused,omitempty"` // those of Asked that left no action and were not carried out, and why
 	Skipped   string   `json:"skipped,omitempty"` // passed where, but not run: "cooldown", …
-	Error     string   `json:"error,omitempty"`   // it failed: none of its results was stored
-	Steps     int64    `json:"steps,omitempty"`   // VM steps used
-	Logs      []Log    `json:"logs,omitempty"`
+	// SkippedWhy says of a suspended rule since when and why.
+	SkippedWhy string `json:"skipped_why,omitempty"`
+	Error      string `json:"error,omitempty"` // it failed: none of its results was stored
+	Steps      int64  `json:"steps,omitempty"` // VM steps used
+	Logs       []Log  `json:"logs,omitempty"`
 	// Rerun is when the rule ran on the event again, because its pack had missed
 	// it; zero: it did not.
 	Rerun time.Time `json:"rerun,omitzero"`
@@ -61,7 +63,7 @@ func (r *RuleDecision) Failed() bool {
 func ruleDecisionOf(o *rules.Outcome, chatID string, at time.Time) RuleDecision {
 	r := RuleDecision{
 		Pack: o.Pack, Version: o.Version, Rule: o.Rule, Place: o.Place, Shadow: o.Shadow, Candidate: o.Candidate,
-		Skipped: o.Skipped, Steps: o.Steps, Logs: o.Logs,
+		Skipped: o.Skipped, SkippedWhy: o.SkippedWhy, Steps: o.Steps, Logs: o.Logs,
 	}
 	if o.Failure != nil {
 		r.Error = o.Failure.Error()

@@ -101,16 +101,27 @@ func answered(a *chat.Action, now time.Time) Arrival {
 // may own. The request of an event that runs again has an id of its own, because
 // the rule may have changed since the first run.
 func forwarded(e *Entry, f *rules.Forwarded, missedBy []string, again bool, now time.Time) Arrival {
-	id := fmt.Sprintf("request:%d/%s/%s/%d", e.Seq, f.Outcome.Pack, f.Outcome.Rule, f.N)
-	if again {
-		id += "@" + f.Outcome.Version
-	}
+	id := forwardID(e.Seq, f.Outcome.Pack, f.Outcome.Rule, f.N, f.Outcome.Version, again)
 	a := made(event.Event{
 		ID: id, Type: "request", At: now,
 		Chat: &event.Chat{ID: f.Request.Chat}, Pack: f.Outcome.Pack, Depth: e.Event.Depth,
 	}, e.Seq, now)
 	a.Forward = &Forward{Request: f.Request.Request, Depth: e.Event.Depth, Block: len(missedBy) > 0, MissedBy: missedBy}
 	return a
+}
+
+// ForwardID returns the id of the entry that carries a request of a rule to another chat. n
+// is the place of the request among those of the rule.
+func ForwardID(seq int64, d *RuleDecision, n int) string {
+	return forwardID(seq, d.Pack, d.Rule, n, d.Version, !d.Rerun.IsZero())
+}
+
+func forwardID(seq int64, pack, rule string, n int, version string, again bool) string {
+	id := fmt.Sprintf("request:%d/%s/%s/%d", seq, pack, rule, n)
+	if again {
+		id += "@" + version
+	}
+	return id
 }
 
 // madeUp returns the entry that reports to a chat that a pack has run on an event of

@@ -4,6 +4,7 @@
 package handle
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -67,6 +68,14 @@ func Parse(s, country string) (Handle, error) {
 		return email(s, text)
 	}
 	return number(s, text, country)
+}
+
+// NeedsCountry reports whether a handle is a number without +, which only a country
+// completes.
+func NeedsCountry(s string) bool {
+	_, err := Parse(s, "")
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.NoCountry
 }
 
 // Normalize is Parse for handles that Chert delivers. It never fails: it returns what

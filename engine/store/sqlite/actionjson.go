@@ -54,6 +54,7 @@ type actionJSON struct {
 	Ended       instant  `json:"ended_at"`
 	EndedSeq    *int64   `json:"ended_seq"` // nil: with ended_by, that of its event; otherwise none
 	EndedBy     text     `json:"ended_by"`
+	EndedCause  text     `json:"ended_cause"`
 	Called      instant  `json:"called_at"`
 	Call        int64    `json:"call_us"` // instead of Called, of an action that has ended: from Called to Ended, in microseconds
 	Attempts    int      `json:"attempts"`
@@ -124,6 +125,7 @@ func appendAction(b []byte, a *chat.Action, o *origin) []byte {
 	} else if b = appendText(b, "ended_by", by); a.EndedBy.Seq != o.seq {
 		b = strconv.AppendInt(appendKey(b, "ended_seq"), a.EndedBy.Seq, 10)
 	}
+	b = appendText(b, "ended_cause", a.EndedBy.Cause)
 	if took := a.Ended.UnixMicro() - a.Called.UnixMicro(); a.Ended.IsZero() || took <= 0 || took > maxCall {
 		b = appendTime(b, "called_at", a.Called)
 	} else {
@@ -200,6 +202,7 @@ func parseActions(text []byte, o origin, rules func() ([]turn.RuleDecision, erro
 		} else if a.EndedBy.By != "" {
 			a.EndedBy.Seq = o.seq
 		}
+		a.EndedBy.Cause = string(j.EndedCause)
 		if a.Called = j.Called.Time; j.Call > 0 {
 			a.Called = a.Ended.Add(-time.Duration(j.Call) * time.Microsecond)
 		}

@@ -15,7 +15,7 @@ var (
 	upsertLogCursor = declare(`INSERT INTO log_cursors (log, read_at) VALUES (?, ?) ON CONFLICT DO UPDATE SET read_at = excluded.read_at`)
 
 	insertEarly = declare(`INSERT INTO early_events (id, type, source, received_at, raw) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
-	selectEarly = declare(`SELECT n, id, type, source, received_at, raw FROM early_events WHERE n > 0 ORDER BY n LIMIT ?`)
+	selectEarly = declare(`SELECT n, id, type, source, received_at, raw FROM early_events WHERE n > ? ORDER BY n LIMIT ?`)
 	countEarly  = declare(`SELECT (SELECT max(n) FROM early_events) - (SELECT min(n) FROM early_events) + 1`) // the oldest are deleted first
 	deleteEarly = declare(`DELETE FROM early_events WHERE n <= ?`)
 )
@@ -65,7 +65,7 @@ func (w *writer) keepEarly(e *earlyRow) (store.Receipt, error) {
 }
 
 // Early implements store.CatchUp.
-func (s *Store) Early(ctx context.Context, limit int) (all []store.Early, err error) {
+func (s *Store) Early(ctx context.Context, after int64, limit int) (all []store.Early, err error) {
 	size := 0
 	err = s.read(ctx, "read early events", func(c *conn) error {
 		all = nil
@@ -77,7 +77,7 @@ func (s *Store) Early(ctx context.Context, limit int) (all []store.Early, err er
 				return errEnough
 			}
 			return nil
-		}, int64(max(limit, 0)))
+		}, after, int64(max(limit, 0)))
 		if errors.Is(err, errEnough) {
 			return nil
 		}

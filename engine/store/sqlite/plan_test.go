@@ -116,7 +116,7 @@ var samples = map[*statement][]driver.Value{
 	deletePack:            {"pack"},
 	selectQuarantineAfter: {int64(0), int64(10)},
 	selectLogCursor:       {"log"}, upsertLogCursor: {"log", int64(1)},
-	insertEarly: {"early 5", "x", "webhook", int64(1), []byte("{}")}, selectEarly: {int64(10)}, countEarly: {}, deleteEarly: {int64(1)},
+	insertEarly: {"early 5", "x", "webhook", int64(1), []byte("{}")}, selectEarly: {int64(0), int64(10)}, countEarly: {}, deleteEarly: {int64(1)},
 	upsertCallPause: {"credential", int64(1), int64(2), nil},
 	selectCallPause: {"credential"},
 	upsertLineStop:  {"credential", "line", int64(1), int64(4001), int64(502), nil, nil}, deleteLineStop: {"credential", "line"}, selectLineStops: {"credential"},

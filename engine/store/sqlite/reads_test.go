@@ -54,7 +54,7 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 	},
 	"ClockOffset": func(s *Store, ctx context.Context) (any, error) { return s.ClockOffset(ctx) },
 	"LogCursor":   func(s *Store, ctx context.Context) (any, error) { return s.LogCursor(ctx, "log") },
-	"Early":       func(s *Store, ctx context.Context) (any, error) { return s.Early(ctx, 9) },
+	"Early":       func(s *Store, ctx context.Context) (any, error) { return s.Early(ctx, 0, 9) },
 	"LineStops":   func(s *Store, ctx context.Context) (any, error) { return s.LineStops(ctx, "acme") },
 	"CallPause":   func(s *Store, ctx context.Context) (any, error) { return s.CallPause(ctx, "acme") },
 	"LearnedRate": func(s *Store, ctx context.Context) (any, error) { return s.LearnedRate(ctx, "acme") },

@@ -42,7 +42,7 @@ func (b *bench) appendEarly(arrivals ...turn.Arrival) []store.Receipt {
 
 func (b *bench) early(limit int) (ids []string, last int64) {
 	b.Helper()
-	list, err := b.s.Early(b.Context(), limit)
+	list, err := b.s.Early(b.Context(), 0, limit)
 	b.must(err)
 	for _, e := range list {
 		ids, last = append(ids, e.ID), e.N
@@ -59,7 +59,7 @@ func earlyInOrder(t *testing.T, b *bench) {
 	b.reopen()
 	ids, _ := b.early(10)
 	b.equal("early arrivals", ids, []string{"e2", "e1", "e3"})
-	list, err := b.s.Early(t.Context(), 10)
+	list, err := b.s.Early(t.Context(), 0, 10)
 	b.must(err)
 	got := list[2]
 	got.N = 0
@@ -67,6 +67,9 @@ func earlyInOrder(t *testing.T, b *bench) {
 
 	ids, last := b.early(2)
 	b.equal("the first two", ids, []string{"e2", "e1"})
+	next, err := b.s.Early(t.Context(), last, 10)
+	b.must(err)
+	b.equal("those after them", next, list[2:])
 	if n, err := b.s.Stats(t.Context()); err != nil || n.Early != 3 {
 		t.Errorf("three early arrivals are counted as %+v, %v", n, err)
 	}

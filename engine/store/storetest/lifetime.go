@@ -73,7 +73,7 @@ func closed(t *testing.T, b *bench) {
 		"LogCursor":   func() error { _, err := b.s.LogCursor(ctx, "log"); return err },
 		"SetCursor":   func() error { return b.s.SetLogCursor(ctx, "log", noon) },
 		"AppendEarly": func() error { _, err := b.s.AppendEarly(ctx, []turn.Arrival{arrival("e2", "c1")}); return err },
-		"Early":       func() error { _, err := b.s.Early(ctx, 1); return err },
+		"Early":       func() error { _, err := b.s.Early(ctx, 0, 1); return err },
 		"DropEarly":   func() error { return b.s.DropEarly(ctx, 1) },
 		"MissedPacks": func() error { _, err := b.s.MissedPacks(ctx); return err },
 		"Missed":      func() error { _, err := b.s.Missed(ctx, store.Shard{Of: 1}, []string{"codes"}, 0, noon, 1); return err },

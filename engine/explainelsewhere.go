@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"chertd/engine/control"
+	"chertd/engine/store"
+	"chertd/rules"
+	"chertd/rules/chat"
+	"chertd/rules/turn"
+)
+
+const (
+	// eventElsewhere is how many requests of one event for other chats are explained, and
+	// mostElsewhere of one answer: each takes some reads.
+	eventElsewhere = 20
+	mostElsewhere  = 200
+)
+
+// requestedBy returns who requested what an entry carries from another chat.
+func (x *explainer) requestedBy(ctx context.Context, r *store.Record) (*control.ExplainedRequester, error) {
+	f := r.Forward
+	if f == nil || f.Known != "" {
+		return nil, nil
+	}
+	if f.Request.Pack == "" {
+		return &control.ExplainedRequester{By: "operator", Asked: askedHere(r)}, nil
+	}
+	cause, err := x.eventName(ctx, r.Cause)
+	return &control.ExplainedRequester{By: chat.Key(f.Request.Pack, f.Request.Rule), Place: f.Request.Place, Asked: askedHere(r), Event: cause}, err
+}
+
+// askedHere returns the request that an entry carries, in words.
+func askedHere(r *store.Record) string {
+	w := rules.Request{Chat: r.Event.ChatID(), Request: r.Forward.Request}
+	return w.Words(r.Event.ChatID(), r.Received)
+}
+
+// elsewhere explains what became of the requests of an event for other chats.
+func (x *explainer) elsewhere(ctx context.Context, r *store.Record, e *control.ExplainedEvent) error {
+	if r.Decision == nil {
+		return nil
+	}
+	for i := range r.Decision.Rules {
+		d := &r.Decision.Rules[i]
+		if d.Candidate || !x.wants(d.Pack, d.Rule) {
+			continue // requests of a candidate are not carried anywhere
+		}
+		for n, words := range d.Asked {
+			other, ok := forOtherChat(words)
+			if !ok {
+				continue
+			}
+			if e.ElsewhereTotal++; len(e.Elsewhere) >= eventElsewhere || x.elsewheres >= mostElsewhere {
+				continue
+			}
+			x.elsewheres++
+			out := control.ExplainedElsewhere{By: chat.Key(d.Pack, d.Rule), Place: d.Place, Asked: words, Chat: other}
+			if err := x.became(ctx, turn.ForwardID(r.Seq, d, n), &out); err != nil {
+				return err
+			}
+			e.Elsewhere = append(e.Elsewhere, out)
+		}
+	}
+	return nil
+}
+
+// became explains what became of a request in the other chat, by the id of the event that
+// carries it there.
+func (x *explainer) became(ctx context.Context, id string, out *control.ExplainedElsewhere) error {
+	there, ok, err := x.m.store.Event(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !ok || there.Forward == nil {
+		out.Outcome, out.Summary = control.OutcomeUnknown, "the event that carried it there is not kept any more"
+		return nil
+	}
+	out.Chat = there.Event.ChatID()
+	y := explainer{m: x.m, now: x.now, events: x.events, packs: x.packs, assumed: x.assumed}
+	if err := y.readChat(ctx, out.Chat); err != nil {
+		return err
+	}
+	e, err := y.event(ctx, &there, false)
+	if err != nil {
+		return err
+	}
+	out.Event = &control.EventName{Seq: there.Seq, ID: there.Event.ID, Type: there.Event.Type, Chat: out.Chat, At: there.Received}
+	out.Outcome, out.Summary = e.Outcome, e.Summary
+	if len(e.Actions) == 0 {
+		out.Summary = e.Note // a veto, a hold, a timer: it leaves no action
+	}
+	return nil
+}
+
+// forOtherChat returns the chat of a request, in words, if it is for another one than that of
+// its event. Such a request has the chat right after its kind (rules.Request.Words).
+func forOtherChat(words string) (id string, ok bool) {
+	_, rest, _ := strings.Cut(words, " ")
+	id, ok = strings.CutPrefix(rest, "chat ")
+	id, _, _ = strings.Cut(id, " ")
+	return id, ok
+}
+
+// elsewhereWords says what became of requests for other chats, in part of a sentence.
+func elsewhereWords(e *control.ExplainedEvent) string {
+	first := &e.Elsewhere[0]
+	text := fmt.Sprintf("%s at %s requested %s (%s)", first.By, first.Place, first.Asked, first.Outcome)
+	if more := e.ElsewhereTotal - 1; more > 0 {
+		text += fmt.Sprintf(", and %d more of other chats", more)
+	}
+	return text
+}
