@@ -105,6 +105,10 @@ func (f *fake) Hold(_ context.Context, in HoldRequest) (Held, error) {
 	return Held{Hold: Hold{Chat: in.Chat, By: Operator, Reason: in.Reason}}, f.tell("hold %+v", in)
 }
 
+func (f *fake) Signal(_ context.Context, in SignalRequest) (Signaled, error) {
+	return Signaled{Name: in.Name, Chat: in.Chat, ID: in.ID, Event: "signal:" + in.ID, Rules: 1}, f.tell("signal %+v %s", in, in.Data)
+}
+
 func (f *fake) Release(_ context.Context, in ReleaseRequest) (Released, error) {
 	return Released{Chat: in.Chat}, f.tell("release %+v", in)
 }
