@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -311,6 +312,10 @@ func TestClientAsksDaemon(t *testing.T) {
 			d, err := c.Drained(ctx, 10*time.Second)
 			return fmt.Sprint(d.Stopped, d.Pending, d.Waiting), err
 		},
+		`signal {Name:n Chat:c1 ID:r1 Data:[55] Force:true} 7`: func() (string, error) {
+			g, err := c.Signal(ctx, SignalRequest{Name: "n", Chat: "c1", ID: "r1", Data: json.RawMessage("7"), Force: true})
+			return fmt.Sprint(g.Event, g.Rules), err
+		},
 		"pause true":  func() (string, error) { return "", c.Pause(ctx, true) },
 		"pause false": func() (string, error) { return "", c.Pause(ctx, false) },
 	} {
@@ -326,6 +331,7 @@ func TestClientAsksDaemon(t *testing.T) {
 			"status": fmt.Sprint("v1", noon, true, 7, 3), "packs": fmt.Sprintf("%v", f.packs), "reload": fmt.Sprintf("%v", f.packs),
 			"settings in use": fmt.Sprint(SettingsInUse{File: "/etc/chertd/chertd.yaml", NotReloaded: []string{"chert.rate.limit"}}),
 			"reload settings": fmt.Sprint(Settings{File: "/etc/chertd/chertd.yaml", Applied: []string{"log.level"}}),
+			`signal {Name:n Chat:c1 ID:r1 Data:[55] Force:true} 7`:      "signal:r11",
 			`rollback codes "" pin=false undo=false keep=false`:         fmt.Sprint("codes", "", true, fakeDropped),
 			`rollback codes "" pin=false undo=true keep=false`:          fmt.Sprint("codes", "", true, fakeDropped),
 			`rollback codes "3f78" pin=true undo=false keep=true`:       fmt.Sprint("codes", "3f78", true, fakeDropped),

@@ -72,6 +72,11 @@ func (s *recordedStory) signal(e *RecordedEvent) {
 		s.comment("the signal %s came before the first event of the recording: not part of this spec", name)
 		return
 	}
+	ran := slices.ContainsFunc(e.Rules, func(r RecordedRule) bool { return r.Pack == s.pack })
+	if !ran && !s.looksAt(name) { // signal refuses a name that no rule of the pack has
+		s.comment("the signal %s came, to which no rule of this pack subscribes", name)
+		return
+	}
 	if e.NoText {
 		s.comment("the data of this signal is no longer kept (store.raw)")
 	}
