@@ -112,6 +112,6 @@ func warnUnheard(w io.Writer, s *control.Signaled) error {
 		warning += "; did you mean " + strings.Join(names, " or ") + "?"
 	}
 	hint := "chert.on(" + strconv.Quote(typ) + ", function(ev) … end) subscribes to it; chertd packs lists the packs and their modes"
-	_, err := fmt.Fprintf(w, "chertd: warning: %s\nhint: %s\n", diag.Visible(warning), diag.Visible(hint))
+	_, err := fmt.Fprintf(w, "chertd: warning: %s\n  hint: %s\n", diag.Visible(warning), diag.Visible(hint))
 	return err
 }
