@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yuin/gopher-lua/ast"
+
 	"chertd/engine/event"
 	"chertd/luabind/diag"
 	"chertd/rules"
@@ -53,6 +55,33 @@ func (p *pack) checkSignals(all []string) {
 			}
 		}
 	}
+}
+
+// checkUnseen finds a read on a signal in a pack without a rule on messages: it covers those that
+// rules of the pack ran on, so none, and is superseded while one is unread.
+func (f *file) checkUnseen(c *call) {
+	pack := f.pack.report.Pack
+	if pack == nil || len(c.expr.Args) == 0 || f.pathOf(c.expr.Args[0]) != "ev.chat.id" || !c.fn.runsFor(func(r *registration) bool {
+		return len(r.types) > 0 && !slices.ContainsFunc(r.types, func(t string) bool { return !strings.HasPrefix(t, event.SignalPrefix) })
+	}) {
+		return
+	}
+	if len(c.expr.Args) > 1 {
+		t := f.tableOf(c.expr.Args[1])
+		if t == nil || fieldOf(t, "even_if_newer") != nil || slices.ContainsFunc(t.Fields, func(field *ast.Field) bool {
+			_, plain := field.Key.(*ast.StringExpr)
+			return !plain
+		}) {
+			return
+		}
+	}
+	for _, r := range pack.Rules {
+		if slices.ContainsFunc(r.Types, func(t string) bool { return t == event.MessageReceived || t == event.LeadReply || t == "*" }) {
+			return
+		}
+	}
+	f.warn(codeUnseen, f.start(c.expr), `add a rule on "message.received", or the option even_if_newer = true`,
+		"chert.mark_read: a read on a signal covers the messages that rules of this pack ran on, and it has no rule on messages")
 }
 
 // nearlySame reports whether two different names differ in one letter, or only in case and

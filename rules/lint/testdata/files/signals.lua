@@ -38,3 +38,11 @@ end)
 chert.on("signal:signal:x", function(ev) --> "no signal can have this name"
   log.info(ev.id)
 end)
+-----
+chert.on("signal:human_replied", function(ev)
+  chert.mark_read(ev.chat.id, { reason = "a human replied" }) --> "3: warning: chert.mark_read: a read on a signal covers the messages that rules of this pack ran on.*\[CH039\].*message.received"
+  chert.mark_read(ev.chat.id, { even_if_newer = true })
+end)
+chert.on({ "signal:human_replied", "reaction.added" }, function(ev)
+  chert.mark_read(ev.chat.id)
+end)
