@@ -71,6 +71,9 @@ func (m *manager) findExplained(ctx context.Context, of string) (x explained, er
 	if id, err := m.chatOfNumber(ctx, of); id != "" || err != nil {
 		return explained{what: "number", chat: id}, err
 	}
+	if r, ok, err := m.store.Event(ctx, event.SignalPrefix+of); ok || err != nil { // as its sender knows it
+		return explained{what: "event", event: &r, chat: r.Event.ChatID()}, err
+	}
 	seqs, err := m.store.MessageEvents(ctx, of, manyChats)
 	if err != nil {
 		return x, err
@@ -120,12 +123,11 @@ func (m *manager) findEarly(ctx context.Context, of string) (x explained, err er
 		}
 		for i := range page {
 			e := &page[i]
-			ev, err := event.Decode(e.Body, event.Hints{ID: e.ID, Type: e.Type})
+			ev, err := event.Again(e.Body, event.Hints{ID: e.ID, Type: e.Type}, e.Source)
 			if err != nil {
 				continue
 			}
-			ev.Source = e.Source
-			if ev.ID == of || ev.ChatID() == of || ev.MessageID() == of || strings.EqualFold(ev.From, of) || isNumber && otherNumber(&ev, is) != "" {
+			if ev.ID == of || ev.ID == event.SignalPrefix+of || ev.ChatID() == of || ev.MessageID() == of || strings.EqualFold(ev.From, of) || isNumber && otherNumber(&ev, is) != "" {
 				r := &store.Record{}
 				r.Event, r.Received = ev, e.Received
 				return explained{what: "event", event: r, chat: ev.ChatID()}, nil

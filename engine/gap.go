@@ -209,7 +209,7 @@ func (e *Engine) journalSomeEarly(ctx context.Context) (int, error) {
 	arrivals := make([]turn.Arrival, 0, len(list))
 	for i := range list {
 		r := &list[i]
-		ev, err := event.Decode(r.Body, event.Hints{ID: r.ID, Type: r.Type})
+		ev, err := event.Again(r.Body, event.Hints{ID: r.ID, Type: r.Type}, r.Source)
 		if err != nil { // an older chertd could decode it
 			q := store.Quarantined{Received: r.Received, Source: r.Source, Reason: err.Error(), Body: r.Body, Event: event.IdentityOf(r.Body, event.Hints{ID: r.ID})}
 			if err := e.c.Store.Quarantine(ctx, q); err != nil && !errors.Is(err, store.ErrInQuarantine) {
@@ -217,7 +217,6 @@ func (e *Engine) journalSomeEarly(ctx context.Context) (int, error) {
 			}
 			continue
 		}
-		ev.Source = r.Source
 		arrivals = append(arrivals, turn.Arrival{Event: ev, Received: r.Received})
 	}
 	if len(arrivals) > 0 {

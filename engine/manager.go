@@ -51,6 +51,7 @@ type manager struct {
 	commands control.Commands // under way
 	drains   drains
 	retries  retries
+	signals  signalCounts
 }
 
 // demotion is the reason to roll a pack back, or to send it or its candidate to shadow.

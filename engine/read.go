@@ -3,15 +3,12 @@ package engine
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"chertd/engine/control"
-	"chertd/engine/source"
 	"chertd/engine/wait"
 	"chertd/rules/turn"
 )
@@ -37,7 +34,7 @@ func (m *manager) Read(ctx context.Context, in control.ReadRequest) (control.Rea
 	entry := read.Entry(m.eng.c.Now())
 	receipts, err := m.eng.Ingest(ctx, []turn.Arrival{entry})
 	if err != nil {
-		return control.ReadRequested{}, notTakenIn(err)
+		return control.ReadRequested{}, notTakenIn("the read was not requested", "repeat the command in a minute", err)
 	}
 	m.log.Info("read requested by command", keyChat, in.Chat, "by", in.By, keyReason, in.Reason)
 	out := control.ReadRequested{Chat: in.Chat, Event: entry.Event.ID}
@@ -75,15 +72,4 @@ func checkAuthor(by, reason string) error {
 		return &control.UserError{Message: fmt.Sprintf("reason: it is longer than %d characters", maxReason), Hint: "write one sentence"}
 	}
 	return nil
-}
-
-// notTakenIn returns the error of a command whose entry could not be journaled.
-func notTakenIn(err error) error {
-	switch {
-	case errors.Is(err, source.ErrDraining):
-		return &control.UserError{Status: http.StatusServiceUnavailable, Message: "chertd is stopping", Hint: "repeat the command once it runs again"}
-	case errors.Is(err, source.ErrFull):
-		return &control.UserError{Status: http.StatusServiceUnavailable, Message: "too many events wait to be handled", Hint: "repeat the command later; chertd status shows how many wait"}
-	}
-	return err
 }

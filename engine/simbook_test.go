@@ -19,6 +19,7 @@ type simBook struct {
 	ticks    int // orders what happens at one time
 	messages []*simMessage
 	byID     map[string]*simMessage
+	signals  map[string]*simSignalled // by the id of the event
 	entries  map[int64]*simEntry
 	last     int64 // sequence that was journaled last
 	calls    []*simCall
@@ -55,12 +56,22 @@ type simMessage struct {
 	entry    *simEntry // in the journal; nil: it is not
 }
 
+// simSignalled is a signal that was sent.
+type simSignalled struct {
+	chat, text string
+	begun      simMoment // when it was sent first
+	acked      simMoment // when the daemon accepted it first; zero: it did not
+	early      bool      // it may have been sent in a gap
+	entry      *simEntry // in the journal; nil: it is not
+}
+
 // simEntry is an entry of the journal.
 type simEntry struct {
 	seq       int64
 	chat      string
-	message   *simMessage // nil: it is none
-	timer     *simMessage // the message that set the timer, once it is known
+	message   *simMessage   // nil: it is none
+	timer     *simMessage   // the message that set the timer, once it is known
+	signal    *simSignalled // nil: it is none
 	journaled simMoment
 	decided   simMoment // when its decision was durable; zero: it is not
 	handled   time.Time // when its rules ran, by the local clock
@@ -98,7 +109,7 @@ type simLimited struct {
 
 func newSimBook() simBook {
 	return simBook{
-		byID: map[string]*simMessage{}, entries: map[int64]*simEntry{}, holds: map[string]time.Time{}, vetoes: map[string][]simVeto{},
+		byID: map[string]*simMessage{}, signals: map[string]*simSignalled{}, entries: map[int64]*simEntry{}, holds: map[string]time.Time{}, vetoes: map[string][]simVeto{},
 		refused: map[string]int{}, fired: map[string]int{}, decided: map[string][]*simEntry{}, tried: newSimTried(),
 	}
 }
@@ -148,6 +159,13 @@ func (w *simWorld) journaled(entries []turn.Entry) {
 			continue
 		}
 		m := w.book.byID[e.Event.ID]
+		if g := w.book.signals[e.Event.ID]; g != nil {
+			if g.entry != nil {
+				w.fail("signal %s is journaled as %d and as %d", e.Event.ID, g.entry.seq, e.Seq)
+			}
+			x.signal, g.entry = g, x
+			continue
+		}
 		switch {
 		case m == nil:
 			w.fail("event %s is journaled, and Chert never recorded it", e.Event.ID)

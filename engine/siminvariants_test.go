@@ -142,6 +142,31 @@ func (w *simWorld) checkOrder() {
 	}
 }
 
+// checkSignals checks that each accepted signal is handled, and in the order of its chat's messages.
+func (w *simWorld) checkSignals() {
+	for id, g := range w.book.signals {
+		switch {
+		case !g.acked.set():
+		case g.entry == nil:
+			w.fail("signal %s was accepted, and is not journaled", id)
+		case !g.entry.decided.set():
+			w.fail("signal %s was accepted, and is not decided", id)
+		}
+		for _, m := range w.book.messages {
+			if g.entry == nil || m.entry == nil || m.chat != g.chat {
+				continue
+			}
+			if m.acked.set() && m.acked.before(g.begun) && m.entry.seq > g.entry.seq {
+				w.fail("signal %s was sent after message %s was accepted, and is journaled before it", id, m.id)
+			}
+			// In a gap, the events log may bring a message before the signal, which waits.
+			if !g.early && g.acked.set() && m.acked.set() && g.acked.before(m.recorded) && m.entry.seq < g.entry.seq {
+				w.fail("signal %s was accepted before message %s was sent, and is journaled after it", id, m.id)
+			}
+		}
+	}
+}
+
 // checkCalls checks each call that was written: some message wants it, and it is not made again
 // without need.
 func (w *simWorld) checkCalls() {
@@ -279,8 +304,8 @@ func (w *simWorld) excused(x *simEntry, r simRead, list []*simEntry, place int) 
 			return true
 		}
 	}
-	// A timer's read covers no message that the pack has not seen.
-	return x.timer != nil
+	// The read of a timer or a signal covers no message that the pack has not seen.
+	return x.timer != nil || x.signal != nil
 }
 
 // heldAt reports whether the chat may have been held at a time, by a message before an entry.

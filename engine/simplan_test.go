@@ -31,7 +31,7 @@ type simPlan struct {
 type simStep struct {
 	kind  simKind
 	chat  string
-	texts []string // of messages, each a moment after the one before
+	texts []string // of messages, each a moment after the one before; of one signal, each time that it is sent
 	fault chertsim.FailRule
 	air   simAir
 	late  chertsim.Mischief
@@ -67,6 +67,7 @@ const (
 	simCrashOn   simKind = "crashon"   // it is killed after one of its next transactions, before it learns of it
 	simLineDown  simKind = "linedown"  // the line of the crowd fails the next calls, and each chat of it gets a message
 	simLateVeto  simKind = "lateveto"  // of a read whose call is about to be written
+	simSignal    simKind = "signal"    // of a chat, from outside, several times
 	simRest      simKind = "rest"
 )
 
@@ -158,6 +159,13 @@ func newSimPlan(seed uint64) simPlan {
 			p.steps = slices.Insert(p.steps, at, s)
 			at++
 		}
+	}
+	for range dice.IntN(5) {
+		signal := simStep{kind: simSignal, chat: oneOf(dice, simChats...), texts: []string{oneOf(dice, "read", "nothing")}, rest: simWhile(dice, time.Microsecond, 5*time.Second)}
+		for range dice.IntN(3) {
+			signal.texts = append(signal.texts, signal.texts[0])
+		}
+		p.steps = slices.Insert(p.steps, dice.IntN(len(p.steps)), signal)
 	}
 	return p
 }

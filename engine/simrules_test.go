@@ -32,6 +32,10 @@ rule("timer", function(ev) chert.set_timer("t", "20s", { id = ev.id }) end)
 rule("flip", function(ev)
   if V % 2 == 0 then chert.mark_read(ev.chat.id) else chert.keep_unread(ev.chat.id) end
 end)
+chert.on("signal:s", function(ev)
+  log.info("signalled", { v = V })
+  if ev.signal.data == "read" then chert.mark_read(ev.chat.id) end
+end)
 chert.on("timer:t", function(ev)
   log.info("fired", { v = V, id = ev.payload.id })
   chert.mark_read(ev.chat.id)
@@ -43,6 +47,9 @@ const simCounts = `chert.rule({ name = "count", on = "message.received", run = f
   ev.state.n = (ev.state.n or 0) + 1
   KV
 end })
+chert.on("signal:s", function(ev)
+  ev.state.s = (ev.state.s or 0) + 1
+end)
 `
 
 // simRead is a read that a rule requests.
@@ -56,6 +63,9 @@ type simRead struct {
 func (x *simEntry) reads() (reads []simRead, veto bool) {
 	if x.timer != nil {
 		return []simRead{{rule: "timer:t"}}, false
+	}
+	if g := x.signal; g != nil && g.text == "read" {
+		return []simRead{{rule: "signal:s"}}, false
 	}
 	m := x.message
 	if m == nil {

@@ -25,7 +25,12 @@ func (w *simWorld) checkStore() {
 	if early, err := st.Early(ctx, 0, 10); err != nil || len(early) > 0 {
 		w.fail("in the end %d early events are not journaled (%v)", len(early), err)
 	}
-	sent := map[string]int{}
+	sent, signalled := map[string]int{}, map[string]int{}
+	for _, g := range w.book.signals {
+		if g.acked.set() {
+			signalled[g.chat]++
+		}
+	}
 	for _, m := range w.book.messages {
 		sent[m.chat]++
 		switch {
@@ -47,12 +52,12 @@ func (w *simWorld) checkStore() {
 	}
 	for _, chat := range w.plan.chats() {
 		raw, err := st.State(ctx, "counts", chat)
-		var state struct{ N int }
+		var state struct{ N, S int }
 		if len(raw) > 0 {
 			err = json.Unmarshal(raw, &state)
 		}
-		if err != nil || state.N != sent[chat] {
-			w.fail("%d messages came in chat %s, and its state is %s (%v)", sent[chat], chat, raw, err)
+		if err != nil || state.N != sent[chat] || state.S != signalled[chat] {
+			w.fail("%d messages and %d signals came in chat %s, and its state is %s (%v)", sent[chat], signalled[chat], chat, raw, err)
 		}
 		records, err := st.Events(ctx, chat, 0, 1000)
 		seen := map[string]int{}

@@ -2,12 +2,14 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +19,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/chertsim"
 	"chertd/engine/control"
+	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 )
@@ -397,6 +400,10 @@ func (w *simWorld) do(s *simStep) {
 		if run != nil {
 			w.operate(run, s)
 		}
+	case simSignal:
+		if run != nil {
+			w.signal(run, s)
+		}
 	case simPause, simResume:
 		if run != nil {
 			w.pause(run, s.kind == simPause)
@@ -548,6 +555,31 @@ func (w *simWorld) operate(run *simRun, s *simStep) {
 	}
 }
 
+// signal sends a signal as somebody outside does, each time with the same id.
+func (w *simWorld) signal(run *simRun, s *simStep) {
+	w.mu.Lock()
+	in := control.SignalRequest{Name: "s", Chat: s.chat, ID: fmt.Sprint("r", len(w.book.signals)), Data: json.RawMessage(strconv.Quote(s.texts[0])), Force: true}
+	g := &simSignalled{chat: s.chat, text: s.texts[0], begun: w.now()}
+	w.book.signals[event.SignalPrefix+in.ID] = g
+	w.mu.Unlock()
+	since, _ := run.m.eng.Gap()
+	g.early = !since.IsZero()
+	for n := range s.texts {
+		sent, err := run.m.Signal(context.Background(), in)
+		w.must("signal", err)
+		w.mu.Lock()
+		if !g.acked.set() {
+			g.acked = w.now()
+		}
+		since, _ := run.m.eng.Gap()
+		g.early = g.early || !since.IsZero()
+		if sent.Duplicate != (n > 0) {
+			w.fail("signal %s, sent for the %d. time: duplicate is %t", in.ID, n+1, sent.Duplicate)
+		}
+		w.mu.Unlock()
+	}
+}
+
 // live carries out all steps, and then lets everything end well.
 func (w *simWorld) live() {
 	defer w.remains.Wait()
@@ -603,6 +635,7 @@ func (w *simWorld) endWell() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.checkOrder()
+	w.checkSignals()
 	w.checkCalls()
 	w.checkReads()
 	w.checkCompared(w.run.m.store)

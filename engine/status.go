@@ -52,7 +52,7 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	}
 	st.Retrying = m.retries.status()
 	st.Webhook, st.Catchup = m.webhook(), m.catchup()
-	st.Stream, st.File = m.streamStatus(), m.file()
+	st.Stream, st.File, st.Signals = m.streamStatus(), m.file(), m.signalCount()
 	for _, i := range m.gens.Ignored() {
 		st.Ignored = append(st.Ignored, control.Ignored{File: i.Path, Why: i.Why, Hint: i.Hint})
 	}

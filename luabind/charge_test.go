@@ -235,6 +235,9 @@ func chargedCall(name string) *Call {
 	case strings.HasPrefix(name, "ev.payload"):
 		e = testEvent("timer:x")
 		e.Payload = json.RawMessage(chargedDoc)
+	case strings.HasPrefix(name, "ev.signal"):
+		e = testEvent("signal:x")
+		e.Data = json.RawMessage(chargedDoc)
 	case strings.HasPrefix(name, "ev.action"):
 		e = testEvent("action.done")
 	case strings.HasPrefix(name, "ev.state"):

@@ -26,6 +26,7 @@ type eventView struct {
 // call: changing them changes nothing else.
 type decodedFields struct {
 	raw, payload, action lua.LValue
+	signal, data         lua.LValue // ev.signal, and its data
 }
 
 // newEvent returns the ev of a call.
@@ -41,7 +42,7 @@ func newEvent(vm *VM, c *Call) lua.LValue {
 
 // eventBytes returns approximately the size of an event.
 func eventBytes(e *event.Event) int64 {
-	n := 512 + len(e.Raw) + len(e.Payload) + len(e.Action) + 2*len(e.Text)
+	n := 512 + len(e.Raw) + len(e.Payload) + len(e.Action) + len(e.Data) + 2*len(e.Text)
 	if e.Message != nil {
 		n += 128 * len(e.Message.Parts)
 	}
@@ -56,7 +57,7 @@ func (v *eventView) label() string { return "ev" }
 func (v *eventView) retains(push func(lua.LValue)) int64 {
 	pushAll(push, v.chat, v.message, v.state.table)
 	if d := v.decoded; d != nil {
-		pushAll(push, d.raw, d.payload, d.action)
+		pushAll(push, d.raw, d.payload, d.action, d.signal, d.data)
 	}
 	return eventBytes(v.event) + int64(len(v.state.text))
 }
@@ -109,6 +110,8 @@ func (v *eventView) index(L *lua.LState, key lua.LValue) lua.LValue {
 		return v.decode(L, "ev.payload", e.Payload, func(d *decodedFields) *lua.LValue { return &d.payload })
 	case "action":
 		return v.decode(L, "ev.action", e.Action, func(d *decodedFields) *lua.LValue { return &d.action })
+	case "signal":
+		return v.signal(L)
 	}
 	return noField(L, "ev", key)
 }
@@ -131,7 +134,7 @@ func (v *eventView) next(L *lua.LState, key lua.LValue) (lua.LValue, lua.LValue)
 	return nextOf(L, v, eventFields, key)
 }
 
-var eventFields = []string{"id", "type", "at", "age", "source", "text", "from", "chat", "message", "payload", "action"}
+var eventFields = []string{"id", "type", "at", "age", "source", "text", "from", "chat", "message", "payload", "signal", "action"}
 
 // String returns the result of tostring. It contains neither the text nor the sender:
 // logs contain them only if a rule logs them by name.

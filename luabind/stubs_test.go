@@ -71,7 +71,7 @@ func TestStubsContainEveryName(t *testing.T) {
 	}
 	for class, want := range map[string][]string{
 		"Event": append(slices.Clone(eventFields), "raw", "state"), "EventChat": chatFields, "EventMessage": messageFields,
-		"EventHandle": handleFields, "EventPart": partFields, "EventAction": members("ev.action"),
+		"EventHandle": handleFields, "EventPart": partFields, "EventAction": members("ev.action"), "EventSignal": signalFields,
 	} {
 		if got := classes[class]; !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
 			t.Errorf("class %s has %q, the event has %q", class, got, want)

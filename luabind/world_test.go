@@ -108,6 +108,9 @@ func testEvent(typ string) *event.Event {
 		return &event.Event{ID: "s1", Type: typ, At: at, Source: event.SourceEngine}
 	case strings.HasPrefix(typ, event.TimerPrefix):
 		return &event.Event{ID: "t1", Type: typ, At: at, Source: event.SourceEngine, Chat: &event.Chat{ID: "c1"}, Payload: json.RawMessage(`{"n":3,"who":["a","b"]}`)}
+	case strings.HasPrefix(typ, event.SignalPrefix):
+		data := map[string]string{"signal:human_replied": `{"agent":"Ann","tags":["new","vip"]}`, "signal:text": `"ticket 4711"`}[typ]
+		return &event.Event{ID: "signal:1", Type: typ, At: at, Source: event.SourceSignal, Chat: &event.Chat{ID: "c1"}, Data: json.RawMessage(data)}
 	case strings.HasPrefix(typ, "action."):
 		return &event.Event{ID: "a1", Type: typ, At: at, Source: event.SourceEngine, Chat: &event.Chat{ID: "c1"},
 			Action: json.RawMessage(`{"kind":"read","chat":"c1","code":4099,"status":"dead","attempts":2,"trace_id":"tr"}`)}

@@ -50,10 +50,12 @@ func (s *Set) Explain(in Input) []Explanation {
 }
 
 // subscribes reports whether the rule's types include the event's. An event that
-// chertd makes reaches only the pack it is for, and no subscriber to "*".
+// chertd makes reaches only the pack it is for. Neither that nor a signal reaches a
+// subscriber to "*".
 func (r *Rule) subscribes(ev *event.Event) bool {
-	if ev.Source == event.SourceEngine {
-		return engineType(ev.Type) && ev.Pack == r.Pack && slices.Contains(r.Types, ev.Type)
+	from := cameFrom(ev)
+	if from == fromChert && slices.Contains(r.Types, anyType) {
+		return true
 	}
-	return slices.Contains(r.Types, anyType) || !engineType(ev.Type) && slices.Contains(r.Types, ev.Type)
+	return originOf(ev.Type) == from && (from != fromEngine || ev.Pack == r.Pack) && slices.Contains(r.Types, ev.Type)
 }

@@ -3,8 +3,6 @@ package rules
 import (
 	"maps"
 	"slices"
-
-	"chertd/engine/event"
 )
 
 // index finds the rules that an event may match. Its cost grows with the rules that match
@@ -13,7 +11,7 @@ import (
 // that satisfy it. The result are candidates; the rule's whole where still has to hold.
 // An index is immutable.
 type index struct {
-	external map[string]*table // by type; anyType: the rules of every type
+	external map[string]*table // by type, signals included; anyType: the rules of every type of Chert's
 	engine   map[engineKey]*table
 }
 
@@ -62,7 +60,7 @@ func newIndex(rules []*Rule) *index {
 		types := slices.Clone(r.Types)
 		slices.Sort(types)
 		for _, t := range slices.Compact(types) {
-			if engineType(t) {
+			if originOf(t) == fromEngine {
 				k := engineKey{r.Pack, t}
 				engine[k] = append(engine[k], int32(i))
 			} else {
@@ -93,15 +91,16 @@ func (ix *index) wants(typ, pack string) bool {
 // valid until the probe is reset.
 func (ix *index) candidates(p *probe) []int32 {
 	p.found = p.found[:0]
-	if p.ev.Source == event.SourceEngine {
+	from := cameFrom(p.ev)
+	if from == fromEngine {
 		if t := ix.engine[engineKey{p.ev.Pack, p.ev.Type}]; t != nil && p.ev.Pack != "" {
 			t.collect(p)
 		}
 	} else {
-		if t := ix.external[p.ev.Type]; t != nil && p.ev.Type != anyType {
+		if t := ix.external[p.ev.Type]; t != nil && p.ev.Type != anyType && (originOf(p.ev.Type) == fromSignal) == (from == fromSignal) {
 			t.collect(p)
 		}
-		if t := ix.external[anyType]; t != nil {
+		if t := ix.external[anyType]; t != nil && from == fromChert {
 			t.collect(p)
 		}
 	}

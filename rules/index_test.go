@@ -46,7 +46,11 @@ func concerned(r *Rule, ev *event.Event) bool {
 			if ev.Source == "engine" && ev.Type == t && ev.Pack == r.Pack {
 				return true
 			}
-		case ev.Source != "engine" && (t == "*" || t == ev.Type):
+		case strings.HasPrefix(t, "signal:"):
+			if ev.Source == "signal" && t == ev.Type {
+				return true
+			}
+		case ev.Source == "webhook" && (t == "*" || t == ev.Type):
 			return true
 		}
 	}
@@ -81,7 +85,7 @@ func TestIndexFindsWhatHolds(t *testing.T) {
 			"words":    func() any { return strs(word, "words") },
 			"matches":  func() any { return strs(patterns, "matches") },
 			"is_group": func() any { return rapid.Bool().Draw(rt, "is_group") },
-			"source":   func() any { return strs(rapid.SampledFrom([]string{"webhook", "engine"}), "source") },
+			"source":   func() any { return strs(rapid.SampledFrom([]string{"webhook", "engine", "signal"}), "source") },
 		}
 		names := slices.Sorted(func(yield func(string) bool) {
 			for k := range keys {
@@ -90,7 +94,7 @@ func TestIndexFindsWhatHolds(t *testing.T) {
 				}
 			}
 		})
-		types := rapid.SampledFrom([]string{"message.received", "lead_reply", "*", "timer:t", "action.done", "odd"})
+		types := rapid.SampledFrom([]string{"message.received", "lead_reply", "*", "timer:t", "action.done", "signal:s", "odd"})
 		where := func() map[string]any {
 			m := map[string]any{}
 			for _, k := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, 3, rapid.ID).Draw(rt, "keys") {
@@ -113,7 +117,7 @@ func TestIndexFindsWhatHolds(t *testing.T) {
 			ev := &event.Event{
 				ID:     "e",
 				Type:   types.Draw(rt, "type"),
-				Source: rapid.SampledFrom([]string{"webhook", "engine"}).Draw(rt, "from where"),
+				Source: rapid.SampledFrom([]string{"webhook", "engine", "signal"}).Draw(rt, "from where"),
 				Pack:   rapid.SampledFrom([]string{"", "p", "q"}).Draw(rt, "its pack"),
 				From:   rapid.SampledFrom([]string{"", "+14155550001", "+442079460958", "a@B.example"}).Draw(rt, "sender"),
 				Text: strings.Join(rapid.SliceOfN(rapid.SampledFrom(append(words, "CODE", "\u212a", "ſ", "STRASSE", "straße", "STRAẞE", "\xff", "12", "nonstop")), 0, 4).Draw(rt, "said"),

@@ -35,8 +35,9 @@ func (c *clause) neverOf(typ string) string {
 	if c == nil {
 		return ""
 	}
-	// Events that chertd makes have a chat and no message.
-	ours := engineType(typ)
+	// Events that are not Chert's have a chat and no message.
+	from := originOf(typ)
+	ours := from != fromChert
 	for _, cond := range c.conditions {
 		if ours && lacking(cond) {
 			return fmt.Sprintf("%s: an event %s has none", cond.field(), typ)
@@ -46,10 +47,10 @@ func (c *clause) neverOf(typ string) string {
 			switch {
 			case cond.key == "direction" && typ == event.MessageReceived && !slices.Contains(cond.values, "inbound"):
 				return "direction: every " + typ + " is inbound"
-			case ours && cond.key == "source" && !slices.Contains(cond.values, event.SourceEngine):
-				return fmt.Sprintf("source: every %s comes from %q", typ, event.SourceEngine)
-			case !ours && typ != anyType && cond.key == "source" && slices.Equal(cond.values, []string{event.SourceEngine}):
-				return fmt.Sprintf("source: no %s comes from %q", typ, event.SourceEngine)
+			case ours && cond.key == "source" && !slices.Contains(cond.values, from.source()):
+				return fmt.Sprintf("source: every %s comes from %q", typ, from.source())
+			case !ours && typ != anyType && cond.key == "source" && !slices.ContainsFunc(cond.values, chertSends):
+				return fmt.Sprintf("source: no %s comes from %q", typ, cond.values[0])
 			}
 		}
 	}
@@ -68,8 +69,13 @@ func (c *clause) neverOf(typ string) string {
 	return ""
 }
 
-// lacking reports whether no event of a type that chertd makes has the field of
-// the condition: they have no message.
+// chertSends reports whether events of Chert's come from a source.
+func chertSends(source string) bool {
+	return source != event.SourceEngine && source != event.SourceSignal
+}
+
+// lacking reports whether no event that is not Chert's has the field of the condition: they
+// have no message.
 func lacking(cond condition) bool {
 	return slices.Contains([]string{"direction", "from", "sender", "service", "has_media", "text"}, cond.field())
 }

@@ -252,6 +252,23 @@ func (s *Set) Content() string { return s.content }
 // makes for a pack or, if pack is "", that come from outside.
 func (s *Set) Wants(typ, pack string) bool { return s.index.wants(typ, pack) }
 
+// Subscribers counts the rules that subscribe to a type of events by its name, by whether they
+// are live in a chat or in shadow.
+func (s *Set) Subscribers(typ, chatID string) (live, shadow int) {
+	for i, r := range s.rules {
+		if !slices.Contains(r.Types, typ) {
+			continue
+		}
+		switch s.modeOf(s.packOf[i], chatID) {
+		case Live:
+			live++
+		case Shadow:
+			shadow++
+		}
+	}
+	return live, shadow
+}
+
 // SameAs reports whether a set would do the same as this one.
 func (s *Set) SameAs(t *Set) bool {
 	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && maps.Equal(s.rollouts, t.rollouts) && maps.Equal(s.candidates, t.candidates) && s.unread == t.unread

@@ -45,7 +45,7 @@ func whereKeys(country string) []whereKey {
 	return []whereKey{
 		{"direction", choice((*probe).direction, "inbound", "outbound")},
 		{"is_group", flag((*probe).isGroup)},
-		{"source", choice((*probe).source, event.SourceWebhook, event.SourceStream, event.SourceCatchup, event.SourceFile, event.SourceEngine)},
+		{"source", choice((*probe).source, event.SourceWebhook, event.SourceStream, event.SourceCatchup, event.SourceFile, event.SourceSignal, event.SourceEngine)},
 		{"service", list((*probe).service, strings.ToLower)},
 		{"chat", chats},
 		{"line", handles((*probe).line, country)},

@@ -101,11 +101,10 @@ func (in *recordedEvents) decode(text []byte) (event.Event, string) {
 	if len(text) > maxEventLine {
 		return event.Event{}, fmt.Sprintf("longer than %d bytes", maxEventLine)
 	}
-	e, err := event.Decode(text, event.Hints{})
+	e, err := decodeRecorded(text)
 	if err != nil {
 		return e, err.Error()
 	}
-	e.Source = event.SourceFile
 	return e, esource.OtherTenant(&e, in.tenant)
 }
 

@@ -93,6 +93,14 @@ func checkSnippet(t *testing.T, s snippet) {
 				checkCommand(t, strings.TrimSpace(command))
 			}
 		}
+	case "python":
+		if python, err := exec.LookPath("python3"); err == nil {
+			cmd := exec.CommandContext(t.Context(), python, "-c", "import ast, sys; ast.parse(sys.stdin.read())")
+			cmd.Stdin = strings.NewReader(s.text)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		}
 	case "text", "csv", "sh", "json", "ini":
 	default:
 		t.Errorf("no check for snippets of %q: see checkSnippet", s.lang)

@@ -38,7 +38,7 @@ func newDocWorld(t *testing.T, ex *docExample, set *rules.Set) *docWorld {
 		L: lua.NewState(lua.Options{SkipOpenLibs: true})}
 	t.Cleanup(w.L.Close)
 	for name, do := range map[string]func(*lua.LState) error{
-		"receive": w.receive, "fire": w.fire, "advance": w.advance, "clock": w.clock, "fail_next": w.failNext,
+		"receive": w.receive, "fire": w.fire, "signal": w.signal, "advance": w.advance, "clock": w.clock, "fail_next": w.failNext,
 	} {
 		w.L.SetGlobal(name, w.L.NewFunction(func(L *lua.LState) int {
 			w.err = errors.Join(w.err, do(L))
@@ -82,6 +82,27 @@ func (w *docWorld) fire(L *lua.LState) error {
 	default:
 		return w.deliver(typ, fields)
 	}
+}
+
+// signal sends a signal about the chat of the last step.
+func (w *docWorld) signal(L *lua.LState) error {
+	fields := plainFields(L.OptTable(2, L.NewTable()))
+	if id, ok := fields["chat"].(string); ok {
+		w.last = id
+	}
+	w.sent++
+	s := event.SignalSpec{Name: L.CheckString(1), Chat: w.last, ID: fmt.Sprintf("doc:%d", w.sent), At: w.Now()}
+	if data := fields["data"]; data != nil {
+		var err error
+		if s.Data, err = json.Marshal(data); err != nil {
+			return err
+		}
+	}
+	ev, err := event.NewSignal(s)
+	if err != nil {
+		return err
+	}
+	return w.Receive(w.t.Context(), ev)
 }
 
 // deliver brings an event as Chert would write it.

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,8 +29,8 @@ func newEvalCommand() *cobra.Command {
 they requested, and what the outcome would be. No API call is made, and nothing is
 stored.
 
-EVENT.json contains the body of a webhook or a row of the events log; - reads
-standard input. PATH is a rules directory, a pack or a .lua file.
+EVENT.json contains the body of a webhook, a row of the events log, or a signal
+({"name": "human_replied", "chat": "c1", "data": {}}); - reads standard input. PATH is a rules directory, a pack or a .lua file.
 
 If you give -c FILE, or no PATH and ./chertd.yaml exists, the rules run with the
 settings, modes, grants and time zone of that configuration. Without a PATH they
@@ -116,7 +119,7 @@ func readEvent(path string, stdin io.Reader) (event.Event, error) {
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return event.Event{}, hinted(fmt.Errorf("read the event: %w", err), "a file with the body of a webhook or a row of the events log; `chertd new NAME` makes rules/NAME/event.json")
+			return event.Event{}, hinted(fmt.Errorf("read the event: %w", err), "a file with the body of a webhook, a row of the events log or a signal; `chertd new NAME` makes rules/NAME/event.json")
 		}
 		defer f.Close()
 		in = f
@@ -128,13 +131,27 @@ func readEvent(path string, stdin io.Reader) (event.Event, error) {
 	if len(body) > maxEventFile {
 		return event.Event{}, fmt.Errorf("read the event: %s is larger than %d MiB", eventPlace(path), maxEventFile>>20)
 	}
-	ev, err := event.Decode(body, event.Hints{})
+	ev, err := decodeRecorded(body)
 	if err != nil {
-		return event.Event{}, hinted(fmt.Errorf("read the event from %s: %w", eventPlace(path), err),
-			"the body of a webhook or a row of the events log; `chertd run` would quarantine this one")
+		return event.Event{}, hinted(fmt.Errorf("read the event from %s: %w", eventPlace(path), err), choose(event.IsSignal(body),
+			"a signal has name, chat, and if you want id, at and data", "the body of a webhook or a row of the events log; `chertd run` would quarantine this one"))
 	}
-	ev.Source = event.SourceFile
+	if name, ok := strings.CutPrefix(ev.Type, event.SignalPrefix); ok && ev.Signal() == "" {
+		return event.Event{}, hinted(fmt.Errorf("read the event from %s: Chert sends no signals, and no rule on %q runs on such an event", eventPlace(path), ev.Type),
+			fmt.Sprintf(`write the signal itself: {"name": %s, "chat": %s}`, strconv.Quote(name), strconv.Quote(cmp.Or(ev.ChatID(), "c1"))))
+	}
 	return ev, nil
+}
+
+// decodeRecorded decodes an event of a file: in any form in which Chert delivers it, or a
+// signal.
+func decodeRecorded(body []byte) (event.Event, error) {
+	if event.IsSignal(body) {
+		return event.DecodeSignal(body)
+	}
+	ev, err := event.Decode(body, event.Hints{})
+	ev.Source = event.SourceFile
+	return ev, err
 }
 
 func eventPlace(path string) string {

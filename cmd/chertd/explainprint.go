@@ -116,6 +116,8 @@ func printExplainedEvent(b *strings.Builder, e *control.ExplainedEvent, text str
 		b.WriteString("  its text is not kept any more (store.raw, or chertd forget)\n")
 	case e.Text != "":
 		fmt.Fprintf(b, "  %s\n", text)
+	case e.Data != "":
+		fmt.Fprintf(b, "  data %s\n", diag.Visible(e.Data))
 	}
 	if late := e.Received.Sub(e.At); !e.At.IsZero() && late > time.Minute && e.Source != event.SourceEngine {
 		fmt.Fprintf(b, "  it happened at %s, %s before chertd received it\n", e.At.Local().Format(logTime), roughly(late))

@@ -300,6 +300,13 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.run("hold", "refused", "--socket", w.socket)
 		w.run("hold", "x", "--for", hostile)
 	},
+	"chertd signal": func(w *hostileWorld) {
+		w.asks("signal", hostile, "--chat", hostile, "--id", hostile, "--data", quoteJSON(hostile))
+		w.asks("signal", "unheard", "--chat", hostile)
+		w.run("signal", hostile, "--chat", "refused", "--socket", w.socket)
+		w.run("signal", hostile)
+		w.run("signal", "x", "--chat", "x", "--data", hostile)
+	},
 	"chertd retry-errors": func(w *hostileWorld) {
 		w.asks("retry-errors", hostile)
 		w.run("retry-errors", "refused", "--socket", w.socket)
@@ -629,6 +636,14 @@ func (d hostileDaemon) Read(_ context.Context, in control.ReadRequest) (control.
 
 func (d hostileDaemon) Hold(_ context.Context, in control.HoldRequest) (control.Held, error) {
 	return hostileOf[control.Held](d.bools), unwilling(in.Chat)
+}
+
+func (d hostileDaemon) Signal(_ context.Context, in control.SignalRequest) (control.Signaled, error) {
+	s := hostileOf[control.Signaled](d.bools)
+	if in.Name == "unheard" {
+		s.Rules, s.Shadow = 0, 0
+	}
+	return s, unwilling(in.Chat)
 }
 
 func (d hostileDaemon) Release(_ context.Context, in control.ReleaseRequest) (control.Released, error) {

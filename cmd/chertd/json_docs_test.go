@@ -64,6 +64,7 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"explain c1", tables{"chertd explain": "", "chertd explain EVENT": "events[].", "chertd explain ACTION": "events[].actions[]."}},
 		{"forget c1", tables{"chertd forget": ""}},
 		{"hold c1", tables{"chertd hold": ""}},
+		{"signal human_replied --chat c1", tables{"chertd signal": ""}},
 		{"release c1", tables{"chertd release": ""}},
 		{"spec record c1", tables{"chertd spec record": ""}},
 		{"dead", tables{"chertd dead": ""}},
@@ -293,6 +294,9 @@ func (full) Read(context.Context, control.ReadRequest) (control.ReadRequested, e
 }
 func (full) Hold(context.Context, control.HoldRequest) (control.Held, error) {
 	return everything[control.Held](), nil
+}
+func (full) Signal(context.Context, control.SignalRequest) (control.Signaled, error) {
+	return everything[control.Signaled](), nil
 }
 func (full) Release(context.Context, control.ReleaseRequest) (control.Released, error) {
 	return everything[control.Released](), nil

@@ -91,6 +91,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	if f := s.File; f != nil {
 		line("file", "%s; %s, %s known already, %s in quarantine%s", fileState(f, now), many(f.Events, "event"), thousands(f.Known), thousands(f.Quarantined), lagOf(&f.Lag, now))
 	}
+	if g := s.Signals; g != nil {
+		line("signals", "%s, %s known already%s", many(g.Accepted, "signal"), thousands(g.Duplicates), choose(g.Unavailable > 0, fmt.Sprintf(", %s answered 503", thousands(g.Unavailable)), ""))
+	}
 	line("calls", "%s; %s", choose(s.Paused, "PAUSED", choose(len(s.NoCalls) > 0, "NOT MADE", "going out")), lastConfirmed(s.Calls.LastConfirmed, now))
 	if c := s.Calls; c.Learned > 0 {
 		line("", "%s", learnedRate(c))

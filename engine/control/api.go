@@ -76,6 +76,7 @@ func (a *api) routes(mux *http.ServeMux) {
 		"POST " + apiPath + "/hold":                      a.hold,
 		"POST " + apiPath + "/release":                   a.release,
 		"POST " + apiPath + "/read":                      a.read,
+		"POST " + apiPath + "/signals":                   a.sendSignal,
 		"POST " + apiPath + "/forget":                    a.forget,
 		"POST " + drainPath:                              a.drain,
 		"GET " + drainPath:                               a.drained,
@@ -243,6 +244,8 @@ func command(r *http.Request) string {
 // commandName returns the chertd command of a verb of the API; pack is "" for those of no pack.
 func commandName(method, verb, pack string) string {
 	switch {
+	case pack == "" && verb == "signals":
+		return "chertd signal"
 	case pack == "" && verb == "reload/settings":
 		return "chertd reload --settings"
 	case pack == "":

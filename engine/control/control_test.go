@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -107,6 +108,10 @@ func (f *fake) Read(_ context.Context, in ReadRequest) (ReadRequested, error) {
 
 func (f *fake) Hold(_ context.Context, in HoldRequest) (Held, error) {
 	return Held{Hold: Hold{Chat: in.Chat, By: Operator, Reason: in.Reason}}, f.tell("hold %+v", in)
+}
+
+func (f *fake) Signal(_ context.Context, in SignalRequest) (Signaled, error) {
+	return Signaled{Name: in.Name, Chat: in.Chat, ID: in.ID, Event: "signal:" + in.ID, Rules: 1}, f.tell("signal %+v %s", in, in.Data)
 }
 
 func (f *fake) Release(_ context.Context, in ReleaseRequest) (Released, error) {
@@ -311,6 +316,10 @@ func TestClientAsksDaemon(t *testing.T) {
 			d, err := c.Drained(ctx, 10*time.Second)
 			return fmt.Sprint(d.Stopped, d.Pending, d.Waiting), err
 		},
+		`signal {Name:n Chat:c1 ID:r1 Data:[55] Force:true} 7`: func() (string, error) {
+			g, err := c.Signal(ctx, SignalRequest{Name: "n", Chat: "c1", ID: "r1", Data: json.RawMessage("7"), Force: true})
+			return fmt.Sprint(g.Event, g.Rules), err
+		},
 		"pause true":  func() (string, error) { return "", c.Pause(ctx, true) },
 		"pause false": func() (string, error) { return "", c.Pause(ctx, false) },
 	} {
@@ -326,6 +335,7 @@ func TestClientAsksDaemon(t *testing.T) {
 			"status": fmt.Sprint("v1", noon, true, 7, 3), "packs": fmt.Sprintf("%v", f.packs), "reload": fmt.Sprintf("%v", f.packs),
 			"settings in use": fmt.Sprint(SettingsInUse{File: "/etc/chertd/chertd.yaml", NotReloaded: []string{"chert.rate.limit"}}),
 			"reload settings": fmt.Sprint(Settings{File: "/etc/chertd/chertd.yaml", Applied: []string{"log.level"}}),
+			`signal {Name:n Chat:c1 ID:r1 Data:[55] Force:true} 7`:      "signal:r11",
 			`rollback codes "" pin=false undo=false keep=false`:         fmt.Sprint("codes", "", true, fakeDropped),
 			`rollback codes "" pin=false undo=true keep=false`:          fmt.Sprint("codes", "", true, fakeDropped),
 			`rollback codes "3f78" pin=true undo=false keep=true`:       fmt.Sprint("codes", "3f78", true, fakeDropped),

@@ -59,6 +59,8 @@ type Daemon interface {
 	Release(ctx context.Context, in ReleaseRequest) (Released, error)
 	// Read requests that a chat be marked as read.
 	Read(ctx context.Context, in ReadRequest) (ReadRequested, error)
+	// Signal takes a signal in, as an event of its chat. It returns once that is on disk.
+	Signal(ctx context.Context, in SignalRequest) (Signaled, error)
 	// Quarantined returns the newest deliveries in quarantine, at most limit.
 	Quarantined(ctx context.Context, limit int, bodies bool) (Quarantine, error)
 	// RetryQuarantined takes deliveries in again, oldest first.
@@ -129,6 +131,7 @@ type Status struct {
 	Catchup *Catchup       `json:"catchup,omitempty"` // nil: the events log is not read
 	Stream  *Stream        `json:"stream,omitempty"`  // nil: events are not taken from the stream
 	File    *File          `json:"file,omitempty"`    // nil: events are not read from a file
+	Signals *Signals       `json:"signals,omitempty"` // nil: none came since the start
 	NotLive int            `json:"not_live"`          // packs with an edit that is not live
 	// Ignored has the files and folders that are not loaded because of their names.
 	Ignored []Ignored `json:"ignored,omitempty"`

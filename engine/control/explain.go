@@ -92,6 +92,7 @@ type ExplainedEvent struct {
 	Direction string     `json:"direction,omitempty"`
 	Message   string     `json:"message,omitempty"` // id
 	Text      string     `json:"text,omitempty"`    // its first letters, ExplainedText at most
+	Data      string     `json:"data,omitempty"`    // of a signal, as JSON: its first letters, ExplainedText at most
 	NoText    bool       `json:"no_text,omitempty"` // store.raw or forget has removed its text
 	Cause     *EventName `json:"cause,omitempty"`   // the event that caused it
 	// RequestedBy is set on an event that carries a request of another chat's rule, or of an

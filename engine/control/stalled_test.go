@@ -48,6 +48,10 @@ func (h *held) Read(context.Context, ReadRequest) (ReadRequested, error) {
 	return ReadRequested{}, nil
 }
 func (h *held) Hold(context.Context, HoldRequest) (Held, error) { <-h.release; return Held{}, nil }
+func (h *held) Signal(context.Context, SignalRequest) (Signaled, error) {
+	<-h.release
+	return Signaled{}, nil
+}
 func (h *held) Release(context.Context, ReleaseRequest) (Released, error) {
 	<-h.release
 	return Released{}, nil
@@ -173,6 +177,9 @@ func (f *failing) Read(context.Context, ReadRequest) (ReadRequested, error) {
 	return ReadRequested{}, f.err
 }
 func (f *failing) Hold(context.Context, HoldRequest) (Held, error) { return Held{}, f.err }
+func (f *failing) Signal(context.Context, SignalRequest) (Signaled, error) {
+	return Signaled{}, f.err
+}
 func (f *failing) Release(context.Context, ReleaseRequest) (Released, error) {
 	return Released{}, f.err
 }

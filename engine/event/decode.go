@@ -19,7 +19,8 @@ type Hints struct{ ID, Type string }
 // Source and those that only the engine sets.
 //
 //   - ID is the event_id, else the hint, else the row's id, else "sha256:" and
-//     the hex digest of the envelope without insignificant white space.
+//     the hex digest of the envelope without insignificant white space. An id that
+//     begins with SignalPrefix is replaced by its digest.
 //   - Type is event_type, else event, else the hint, else the row's type.
 //   - Text, From and Message fall back to the legacy top-level fields text, from and
 //     message_guid; the line of a chat to to, and then to line_id. A delivery without
@@ -75,7 +76,7 @@ func parse(body []byte, hint string) (envelope, error) {
 // around it; zero: there was none.
 func (env *envelope) event(raw []byte, h Hints, r row) (Event, error) {
 	e := Event{
-		ID:     first(env.EventID, r.eventID, h.ID, r.id),
+		ID:     outside(first(env.EventID, r.eventID, h.ID, r.id)),
 		Type:   first(env.eventType(), h.Type, r.typ),
 		At:     env.Timestamp.time,
 		Tenant: env.PartnerID,

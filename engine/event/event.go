@@ -20,6 +20,7 @@ const (
 	Schedule        = "schedule"
 	OperatorRead    = "operator.read" // of entries that no rule sees: an operator wants a chat read
 	TimerPrefix     = "timer:"        // followed by the timer's name
+	SignalPrefix    = "signal:"       // followed by the signal's name
 )
 
 // Sources: the ways by which events come in.
@@ -28,6 +29,7 @@ const (
 	SourceStream  = "stream"
 	SourceCatchup = "catchup"
 	SourceFile    = "file"
+	SourceSignal  = "signal" // chertd signal, POST signals
 	SourceEngine  = "engine" // timers, schedules, answers of calls
 )
 
@@ -50,6 +52,8 @@ type Event struct {
 	// is not for a row of the events log that adds to its envelope, as by naming the chat.
 	// Who changes another field than Source and those below clears it.
 	FromRaw bool
+
+	Data json.RawMessage // of a signal; nil: it has none
 
 	// The engine sets these fields on its own events.
 	Pack    string          // the only pack that sees it; empty: all
@@ -123,7 +127,7 @@ func (e *Event) Direction() string {
 	if e.Message != nil && e.Message.Direction != "" {
 		return e.Message.Direction
 	}
-	if e.Source != SourceEngine && (e.Type == MessageReceived || e.Type == LeadReply) {
+	if e.fromChert() && (e.Type == MessageReceived || e.Type == LeadReply) {
 		return "inbound"
 	}
 	return ""
@@ -133,8 +137,12 @@ func (e *Event) Direction() string {
 // receipt can be about it. Reactions and unknown types come without a direction, and
 // count as inbound.
 func (e *Event) Inbound() bool {
-	return e.Chat != nil && e.Source != SourceEngine && e.Direction() != "outbound"
+	return e.Chat != nil && e.fromChert() && e.Direction() != "outbound"
 }
+
+// fromChert reports whether Chert sent the event: the engine has not made it, and it is not a
+// signal.
+func (e *Event) fromChert() bool { return e.Source != SourceEngine && e.Source != SourceSignal }
 
 // InboundMessage reports whether the event is a message from the other side. A lead_reply
 // is not, as its message also comes as message.received.
@@ -190,11 +198,18 @@ func (e *Event) TextKnown() bool {
 
 // Timer returns the name of the timer of a "timer:<name>" event, or "".
 func (e *Event) Timer() string {
-	if e.Source != SourceEngine {
-		return ""
-	}
-	name, _ := strings.CutPrefix(e.Type, TimerPrefix)
-	if name == e.Type {
+	return e.named(SourceEngine, TimerPrefix)
+}
+
+// Signal returns the name of a signal, or "". An event of Chert's with such a type is none.
+func (e *Event) Signal() string {
+	return e.named(SourceSignal, SignalPrefix)
+}
+
+// named returns what follows a prefix in the type of an event from a source, or "".
+func (e *Event) named(source, prefix string) string {
+	name, ok := strings.CutPrefix(e.Type, prefix)
+	if e.Source != source || !ok {
 		return ""
 	}
 	return name

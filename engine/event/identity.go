@@ -27,5 +27,5 @@ func usable(id string) string {
 	if checkID(id) != "" {
 		return ""
 	}
-	return id
+	return outside(id)
 }

@@ -10,7 +10,7 @@ chert.on("message.received", function(ev)
   assert(#ev.message.media == 1 and ev.message.media[1].mime_type == "image/jpeg")
   assert(ev.message.parts[1].mime_type == nil and ev.message.parts[2].value == nil)
   assert(ev.raw.data.chat.labels[1] == "x" and ev.raw.data.chat.labels[3] == "y" and ev.raw.n == 1.5)
-  assert(ev.payload == nil and ev.action == nil)
+  assert(ev.payload == nil and ev.action == nil and ev.signal == nil)
   assert(ev.chat == ev.chat and ev.message == ev.message and ev.raw == ev.raw)
   assert(ev.text:find("code", 1, true) == 6)
 end)
@@ -53,6 +53,24 @@ chert.on("action.failed", function(ev)
   assert(a.kind == "read" and a.chat == "c1" and a.code == 4099 and a.status == "dead" and a.attempts == 2 and a.trace_id == "tr")
 end)
 
+chert.on("signal:human_replied", function(ev)
+  local s = ev.signal
+  assert(s == ev.signal and s.name == "human_replied" and s.data.agent == "Ann" and s.data == s.data and s.data.tags[2] == "vip")
+  assert(ev.type == "signal:human_replied" and ev.source == "signal" and ev.message == nil and ev.payload == nil and ev.text == "")
+  assert(json.encode(s) == '{"name":"human_replied","data":{"agent":"Ann","tags":["new","vip"]}}', json.encode(s))
+  local names = {}
+  for k in pairs(ev) do
+    names[#names + 1] = k
+  end
+  assert(table.concat(names, " "):find("signal", 1, true))
+end)
+chert.on("signal:none", function(ev)
+  assert(ev.signal.name == "none" and ev.signal.data == nil)
+end)
+chert.on("signal:text", function(ev)
+  assert(ev.signal.data == "ticket 4711")
+end)
+
 -- What no event has is an error.
 chert.on("message.received", function(ev)
   return ev.chat.ID --> "ev.chat has no field .ID.\ndid you mean ev.chat.id\?"
@@ -88,12 +106,19 @@ chert.on("action.failed", function(ev)
   return ev.action.trace --> "ev.action has no field .trace.\nev.action has kind"
 end)
 
+chert.on("signal:human_replied", function(ev)
+  return ev.signal.agent --> "ev.signal has no field .agent.\nev.signal has name, data"
+end)
+
 -- It can't be changed.
 chert.on("message.received", function(ev)
   ev.text = "x" --> "ev can't be changed\nto store something for this chat, use ev.state"
 end)
 chert.on("message.received", function(ev)
   ev.chat.id = "x" --> "ev.chat can't be changed"
+end)
+chert.on("signal:human_replied", function(ev)
+  ev.signal.name = "x" --> "ev.signal can't be changed"
 end)
 chert.on("message.received", function(ev)
   ev.message.parts[1] = nil --> "ev.message.parts can't be changed"

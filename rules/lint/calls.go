@@ -81,6 +81,7 @@ func (f *file) checkCall(c *call, it *luabind.Symbol) {
 
 // checkMarkRead checks the options of a read together.
 func (f *file) checkMarkRead(c *call) {
+	f.checkUnseen(c)
 	if len(c.expr.Args) < 2 {
 		return
 	}

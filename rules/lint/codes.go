@@ -39,6 +39,8 @@ const (
 	codeCalendar     = "CH035"           // a calendar whose days are all past
 	codeUneven       = "CH036"           // a schedule whose step does not divide its field
 	codeAnyHour      = "CH037"           // a postponement to a time of day, at all hours
+	codeSignal       = "CH038"           // a signal whose name is nearly that of another
+	codeUnseen       = "CH039"           // a read on a signal in a pack that sees no messages
 	codeSetGlobal    = "CH040"           // a global set in a handler
 	codeForgotten    = "CH041"           // a handler that modifies a file-level variable
 	codeNil          = "CH042"           // an event field that may be nil
@@ -57,7 +59,7 @@ const (
 var codes = []string{
 	codeSyntax, codeLoading, codeRule, codeManifest, codeData, codeFile, codeNoRules, codeIgnored, codeGlobal, codeField, codeSetting, codeArgument,
 	codeCount, codeKey, codePhase, codeColon, codeMissing, codeReadOnly, codeDead, codeNever, codeType, codeTimer, codeAnswer, codeEmpty, codeLetters,
-	codeWords, codeBytes, codeUnused, codeSender, codeEmptyList, codeCountry, codeDaysMeet, codeCalendar, codeUneven, codeAnyHour, codeSetGlobal,
+	codeWords, codeBytes, codeUnused, codeSender, codeEmptyList, codeCountry, codeDaysMeet, codeCalendar, codeUneven, codeAnyHour, codeSignal, codeUnseen, codeSetGlobal,
 	codeForgotten, codeNil, codeCompare, codeUnnamed, codeNotRequested, codeNotUsed, codeNoSpec, codeNotGranted, codeVainGrant, codeNoTarget, codeAllow,
 }
 

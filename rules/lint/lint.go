@@ -33,6 +33,7 @@ func Check(paths []string, o rules.Options) Result {
 	if now.IsZero() {
 		now = time.Now()
 	}
+	signals := signalsOf(report.Packs)
 	found := make([]diag.List, len(report.Packs))
 	var wait sync.WaitGroup
 	next := make(chan int, len(report.Packs))
@@ -43,7 +44,7 @@ func Check(paths []string, o rules.Options) Result {
 	for range min(runtime.GOMAXPROCS(0), len(report.Packs)) {
 		wait.Go(func() {
 			for i := range next {
-				found[i] = checkPack(&report.Packs[i], now)
+				found[i] = checkPack(&report.Packs[i], now, signals)
 			}
 		})
 	}
@@ -70,7 +71,8 @@ func byPlace(a, b diag.Diagnostic) int {
 	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
 }
 
-func checkPack(report *rules.PackReport, now time.Time) diag.List {
+// checkPack checks a pack. signals are those of all packs that are checked.
+func checkPack(report *rules.PackReport, now time.Time, signals []string) diag.List {
 	p := newPack(report)
 	p.now = now
 	for _, f := range p.files {
@@ -89,6 +91,7 @@ func checkPack(report *rules.PackReport, now time.Time) diag.List {
 	}
 	p.checkRules()
 	p.checkTimers()
+	p.checkSignals(signals)
 	p.checkCapabilities()
 	p.checkSpecs()
 	return p.settle()
@@ -97,7 +100,7 @@ func checkPack(report *rules.PackReport, now time.Time) diag.List {
 // Errors returns the errors that Check finds in a pack that was loaded. The gate of an
 // edit calls it. The caller must not use the pack at the same time.
 func Errors(p *rules.Pack) diag.List {
-	found := checkPack(&rules.PackReport{Name: p.Name, Path: p.Path, Pack: p, Tried: p}, time.Time{}) // no time: only warnings about calendars need it
+	found := checkPack(&rules.PackReport{Name: p.Name, Path: p.Path, Pack: p, Tried: p}, time.Time{}, nil) // only warnings need the time, for calendars, and other packs' signals
 	return slices.DeleteFunc(found, func(d diag.Diagnostic) bool { return d.Severity != diag.SeverityError })
 }
 

@@ -22,6 +22,7 @@ const (
 // absent counts as present: a check must not warn of what never happens.
 func has(typ, part string) presence {
 	timer := strings.HasPrefix(typ, event.TimerPrefix)
+	signal := strings.HasPrefix(typ, event.SignalPrefix)
 	answer := typ == event.ActionDone || typ == event.ActionFailed
 	switch part {
 	case "ev.chat", "ev.state":
@@ -33,13 +34,17 @@ func has(typ, part string) presence {
 		}
 	case "ev.message":
 		switch {
-		case timer, answer, typ == event.Schedule:
+		case timer, signal, answer, typ == event.Schedule:
 			return never
 		case typ == "*":
 			return perhaps
 		}
 	case "ev.action":
 		if !answer {
+			return never
+		}
+	case "ev.signal":
+		if !signal {
 			return never
 		}
 	}
@@ -51,7 +56,7 @@ func (f *file) checkNil() {
 	reported := map[*function][]string{} // reported once per handler
 	for _, g := range f.gets {
 		base := f.pathOf(g.expr.Object)
-		if base != "ev.chat" && base != "ev.message" && base != "ev.action" && base != "ev.state" {
+		if base != "ev.chat" && base != "ev.message" && base != "ev.action" && base != "ev.signal" && base != "ev.state" {
 			continue
 		}
 		in := g.fn

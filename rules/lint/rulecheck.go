@@ -32,7 +32,7 @@ func (p *pack) checkRules() {
 				if !calls {
 					p.add(r.File, diag.SeverityWarning, codeAnswer, at, "they reach only the pack that requested the call", "%q never arrives: this pack requests no calls", t)
 				}
-			case t == "*" || t == event.Schedule || strings.HasPrefix(t, event.TimerPrefix) || slices.Contains(sent, t):
+			case t == "*" || t == event.Schedule || strings.HasPrefix(t, event.TimerPrefix) || strings.HasPrefix(t, event.SignalPrefix) || slices.Contains(sent, t):
 			default:
 				hint := cmp.Or(diag.DidYouMeanString("", t, sent), "Chert sends "+strings.Join(sent, ", "))
 				p.add(r.File, diag.SeverityWarning, codeType, at, hint, "on: there is no %q", t)

@@ -26,13 +26,14 @@ func (t *trial) fire(u *luabind.HostCall) []lua.LValue {
 	if u.Arg(2) != lua.LNil {
 		fields = fieldsArg(u, "fire", 2)
 	}
+	refuseSignal(u, "fire", string(typ))
 	w := t.must(u)
 	name, isTimer := strings.CutPrefix(string(typ), event.TimerPrefix)
 	switch {
 	case isTimer:
 		known(u, "fire", fields, "chat", "payload")
 		t.mustKnowTimer(u, "fire", name)
-		t.happened(u, "fire", w.FireTimer(t.ctx, t.pack.Name, name, t.chatField(u, fields), asJSON(u, fields["payload"])))
+		t.happened(u, "fire", w.FireTimer(t.ctx, t.pack.Name, name, t.chatField(u, "fire", fields), asJSON(u, "fire", fields["payload"])))
 	case typ == event.Schedule:
 		known(u, "fire", fields, "name")
 		t.happened(u, "fire", w.FireSchedule(t.ctx, t.schedule(u, fields["name"])))
@@ -69,7 +70,7 @@ func (t *trial) fireAnswer(u *luabind.HostCall, typ string, fields map[string]an
 		if fields["target"] != nil {
 			u.Raise(`fire("action.failed", { kind = "notify", target = "oncall" })`, "fire: only a notification has a target")
 		}
-		of = &event.Chat{ID: t.chatField(u, fields)}
+		of = &event.Chat{ID: t.chatField(u, "fire", fields)}
 		detail["chat"] = of.ID
 	}
 	if typ == event.ActionFailed {
@@ -80,7 +81,7 @@ func (t *trial) fireAnswer(u *luabind.HostCall, typ string, fields map[string]an
 	}
 	t.sent++
 	ev := event.Event{ID: typ + ":" + strconv.Itoa(t.sent), Type: typ, At: t.world.Now(), Source: event.SourceEngine,
-		Chat: of, Pack: t.pack.Name, Action: asJSON(u, detail), Depth: 1}
+		Chat: of, Pack: t.pack.Name, Action: asJSON(u, "fire", detail), Depth: 1}
 	t.happened(u, "fire", t.world.Receive(t.ctx, ev))
 }
 
@@ -113,31 +114,31 @@ func quoted(names []string) string {
 	return strings.Join(list, ", ")
 }
 
-// chatField returns the chat of a fire: that of the last event if none is given.
-func (t *trial) chatField(u *luabind.HostCall, fields map[string]any) string {
+// chatField returns the chat of a fire or a signal: that of the last event if none is given.
+func (t *trial) chatField(u *luabind.HostCall, word string, fields map[string]any) string {
 	switch v := fields["chat"].(type) {
 	case string:
-		t.mustKnowChat(u, "fire", v)
+		t.mustKnowChat(u, word, v)
 		t.lastChat = v
 	case nil:
 		if t.lastChat == "" {
-			u.Raise(`fire(…, { chat = "c1" })`, "fire: chat is missing")
+			u.Raise(word+`(…, { chat = "c1" })`, "%s: chat is missing", word)
 		}
 	default:
-		u.Raise("", "fire: chat must be a string")
+		u.Raise("", "%s: chat must be a string", word)
 	}
 	return t.lastChat
 }
 
 // asJSON returns Go data as JSON, nil for nil. It raises an error for data that JSON
 // can't represent.
-func asJSON(u *luabind.HostCall, v any) json.RawMessage {
+func asJSON(u *luabind.HostCall, word string, v any) json.RawMessage {
 	if v == nil {
 		return nil
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
-		u.Raise("", "fire: these fields can't be written as JSON: %v", err)
+		u.Raise("", "%s: these fields can't be written as JSON: %v", word, err)
 	}
 	return b
 }

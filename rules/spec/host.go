@@ -10,7 +10,7 @@ import (
 
 // words are the words by which the column of a failure is found if its message does not
 // begin with one.
-var words = []string{"assert", "receive", "advance", "clock", "fire", "configure", "fail_next", "state", "operator", "error"}
+var words = []string{"assert", "receive", "advance", "clock", "fire", "signal", "configure", "fail_next", "state", "operator", "error"}
 
 // host has the globals of spec files.
 var host = sync.OnceValue(func() *luabind.Host {
@@ -21,6 +21,7 @@ var host = sync.OnceValue(func() *luabind.Host {
 			"it": suiteWord((*suite).it), "pending": suiteWord((*suite).pending),
 			"before_each": suiteWord((*suite).beforeEach), "after_each": suiteWord((*suite).afterEach),
 			"receive": inside("receive", 1, (*trial).receive), "fire": inside("fire", 2, (*trial).fire),
+			"signal":  inside("signal", 2, (*trial).signal),
 			"advance": inside("advance", 1, (*trial).advance), "clock": inside("clock", 2, (*trial).clock),
 			"now":       inside("now", 0, (*trial).nowWord),
 			"configure": inside("configure", 1, (*trial).configure), "fail_next": inside("fail_next", 2, (*trial).failNext),

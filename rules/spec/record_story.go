@@ -213,6 +213,11 @@ func (s *recordedStory) event(i int, e *RecordedEvent, inside bool) {
 	}
 	timer, isTimer := strings.CutPrefix(e.Type, event.TimerPrefix)
 	switch {
+	case e.Source == event.SourceSignal:
+		s.signal(e)
+		if !s.begun {
+			return
+		}
 	case e.fromOutside():
 		s.receive(i, e)
 	case e.Pack != s.pack, !inside && !isTimer:

@@ -49,7 +49,7 @@ type RecordedEvent struct {
 	NoText    bool         `json:"no_text,omitempty"` // store.raw or forget has removed its text
 
 	Pack    string `json:"pack,omitempty"` // the only one that sees it
-	Payload string `json:"payload"`        // of a timer, as JSON
+	Payload string `json:"payload"`        // of a timer, or the data of a signal, as JSON
 	// Request is what an entry requests here that comes from another chat, from a schedule
 	// or from an operator, such as mark_read.
 	Request string `json:"request,omitempty"`

@@ -20,6 +20,9 @@ func RecordedOf(e *turn.Entry, d *turn.Decision, actions []chat.Action, attempts
 		Line: ev.Line(), IsGroup: group, From: ev.From, Direction: ev.Direction(), Message: ev.MessageID(),
 		Text: ev.Text, Pack: ev.Pack, Payload: string(ev.Payload), NoText: ev.Source != event.SourceEngine && ev.Raw == nil,
 	}
+	if ev.Signal() != "" {
+		r.Payload = string(ev.Data)
+	}
 	if m := ev.Message; m != nil {
 		r.Service, r.Parts = m.Service, m.Parts
 	}

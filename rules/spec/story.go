@@ -187,6 +187,13 @@ func eventLine(ev *event.Event) string {
 	if ev.Source == event.SourceEngine && len(ev.Payload) > 0 {
 		fmt.Fprintf(&b, " %s", ev.Payload)
 	}
+	if len(ev.Data) > 0 {
+		data := string(ev.Data)
+		if len(data) > 80 {
+			data = strings.ToValidUTF8(data[:80], "") + "…"
+		}
+		fmt.Fprintf(&b, " %s", data)
+	}
 	return b.String()
 }
 

@@ -98,6 +98,7 @@ func (t *trial) receive(u *luabind.HostCall) []lua.LValue {
 		d.fields = fieldsArg(u, "receive", 1)
 	}
 	if typ, ok := d.fields["type"].(string); ok {
+		refuseSignal(u, "receive", typ)
 		t.mustKnowType(u, "receive", typ)
 		d.typ = typ
 		delete(d.fields, "type")

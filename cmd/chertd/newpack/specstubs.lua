@@ -55,6 +55,11 @@ function after_each(fn) end
 ---@param event SpecEvent|string
 function receive(event) end
 
+---A signal comes from outside, about a chat that the spec has mentioned before.
+---@param name string As in "signal:<name>".
+---@param fields? { chat?: string, data?: any, id?: string }
+function signal(name, fields) end
+
 ---An event of any type arrives, in a chat that the spec has mentioned before. chertd's own events can be fired, too: "timer:<name>" (chat, payload),
 ---"schedule" (name), "action.done" and "action.failed" (kind, chat, code, status …).
 ---@param type string

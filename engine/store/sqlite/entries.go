@@ -36,6 +36,7 @@ type decoded struct {
 	Text    string    `json:"text,omitempty"`
 	Chat    *chatPart `json:"chat,omitempty"`
 	Message *message  `json:"message,omitempty"`
+	Data    *string   `json:"data,omitempty"` // JSON, which would be reformatted within JSON
 }
 
 type chatPart struct {
@@ -122,6 +123,10 @@ func truncate(t time.Time) time.Time {
 
 func decodedOf(e *event.Event) decoded {
 	d := decoded{Tenant: e.Tenant, From: e.From, Text: e.Text}
+	if e.Data != nil {
+		data := string(e.Data)
+		d.Data = &data
+	}
 	if c := e.Chat; c != nil {
 		d.Chat = &chatPart{IsGroup: c.IsGroup, Handles: c.Handles}
 	}
@@ -185,6 +190,9 @@ func entryOf(row []driver.Value) (turn.Entry, error) {
 		}
 	}
 	ev.Tenant, ev.From, ev.Text = d.Tenant, d.From, d.Text
+	if d.Data != nil {
+		ev.Data = json.RawMessage(*d.Data)
+	}
 	if c := d.Chat; c != nil {
 		ev.Chat = &event.Chat{ID: stringOf(row[6]), IsGroup: c.IsGroup, Line: stringOf(row[7]), Handles: c.Handles}
 	}
@@ -205,11 +213,11 @@ func entryOf(row []driver.Value) (turn.Entry, error) {
 
 // decodedAgain returns an entry with its event decoded from its envelope.
 func decodedAgain(e turn.Entry) (turn.Entry, error) {
-	ev, err := event.Decode(e.Event.Raw, event.Hints{ID: e.Event.ID, Type: e.Event.Type})
+	ev, err := event.Again(e.Event.Raw, event.Hints{ID: e.Event.ID, Type: e.Event.Type}, e.Event.Source)
 	if err != nil {
 		return e, fmt.Errorf("read event %d: %w", e.Seq, err)
 	}
-	ev.Source, ev.Pack, ev.Depth, ev.Payload, ev.Action = e.Event.Source, e.Event.Pack, e.Event.Depth, e.Event.Payload, e.Event.Action
+	ev.Pack, ev.Depth, ev.Payload, ev.Action = e.Event.Pack, e.Event.Depth, e.Event.Payload, e.Event.Action
 	ev.At = truncate(ev.At)
 	if ev.Message != nil {
 		ev.Message.SentAt = truncate(ev.Message.SentAt)

@@ -22,7 +22,7 @@ func draw[T any](t *rapid.T, label string) T {
 	return v
 }
 
-func same(t *rapid.T, what string, got, want any) {
+func same(t interface{ Fatalf(string, ...any) }, what string, got, want any) {
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("%s:\n got %s\nwant %s", what, show(got), show(want))
 	}

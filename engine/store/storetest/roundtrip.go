@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -18,11 +19,37 @@ import (
 // that a field that is added and not kept is found here.
 var roundTrips = map[string]func(*testing.T, *bench){
 	"any entry is read back":                       entries,
+	"a signal is read back":                        signals,
 	"any chat is read back":                        chats,
 	"any decision is read back":                    decisions,
 	"any kv and state is read back":                memories,
 	"any quarantined delivery is read back":        quarantined,
 	"a timer that is set again replaces the first": timers,
+}
+
+// signals have an envelope of another form than deliveries of Chert's.
+func signals(t *testing.T, b *bench) {
+	for i, data := range []string{"", `"text"`, `{"agent":"<Ann>","n":[1,null]}`} {
+		ev, err := event.NewSignal(event.SignalSpec{Name: "human_replied", Chat: "c1", ID: fmt.Sprint(i), At: noon, Data: json.RawMessage(data)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := turn.Entry{Arrival: turn.Arrival{Event: ev, Received: noon}}
+		receipts, err := b.s.Append(background, []turn.Arrival{want.Arrival})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.Seq = receipts[0].Seq
+		r, ok, err := b.s.Event(background, ev.ID)
+		if err != nil || !ok {
+			t.Fatalf("signal %d: %t, %v", i, ok, err)
+		}
+		same(t, "signal", r.Entry, want)
+		early, err := b.s.AppendEarly(background, []turn.Arrival{want.Arrival})
+		if err != nil || !early[0].Duplicate {
+			t.Errorf("signal %d again: %+v, %v", i, early, err)
+		}
+	}
 }
 
 func entries(t *testing.T, b *bench) {

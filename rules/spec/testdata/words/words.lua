@@ -121,3 +121,9 @@ end)
 chert.on("timer:day", function(ev)
   log.info("the timer of a day")
 end)
+
+chert.on("signal:human_replied", function(ev)
+  ev.state.signals = (ev.state.signals or 0) + 1
+  log.info("signalled", { agent = ev.signal.data and ev.signal.data.agent, group = ev.chat.is_group, line = ev.chat.line })
+  chert.mark_read(ev.chat.id)
+end)

@@ -382,3 +382,58 @@ describe("state", function()
     state("c2") --> "state: no event and no rule has named the chat .c2.\nhint: there is c1"
   end)
 end)
+
+describe("signal", function()
+  it("runs the rules on it, with its data and what the chat is known to be", function()
+    receive({ chat = "c1", text = "hello", is_group = true, line = "+15550009998" })
+    assert.is_unread("c1")
+    signal("human_replied", { chat = "c1", data = { agent = "Ann" } })
+    assert.logged("signalled", { agent = "Ann", group = true, line = "+15550009998" })
+    assert.is_read("c1")
+  end)
+
+  it("is about the last chat, and needs no data", function()
+    receive({ chat = "c7", text = "hello" })
+    signal("human_replied")
+    assert.equal(1, state("c7").signals)
+  end)
+
+  it("makes no chat unread, and no read superseded", function()
+    receive({ chat = "c1", text = "later" })
+    signal("human_replied", { chat = "c1" })
+    assert.is_read("c1")
+    signal("human_replied", { chat = "c1" })
+    assert.is_read("c1")
+    assert.called("read", 1)
+  end)
+
+  it("counts once by its id", function()
+    receive("hello")
+    signal("human_replied", { id = "r1" })
+    signal("human_replied", { id = "r1" })
+    signal("human_replied", { id = "r2" })
+    assert.equal(2, state("c1").signals)
+  end)
+
+  it("needs a name", function()
+    signal() --> "signal: the name must be a string, got nil"
+  end)
+
+  it("needs a chat", function()
+    signal("human_replied") --> "signal: chat is missing"
+  end)
+
+  it("takes only data that fits", function()
+    receive("hello")
+    signal("human_replied", { data = ("x"):rep(40000) }) --> "signal: chertd would refuse it: data: larger than 32 KiB"
+  end)
+
+  it("is nothing that Chert sends", function()
+    receive({ type = "signal:human_replied" }) --> "receive: Chert sends no signals\nhint: signal\(.human_replied."
+  end)
+
+  it("is not fired", function()
+    receive("hello")
+    fire("signal:human_replied") --> "fire: Chert sends no signals\nhint: signal\(.human_replied."
+  end)
+end)

@@ -59,6 +59,18 @@ describe("a name", function()
     fire("action.failed", { chat = "c2" }) --> "fire: no event and no rule has named the chat .c2."
   end)
 
+  it("of a chat, in signal", function()
+    signal("human_replied", { chat = "chat-l" }) --> "signal: no event and no rule has named the chat .chat-l.\nhint: did you mean .chat-1.\?"
+  end)
+
+  it("of a signal", function()
+    signal("human_replyed", { chat = "chat-1" }) --> "signal: no rule subscribes to the signal .human_replyed.\nhint: did you mean .human_replied.\?"
+  end)
+
+  it("of a field of a signal", function()
+    signal("human_replied", { chat = "chat-1", date = 7 }) --> "signal has no field .date.|did you mean data"
+  end)
+
   it("of a kind of call, in fire", function()
     fire("action.failed", { chat = "chat-1", kind = "sned" }) --> "fire: there are no calls of kind .sned.\nhint: it is read, typing"
   end)
