@@ -35,8 +35,10 @@ func (s *Set) Explain(in Input) []Explanation {
 			case len(x.Refused) > 0:
 			case s.modes[pack.Name] == Off:
 				x.Skipped = string(Off)
+			case s.ruleModes[PackRule{pack.Name, r.Name}].Mode == Off:
+				x.Skipped = SkippedRuleOff
 			default:
-				x.Skipped = r.skip(&in, s.ModeIn(pack.Name, in.Event.ChatID()) == Shadow)
+				x.Skipped = r.skip(&in, s.ModeIn(pack.Name, in.Event.ChatID()) == Shadow || s.ruleModes[PackRule{pack.Name, r.Name}].Mode == Shadow)
 			}
 			x.Runs = len(x.Refused) == 0 && x.Skipped == ""
 			all = append(all, x)

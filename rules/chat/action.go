@@ -113,6 +113,7 @@ const (
 // WhyUnknown and WhyPackInactive: the retry changes nothing, and works once the cause is gone.
 const (
 	StaysRuleGone = "rule_gone"        // its rule is gone, or the version that requested it was rolled back
+	StaysRuleOff  = "rule_off"         // its rule is off, or in shadow
 	StaysLine     = "line_unsupported" // Chert answered that mark-read is not available on its line (4099)
 )
 
