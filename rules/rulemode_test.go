@@ -156,7 +156,7 @@ func BenchmarkRuleModes(b *testing.B) {
 	files := map[string]string{}
 	var lua strings.Builder
 	for i := range 1000 {
-		fmt.Fprintf(&lua, "chert.rule({ name = \"r%d\", on = \"message.received\", where = { text = \"word%d\" }, run = function() end })\n", i, i)
+		fmt.Fprintf(&lua, "chert.rule({ name = \"r%d\", on = \"message.received\", where = { text = \"word%04d\" }, run = function() end })\n", i, i)
 	}
 	files["p.lua"] = lua.String()
 	loaded := mustLoad(b, Options{}, files)
@@ -166,7 +166,7 @@ func BenchmarkRuleModes(b *testing.B) {
 	}
 	for name, m := range map[string]map[string]map[string]RuleMode{"none": nil, "100 of 1000": modes} {
 		set := NewSet(SetParts{Packs: loaded.Packs(), Modes: map[string]Mode{"p": Live}, RuleModes: m}, Options{})
-		in := Input{Event: message("word999"), Now: noon, Chat: &chat.Chat{ID: "c1"}}
+		in := Input{Event: message("word0999"), Now: noon, Chat: &chat.Chat{ID: "c1"}}
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
