@@ -192,6 +192,10 @@ func (x *explainer) notMatched(ctx context.Context, r *store.Record, e *control.
 		}
 		ran[chat.Key(d.Pack, d.Rule)] = true
 	}
+	off := map[string]string{}
+	for _, s := range x.m.gens.Standings() {
+		off[s.Name] = offNow(&s, r.Decision.At)
+	}
 	past, err := x.m.gens.Past(ctx, r.Decision.At, versions)
 	if err != nil {
 		return err
@@ -201,7 +205,9 @@ func (x *explainer) notMatched(ctx context.Context, r *store.Record, e *control.
 			continue
 		}
 		holds := len(o.Refused) == 0
-		if holds {
+		if by := off[o.Pack]; holds && by != "" {
+			o.Refused = []string{by}
+		} else if holds {
 			o.Refused = []string{"with the present settings its conditions hold. It did not run then: its pack was off or not live, or settings were others"}
 		}
 		if e.NotMatched++; (x.q.All || e.NotMatched <= control.UnmatchedShown) && x.listed < mostListed {

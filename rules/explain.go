@@ -36,7 +36,7 @@ func (s *Set) Explain(in Input) []Explanation {
 			case s.modes[pack.Name] == Off:
 				x.Skipped = string(Off)
 			case s.ruleModes[PackRule{pack.Name, r.Name}].Mode == Off:
-				x.Skipped = SkippedRuleOff
+				x.Skipped = skippedRuleOff
 			default:
 				x.Skipped = r.skip(&in, s.ModeIn(pack.Name, in.Event.ChatID()) == Shadow || s.ruleModes[PackRule{pack.Name, r.Name}].Mode == Shadow)
 			}

@@ -11,9 +11,9 @@ type RuleMode struct {
 	KeepsPending bool
 }
 
-// SkippedRuleOff stands in Outcome.Skipped of a rule that an operator switched off. Its
+// skippedRuleOff stands in Outcome.Skipped of a rule that an operator switched off. Its
 // event is not run again later.
-const SkippedRuleOff = "rule_off"
+const skippedRuleOff = "rule_off"
 
 // restricts reports whether the rule does not do all that its pack may.
 func (m RuleMode) restricts() bool { return m.Mode == Shadow || m.Mode == Off }

@@ -91,7 +91,7 @@ func TestModesOfRules(t *testing.T) {
 				t.Errorf("\n got %s\nwant %s", got, tt.want)
 			}
 			for _, x := range set.Explain(in) {
-				if x.Pack == "p" && tt.pack == Live && (x.Skipped == SkippedRuleOff) != (tt.modes[x.Rule].Mode == Off) {
+				if x.Pack == "p" && tt.pack == Live && (x.Skipped == skippedRuleOff) != (tt.modes[x.Rule].Mode == Off) {
 					t.Errorf("explain of %s: %q", x.Rule, x.Skipped)
 				}
 			}

@@ -75,7 +75,7 @@ func (s *Set) Run(shard int, in Input) Result {
 		}
 		shadow := mode == Shadow
 		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Candidate: shadow && s.candidates[pack.Name] == pack, Note: note}
-		if o.Skipped = SkippedRuleOff; !off {
+		if o.Skipped = skippedRuleOff; !off {
 			o.Skipped = rule.skip(&r.in, shadow)
 		}
 		if o.Skipped == "" {

@@ -129,7 +129,7 @@ func (in SetMode) limit(t *step) {
 	state := s.PackState
 	if !state.Until.IsZero() {
 		state = state.afterwards()
-		t.log(slog.LevelWarn, "a mode for a time ended: the pack has reached its limit of reads", "was", s.Mode, "until", s.Until.UTC().Format(time.RFC3339), "set_by", s.By)
+		t.log(slog.LevelWarn, "a mode for a time ended: the pack has reached its limit of reads", append([]any{"was", s.Mode}, authorAttrs(s.Author, s.Until)...)...)
 	}
 	if mode := s.modeBy(state); mode == rules.Live {
 		state.Mode, state.Limit, state.Why, state.Author = rules.Shadow, in.Limit, in.Limit.Reached(), Author{}

@@ -22,12 +22,23 @@ func (in SetRuleMode) apply(t *step) {
 	if !t.keep(state) {
 		return
 	}
-	attrs := []any{"rule", in.Rule, "mode", modeWord(next.Mode), "from", modeWord(was.Mode), "set_by", in.By, "reason", in.Reason}
-	if !next.Until.IsZero() {
-		attrs = append(attrs, "until", next.Until.Format(time.RFC3339))
-	}
-	t.log(slog.LevelInfo, "the mode of a rule changed", attrs...)
+	attrs := []any{"rule", in.Rule, "mode", modeWord(next.Mode), "from", modeWord(was.Mode)}
+	t.log(slog.LevelInfo, "the mode of a rule changed", append(attrs, authorAttrs(in.Author, next.Until)...)...)
 	t.dropRule(&next)
+}
+
+// authorAttrs are who set a mode, until when and why, for the log.
+func authorAttrs(a Author, until time.Time) (attrs []any) {
+	if !until.IsZero() {
+		attrs = append(attrs, "until", until.UTC().Format(time.RFC3339))
+	}
+	if a.By != "" {
+		attrs = append(attrs, "set_by", a.By)
+	}
+	if a.Reason != "" {
+		attrs = append(attrs, "reason", a.Reason)
+	}
+	return attrs
 }
 
 // dropRule drops what a rule has pending that is not live.
@@ -95,14 +106,14 @@ func (TimeUp) apply(t *step) {
 			delete(s.Back, state.Candidate)
 		}
 		mode, by := s.modeNow()
-		t.log(slog.LevelInfo, "a mode for a time ended", "was", before.Mode, "mode", mode, "by", by, "until", before.Until.UTC().Format(time.RFC3339), "set_by", before.By, "reason", before.Reason)
+		t.log(slog.LevelInfo, "a mode for a time ended", append([]any{"was", before.Mode, "mode", mode, "by", by}, authorAttrs(before.Author, before.Until)...)...)
 		if !state.PendingKept {
 			t.dropInactive()
 		}
 	}
 	for i := range rest {
 		was := before.RuleModes.Of(rest[i].Rule)
-		t.log(slog.LevelInfo, "a mode for a time ended", "rule", was.Rule, "was", was.Mode, "mode", modeWord(rest[i].Mode), "until", was.Until.UTC().Format(time.RFC3339), "set_by", was.By, "reason", was.Reason)
+		t.log(slog.LevelInfo, "a mode for a time ended", append([]any{"rule", was.Rule, "was", was.Mode, "mode", modeWord(rest[i].Mode)}, authorAttrs(was.Author, was.Until)...)...)
 		t.dropRule(&rest[i])
 	}
 }
