@@ -199,7 +199,7 @@ func (w *simWorld) wanted(c *simCall) bool {
 		}
 		for _, r := range reads {
 			early := x.decided.before(c.began) && c.written.local.Before(x.handled.Add(r.after)) && !w.book.jumped(x.decided.at, c.written.at)
-			if !vetoed && (r.sure || !superseded) && !early {
+			if !vetoed && (r.sure || !superseded) && !early && !w.book.cancelled(x, r.rule, c) {
 				return true
 			}
 		}
@@ -254,6 +254,9 @@ func (w *simWorld) excused(x *simEntry, r simRead, list []*simEntry, place int) 
 	if b.refused[x.chat]+b.refused[simLines[x.chat]] > 0 {
 		return true // such reads are dead
 	}
+	if b.mayBeCancelled(x, r.rule) {
+		return true
+	}
 	if slices.ContainsFunc(b.vetoes[x.chat], func(v simVeto) bool { return x.journaled.before(v.done) }) || w.heldAt(x, x.handled.Add(r.after)) {
 		return true
 	}
@@ -268,7 +271,10 @@ func (w *simWorld) excused(x *simEntry, r simRead, list []*simEntry, place int) 
 		if i < from || i == place {
 			continue
 		}
-		_, veto := other.reads()
+		of, veto := other.reads()
+		if !r.sure && slices.ContainsFunc(of, func(later simRead) bool { return b.mayBeCancelled(other, later.rule) }) {
+			return true // then nobody wants to read the newer message
+		}
 		if veto || other.supersedes() && !r.sure || other.asks(r.rule) {
 			return true
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chertd/engine/chertsim"
+	"chertd/rules"
 )
 
 // simPlan is what a simulation does: the settings of its daemon, and the steps. The seed alone
@@ -40,6 +41,8 @@ type simStep struct {
 	burst int
 	after int // a kill comes after so many transactions
 	rest  time.Duration
+	rule  string     // whose mode is set
+	mode  rules.Mode // "": it is taken back
 }
 
 // simKind is the kind of a step.
@@ -66,6 +69,7 @@ const (
 	simCrashOn   simKind = "crashon"   // it is killed after one of its next transactions, before it learns of it
 	simLineDown  simKind = "linedown"  // the line of the crowd fails the next calls, and each chat of it gets a message
 	simLateVeto  simKind = "lateveto"  // of a read whose call is about to be written
+	simRuleMode  simKind = "rulemode"  // of a rule that reads, by an operator, also for a time
 	simRest      simKind = "rest"
 )
 
@@ -75,6 +79,7 @@ func (s *simStep) String() string {
 		there bool
 		text  string
 	}{
+		{s.rule != "", fmt.Sprintf("%s %s", s.rule, s.mode)},
 		{s.chat != "", s.chat}, {len(s.texts) > 0, fmt.Sprintf("%q", s.texts)},
 		{s.fault.Mode != "", fmt.Sprintf("%s code=%d chat=%s line=%s times=%d retry_after=%d", s.fault.Mode, s.fault.Code, s.fault.Chat, s.fault.Line, s.fault.Times, s.fault.RetryAfter)},
 		{s.kind == simWeather, fmt.Sprintf("%+v", s.air)}, {s.kind == simMischief, fmt.Sprintf("%+v", s.late)},
@@ -149,6 +154,16 @@ func newSimPlan(seed uint64) simPlan {
 	if dice.IntN(10) == 0 {
 		limit := oneOf(dice, 0.25, 0.5, 1)
 		p.rush = simRush{oneOf(dice, []float64{limit}, []float64{limit, 2 * limit}), oneOf(dice, 1, 2, 5)}
+	}
+	// These have dice of their own: seeds without them are as they were.
+	if modes := rand.New(rand.NewPCG(seed, 1<<40)); modes.IntN(3) == 0 {
+		for range 1 + modes.IntN(6) {
+			s := simStep{kind: simRuleMode, rule: oneOf(modes, simSwitched...), mode: oneOf(modes, rules.Off, rules.Off, rules.Shadow, rules.Live, ""), rest: simWhile(modes, time.Millisecond, 15*time.Second)}
+			if s.mode != "" && modes.IntN(4) > 0 {
+				s.d = simWhile(modes, time.Second, 5*time.Minute)
+			}
+			p.steps = slices.Insert(p.steps, modes.IntN(len(p.steps)), s)
+		}
 	}
 	return p
 }
