@@ -224,7 +224,7 @@ func (m *manager) RetryDead(ctx context.Context, in control.DeadRequest) (out co
 			why = w.stays[i]
 			out.Stay[why]++
 			switch why {
-			case chat.WhyPackInactive, chat.StaysRuleGone:
+			case chat.WhyPackInactive, chat.StaysRuleGone, chat.StaysRuleOff:
 				out.StayPacks = named(out.StayPacks, a.Pack)
 			case chat.StaysLine:
 				out.StayLines = named(out.StayLines, w.line)

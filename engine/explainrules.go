@@ -142,6 +142,10 @@ func (x *explainer) notMatched(ctx context.Context, r *store.Record, e *control.
 	if err != nil {
 		return err
 	}
+	off := map[string]string{}
+	for _, s := range x.m.gens.Standings() {
+		off[s.Name] = offNow(&s, r.Decision.At)
+	}
 	in := rules.Input{Event: x.chat.Complete(&r.Event), Seq: r.Seq, Now: r.Decision.At}
 	for _, o := range past.Set.Explain(in) {
 		if ran[chat.Key(o.Pack, o.Rule)] || !x.wants(o.Pack, o.Rule) {
@@ -162,7 +166,9 @@ func (x *explainer) notMatched(ctx context.Context, r *store.Record, e *control.
 			}
 			other.Assumes = p.Where(o.Rule, in)
 		}
-		if other.Holds {
+		if by := off[o.Pack]; other.Holds && by != "" {
+			other.Why = []string{by}
+		} else if other.Holds {
 			other.Why = []string{"its conditions hold. It did not run then: its pack was off or not live in this chat"}
 			if len(other.Assumes) > 0 || other.NotThen {
 				other.Why[0] += ", or its conditions were others"

@@ -271,7 +271,7 @@ func (m *manager) beginReadCount(of rules.Meter) {
 // cancel drops the pending work of a pack in the chats of a drop. It first waits for the
 // events that ran before the last swap, and drops their requests, too.
 func (m *manager) cancel(ctx context.Context, d live.Drop) (live.Dropped, error) {
-	return m.drop(ctx, chat.Cancel{Pack: d.Pack, Version: d.Version, Cause: d.Cause()}, d.Outside, string(d.Why))
+	return m.drop(ctx, chat.Cancel{Pack: d.Pack, Version: d.Version, Rule: d.Rule, Cause: d.Cause()}, d.Outside, string(d.Why))
 }
 
 // cancelRules drops the pending reads of rules that a pack does not have any more.
@@ -307,11 +307,14 @@ func (m *manager) drop(ctx context.Context, in chat.Cancel, outside rules.Share,
 	if err != nil {
 		return dropped, err
 	}
-	what := "pending work of the pack was dropped"
+	what, rule := "pending work of the pack was dropped", []any(nil)
+	if in.Rule != "" {
+		what, rule = "pending work of a rule was dropped", []any{"rule", in.Rule}
+	}
 	if in.Rules != nil {
 		what = "pending reads of deleted rules were dropped"
 	}
-	m.log.Info(what, keyPack, pack, keyVersion, short(version), keyWhy, why, "chats", len(chats), "reads", dropped.Reads, "timers", dropped.Timers, "postponed", dropped.Postponed)
+	m.log.Info(what, append(rule, keyPack, pack, keyVersion, short(version), keyWhy, why, "chats", len(chats), "reads", dropped.Reads, "timers", dropped.Timers, "postponed", dropped.Postponed)...)
 	return dropped, nil
 }
 

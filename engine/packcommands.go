@@ -101,6 +101,14 @@ func (m *manager) SetMode(ctx context.Context, pack string, in control.ModeReque
 			return control.Changed{}, &control.UserError{Message: fmt.Sprintf("share %q: %v", in.Share, err), Hint: diag.PackCommand("mode", pack, "live", "--share=10%")}
 		}
 	}
+	length, by, err := timeAndAuthor(pack, &in)
+	if err != nil {
+		return control.Changed{}, err
+	}
+	set.For, set.Author = length, by
+	if in.Rule != "" {
+		return m.setRuleMode(ctx, pack, set, &in)
+	}
 	s, err := m.gens.SetMode(ctx, pack, set)
 	if err != nil {
 		return control.Changed{}, userError(pack, err)
@@ -163,6 +171,7 @@ func (m *manager) Pause(ctx context.Context, on bool) error {
 func userError(pack string, err error) error {
 	var unknown *live.UnknownVersionError
 	var unread *live.FolderUnreadError
+	var rule *live.UnknownRuleError
 	var ambiguous *live.AmbiguousVersionError
 	var unloadable *live.LoadError
 	var refused *live.RefusedError
@@ -175,6 +184,19 @@ func userError(pack string, err error) error {
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "delete the files, or switch the pack off: " + diag.PackCommand("mode", pack, "off")}
 	case errors.As(err, &refused):
 		return &control.RefusedError{Message: err.Error(), Hint: "fix it, and repeat the command", Diagnostics: refused.Verdict.Diagnostics}
+	case errors.Is(err, live.ErrPromoteForTime):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("mode", pack, "live", "--share=10%", "--for=1h") + " makes it live in a share for a time; " + diag.PackCommand("mode", pack, "live") + " makes it the live version"}
+	case errors.As(err, &rule):
+		hint := "no version of it is loaded"
+		if len(rule.Known) > 0 {
+			hint = "it has " + someNames(rule.Known)
+		}
+		if rule.Near != "" {
+			hint = fmt.Sprintf("did you mean %q?", rule.Pack+"/"+rule.Near)
+		}
+		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: hint}
+	case errors.Is(err, live.ErrNotLoaded):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "--force accepts any name (API: \"force\": true)"}
 	case errors.Is(err, live.ErrNotLive):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "a candidate runs beside a live version: " + diag.PackCommand("mode", pack, "live")}
 	case errors.Is(err, live.ErrShare):

@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"chertd/engine/control"
@@ -63,13 +63,22 @@ func (m *manager) explainRead(ctx context.Context, out *control.ReadRequested) e
 	return nil
 }
 
-// checkAuthor refuses a name or a reason that is too long for a log line.
+// checkAuthor refuses who gives a command, or why, if a log line could not show it.
 func checkAuthor(by, reason string) error {
-	switch {
-	case utf8.RuneCountInString(by) > maxAuthor || strings.ContainsFunc(by, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return &control.UserError{Message: fmt.Sprintf("by: expected a name of at most %d characters", maxAuthor), Hint: "write who gives the command"}
-	case utf8.RuneCountInString(reason) > maxReason:
-		return &control.UserError{Message: fmt.Sprintf("reason: it is longer than %d characters", maxReason), Hint: "write one sentence"}
+	for _, text := range []struct {
+		name, value string
+		most        int
+		fix         string
+	}{{"reason", reason, maxReason, "write one sentence"}, {"by", by, maxAuthor, "give a name"}} {
+		refuse := func(what string) error { return &control.UserError{Message: text.name + ": " + what, Hint: text.fix} }
+		if utf8.RuneCountInString(text.value) > text.most {
+			return refuse(fmt.Sprintf("it is longer than %d characters", text.most))
+		}
+		for _, r := range text.value {
+			if unicode.IsControl(r) || r == utf8.RuneError {
+				return refuse("line breaks and other control characters are not allowed")
+			}
+		}
 	}
 	return nil
 }

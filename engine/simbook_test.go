@@ -35,6 +35,7 @@ type simBook struct {
 	fired    map[string]int         // by the message that set a timer: how often its rule ran
 	decided  map[string][]*simEntry // by chat, in order
 	tried    simTried
+	switched map[string][]simSwitch // by rule of words: its modes by command
 }
 
 // simMoment is a moment of a simulation.
@@ -73,9 +74,10 @@ type simEntry struct {
 	timer     *simMessage   // the message that set the timer, once it is known
 	signal    *simSignalled // nil: it is none
 	journaled simMoment
-	decided   simMoment // when its decision was durable; zero: it is not
-	handled   time.Time // when its rules ran, by the local clock
-	edit      int       // the number of the edit whose rules ran; 0: none of them did
+	decided   simMoment       // when its decision was durable; zero: it is not
+	handled   time.Time       // when its rules ran, by the local clock
+	edit      int             // the number of the edit whose rules ran; 0: none of them did
+	muted     map[string]bool // rules of words that were off, or in shadow
 	ran       bool
 }
 
@@ -110,7 +112,7 @@ type simLimited struct {
 func newSimBook() simBook {
 	return simBook{
 		byID: map[string]*simMessage{}, signals: map[string]*simSignalled{}, entries: map[int64]*simEntry{}, holds: map[string]time.Time{}, vetoes: map[string][]simVeto{},
-		refused: map[string]int{}, fired: map[string]int{}, decided: map[string][]*simEntry{}, tried: newSimTried(),
+		refused: map[string]int{}, fired: map[string]int{}, decided: map[string][]*simEntry{}, tried: newSimTried(), switched: map[string][]simSwitch{},
 	}
 }
 
@@ -205,7 +207,8 @@ func (w *simWorld) decided(d *turn.Decision) {
 	x.decided, x.handled = w.now(), d.At
 	for i := range d.Rules {
 		r := &d.Rules[i]
-		if r.Error != "" || r.Skipped != "" {
+		w.switchedAt(x, r)
+		if r.Error != "" || r.Skipped != "" && !x.muted[r.Rule] {
 			w.fail("rule %s/%s did not run on entry %d: %s%s", r.Pack, r.Rule, d.Seq, r.Skipped, r.Error)
 		}
 		if r.Candidate {

@@ -227,7 +227,7 @@ func (w *simWorld) wanted(c *simCall) bool {
 		}
 		for _, r := range reads {
 			early := x.decided.before(c.began) && c.written.local.Before(x.handled.Add(r.after)) && !w.book.jumped(x.decided.at, c.written.at)
-			if !vetoed && (r.sure || !superseded) && !early {
+			if !vetoed && (r.sure || !superseded) && !early && !w.book.muted(x, r.rule, c) {
 				return true
 			}
 		}
@@ -282,7 +282,7 @@ func (w *simWorld) excused(x *simEntry, r simRead, list []*simEntry, place int) 
 	if b.refused[x.chat]+b.refused[simLines[x.chat]] > 0 {
 		return true // such reads are dead
 	}
-	if b.cancelled(x, nil) {
+	if b.cancelled(x, nil) || b.mayBeMuted(x, r.rule) {
 		return true
 	}
 	if slices.ContainsFunc(b.vetoes[x.chat], func(v simVeto) bool { return x.journaled.before(v.done) }) || w.heldAt(x, x.handled.Add(r.after)) {
@@ -299,7 +299,10 @@ func (w *simWorld) excused(x *simEntry, r simRead, list []*simEntry, place int) 
 		if i < from || i == place {
 			continue
 		}
-		_, veto := other.reads()
+		of, veto := other.reads()
+		if !r.sure && slices.ContainsFunc(of, func(later simRead) bool { return b.mayBeMuted(other, later.rule) }) {
+			return true // then nobody wants to read the newer message
+		}
 		if veto || (other.supersedes() || other.message != nil && b.cancelled(other, nil)) && !r.sure || other.asks(r.rule) {
 			return true
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chertd/engine/chertsim"
+	"chertd/rules"
 )
 
 // simPlan is what a simulation does: the settings of its daemon, and the steps. The seed alone
@@ -41,6 +42,8 @@ type simStep struct {
 	after int // a kill comes after so many transactions
 	share string
 	rest  time.Duration
+	rule  string     // whose mode is set
+	mode  rules.Mode // "": it is taken back
 }
 
 // simKind is the kind of a step.
@@ -68,6 +71,7 @@ const (
 	simLineDown  simKind = "linedown"  // the line of the crowd fails the next calls, and each chat of it gets a message
 	simLateVeto  simKind = "lateveto"  // of a read whose call is about to be written
 	simSignal    simKind = "signal"    // of a chat, from outside, several times
+	simRuleMode  simKind = "rulemode"  // of a rule that reads, by an operator, also for a time
 	simRest      simKind = "rest"
 )
 
@@ -77,6 +81,7 @@ func (s *simStep) String() string {
 		there bool
 		text  string
 	}{
+		{s.rule != "", fmt.Sprintf("%s %s", s.rule, s.mode)},
 		{s.chat != "", s.chat}, {len(s.texts) > 0, fmt.Sprintf("%q", s.texts)},
 		{s.fault.Mode != "", fmt.Sprintf("%s code=%d chat=%s line=%s times=%d retry_after=%d", s.fault.Mode, s.fault.Code, s.fault.Chat, s.fault.Line, s.fault.Times, s.fault.RetryAfter)},
 		{s.kind == simWeather, fmt.Sprintf("%+v", s.air)}, {s.kind == simMischief, fmt.Sprintf("%+v", s.late)},
@@ -166,6 +171,16 @@ func newSimPlan(seed uint64) simPlan {
 			signal.texts = append(signal.texts, signal.texts[0])
 		}
 		p.steps = slices.Insert(p.steps, dice.IntN(len(p.steps)), signal)
+	}
+	// These have dice of their own: seeds without them are as they were.
+	if modes := rand.New(rand.NewPCG(seed, 1<<40)); modes.IntN(3) == 0 {
+		for range 1 + modes.IntN(6) {
+			s := simStep{kind: simRuleMode, rule: oneOf(modes, simSwitched...), mode: oneOf(modes, rules.Off, rules.Off, rules.Shadow, rules.Live, ""), rest: simWhile(modes, time.Millisecond, 15*time.Second)}
+			if s.mode != "" && modes.IntN(4) > 0 {
+				s.d = simWhile(modes, time.Second, 5*time.Minute)
+			}
+			p.steps = slices.Insert(p.steps, modes.IntN(len(p.steps)), s)
+		}
 	}
 	return p
 }

@@ -75,7 +75,7 @@ func (x *simEntry) reads() (reads []simRead, veto bool) {
 		return nil, true
 	}
 	for _, r := range []simRead{{rule: "read"}, {rule: "later", after: simLaterAfter}, {rule: "sure", sure: true}} {
-		if m.has(r.rule) {
+		if m.has(r.rule) && !x.muted[r.rule] {
 			reads = append(reads, r)
 		}
 	}

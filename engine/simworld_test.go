@@ -404,6 +404,10 @@ func (w *simWorld) do(s *simStep) {
 		if run != nil {
 			w.signal(run, s)
 		}
+	case simRuleMode:
+		if run != nil {
+			w.setRuleMode(run, s)
+		}
 	case simPause, simResume:
 		if run != nil {
 			w.pause(run, s.kind == simPause)
@@ -615,6 +619,9 @@ func (w *simWorld) endWell() {
 	w.do(&simStep{kind: simMischief})
 	w.do(&simStep{kind: simLimit})
 	w.do(&simStep{kind: simResume})
+	for _, rule := range simSwitched {
+		w.do(&simStep{kind: simRuleMode, rule: rule})
+	}
 	w.mu.Lock()
 	w.book.well = w.now()
 	w.trace("all faults end")

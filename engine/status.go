@@ -61,6 +61,7 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 		if p.NotLive != "" && !p.Unread {
 			st.NotLive++
 		}
+		st.Switches = append(st.Switches, switches(&p)...)
 	}
 	return st, nil
 }
@@ -187,7 +188,7 @@ func (m *manager) describe(ctx context.Context, s live.PackStanding) control.Pac
 	if c := s.Candidate; c != nil {
 		p.Candidate = &control.Candidate{Version: c.Version, Rules: c.Rules, Suspended: len(c.Suspended), NotRunning: c.Why, LimitReached: c.LimitReached}
 	}
-	p.Promoted, p.Comparison = s.Promoted, m.comparison(ctx, &s)
+	p.Promoted, p.Comparison, p.Switches = s.Promoted, m.comparison(ctx, &s), switches(&s)
 	for _, v := range versions {
 		if p.Candidate != nil && v.Version == p.Candidate.Version {
 			p.Candidate.Events, p.Candidate.Failures = v.Events, v.Failures

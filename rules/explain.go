@@ -37,8 +37,10 @@ func (s *Set) Explain(in Input) []Explanation {
 			case len(x.Refused) > 0:
 			case s.modes[pack.Name] == Off:
 				x.Skipped = string(Off)
+			case s.ruleModes[PackRule{pack.Name, r.Name}].Mode == Off:
+				x.Skipped = skippedRuleOff
 			default:
-				shadow := s.ModeIn(pack.Name, in.Event.ChatID()) == Shadow
+				shadow := s.ModeIn(pack.Name, in.Event.ChatID()) == Shadow || s.ruleModes[PackRule{pack.Name, r.Name}].Mode == Shadow
 				x.Skipped = r.skip(&in, shadow)
 				x.SkippedWhy = r.skippedWhy(&in, x.Skipped, shadow)
 			}

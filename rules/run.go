@@ -60,8 +60,24 @@ func (s *Set) Run(shard int, in Input) Result {
 				continue
 			}
 		}
+		off := false
+		var note string
+		if s.restricted != nil {
+			if m := s.restricted[i]; m.restricts() {
+				if in.Pack != "" && m.Mode == Shadow {
+					continue // what a pack has missed runs through live rules alone
+				}
+				if off = m.Mode == Off; !off {
+					mode = Shadow
+				}
+				note = m.note()
+			}
+		}
 		shadow := mode == Shadow
-		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Candidate: shadow && s.candidates[pack.Name] == pack, Skipped: rule.skip(&r.in, shadow)}
+		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Candidate: shadow && s.candidates[pack.Name] == pack, Note: note}
+		if o.Skipped = skippedRuleOff; !off {
+			o.Skipped = rule.skip(&r.in, shadow)
+		}
 		if o.Skipped == "" {
 			if view.pack != pack {
 				view, left = in.Suspensions.view(pack), recordedSuspended

@@ -32,6 +32,10 @@ type Set struct {
 	rollouts   map[string]Rollout
 	candidates map[string]*Pack
 	tries      bool // there are rollouts, or packs in shadow
+	// ruleModes are the modes of single rules that restrict them, and restricted those of
+	// rules, in their order; nil: there are none.
+	ruleModes  map[PackRule]RuleMode
+	restricted []RuleMode
 
 	// runners, one for each shard, are reused: an event that no rule wants costs no
 	// allocation.
@@ -47,8 +51,11 @@ type SetParts struct {
 	Rollouts  map[string]Rollout // of packs that have one
 	// Candidates are the versions that Rollouts name, of packs among Packs that are live.
 	Candidates []*Pack
-	Content    string // hash of the folder
-	Unread     bool   // the folder could not be read: there may be other packs
+	// RuleModes are the modes of single rules, by pack and name. Names that no rule has count
+	// for nothing.
+	RuleModes map[string]map[string]RuleMode
+	Content   string // hash of the folder
+	Unread    bool   // the folder could not be read: there may be other packs
 }
 
 // PackVersion names a version of a pack. Version "" names all its versions.
@@ -68,6 +75,7 @@ type Unloaded struct {
 func NewSet(p SetParts, o Options) *Set {
 	s := assemble(p.Packs, p.Unloaded, p.Modes, p.Candidates, p.Content, o)
 	s.unread, s.withdrawn = p.Unread, maps.Clone(p.Withdrawn)
+	s.setRuleModes(p.RuleModes)
 	if len(p.Rollouts) > 0 {
 		s.rollouts = maps.Clone(p.Rollouts)
 		s.tries = true
@@ -271,7 +279,7 @@ func (s *Set) Subscribers(typ, chatID string) (live, shadow int) {
 
 // SameAs reports whether a set would do the same as this one.
 func (s *Set) SameAs(t *Set) bool {
-	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && maps.Equal(s.rollouts, t.rollouts) && maps.Equal(s.candidates, t.candidates) && s.unread == t.unread
+	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && maps.Equal(s.rollouts, t.rollouts) && maps.Equal(s.candidates, t.candidates) && s.sameRuleModes(t) && s.unread == t.unread
 }
 
 // Unloaded lists the packs of which no version is live, by name.

@@ -30,14 +30,15 @@ type rulesSide struct {
 }
 
 type sidePack struct {
-	pack     *rules.Pack // nil: no version of it loads
-	version  string
-	path     string
-	command  rules.Mode // as a command set it; "": none did
-	mode     rules.Mode
-	problems diag.List
-	mayVeto  bool
-	partly   string // how the live side is simplified: a share or a candidate by command; "": it is not
+	pack      *rules.Pack // nil: no version of it loads
+	version   string
+	path      string
+	command   rules.Mode // as a command set it; "": none did
+	mode      rules.Mode
+	ruleModes map[string]rules.RuleMode // of single rules, by command
+	problems  diag.List
+	mayVeto   bool
+	partly    string // how the live side is simplified: a share or a candidate by command; "": it is not
 }
 
 // partlyLive describes a pack that is live in a share of the chats, or that has a candidate:
@@ -81,7 +82,7 @@ func (o *backtestOptions) load(ctx context.Context, in *recordedEvents) (*backte
 		loaded := &report.Packs[i]
 		next := &sidePack{pack: loaded.Pack, version: loaded.Pack.Version, path: loaded.Path}
 		if was := again[loaded.Name]; was != nil {
-			next.command = was.command
+			next.command, next.ruleModes = was.command, was.ruleModes
 		}
 		again[loaded.Name] = next
 	}
@@ -105,7 +106,7 @@ func (o *backtestOptions) baseline(ctx context.Context, in *recordedEvents, p *b
 			return nil, storeError(fail(exitFailure, err))
 		}
 		for _, k := range kept {
-			packs[k.Name] = &sidePack{pack: k.Pack, version: k.Version, path: k.Path, command: k.Command, problems: k.Problems, mayVeto: k.MayVeto, partly: partlyLive(&k)}
+			packs[k.Name] = &sidePack{pack: k.Pack, version: k.Version, path: k.Path, command: k.Command, ruleModes: k.RuleModes, problems: k.Problems, mayVeto: k.MayVeto, partly: partlyLive(&k)}
 			p.found = append(p.found, asWarnings(k.Problems)...)
 		}
 		if len(packs) > 0 {
@@ -137,14 +138,16 @@ func (o *backtestOptions) baseline(ctx context.Context, in *recordedEvents, p *b
 
 // side makes the set of packs, each in the mode that a run of chertd would give it.
 func (o *backtestOptions) side(packs map[string]*sidePack, modes map[string]rules.Mode) rulesSide {
-	parts := rules.SetParts{Modes: map[string]rules.Mode{}, Withdrawn: map[rules.PackVersion]bool{}}
+	parts := rules.SetParts{Modes: map[string]rules.Mode{}, Withdrawn: map[rules.PackVersion]bool{}, RuleModes: map[string]map[string]rules.RuleMode{}}
 	for name, p := range packs {
 		var own rules.Mode
 		if p.pack != nil {
 			own = p.pack.Manifest.Mode
 		}
 		p.mode = cmp.Or(modes[name], p.command, o.source.options.Packs[name].Mode, own, rules.Live)
-		parts.Modes[name] = p.mode
+		if parts.Modes[name] = p.mode; modes[name] == "" {
+			parts.RuleModes[name] = p.ruleModes
+		}
 		switch {
 		case p.pack != nil:
 			parts.Packs = append(parts.Packs, p.pack)

@@ -41,6 +41,11 @@ func TestPrintPacks(t *testing.T) {
 		{Name: "a-name-of-25-characters-ok", Version: "89e6c98d92887913", Since: at(9, 5), Mode: "shadow", ModeBy: "more than 300 reads in 10m", ModeHint: "chertd mode it live takes it back", Rules: 1, Pinned: true, PinnedUntil: "undo"},
 		{Name: "back", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Pinned: true, PinnedUntil: "next_edit", NotLive: "rolled back to 5f61d477: by command"},
 		{Name: "part", Version: "5f61d477", Since: at(9, 5), Mode: "live", Share: "12.5%", ModeBy: "command", Rules: 1},
+		{Name: "codes2", Version: "5f61d477", Since: at(9, 5), Mode: "off", ModeBy: "command", Rules: 3, Switches: []control.Switch{
+			{Pack: "codes2", Mode: "off", Until: at(15, 0), Then: "shadow", By: "anna", Reason: "wrong reads since noon"},
+			{Pack: "codes2", Rule: "read codes", Mode: "shadow", By: "bob"},
+			{Pack: "codes2", Rule: "codes#2", Mode: "off", Until: at(16, 0), Then: "live", NoRule: true},
+		}},
 		{Name: "tried", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Events: 7, Candidate: &control.Candidate{Version: "89e6c98d92887913", Rules: 2, Events: 1200, Failures: 3, Suspended: 1},
 			Comparison: &control.Comparison{Against: "5f61d477", Events: 1100, Agreed: 1099, Differ: 1}},
 		{Name: "dry", Version: "5f61d477", Since: at(9, 5), Mode: "shadow", Rules: 1, Comparison: &control.Comparison{Events: 2, Agreed: 1, Differ: 1}},
@@ -78,6 +83,13 @@ part                5f61d477  2026-01-05 09:05Z  live        1         0       0
   mode live in 12.5% of the chats, shadow in the others: by command
     hint: chertd mode part live makes it live in all chats
     hint: chertd rollback part ends it
+codes2              5f61d477  2026-01-05 09:05Z  off         3         0       0
+  mode off: by command
+    set by anna until 2026-01-05 15:00Z, then shadow: wrong reads since noon
+  rule "read codes": shadow
+    set by bob
+  rule "codes#2": off (no such rule now)
+    set by command until 2026-01-05 16:00Z, then live
 tried               5f61d477  2026-01-05 09:05Z  live        1         7       0
   candidate 89e6c98d: in shadow
     1,200 events handled, 3 failed; 1 rule suspended

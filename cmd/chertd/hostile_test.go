@@ -397,7 +397,13 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.run("shadow", "x", hostile)
 		w.run("shadow", "refused", w.dir, "--socket", w.socket)
 	},
-	"chertd mode":                  func(w *hostileWorld) { w.asks("mode", hostile, "live"); w.run("mode", "x", hostile) },
+	"chertd mode": func(w *hostileWorld) {
+		w.asks("mode", hostile, "live")
+		w.asks("mode", "x/"+hostile, "off", "--for", "1h", "--by", hostile, "--reason", hostile)
+		w.run("mode", "x", hostile)
+		w.run("mode", "x", "off", "--for", hostile)
+		w.run("mode", hostile+"/", "off")
+	},
 	"chertd pause":                 func(w *hostileWorld) { w.run("pause", "--socket", w.socket); w.run("pause", hostile) },
 	"chertd resume":                func(w *hostileWorld) { w.run("resume", "--socket", w.socket); w.run("resume", hostile) },
 	"chertd completion bash":       ownWords,

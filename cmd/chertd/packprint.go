@@ -131,12 +131,20 @@ func remarks(p control.Pack) (list []string) {
 	case "", "default":
 	case "command", "chertd.yaml", "pack.yaml":
 		text := fmt.Sprintf("mode %s: by %s", modeWords(&p), p.ModeBy)
+		if set := packSwitch(&p); set != nil && set.By != "" {
+			text += "\n  set " + endWords(set)
+		}
 		if p.Share != "" {
 			text += "\n  hint: " + diag.PackCommand("mode", p.Name, "live") + " makes it live in all chats\n  hint: " + diag.PackCommand("rollback", p.Name) + " ends it"
 		}
 		list = append(list, text)
 	default:
 		list = append(list, fmt.Sprintf("mode %s: %s\n  hint: %s", p.Mode, p.ModeBy, p.ModeHint))
+	}
+	for i := range p.Switches {
+		if w := &p.Switches[i]; w.Rule != "" {
+			list = append(list, switchWords(w, false)+"\n  set "+endWords(w))
+		}
 	}
 	list = append(list, candidateRemarks(&p)...)
 	list = append(list, suspensions(p)...)

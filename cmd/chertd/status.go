@@ -112,6 +112,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 		line("", "blocked reads wait for a pack that can veto them: see chertd packs")
 	}
 	line("packs", "%s", choose(s.NotLive == 0, fmt.Sprint(s.Packs), fmt.Sprintf("%d, %d with an edit that is NOT LIVE: see chertd packs", s.Packs, s.NotLive)))
+	for i := range s.Switches {
+		line("", "%s, set %s", switchWords(&s.Switches[i], true), endWords(&s.Switches[i]))
+	}
 	if n := len(s.Ignored); n > 0 {
 		line("", "%s: see chertd packs", choose(n == 1, "1 file is not loaded because of its name", fmt.Sprintf("%d files are not loaded because of their names", n)))
 	}

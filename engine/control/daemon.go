@@ -135,6 +135,8 @@ type Status struct {
 	NotLive int            `json:"not_live"`          // packs with an edit that is not live
 	// Ignored has the files and folders that are not loaded because of their names.
 	Ignored []Ignored `json:"ignored,omitempty"`
+	// Switches are the modes that commands set, of packs and single rules.
+	Switches []Switch `json:"switches,omitempty"`
 }
 
 // NotifyTarget is a target of chert.notify.
@@ -380,6 +382,8 @@ type Pack struct {
 	// Change is what the last edit changed that went live since the start.
 	Change   *rules.Change `json:"change,omitempty"`
 	Versions []PackVersion `json:"versions,omitempty"`
+	// Switches are the modes that commands set, of the pack and of single rules.
+	Switches []Switch `json:"switches,omitempty"`
 }
 
 // Candidate is a version of a pack that runs beside the live one.
@@ -423,6 +427,8 @@ type Changed struct {
 	Pack
 	Dropped live.Dropped `json:"dropped"`
 	Ended   *Ended       `json:"ended,omitempty"` // what a rollback has ended; nil: neither of these
+	// Warnings are about the name of a rule of which the command set the mode.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Ended is what a rollback has ended besides, or instead of, a version.

@@ -120,10 +120,10 @@ type DeadRetried struct {
 	Dropped map[string]int `json:"dropped,omitempty"`
 	// Stay counts those that stay dead, by why. Those that are never repeated: tried_once for
 	// typing indicators, unknown for reactions. Those that a later retry may call for:
-	// pack_inactive (their pack is off, in shadow or removed), rule_gone, line_unsupported
+	// pack_inactive (their pack is off, in shadow or removed), rule_gone, rule_off, line_unsupported
 	// (Chert answers 4099 for their line).
 	Stay map[string]int `json:"stay,omitempty"`
-	// StayPacks are the packs of those with pack_inactive or rule_gone, and StayLines the
+	// StayPacks are the packs of those with pack_inactive, rule_gone or rule_off, and StayLines the
 	// phone lines of those with line_unsupported, sorted, at most DeadShown.
 	StayPacks []string `json:"stay_packs,omitempty"`
 	StayLines []string `json:"stay_lines,omitempty"`

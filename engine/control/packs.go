@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"chertd/luabind/diag"
 )
@@ -23,6 +24,25 @@ type ModeRequest struct {
 	Share       string `json:"share,omitempty"` // with live: of the chats, such as "10%"; in the others the pack runs in shadow
 	Reset       bool   `json:"reset,omitempty"` // remove the mode that a command set
 	KeepPending bool   `json:"keep_pending,omitempty"`
+	Rule        string `json:"rule,omitempty"`   // name: the mode of this rule alone, which only restricts that of the pack
+	For         string `json:"for,omitempty"`    // how long it holds, such as "1h"; "": until another command
+	By          string `json:"by,omitempty"`     // who sets it, for records
+	Reason      string `json:"reason,omitempty"` // for records
+	Force       bool   `json:"force,omitempty"`  // with Rule: accept any name if no version of the pack is loaded
+}
+
+// Switch is a mode that a command set, of a pack or of one of its rules.
+type Switch struct {
+	Pack   string    `json:"pack"`
+	Rule   string    `json:"rule,omitempty"` // "": the pack
+	Mode   string    `json:"mode"`
+	Share  string    `json:"share,omitempty"`   // of the chats in which the pack is live; "": all
+	Since  time.Time `json:"since,omitzero"`    // when it was set; zero: not known
+	Until  time.Time `json:"until,omitzero"`    // when it ends; zero: until another command
+	Then   string    `json:"then,omitempty"`    // the mode that returns then
+	By     string    `json:"by,omitempty"`      // who set it; "": not known
+	Reason string    `json:"reason,omitempty"`  // as that person gave it
+	NoRule bool      `json:"no_rule,omitempty"` // the live version has no such rule
 }
 
 // PackList is the answer to GET packs.

@@ -222,7 +222,7 @@ func awaitDrops(ctx context.Context, all []*dropEnd) (total Dropped, err error) 
 // noteDrop schedules a drop for when the set is swapped.
 func (m *Manager) noteDrop(d Drop) {
 	same := func(o Drop) bool {
-		return o.Pack == d.Pack && o.Version == d.Version && o.Outside == d.Outside && !o.Forget && !d.Forget && (o.Why == DropRuleDeleted) == (d.Why == DropRuleDeleted)
+		return o.Pack == d.Pack && o.Version == d.Version && o.Rule == d.Rule && o.Outside == d.Outside && !o.Forget && !d.Forget && (o.Why == DropRuleDeleted) == (d.Why == DropRuleDeleted)
 	}
 	if !slices.ContainsFunc(m.drops, same) {
 		m.drops = append(m.drops, d)

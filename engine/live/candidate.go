@@ -55,7 +55,7 @@ func (s *Standing) triable() error {
 	switch {
 	case !s.Version.Runs() || mode != rules.Live:
 		return fmt.Errorf("pack %q: %w", s.Pack, ErrNotLive)
-	case s.Candidate == "" && s.Share != 0:
+	case s.Candidate == "" && (s.Share != 0 || s.Under.Share != 0):
 		return fmt.Errorf("pack %q: %w", s.Pack, ErrShare)
 	}
 	return nil

@@ -115,7 +115,22 @@ type SetMode struct {
 	// it: only if the pack is live, and the limit was not raised since.
 	Limit       rules.Rate
 	KeepPending bool
+	// For is how long the mode holds; 0: until another command.
+	For    time.Duration
+	Author // At is the time of the step
 }
+
+// SetRuleMode sets the mode of a single rule.
+type SetRuleMode struct {
+	Rule        string
+	Mode        rules.Mode // "" takes it back
+	For         time.Duration
+	KeepPending bool
+	Author
+}
+
+// TimeUp ends the modes for a time whose time is up.
+type TimeUp struct{}
 
 // Rollback makes a kept version live.
 type Rollback struct {
@@ -178,9 +193,11 @@ type Commands struct {
 	Log  []Line
 	// LookAgain is when to read the folder again though it does not change; zero: never.
 	LookAgain time.Time
-	StopGate  bool // cancel the gate's run
-	RunGate   bool // run the gate on Standing.Trying, then give Gated
-	Forget    bool // the pack is no longer known
+	// Wake is when to give TimeUp, because a mode for a time ends; zero: never.
+	Wake     time.Time
+	StopGate bool // cancel the gate's run
+	RunGate  bool // run the gate on Standing.Trying, then give Gated
+	Forget   bool // the pack is no longer known
 	// At most one of these two is set.
 	Compile *Edit   // compile it, then give Compiled
 	Recall  *Recall // load it, then give Recalled
@@ -211,10 +228,11 @@ type Keep struct {
 	RulesGone bool
 }
 
-// Drop cancels the pending work of a pack, or of one version of it.
+// Drop cancels the pending work of a pack, or of one version or rule of it.
 type Drop struct {
 	Pack    string
 	Version string // "": of every version
+	Rule    string // "": of every rule
 	// Outside, if it is not all chats, has the chats in which nothing is cancelled.
 	Outside rules.Share
 	Why     DropWhy

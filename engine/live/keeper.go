@@ -90,6 +90,13 @@ type PackState struct {
 	Live string     // the version that is live, or was when the daemon last ran; "": none ever
 	Mode rules.Mode // by command; "": chertd.yaml and pack.yaml decide
 	Why  string     // of Mode, where chertd set it itself: "more than 300 reads in 10m"
+	// Author is who set the mode; zero where chertd set it, or no command did. Until is when the
+	// mode ends, and Under what returns then; zero: it has no end.
+	Author
+	Until time.Time
+	Under Under
+	// RuleModes are the modes of single rules.
+	RuleModes RuleModes
 	// Share is the share of the chats in which the pack is live, by the same command; with a
 	// Candidate, of those in which that is. It is kept while a limit of reads has the pack
 	// in shadow.

@@ -25,8 +25,9 @@ type KeptPack struct {
 	// 0: it has none. Candidate is the version that runs beside the live one; "": none.
 	Share     rules.Share
 	Candidate string
-	Pack      *rules.Pack // nil: it does not load, and Problems says why
-	MayVeto   bool        // if Pack is nil: as far as can be seen
+	RuleModes map[string]rules.RuleMode // of single rules by command, by name
+	Pack      *rules.Pack               // nil: it does not load, and Problems says why
+	MayVeto   bool                      // if Pack is nil: as far as can be seen
 	// Problems are errors if Pack is nil; else settings in chertd.yaml that do not fit, so
 	// that it runs with those that it had.
 	Problems diag.List
@@ -44,7 +45,7 @@ func LivePacks(ctx context.Context, k Kept, o rules.Options) ([]KeptPack, error)
 		if s.Live == "" {
 			continue
 		}
-		p := KeptPack{Name: s.Pack, Version: s.Live, Command: s.Mode, Share: s.Share, Candidate: s.Candidate}
+		p := KeptPack{Name: s.Pack, Version: s.Live, Command: s.Mode, Share: s.Share, Candidate: s.Candidate, RuleModes: s.RuleModes.forRules()}
 		v, ok, err := k.Version(ctx, s.Pack, s.Live)
 		if err != nil {
 			return nil, err

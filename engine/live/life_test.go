@@ -72,6 +72,16 @@ func (l *life) restart() {
 	l.s.Config = l.configured()
 	l.read(true)
 	l.note(&Commands{Drop: l.s.owed()})
+	l.timeUp()
+}
+
+// timeUp is the Manager's when it is woken up, which is not before the time.
+func (l *life) timeUp() {
+	for range 2 { // the disk may be full
+		if end := l.s.ends(); !end.IsZero() && !l.now.Before(end) {
+			l.give(TimeUp{})
+		}
+	}
 }
 
 func (l *life) configured() PackConfig {
@@ -135,6 +145,9 @@ func (l *life) give(in Input) {
 		l.keep(&out.Keep)
 		l.checkGated(in, &next)
 		l.s = next
+		if !out.Wake.Equal(l.s.ends()) {
+			l.wrong = "nobody is woken up when a mode for a time ends"
+		}
 		l.note(&out)
 		in = nil
 		switch {
@@ -202,7 +215,11 @@ func (l *life) note(out *Commands) {
 		if d.Version != "" && d.Version == l.s.Version.Hash {
 			l.wrong = "the pending work of the live version is dropped: " + d.Version
 		}
-		if what := strings.TrimSpace(d.Version + " " + string(d.Why)); !slices.Contains(l.dropped, what) {
+		what := strings.TrimSpace(d.Version + " " + string(d.Why))
+		if d.Rule != "" {
+			what = "rule " + d.Rule + " " + what
+		}
+		if !slices.Contains(l.dropped, what) {
 			l.dropped = append(l.dropped, what)
 		}
 		if d.Forget {
@@ -389,6 +406,14 @@ func (l *life) undo() bool {
 	return true
 }
 
+// until says how long a mode holds, and what returns then.
+func (l *life) until(w *Switch) string {
+	if w.Until.IsZero() {
+		return ""
+	}
+	return " for " + w.Until.Sub(l.now).Round(time.Second).String() + ", then " + string(w.Then)
+}
+
 // stands says how the pack stands, and what was done since this was asked last.
 func (l *life) stands() string {
 	live := l.s.Version.Hash
@@ -403,6 +428,9 @@ func (l *life) stands() string {
 	}
 	mode, by := l.s.modeNow()
 	add(mode != rules.Live, string(mode)+" ("+by+")")
+	for _, w := range l.s.switches() {
+		add(w.Rule != "" || !w.Until.IsZero(), strings.TrimSpace(w.Rule+" "+string(w.Mode)+l.until(&w)))
+	}
 	add(l.s.Verdict.Kind != FilesLive, l.s.Verdict.String())
 	add(l.s.blocks(), "reads are blocked")
 	add(l.s.Trial != nil, "on trial")

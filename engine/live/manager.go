@@ -55,6 +55,7 @@ type Manager struct {
 	busy     atomic.Pointer[map[string]bool] // names in the folder of packs whose files are changing
 	view     atomic.Pointer[view]
 	trials   trials
+	wakes    wakes
 	tasks    tasks
 	dropping dropping
 	slots    chan struct{}             // one for each pack whose specs run
@@ -108,6 +109,7 @@ func New(c Config) *Manager {
 	m := &Manager{
 		c: c, tasks: tasks{ctx: ctx, cancel: cancel}, options: c.Options, packs: map[string]*Standing{}, runs: map[string]*run{}, changes: map[string]*rules.Change{},
 		logged: logged{ignored: map[rules.Ignored]bool{}, inVain: map[string]string{}},
+		wakes:  wakes{byPack: map[string]time.Time{}, news: make(chan struct{}, 1)},
 		lock:   make(chan struct{}, 1), slots: make(chan struct{}, gateSlots),
 		configs: []configured{{options: c.Options}},
 	}
@@ -158,10 +160,15 @@ func (m *Manager) Start(ctx context.Context) error {
 		for _, d := range s.owed() {
 			m.noteDrop(d)
 		}
+		if err := m.give(ctx, s, TimeUp{}, nil); err != nil { // the time was up while the process was down
+			m.release()
+			return err
+		}
 	}
 	done := m.swap("start")
 	m.release()
 	_, err := awaitDrops(ctx, done)
+	m.tasks.start(m.endModes)
 	return err
 }
 

@@ -23,6 +23,9 @@ func (m *Manager) SetMode(ctx context.Context, pack string, in SetMode) (PackSta
 	if in.Share != 0 && s.Candidate != "" && s.Beside.Hash != s.Candidate {
 		return m.finish(ctx, s, nil, fmt.Errorf("pack %q: %w: %s", pack, ErrIdle, m.describeCandidate(s).Why))
 	}
+	if in.timed() && in.Mode == rules.Live && in.Share == 0 && s.beside() != nil {
+		return m.finish(ctx, s, nil, fmt.Errorf("pack %q: %w", pack, ErrPromoteForTime))
+	}
 	dropped, err := m.setMode(ctx, s, in)
 	return m.finish(ctx, s, dropped, err)
 }

@@ -149,6 +149,9 @@ func (p *pen) cancel(_ context.Context, d Drop) (Dropped, error) {
 	if d.Version != "" {
 		of += " " + p.called(d.Version)
 	}
+	if d.Rule != "" {
+		of += " rule " + d.Rule
+	}
 	if d.Outside != 0 {
 		of += " outside " + d.Outside.String()
 	}

@@ -15,6 +15,7 @@ import (
 func Step(s Standing, in Input, now time.Time) (Standing, Commands) {
 	t := &step{s: s.clone(), now: now}
 	in.apply(t)
+	t.out.Wake = t.s.ends()
 	return t.s, t.out
 }
 

@@ -2,6 +2,7 @@ package live
 
 import (
 	"log/slog"
+	"time"
 
 	"chertd/luabind/diag"
 	"chertd/rules"
@@ -39,6 +40,7 @@ func (in EndCandidate) apply(t *step) {
 	case share != 0:
 		// The pack is live in these chats only. In all of them it was in shadow before.
 		state.Mode, state.Share, state.Limit, state.Why = rules.Shadow, 0, rules.Rate{}, ""
+		state.Author, state.Until, state.Under = Author{}, time.Time{}, Under{}
 		state.PendingKept = in.KeepPending
 		t.out.Keep.Pending = map[string]bool{"": state.PendingKept}
 		if t.keep(state) && !state.PendingKept {

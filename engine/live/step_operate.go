@@ -100,19 +100,55 @@ func (in SetMode) apply(t *step) {
 	if now, _ := s.modeNow(); limited && (now != rules.Live || s.Version.Runs() && s.Version.raises(in.Limit)) {
 		return
 	}
-	state := s.PackState
-	state.Mode, state.Limit, state.Why = in.Mode, in.Limit, ""
 	if limited {
-		state.Why = in.Limit.Reached()
-	} else {
-		state.Share = in.Share
+		in.limit(t)
+		return
 	}
-	if !limited && in.Mode == rules.Live && in.Share == 0 && s.beside() != nil {
+	state := s.PackState
+	state.Until, state.Under = endOf(t.now, in.For), Under{}
+	if !state.Until.IsZero() {
+		state.Under = s.under()
+	}
+	in.At = t.now.UTC().Round(0).Truncate(time.Microsecond)
+	state.Mode, state.Limit, state.Why, state.Share, state.Author = in.Mode, rules.Rate{}, "", in.Share, in.Author
+	if in.Mode == "" {
+		state.Author = Author{}
+	}
+	if !in.timed() && in.Mode == rules.Live && in.Share == 0 && s.beside() != nil {
 		t.promoteCandidate(state)
 		return
 	}
+	in.set(t, state)
+}
+
+// timed reports whether the mode has an end.
+func (in *SetMode) timed() bool { return in.For > 0 }
+
+// limit sends a pack that has reached its limit of reads to shadow. That ends a mode for a
+// time; where what it covers is off or shadow, that is enough.
+func (in SetMode) limit(t *step) {
+	s := &t.s
+	state := s.PackState
+	if !state.Until.IsZero() {
+		state = state.afterwards()
+		t.log(slog.LevelWarn, "a mode for a time ended: the pack has reached its limit of reads", append([]any{"was", s.Mode}, authorAttrs(s.Author, s.Until)...)...)
+	}
+	if mode := s.modeBy(state); mode == rules.Live {
+		state.Mode, state.Limit, state.Why, state.Author = rules.Shadow, in.Limit, in.Limit.Reached(), Author{}
+	}
+	in.set(t, state)
+}
+
+// modeBy returns the mode that the pack has by another state.
+func (s *Standing) modeBy(state PackState) rules.Mode {
 	next := Standing{PackState: state, Version: s.Version, Files: s.Files, Config: s.Config}
 	mode, _ := next.modeNow()
+	return mode
+}
+
+// set keeps a state with another mode, and drops what is pending where the pack is not live.
+func (in *SetMode) set(t *step, state PackState) {
+	s, mode := &t.s, t.s.modeBy(state)
 	state.PendingKept = (mode != rules.Live || state.Share != 0) && in.KeepPending
 	ended := func() {}
 	if mode == rules.Live && state.Share == 0 {
@@ -190,6 +226,11 @@ func (s *Standing) owed() (drops []Drop) {
 	}
 	if s.shareNow() != 0 && !s.PendingKept {
 		drops = append(drops, s.outside())
+	}
+	for _, r := range s.RuleModes.All() {
+		if r.restricts() && !r.PendingKept {
+			drops = append(drops, Drop{Pack: s.Pack, Rule: r.Rule, Why: DropWhy(r.Mode)})
+		}
 	}
 	for _, version := range slices.Sorted(maps.Keys(s.Back)) {
 		drops = append(drops, Drop{Pack: s.Pack, Version: version, Why: DropRolledBack})

@@ -3,6 +3,7 @@ package live
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -13,8 +14,41 @@ import (
 type promises struct {
 	*life
 	pin string // a rollback with --pin holds; "": none
-	set rules.Mode
+	// set and rule are the modes of the pack and of its rule by command.
+	set, rule switched
 	tried
+}
+
+// switched is a mode as commands have set it: without an end, and over it for a time.
+type switched struct {
+	base, timed rules.Mode
+	until       time.Time // zero: there is none for a time
+}
+
+// now returns the mode that counts.
+func (m *switched) now() rules.Mode {
+	if m.until.IsZero() {
+		return m.base
+	}
+	return m.timed
+}
+
+// command sets a mode by a command such as "off for 1h", at a time.
+func (m *switched) command(arg string, at time.Time) {
+	mode, length, timed := strings.Cut(arg, " for ")
+	mode = strings.TrimPrefix(mode, "reset")
+	if d, err := time.ParseDuration(length); timed && err == nil {
+		m.timed, m.until = rules.Mode(mode), at.Add(d)
+		return
+	}
+	*m = switched{base: rules.Mode(mode)}
+}
+
+// pass ends the mode for a time whose time is up.
+func (m *switched) pass(now time.Time) {
+	if !m.until.After(now) {
+		m.timed, m.until = "", time.Time{}
+	}
 }
 
 // check says what does not hold after something was done; "": all holds. live is the
@@ -23,7 +57,7 @@ func (p *promises) check(did, live string) string {
 	s := &p.s
 	mode, _ := s.modeNow()
 	veto := s.Live != "" && canVeto(s.Live) || p.files != "" && !p.unread && canVeto(p.files)
-	down := did == "restart" || strings.HasSuffix(did, "-while-down")
+	down := did == "restart" || strings.HasPrefix(did, "down ") || strings.HasSuffix(did, "-while-down")
 	switch {
 	case p.wrong != "":
 		return p.wrong
@@ -39,8 +73,12 @@ func (p *promises) check(did, live string) string {
 		return "what the live version asks for is not carried out"
 	case p.pin != "" && s.inSet() && s.Version.Hash != p.pin && s.Lost.Version == "" && s.InsteadOf == "":
 		return "the pack is pinned to another version: " + p.pin
-	case s.Mode != p.set:
-		return "the mode is not the one that was set: " + string(p.set)
+	case s.Mode != p.set.now() || s.Until.IsZero() != p.set.until.IsZero():
+		return "the mode is not the one that was set: " + string(p.set.now())
+	case s.RuleModes.Of("r").Mode != p.rule.now():
+		return "the mode of the rule is not the one that was set: " + string(p.rule.now())
+	case !s.ends().IsZero() && !p.now.Before(s.ends()):
+		return "a mode for a time holds after its end"
 	case strings.HasPrefix(s.Version.Hash, "b"), p.gate && strings.HasPrefix(s.Version.Hash, "unfit"):
 		return "a version is live that must not be"
 	}
@@ -56,25 +94,31 @@ func (p *promises) do(t *rapid.T, what string) {
 	}
 	rolled := pin(p.s.PackState) != pin(before.PackState)
 	switch verb, arg, _ := strings.Cut(what, " "); {
-	case !before.inSet() && p.gone && (verb == "mode" || verb == "limit"): // there is no such pack
+	case !before.inSet() && p.gone && (verb == "mode" || verb == "limit" || verb == "rule"): // there is no such pack
 	case verb == "pin" && rolled && disk:
 		p.pin = p.s.Pinned
 	case verb == "rollback" && rolled, verb == "undo" && rolled:
 		p.pin = ""
 	case verb == "share" && p.s.PackState != before.PackState:
-		p.set = rules.Live
+		p.set = switched{base: rules.Live}
 	case verb == "rollback" && before.Candidate == "" && before.shareNow() != 0 && p.s.Share == 0:
-		p.set = rules.Shadow
+		p.set = switched{base: rules.Shadow}
 	case verb == "mode" && disk:
-		p.set = rules.Mode(strings.TrimPrefix(arg, "reset"))
-	case verb == "limit":
-		p.set = p.s.Mode
+		p.set.command(arg, p.s.At)
+	case verb == "rule" && disk:
+		if p.rule.command(arg, p.s.RuleModes.Of("r").At); p.rule.base == rules.Live && p.rule.until.IsZero() {
+			p.rule.base = ""
+		}
+	case verb == "limit" && p.s.Until.IsZero():
+		p.set = switched{base: p.s.Mode}
 	}
+	p.set.pass(p.now)
+	p.rule.pass(p.now)
 	if !p.s.inSet() || p.s.Promoted {
 		p.pin = ""
 	}
 	if strings.HasPrefix(what, "remove") && before.Gone {
-		p.set, p.pin = "", ""
+		p.set, p.rule, p.pin = switched{}, switched{}, ""
 	}
 	verb, arg, _ := strings.Cut(what, " ")
 	p.follow(p, verb, arg, &before)
@@ -89,7 +133,7 @@ func TestStoriesKeepTheirPromises(t *testing.T) {
 	t.Parallel()
 	versions := []string{"v1", "v2", "v2~", "veto1", "veto2", "send1", "vsend1", "unfit1", "broken1", "bveto1"}
 	line := rapid.Custom(func(t *rapid.T) string {
-		verb := rapid.SampledFrom([]string{"edit", "gate", "wait 1s", "wait 3s", "rollback", "restart", "pin", "undo", "mode", "limit", "delete", "trial-fails",
+		verb := rapid.SampledFrom([]string{"edit", "gate", "wait 1s", "wait 3s", "rollback", "restart", "pin", "undo", "mode", "rule", "limit", "wait 1h", "down 1h", "delete", "trial-fails",
 			"edit-while-down", "delete-while-down", "clash", "empty", "trial-passes", "alone", "alone no longer", "unread", "unread no longer", "revoke", "grant", "disk-full", "remove", "try", "try", "share", "share", "end-candidate", "candidate-limit"}).Draw(t, "verb")
 		switch verb {
 		case "share":
@@ -98,8 +142,12 @@ func TestStoriesKeepTheirPromises(t *testing.T) {
 			return verb + " " + rapid.SampledFrom(versions).Draw(t, "version")
 		case "rollback", "pin":
 			return strings.TrimSpace(verb + " " + rapid.SampledFrom(append(versions, "")).Draw(t, "version"))
-		case "mode":
-			return verb + " " + rapid.SampledFrom([]string{"live", "shadow", "off", "reset"}).Draw(t, "mode")
+		case "mode", "rule":
+			mode := rapid.SampledFrom([]string{"live", "shadow", "off", "reset"}).Draw(t, "mode")
+			if mode == "reset" {
+				return verb + " " + mode
+			}
+			return verb + " " + mode + rapid.SampledFrom([]string{"", " for 2s", " for 1h", " for 3h"}).Draw(t, "time")
 		}
 		return verb
 	})

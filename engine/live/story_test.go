@@ -12,7 +12,7 @@ import (
 // act does what a line of a story says.
 func (l *life) act(t interface{ Fatalf(string, ...any) }, what string) {
 	verb, arg, _ := strings.Cut(what, " ")
-	if (verb == "mode" || verb == "limit") && !l.s.inSet() && l.gone {
+	if (verb == "mode" || verb == "limit" || verb == "rule") && !l.s.inSet() && l.gone {
 		return // there is no such pack
 	}
 	if l.actCandidate(verb, arg) {
@@ -32,6 +32,7 @@ func (l *life) act(t interface{ Fatalf(string, ...any) }, what string) {
 			t.Fatalf("%v", err)
 		}
 		l.now = l.now.Add(d)
+		l.timeUp()
 		l.read(false)
 	case "clash": // another pack has the name
 		if l.files != "" && !l.unread {
@@ -53,8 +54,14 @@ func (l *life) act(t interface{ Fatalf(string, ...any) }, what string) {
 		l.rollback(arg, Rollback{Pin: verb == "pin", KeepPending: verb == "rollback-keep", Cause: Cause{Kind: ByCommand}})
 	case "undo":
 		l.undo()
-	case "mode":
-		l.give(SetMode{Mode: rules.Mode(strings.TrimPrefix(arg, "reset"))})
+	case "mode": // MODE, or MODE for DURATION
+		mode, length, _ := strings.Cut(arg, " for ")
+		d, _ := time.ParseDuration(length)
+		l.give(SetMode{Mode: rules.Mode(strings.TrimPrefix(mode, "reset")), For: d, Author: Author{By: "anna"}})
+	case "rule":
+		mode, length, _ := strings.Cut(arg, " for ")
+		d, _ := time.ParseDuration(length)
+		l.give(SetRuleMode{Rule: "r", Mode: rules.Mode(strings.TrimPrefix(mode, "reset")), For: d, Author: Author{By: "anna"}})
 	case "limit":
 		l.give(SetMode{Mode: rules.Shadow, Limit: rules.Rate{N: 3, Per: 10 * time.Minute}})
 	case "trial-fails":
@@ -79,6 +86,13 @@ func (l *life) act(t interface{ Fatalf(string, ...any) }, what string) {
 	case "disk-full":
 		l.diskOK = false
 	case "restart":
+		l.restart()
+	case "down":
+		d, err := time.ParseDuration(arg)
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		l.now = l.now.Add(d)
 		l.restart()
 	case "edit-while-down":
 		l.files = arg

@@ -40,6 +40,8 @@ type PackStanding struct {
 	// Blocks is why the pack blocks reads of new events: it can veto, and does not run
 	// on them; "": it does not block any.
 	Blocks string
+	// Switches are the modes that commands set of the pack and of single rules.
+	Switches []Switch
 }
 
 // CandidateStanding is the standing of a version that runs beside the live one.
@@ -111,7 +113,7 @@ func (m *Manager) describe(s *Standing) PackStanding {
 	if s.Unread {
 		p.Diagnostics = append(slices.Clone(m.folder.diags), p.Diagnostics...)
 	}
-	p.Share = s.shareNow()
+	p.Share, p.Switches = s.shareNow(), s.switches()
 	if s.Mode != "" {
 		p.ModeWhy = s.Why
 	}

@@ -100,7 +100,7 @@ const (
 	WhyReplaced     = "replaced"          // Dropped: the same rule requested another read, or an earlier one in the same handler
 	WhyCancelled    = "cancelled"         // Dropped by cancel_read
 	WhyLimit        = "limit_reached"     // Dropped: its pack reached limits.reads
-	WhyPackInactive = "pack_inactive"     // Dropped: its pack, or that version, is no longer live
+	WhyPackInactive = "pack_inactive"     // Dropped: its pack, that version or its rule is no longer live
 	WhyForgotten    = "forgotten"         // Dropped: an operator made chertd forget the chat
 	WhyDepth        = "too_deep"          // Dropped: events caused by events, beyond MaxDepth
 	WhyExpired      = "expired"           // Dropped: a typing signal older than typingLife
@@ -110,7 +110,7 @@ const (
 	WhyDiscarded    = "discarded"         // Dropped: an operator dropped it when it was dead
 	WhyUnknown      = "unknown"           // Dead: the answer was lost, and repeating could do it twice
 	WhyBacklog      = "backlog_full"      // Dead: maxNotifications wait for the target already
-	WhyShadow       = "shadow"            // Shadowed: the pack is in shadow mode
+	WhyShadow       = "shadow"            // Shadowed: the pack, or the rule, is in shadow mode
 	WhyBlocked      = "blocked"           // Blocked: a pack that might have vetoed it failed
 )
 
@@ -118,6 +118,7 @@ const (
 // WhyUnknown and WhyPackInactive: the retry changes nothing, and works once the cause is gone.
 const (
 	StaysRuleGone = "rule_gone"        // its rule is gone, or the version that requested it was rolled back
+	StaysRuleOff  = "rule_off"         // its rule is off, or in shadow
 	StaysLine     = "line_unsupported" // Chert answered that mark-read is not available on its line (4099)
 )
 

@@ -99,6 +99,7 @@ type Timer struct {
 	Pack    string
 	Name    string
 	Version string
+	Rule    string `json:",omitempty"` // that set it; "": not known, in old stores
 	Due     time.Time
 	Payload json.RawMessage `json:",omitempty"`
 	Seq     int64           // of the event that set it

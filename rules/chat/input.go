@@ -73,7 +73,7 @@ type Answer struct {
 	Error      string
 }
 
-// Cancel is the input for a pack, or one version of it, that is no longer live: what it has pending
+// Cancel is the input for a pack, one version or one rule of it, that is no longer live: what it has pending
 // is dropped ("off means off").
 type Cancel struct {
 	Pack    string
@@ -86,6 +86,9 @@ type Cancel struct {
 	Rules []string
 	// Cause is what made it inactive, for Ender.Cause.
 	Cause string
+	// Rule, if not "", is the only rule whose pending work is dropped. A timer that was set
+	// before its rule was kept stays.
+	Rule string
 }
 
 // Revive is the input that makes dead and blocked actions wait again: dead ones when an operator

@@ -5,23 +5,23 @@ import (
 	"slices"
 )
 
-// cancel drops what a pack, or one version of it, has pending. For a pack it also ends the
-// postponements; those of a version stay, as its hold always does, until they end or are released.
+// cancel drops what a pack, or one version or rule of it, has pending. For a pack or a rule it also
+// ends the postponements; those of a version stay, as its hold always does, until they end or are released.
 func (s *step) cancel(in Cancel) {
 	match := func(pack, version string) bool {
 		return pack == in.Pack && (in.Version == "" || version == in.Version)
 	}
 	gone := func(a *Action) bool {
-		return match(a.Pack, a.Version) && (in.Rules == nil || a.Kind == Read && !slices.Contains(in.Rules, a.Rule))
+		return match(a.Pack, a.Version) && (in.Rule == "" || a.Rule == in.Rule) && (in.Rules == nil || a.Kind == Read && !slices.Contains(in.Rules, a.Rule))
 	}
 	why := cause{WhyPackInactive, Ender{Cause: in.Cause}}
 	s.endWhere(Dropped, why, gone)
 	s.dropBlocked(in.Blocked, why, gone)
 	if in.Rules == nil {
-		s.dropTimers(func(t *Timer) bool { return match(t.Pack, t.Version) })
+		s.dropTimers(func(t *Timer) bool { return match(t.Pack, t.Version) && (in.Rule == "" || t.Rule == in.Rule) })
 	}
 	if in.Rules == nil && in.Version == "" {
-		s.endPostponements(func(p *Postponement) bool { return p.Pack == in.Pack })
+		s.endPostponements(func(p *Postponement) bool { return p.Pack == in.Pack && (in.Rule == "" || p.Rule == in.Rule) })
 	}
 }
 

@@ -616,6 +616,9 @@ func recalled(c Chat, id ActionID) bool { return c.Flight != nil && c.Flight.car
 
 // dump is all of a value as text, what lies behind its pointers included.
 func dump(v any) string {
+	if in, ok := v.(Ready); ok {
+		return fmt.Sprintf("%+v", in) // JSON has no maps with such keys
+	}
 	text, err := json.Marshal(v)
 	if err != nil {
 		panic(err)

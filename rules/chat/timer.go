@@ -14,7 +14,7 @@ func (s *step) setTimer(in Outcomes, w *Request) {
 	}
 	s.dropTimers(func(t *Timer) bool { return t.Pack == w.Pack && t.Name == w.Name })
 	t := Timer{
-		Pack: w.Pack, Name: w.Name, Version: w.Version, Due: w.Due, Payload: w.Body,
+		Pack: w.Pack, Name: w.Name, Version: w.Version, Rule: w.Rule, Due: w.Due, Payload: w.Body,
 		Seq: in.Seq, N: s.nextN(), Depth: in.Depth,
 	}
 	s.c.Timers = append(slices.Clip(s.c.Timers), t)

@@ -70,7 +70,7 @@ func (t *Turn) compareWithChat(own string, outcomes []rules.Outcome, after *chat
 		}
 		of := outcomes[:n]
 		outcomes = outcomes[n:]
-		if !of[0].Shadow || of[0].Candidate {
+		if !of[0].Shadow || of[0].Candidate || t.Set != nil && t.Set.ModeIn(of[0].Pack, own) == rules.Live { // a rule of it alone is in shadow
 			continue
 		}
 		stands := after != nil && slices.ContainsFunc(after.Waiting, func(a chat.Action) bool { return a.Kind == chat.Read })

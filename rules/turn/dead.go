@@ -29,15 +29,17 @@ func (t *Turn) StaysDead(a *chat.Action, repeat bool) string {
 		return ""
 	case t.Set.Withdrawn(a.Pack, "", a.Chat):
 		return chat.WhyPackInactive
+	case t.Set.RuleWithdrawn(a.Pack, a.Rule):
+		return chat.StaysRuleOff
 	}
 	return chat.StaysRuleGone
 }
 
-// inactive reports whether the pack of an action, the version of it or, of a read, its rule is
-// no longer live. An operator's read has no pack.
+// inactive reports whether the pack of an action, the version of it or its rule is no longer
+// live. An operator's read has no pack.
 func (t *Turn) inactive(a *chat.Action) bool {
 	if a.Pack == "" || t.Set == nil {
 		return false
 	}
-	return t.Set.Withdrawn(a.Pack, a.Version, a.Chat) || a.Kind == chat.Read && !t.Set.HasRule(a.Pack, a.Rule)
+	return t.Set.Withdrawn(a.Pack, a.Version, a.Chat) || t.Set.RuleWithdrawn(a.Pack, a.Rule) || a.Kind == chat.Read && !t.Set.HasRule(a.Pack, a.Rule)
 }

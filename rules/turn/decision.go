@@ -30,7 +30,7 @@ type RuleDecision struct {
 	Pack    string `json:"pack"`
 	Version string `json:"version"`
 	Rule    string `json:"rule"`
-	// Shadow is set if its pack ran in shadow, and Candidate if its version ran in shadow
+	// Shadow is set if its pack or the rule ran in shadow, and Candidate if its version ran in shadow
 	// beside the live one.
 	Shadow    bool     `json:"shadow,omitempty"`
 	Candidate bool     `json:"candidate,omitempty"`
@@ -46,7 +46,8 @@ type RuleDecision struct {
 	// Rerun is when the rule ran on the event again, because its pack had missed
 	// it; zero: it did not.
 	Rerun time.Time `json:"rerun,omitzero"`
-	// Note is why a pack that missed the event does not run on it any more.
+	// Note is why a pack that missed the event does not run on it any more, or by which
+	// command the rule is off or in shadow: "off until 2026-01-05T15:00:00Z by anna".
 	Note string `json:"note,omitempty"`
 }
 
@@ -63,7 +64,7 @@ func (r *RuleDecision) Failed() bool {
 func ruleDecisionOf(o *rules.Outcome, chatID string, at time.Time) RuleDecision {
 	r := RuleDecision{
 		Pack: o.Pack, Version: o.Version, Rule: o.Rule, Place: o.Place, Shadow: o.Shadow, Candidate: o.Candidate,
-		Skipped: o.Skipped, SkippedWhy: o.SkippedWhy, Steps: o.Steps, Logs: o.Logs,
+		Skipped: o.Skipped, SkippedWhy: o.SkippedWhy, Steps: o.Steps, Logs: o.Logs, Note: o.Note,
 	}
 	if o.Failure != nil {
 		r.Error = o.Failure.Error()

@@ -173,14 +173,16 @@ func (t *Turn) carried(e *Entry, in *chat.Outcomes, d *Done) {
 }
 
 // withdrawn reports whether a request that was made for another chat must not be carried
-// out any more: an action, once its version is withdrawn; a postponement, only once its
-// pack is.
+// out any more: an action, once its version or rule is withdrawn; a postponement, only once
+// its pack or rule is.
 func (t *Turn) withdrawn(w *chat.Request) bool {
 	switch {
 	case t.Set == nil:
 		return false
 	case w.Shadow:
 		return false // it is only recorded
+	case w.IsAction() && t.Set.RuleWithdrawn(w.Pack, w.Rule), w.Kind == chat.RequestPostpone && t.Set.RuleWithdrawn(w.Pack, w.Rule):
+		return true
 	case w.IsAction() && t.Set.Withdrawn(w.Pack, w.Version, t.Chat.ID),
 		w.Kind == chat.RequestPostpone && t.Set.Withdrawn(w.Pack, "", t.Chat.ID):
 		return true

@@ -24,14 +24,14 @@ var (
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
 	selectChat = declare(`SELECT ` + chatColumns + ` FROM chats WHERE id = ?`)
 
-	upsertTimer = declare(`INSERT INTO timers (chat_id, pack, name, version, due_at, payload, event_seq, n, depth, fired)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	upsertTimer = declare(`INSERT INTO timers (chat_id, pack, name, version, due_at, payload, event_seq, n, depth, fired, rule)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET version = excluded.version, due_at = excluded.due_at, payload = excluded.payload,
-		event_seq = excluded.event_seq, n = excluded.n, depth = excluded.depth, fired = excluded.fired`)
+		event_seq = excluded.event_seq, n = excluded.n, depth = excluded.depth, fired = excluded.fired, rule = excluded.rule`)
 	// Only the one that was set by this event: the name may have been set again.
 	deleteTimer = declare(`DELETE FROM timers WHERE chat_id = ? AND pack = ? AND name = ? AND event_seq = ? AND n = ?`)
 
-	selectTimers = declareCostly("sorts the timers of one chat", `SELECT pack, name, version, due_at, payload, event_seq, n, depth, fired FROM timers
+	selectTimers = declareCostly("sorts the timers of one chat", `SELECT pack, name, version, due_at, payload, event_seq, n, depth, fired, rule FROM timers
 		WHERE chat_id = ? ORDER BY event_seq, n`)
 
 	upsertState = declare(`INSERT INTO states (pack, chat_id, value) VALUES (?, ?, ?)
@@ -178,13 +178,13 @@ func (s *step) encodeTimer(id string, t *chat.TimerChange) {
 		return
 	}
 	s.add(upsertTimer, id, t.Timer.Pack, t.Timer.Name, t.Timer.Version, micros(t.Timer.Due), optionalJSON(t.Timer.Payload),
-		t.Timer.Seq, int64(t.Timer.N), int64(t.Timer.Depth), flag(t.Timer.Fired))
+		t.Timer.Seq, int64(t.Timer.N), int64(t.Timer.Depth), flag(t.Timer.Fired), optional(t.Timer.Rule))
 }
 
 func timerOf(row []driver.Value) (chat.Timer, error) {
 	return chat.Timer{
 		Pack: stringOf(row[0]), Name: stringOf(row[1]), Version: stringOf(row[2]), Due: timeOf(row[3]),
-		Payload: bytesOf(row[4]), Seq: intOf(row[5]), N: int(intOf(row[6])), Depth: int(intOf(row[7])), Fired: intOf(row[8]) != 0,
+		Payload: bytesOf(row[4]), Seq: intOf(row[5]), N: int(intOf(row[6])), Depth: int(intOf(row[7])), Fired: intOf(row[8]) != 0, Rule: stringOf(row[9]),
 	}, nil
 }
 

@@ -87,6 +87,10 @@ var tableChecks = []tableCheck{
 		"packs", "the live version of packs is not kept, so that a start with broken files can't continue with it", "let the pack load: fix its files, then run chertd reload",
 	},
 	{
+		onlyChecked(`SELECT 'pack ' || json_quote(pack) FROM packs WHERE NOT json_valid(ifnull(mode_under, '{}')) OR NOT json_valid(ifnull(rule_modes, '[]'))`),
+		"packs", "what commands set of packs is not JSON, so that chertd does not start", fixRestore,
+	},
+	{
 		onlyChecked(`SELECT 'event ' || m.seq || ', pack ' || json_quote(m.pack) FROM missed m WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.seq = m.seq)`),
 		"missed", "events that packs have missed are not in the journal", fixRestore,
 	},

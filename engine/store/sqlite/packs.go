@@ -3,8 +3,10 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"encoding/json"
 	"fmt"
 
+	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/rules"
 )
@@ -29,14 +31,16 @@ var (
 		WHERE pack = ?1 AND version >= ?2 AND (?3 IS NULL OR version < ?3) ORDER BY version LIMIT 2`)
 	selectVersionFiles = declare(`SELECT name, kind, bytes FROM pack_files WHERE pack = ? AND version = ? ORDER BY n`)
 
-	upsertPack = declare(`INSERT INTO packs (pack, live, mode, why, reached_reads, reached_per, pinned, pinned_over, pin_stays, pinned_without_files, settings, share, candidate, promoted)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	upsertPack = declare(`INSERT INTO packs (pack, live, mode, why, reached_reads, reached_per, pinned, pinned_over, pin_stays, pinned_without_files, settings, share, candidate, promoted,
+		mode_by, mode_reason, mode_at, mode_until, mode_under, rule_modes)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET live = excluded.live, mode = excluded.mode, why = excluded.why,
 		reached_reads = excluded.reached_reads, reached_per = excluded.reached_per, pinned = excluded.pinned,
 		pinned_over = excluded.pinned_over, pin_stays = excluded.pin_stays, pinned_without_files = excluded.pinned_without_files, settings = excluded.settings, share = excluded.share,
-		candidate = excluded.candidate, promoted = excluded.promoted`)
+		candidate = excluded.candidate, promoted = excluded.promoted, mode_by = excluded.mode_by, mode_reason = excluded.mode_reason, mode_at = excluded.mode_at,
+		mode_until = excluded.mode_until, mode_under = excluded.mode_under, rule_modes = excluded.rule_modes`)
 	selectPacks = declareCostly("packs are few", `SELECT pack, live, mode, why, reached_reads, reached_per, pinned, pinned_over, pin_stays, pinned_without_files, settings,
-		pending_kept, rules_deleted, share, candidate, promoted FROM packs ORDER BY pack`)
+		pending_kept, rules_deleted, share, candidate, promoted, mode_by, mode_reason, mode_at, mode_until, mode_under, rule_modes FROM packs ORDER BY pack`)
 	// Neither adds a row for an unknown pack only to set 0.
 	setPackPendingKept = declare(`INSERT INTO packs (pack, pending_kept) SELECT ?1, ?2 WHERE ?2 = 1 OR EXISTS (SELECT 1 FROM packs WHERE pack = ?1)
 		ON CONFLICT DO UPDATE SET pending_kept = excluded.pending_kept`)
@@ -136,12 +140,24 @@ func (s *Store) PackStates(ctx context.Context) ([]store.PackState, error) {
 
 // packStateOf returns a pack's state of a row of selectPacks.
 func packStateOf(row []driver.Value) (store.PackState, error) {
-	return store.PackState{
+	p := store.PackState{
 		Pack: stringOf(row[0]), Live: stringOf(row[1]), Mode: rules.Mode(stringOf(row[2])), Why: stringOf(row[3]),
 		Limit: rateOf(row[4], row[5]), Pinned: stringOf(row[6]), PinnedOver: stringOf(row[7]), PinStays: intOf(row[8]) != 0,
 		PinnedWithoutFiles: intOf(row[9]) != 0, Settings: stringOf(row[10]), PendingKept: intOf(row[11]) != 0, RulesDeleted: intOf(row[12]) != 0,
 		Share: rules.Share(intOf(row[13])), Candidate: stringOf(row[14]), Promoted: intOf(row[15]) != 0,
-	}, nil
+		Author: live.Author{By: stringOf(row[16]), Reason: stringOf(row[17]), At: timeOf(row[18])}, Until: timeOf(row[19]),
+	}
+	var err error
+	if under := stringOf(row[20]); under != "" {
+		err = json.Unmarshal([]byte(under), &p.Under)
+	}
+	if err == nil {
+		p.RuleModes, err = live.ParseRuleModes(stringOf(row[21]))
+	}
+	if err != nil {
+		return p, fmt.Errorf("pack %q: what commands set of it can't be read: %w", p.Pack, err)
+	}
+	return p, nil
 }
 
 // SetPackState implements store.Packs.
@@ -151,9 +167,15 @@ func (s *Store) SetPackState(ctx context.Context, p store.PackState) error {
 	if p.Share != 0 {
 		share = int64(p.Share)
 	}
+	under := ""
+	if p.Under != (live.Under{}) {
+		text, _ := json.Marshal(p.Under) // strings, numbers and times always can
+		under = string(text)
+	}
 	var st step
 	st.add(upsertPack, p.Pack, optional(p.Live), optional(string(p.Mode)), optional(p.Why), reads, per, optional(p.Pinned), optional(p.PinnedOver),
-		flag(p.PinStays), flag(p.PinnedWithoutFiles), optional(p.Settings), share, optional(p.Candidate), flag(p.Promoted))
+		flag(p.PinStays), flag(p.PinnedWithoutFiles), optional(p.Settings), share, optional(p.Candidate), flag(p.Promoted),
+		optional(p.By), optional(p.Reason), micros(p.At), micros(p.Until), optional(under), optional(string(p.RuleModes)))
 	st.add(pruneVersions, p.Pack, p.Live, p.Pinned, int64(store.KeptVersions), p.Candidate)
 	st.add(pruneVersionFiles, p.Pack)
 	st.add(pruneCompared, p.Pack)

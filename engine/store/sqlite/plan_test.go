@@ -69,7 +69,7 @@ var samples = map[*statement][]driver.Value{
 	selectDeadAfter: {nil, nil, nil, int64(5), int64(0), int64(10)},
 	updateChat:      sampleChat,
 	insertChat:      sampleChat,
-	upsertTimer:     {"chat 5", "pack", "timer", "v", int64(5), nil, int64(5), int64(0), int64(0), int64(0)},
+	upsertTimer:     {"chat 5", "pack", "timer", "v", int64(5), nil, int64(5), int64(0), int64(0), int64(0), "rule"},
 	deleteTimer:     {"chat 5", "pack", "timer", int64(5), int64(0)},
 	upsertState:     {"pack", "chat 5", "1"},
 	deleteState:     {"pack", "chat 5"},
@@ -108,7 +108,7 @@ var samples = map[*statement][]driver.Value{
 	countVersion:          {int64(1), int64(0), "pack", "v"},
 	selectVersionsLike:    {"pack", "v", "w"},
 	selectVersionFiles:    {"pack", "v"},
-	upsertPack:            {"pack", nil, nil, nil, nil, nil, nil, nil, int64(0), int64(0), nil, int64(1000), nil, int64(0)},
+	upsertPack:            {"pack", nil, nil, nil, nil, nil, nil, nil, int64(0), int64(0), nil, int64(1000), nil, int64(0), "anna", nil, nil, int64(5), nil, nil},
 	setPackPendingKept:    {"pack", int64(1)},
 	setRulesDeleted:       {"pack", int64(0)},
 	setVersionPendingKept: {int64(1), "pack", "v"},
@@ -254,7 +254,7 @@ INSERT INTO attempts SELECT i, 0, 1, i, NULL, NULL, 404, 2002, 'trace', 'x' FROM
 INSERT INTO chats SELECT 'chat ' || i, '+1', i, '[[' || i || ',0]]', 0, i, i, i, i, '{"id":"chat ' || i || '"}' FROM numbers;
 INSERT INTO late SELECT i, '[]' FROM numbers WHERE i < 20;
 UPDATE daemon SET late_seq = %[1]d;
-INSERT INTO timers SELECT 'chat ' || i, 'pack', 'timer', 'v', i, NULL, i, 0, 0, 0 FROM numbers;
+INSERT INTO timers SELECT 'chat ' || i, 'pack', 'timer', 'v', i, NULL, i, 0, 0, 0, NULL FROM numbers;
 INSERT INTO missed (pack, seq, key, slot, at, version, why, can_veto, cause, chats) SELECT 'pack', i, 'chat ' || i, i %% 65536, i, 'v', 'failed', 1, NULL, NULL FROM numbers;
 INSERT INTO states SELECT 'pack', 'chat ' || i, '1' FROM numbers;
 INSERT INTO kv SELECT 'pack', 'key ' || i, '1', NULL, 1 FROM numbers;

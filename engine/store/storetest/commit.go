@@ -27,7 +27,7 @@ var commitTests = map[string]func(*testing.T, *bench){
 func keptWhole(t *testing.T, b *bench) {
 	seq := b.append(arrival("e1", "c1"))[0]
 	action := read(seq, 0, "c1", noon.Add(time.Minute))
-	timer := chat.Timer{Pack: "codes", Name: "again", Version: "v1", Due: noon.Add(time.Hour), Payload: json.RawMessage(`{"n": 1}`), Seq: seq, N: 1}
+	timer := chat.Timer{Pack: "codes", Name: "again", Version: "v1", Rule: "wait", Due: noon.Add(time.Hour), Payload: json.RawMessage(`{"n": 1}`), Seq: seq, N: 1}
 	c := chat.Chat{ID: "c1", Line: "+1", LastEvent: seq, LastMessage: "m1", Recent: chat.Messages{
 		IDs: []string{"m1", "g1"}, Newest: []string{"m1", "g1", "1767614400/00ff"},
 		Replies: []chat.Reply{{Seq: seq, Keys: []string{"g2"}, SeenBy: map[string]int64{"codes": seq, "late": 0}}},

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -158,7 +160,9 @@ func packStates(t *testing.T, b *bench) {
 		return list
 	}
 	b.equal("of nothing", list(), []store.PackState(nil))
-	codes := store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, Why: "more than 300 reads in 10m", Limit: rules.Rate{N: 300, Per: 10 * time.Minute}, Share: 1250, Candidate: "cc", Promoted: true, Pinned: "aa", PinnedOver: "bb", PinStays: true, PinnedWithoutFiles: true, Settings: `{"wait":"6s"}`}
+	codes := store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, Why: "more than 300 reads in 10m", Limit: rules.Rate{N: 300, Per: 10 * time.Minute}, Share: 1250, Candidate: "cc", Promoted: true, Pinned: "aa", PinnedOver: "bb", PinStays: true, PinnedWithoutFiles: true, Settings: `{"wait":"6s"}`,
+		Author: live.Author{By: "anna", Reason: "too many", At: noon}, Until: noon.Add(time.Hour), RuleModes: `[{"rule":"a/b","mode":"off","by":"bob","at":"2026-01-05T12:00:00Z"}]`,
+		Under: live.Under{Author: live.Author{By: "bob", At: noon.Add(-time.Hour)}, Mode: rules.Live, Why: "w", Limit: rules.Rate{N: 3, Per: time.Minute}, Share: 5, Candidate: "cc", PendingKept: true}}
 	vip := store.PackState{Pack: "vip"}
 	b.save(version("aa", 0))
 	b.must(b.s.SetPackState(t.Context(), vip))
@@ -279,6 +283,13 @@ func anyVersion(t *testing.T, b *bench) {
 		p := draw[store.PackState](rt, "pack")
 		p.Limit.Per = p.Limit.Per.Truncate(time.Microsecond)
 		p.PendingKept, p.RulesDeleted = false, false // these have methods of their own
+		modes, err := json.Marshal(draw[[]live.RuleMode](rt, "modes of rules"))
+		if err == nil {
+			p.RuleModes, err = live.ParseRuleModes(string(modes))
+		}
+		if err != nil {
+			rt.Fatal(err)
+		}
 		if err := b.s.SetPackState(background, p); err != nil {
 			rt.Fatal(err)
 		}
