@@ -207,7 +207,9 @@ func (w *simWorld) decided(d *turn.Decision) {
 	x.decided, x.handled = w.now(), d.At
 	for i := range d.Rules {
 		r := &d.Rules[i]
-		w.switchedAt(x, r)
+		if !r.Candidate || !r.Shadow { // else it is in shadow anyway
+			w.switchedAt(x, r)
+		}
 		if r.Error != "" || r.Skipped != "" && !x.muted[r.Rule] {
 			w.fail("rule %s/%s did not run on entry %d: %s%s", r.Pack, r.Rule, d.Seq, r.Skipped, r.Error)
 		}

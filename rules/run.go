@@ -60,6 +60,7 @@ func (s *Set) Run(shard int, in Input) Result {
 				continue
 			}
 		}
+		beside := mode == Shadow && s.candidates[pack.Name] == pack
 		off := false
 		var note string
 		if s.restricted != nil {
@@ -74,7 +75,7 @@ func (s *Set) Run(shard int, in Input) Result {
 			}
 		}
 		shadow := mode == Shadow
-		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Candidate: shadow && s.candidates[pack.Name] == pack, Note: note}
+		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Candidate: beside, Note: note}
 		if o.Skipped = skippedRuleOff; !off {
 			o.Skipped = rule.skip(&r.in, shadow)
 		}
