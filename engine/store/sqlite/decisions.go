@@ -7,6 +7,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
+	"time"
 
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -43,6 +44,7 @@ type decisionRow struct {
 	compared []turn.Compared
 	actions  []chat.Action // of its event
 	origin   origin        // of them; its chatID is "" if there is none, or if it is not known
+	ruleTime time.Duration // turn.Decision.Took
 }
 
 // decided are the actions of a handled event.
@@ -56,7 +58,7 @@ type decided struct {
 func (s *step) encodeActions(t *turn.Transition) error {
 	d := t.Decision
 	if d != nil {
-		s.decision = &decisionRow{seq: d.Seq, origin: origin{seq: d.Seq, at: truncate(d.At), rules: d.Rules}}
+		s.decision = &decisionRow{seq: d.Seq, ruleTime: d.Took, origin: origin{seq: d.Seq, at: truncate(d.At), rules: d.Rules}}
 		if t.Chat != nil {
 			s.decision.origin.chatID = t.Chat.ID
 		}
@@ -125,6 +127,7 @@ func (w *writer) decide(d *decisionRow) error {
 	if n == 0 {
 		return w.decideAgain(d)
 	}
+	w.countDecision(d, nil)
 	for i := range d.actions {
 		if err := w.countAction(nil, &d.actions[i]); err != nil {
 			return err
@@ -184,6 +187,7 @@ func (w *writer) decideAgain(d *decisionRow) error {
 	if err != nil {
 		return err
 	}
+	w.countDecision(d, known.origin.rules)
 	if known, err = w.merge(known, d.actions); err != nil {
 		return err
 	}
@@ -276,6 +280,7 @@ func (w *writer) merge(known *decided, changes []chat.Action) (*decided, error) 
 // countAction counts an action by its status, and keeps the table open_actions. was is
 // the action before; nil: it is new.
 func (w *writer) countAction(was, now *chat.Action) error {
+	w.rules.action(was, now)
 	after, err := countOf(now.Status)
 	if err != nil {
 		return err

@@ -61,7 +61,8 @@ const (
 )
 
 var (
-	noteOpened      = declare(`INSERT INTO daemon (id, opened_at) VALUES (1, ?) ON CONFLICT DO UPDATE SET opened_at = excluded.opened_at`)
+	noteOpened = declare(`INSERT INTO daemon (id, opened_at, rules_since) VALUES (1, ?1, ?1) ON CONFLICT DO UPDATE SET opened_at = excluded.opened_at,
+		rules_since = coalesce(rules_since, excluded.rules_since)`)
 	readJournalMode = declare("PRAGMA journal_mode")
 	readSynchronous = declare("PRAGMA synchronous")
 	selectLastSeq   = declare(`SELECT last_seq FROM daemon WHERE id = 1`)
@@ -241,6 +242,11 @@ func (w *writer) open(ctx context.Context, path string, o Options) (err error) {
 		return err
 	}
 	w.commits = intOf(commits)
+	after, err := w.conn.one(ctx, selectRulesAfter)
+	if err != nil {
+		return err
+	}
+	w.rules.after = intOf(after)
 	_, err = w.conn.exec(noteOpened, o.now().UnixMicro())
 	return err
 }

@@ -46,5 +46,8 @@ func (w *writer) count() error {
 			return err
 		}
 	}
-	return w.countComparisons()
+	if err := w.countComparisons(); err != nil {
+		return err
+	}
+	return w.countRules()
 }

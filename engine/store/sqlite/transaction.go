@@ -51,6 +51,7 @@ func (tx *transaction) answer(err error) {
 func (w *writer) begin(group []*request) {
 	clear(w.counts)
 	w.compared = comparing{}
+	w.rules.clear()
 	w.tx = &transaction{
 		requests: group, errs: make([]error, len(group)), proves: len(group) == 0 || writes(group),
 		first:   w.next,

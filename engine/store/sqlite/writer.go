@@ -39,6 +39,7 @@ type writer struct {
 	counts map[versionKey]tally // of the current transaction
 	// compared has the comparisons of the current transaction.
 	compared comparing
+	rules    ruleTally // of the current transaction
 	recent   recent
 	written  int             // rows, since the last checkpoint began
 	commits  int64           // the count of transactions, as on disk
