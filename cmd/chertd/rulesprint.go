@@ -9,8 +9,8 @@ import (
 	"chertd/engine/control"
 )
 
-// ruleRow is the layout of a rule's counts: 79 columns with counts of six digits.
-const ruleRow = "  %-9s %8s %9s %7s %7s %10s %6s %6s %9s\n"
+// ruleRow is the layout of a rule's counts: 80 columns with counts of six digits.
+const ruleRow = "  %-9s %7s %9s %7s %7s %10s %6s %6s %9s\n"
 
 // printRules prints two lines a rule, its name and its counts, and under them what is out
 // of the ordinary.
@@ -37,7 +37,7 @@ func printRules(w io.Writer, all control.Rules, q control.RulesQuery) error {
 		}
 	}
 	if q.Stale > 0 && all.Since.After(all.At.Add(-q.Stale)) {
-		fmt.Fprintf(&b, "note: this store counts rules for %s only, since %s: a rule that is listed may have matched before\n", roughly(all.At.Sub(all.Since)), minute(all.Since))
+		fmt.Fprintf(&b, "note: this store counts rules for %s only, since %s\n", roughly(all.At.Sub(all.Since)), minute(all.Since))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
