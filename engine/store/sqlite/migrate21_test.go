@@ -14,6 +14,7 @@ import (
 const beforeSchema21 = `
 DROP TABLE rule_totals;
 DROP TABLE rule_vetoes;
+ALTER TABLE counts DROP COLUMN rules_late;
 ALTER TABLE daemon DROP COLUMN rules_since;
 ALTER TABLE daemon DROP COLUMN rules_after;
 `

@@ -227,6 +227,13 @@ func (w *writer) open(ctx context.Context, path string, o Options) (err error) {
 	if err := checkTables(w.conn); err != nil {
 		return err
 	}
+	late, err := w.conn.one(ctx, selectRulesLate)
+	if err != nil {
+		return err
+	}
+	if w.ruleLate, err = parseRuleLate(stringOf(late)); err != nil {
+		return err
+	}
 	if err := w.recover(ctx); err != nil {
 		return err
 	}

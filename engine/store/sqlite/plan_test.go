@@ -32,7 +32,7 @@ var samples = map[*statement][]driver.Value{
 	selectMaxSeq:  {},
 	selectNewIDs:  {int64(1 << 40)}, selectLastDays: {int64(1 << 40)},
 	selectCounts: {}, selectTransactions: {},
-	addToCounts: {int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1)},
+	addToCounts: {int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), nil},
 
 	insertSeen:    {"new", int64(1 << 40)},
 	selectSeen:    {"event 5"},
@@ -108,7 +108,7 @@ var samples = map[*statement][]driver.Value{
 	countRule:         {"pack", "rule", int64(0), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1)},
 	countVeto:         {"pack", "rule", "vip/hold", int64(1)},
 	insertRule:        {"pack", "new", int64(1)},
-	selectRulesSince:  {}, selectRulesAfter: {},
+	selectRulesSince:  {}, selectRulesAfter: {}, selectRulesLate: {},
 	countVersion:          {int64(1), int64(0), "pack", "v"},
 	selectVersionsLike:    {"pack", "v", "w"},
 	selectVersionFiles:    {"pack", "v"},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql/driver"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ var (
 		FROM rule_totals ORDER BY pack, rule, shadow`)
 	selectRuleVetoes = declareCostly("pairs of rules are few", `SELECT pack, rule, veto_by, reads FROM rule_vetoes WHERE reads <> 0`)
 	selectRulesSince = declare(`SELECT rules_since FROM daemon WHERE id = 1`)
+	selectRulesLate  = declare(`SELECT rules_late FROM counts WHERE id = 1`)
 	selectRulesAfter = declare(`SELECT rules_after FROM daemon WHERE id = 1`)
 )
 
@@ -104,12 +106,18 @@ func (t *ruleTally) count(a *chat.Action, n int64) {
 	run, c := turn.CountAction(a)
 	t.add(run, &c, n)
 	if by := turn.VetoedBy(a); by != "" {
-		if t.vetoes == nil {
-			t.vetoes = map[ruleVeto]int64{}
-		}
-		t.vetoes[ruleVeto{a.Pack, a.Rule, by}] += n
+		t.veto(ruleVeto{a.Pack, a.Rule, by}, n)
 	}
 }
+
+func (t *ruleTally) veto(v ruleVeto, n int64) {
+	if t.vetoes == nil {
+		t.vetoes = map[ruleVeto]int64{}
+	}
+	t.vetoes[v] += n
+}
+
+func (t *ruleTally) empty() bool { return len(t.counts)+len(t.vetoes) == 0 }
 
 // countDecision counts a decision in the totals of rules. was has the rules of the decision
 // that it replaces.
@@ -117,13 +125,17 @@ func (w *writer) countDecision(d *decisionRow, was []turn.RuleDecision) {
 	w.rules.decide(&turn.Decision{Seq: d.seq, At: d.origin.at, Rules: d.origin.rules, Took: d.ruleTime}, was)
 }
 
-// countRules writes what the current transaction has counted, with one statement for each
-// rule and each pair of rules.
-func (w *writer) countRules() error {
-	for run, c := range w.rules.counts {
-		if c.RuleCounts == (turn.RuleCounts{}) {
-			continue
-		}
+// countRules adds what the current transaction has counted to what rule_totals lacks, or with
+// flush, or if that is much, writes it, with one statement for each rule and each pair.
+func (w *writer) countRules(flush bool) error {
+	if !w.rules.empty() {
+		w.tx.ruleLate = w.ruleLate.with(&w.rules)
+	}
+	late := w.tx.ruleLate
+	if !flush && len(late.text) <= maxRuleLate {
+		return nil
+	}
+	for run, c := range late.counts {
 		args := make([]driver.Value, 0, 8+len(ruleSums))
 		args = append(args, run.Pack, run.Rule, flag(run.Shadow), micros(c.first))
 		for _, n := range sumsOf(&c.RuleCounts) {
@@ -134,14 +146,12 @@ func (w *writer) countRules() error {
 			return err
 		}
 	}
-	for v, n := range w.rules.vetoes {
-		if n == 0 {
-			continue
-		}
+	for v, n := range late.vetoes {
 		if _, err := w.conn.exec(countVeto, v.pack, v.rule, v.by, n); err != nil {
 			return err
 		}
 	}
+	w.tx.ruleLate = &ruleLate{}
 	return nil
 }
 
@@ -176,45 +186,75 @@ func ruleTotals(ctx context.Context, c *conn) (all store.RuleTotals, err error) 
 		return all, err
 	}
 	all.Since = timeOf(since)
+	text, err := c.one(ctx, selectRulesLate)
+	if err != nil {
+		return all, err
+	}
+	late, err := parseRuleLate(stringOf(text))
+	if err != nil {
+		return all, err
+	}
+	totals := late.ruleTally
 	err = c.query(ctx, selectRuleTotals, func(row []driver.Value) error {
-		r := store.RuleTotal{Pack: stringOf(row[0]), Rule: stringOf(row[1]), Since: timeOf(row[3])}
-		if r.Since.Before(all.Since) {
-			r.Since = all.Since
-		}
-		counts := turn.RuleCounts{}
-		row, shadow := row[4:], intOf(row[2]) != 0
+		run := turn.RuleRun{Pack: stringOf(row[0]), Rule: stringOf(row[1]), Shadow: intOf(row[2]) != 0}
+		first, counts := timeOf(row[3]), turn.RuleCounts{}
+		row = row[4:]
 		for i, n := range sumsOf(&counts) {
 			*n = intOf(row[i])
 		}
 		row = row[len(ruleSums):]
 		counts.LastMatched, counts.LastRequested, counts.LastFailed, counts.LastFailedSeq = timeOrZero(row[0]), timeOrZero(row[1]), timeOrZero(row[2]), intOf(row[3])
-		if last := len(all.Rules) - 1; shadow && last >= 0 && all.Rules[last].Pack == r.Pack && all.Rules[last].Rule == r.Rule {
-			all.Rules[last].Shadow = counts
+		totals.add(run, &counts, 1).first = first
+		return nil
+	})
+	if err == nil {
+		err = c.query(ctx, selectRuleVetoes, func(row []driver.Value) error {
+			totals.veto(ruleVeto{stringOf(row[0]), stringOf(row[1]), stringOf(row[2])}, intOf(row[3]))
 			return nil
-		}
-		if shadow {
-			r.Shadow = counts
-		} else {
-			r.Live = counts
-		}
-		all.Rules = append(all.Rules, r)
-		return nil
-	})
-	if err != nil {
-		return all, err
-	}
-	err = c.query(ctx, selectRuleVetoes, func(row []driver.Value) error {
-		pack, rule := stringOf(row[0]), stringOf(row[1])
-		at, found := slices.BinarySearchFunc(all.Rules, pack, func(r store.RuleTotal, pack string) int {
-			return cmp.Or(cmp.Compare(r.Pack, pack), cmp.Compare(r.Rule, rule))
 		})
-		if found {
-			all.Rules[at].Vetoes = append(all.Rules[at].Vetoes, store.RuleVetoes{By: stringOf(row[2]), Reads: intOf(row[3])})
-		}
-		return nil
-	})
-	for i := range all.Rules {
-		slices.SortFunc(all.Rules[i].Vetoes, func(a, b store.RuleVetoes) int { return cmp.Or(cmp.Compare(b.Reads, a.Reads), cmp.Compare(a.By, b.By)) })
 	}
+	all.Rules = totals.byRule(all.Since)
 	return all, err
+}
+
+// byRule returns the totals by pack and rule.
+func (t *ruleTally) byRule(since time.Time) (list []store.RuleTotal) {
+	at := map[turn.RuleRun]int{}
+	for _, run := range slices.SortedFunc(maps.Keys(t.counts), compareRuns) {
+		c := t.counts[run]
+		rule := turn.RuleRun{Pack: run.Pack, Rule: run.Rule}
+		i, known := at[rule]
+		if !known {
+			i = len(list)
+			at[rule] = i
+			list = append(list, store.RuleTotal{Pack: run.Pack, Rule: run.Rule, Since: c.first})
+			if c.first.Before(since) {
+				list[i].Since = since
+			}
+		}
+		if run.Shadow {
+			list[i].Shadow = c.RuleCounts
+		} else {
+			list[i].Live = c.RuleCounts
+		}
+	}
+	for v, n := range t.vetoes {
+		if i, known := at[turn.RuleRun{Pack: v.pack, Rule: v.rule}]; known && n != 0 {
+			list[i].Vetoes = append(list[i].Vetoes, store.RuleVetoes{By: v.by, Reads: n})
+		}
+	}
+	for i := range list {
+		slices.SortFunc(list[i].Vetoes, func(a, b store.RuleVetoes) int { return cmp.Or(cmp.Compare(b.Reads, a.Reads), cmp.Compare(a.By, b.By)) })
+	}
+	return list
+}
+
+func compareRuns(a, b turn.RuleRun) int {
+	side := func(r turn.RuleRun) int {
+		if r.Shadow {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(a.Pack, b.Pack), cmp.Compare(a.Rule, b.Rule), side(a)-side(b))
 }

@@ -4,8 +4,11 @@ ALTER TABLE daemon ADD COLUMN rules_since INTEGER /* from when rule_totals count
 ALTER TABLE daemon ADD COLUMN rules_after INTEGER NOT NULL DEFAULT 0 /* rule_totals counts events with a higher sequence */;
 UPDATE daemon SET rules_after = max(last_seq, (SELECT ifnull(max(seq), 0) FROM events));
 
+ALTER TABLE counts ADD COLUMN rules_late TEXT /* JSON of what is not in rule_totals and rule_vetoes yet */;
+
 CREATE TABLE rule_totals (
-  -- Counts of rules by name. Retention does not remove them.
+  -- Counts of rules by name. Retention does not remove them. They are written late: those in
+  -- counts.rules_late are to be added.
   pack         TEXT NOT NULL,
   rule         TEXT NOT NULL,
   shadow       INTEGER NOT NULL CHECK (shadow IN (0, 1)), -- 1: what it did in shadow, or as part of a candidate

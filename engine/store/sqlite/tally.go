@@ -46,8 +46,5 @@ func (w *writer) count() error {
 			return err
 		}
 	}
-	if err := w.countComparisons(); err != nil {
-		return err
-	}
-	return w.countRules()
+	return w.countComparisons()
 }
