@@ -187,13 +187,13 @@ func (w *writer) decideAgain(d *decisionRow) error {
 	if err != nil {
 		return err
 	}
-	w.countDecision(d, known.origin.rules)
+	w.countDecision(d, known)
 	if known, err = w.merge(known, d.actions); err != nil {
 		return err
 	}
 	args := slices.Clone(d.args)
+	known.origin.at, known.origin.rules = d.origin.at, d.origin.rules
 	if len(known.actions) > 0 {
-		known.origin.at, known.origin.rules = d.origin.at, d.origin.rules
 		text := actionsText(known.actions, &known.origin, 0)
 		known.size, args[decisionActions] = len(text), optionalJSON(text)
 	}
@@ -267,12 +267,13 @@ func (w *writer) merge(known *decided, changes []chat.Action) (*decided, error) 
 			continue
 		}
 		was := &out.actions[at]
-		if err := w.countAction(was, &a); err != nil {
-			return nil, err
-		}
+		before := *was
 		was.Status, was.Why, was.Depth, was.Requested, was.Revived, was.Due, was.Ended = a.Status, a.Why, a.Depth, a.Requested, a.Revived, a.Due, a.Ended
 		was.Attempts, was.Code, was.HTTP, was.TraceID, was.Error = a.Attempts, a.Code, a.HTTP, a.TraceID, a.Error
 		was.Called, was.EndedBy = a.Called, a.EndedBy
+		if err := w.countAction(&before, was); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }

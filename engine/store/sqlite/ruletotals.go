@@ -74,21 +74,20 @@ func (t *ruleTally) add(run turn.RuleRun, c *turn.RuleCounts, n int64) *ruleCoun
 	return total
 }
 
-// decide counts a decision. was has the rules of the decision that it replaces.
-func (t *ruleTally) decide(d *turn.Decision, was []turn.RuleDecision) {
+// decide counts a decision. was is the decision that it replaces; nil: none. Of two the first
+// one's Took stays, as nothing keeps how it was shared.
+func (t *ruleTally) decide(d, was *turn.Decision) {
 	if d.Seq <= t.after {
 		return
+	}
+	if was != nil {
+		turn.CountDecision(was, func(run turn.RuleRun, c *turn.RuleCounts) { t.add(run, c, -1) })
 	}
 	turn.CountDecision(d, func(run turn.RuleRun, c *turn.RuleCounts) {
 		if total := t.add(run, c, 1); total.first.IsZero() {
 			total.first = d.At
 		}
 	})
-	if len(was) == 0 {
-		return
-	}
-	before := turn.Decision{Seq: d.Seq, At: d.At, Rules: was, Took: d.Took}
-	turn.CountDecision(&before, func(run turn.RuleRun, c *turn.RuleCounts) { t.add(run, c, -1) })
 }
 
 // action counts what has changed of an action; was is nil if it is new.
@@ -119,10 +118,16 @@ func (t *ruleTally) veto(v ruleVeto, n int64) {
 
 func (t *ruleTally) empty() bool { return len(t.counts)+len(t.vetoes) == 0 }
 
-// countDecision counts a decision in the totals of rules. was has the rules of the decision
-// that it replaces.
-func (w *writer) countDecision(d *decisionRow, was []turn.RuleDecision) {
-	w.rules.decide(&turn.Decision{Seq: d.seq, At: d.origin.at, Rules: d.origin.rules, Took: d.ruleTime}, was)
+// countDecision counts a decision in the totals of rules. was is what it replaces; nil: it is
+// the first one of its event.
+func (w *writer) countDecision(d *decisionRow, was *decided) {
+	now := turn.Decision{Seq: d.seq, At: d.origin.at, Rules: d.origin.rules}
+	if was == nil {
+		now.Took = d.ruleTime
+		w.rules.decide(&now, nil)
+		return
+	}
+	w.rules.decide(&now, &turn.Decision{Seq: d.seq, At: was.origin.at, Rules: was.origin.rules})
 }
 
 // countRules adds what the current transaction has counted to what rule_totals lacks, or with
