@@ -89,15 +89,39 @@ func (c *clause) contradicts() string {
 	if why := c.otherSenders(); why != "" {
 		return why
 	}
+	if texts, exact := c.texts(); exact && len(texts) == 0 {
+		return "no text that matches allows meets the other conditions on it: text, words"
+	}
 	for _, x := range c.except {
 		implied := len(x.conditions) > 0
 		var keys []string
 		for _, cond := range x.conditions {
-			implied = implied && slices.ContainsFunc(c.conditions, func(given condition) bool { return implies(given, cond) })
+			implied = implied && c.implies(cond)
 			keys = append(keys, keyOf(cond))
 		}
 		if implied {
 			return "except excludes every event that where matches: " + strings.Join(keys, ", ")
+		}
+	}
+	return c.exceptsBoth()
+}
+
+// exceptsBoth returns that one exception is about true and another one about false, if that is
+// so: an event of which neither is known is excluded as well.
+func (c *clause) exceptsBoth() string {
+	if c.onlyVetoes {
+		return ""
+	}
+	seen := map[string]bool{} // by key, what an exception with no other condition wants
+	for _, x := range c.except {
+		if len(x.conditions) != 1 {
+			continue
+		}
+		if is, ok := x.conditions[0].(*isTrue); ok {
+			if other, known := seen[is.key]; known && other != is.want {
+				return "except excludes every event: " + is.key + " is true, false or unknown"
+			}
+			seen[is.key] = is.want
 		}
 	}
 	return ""
@@ -128,7 +152,10 @@ func implies(given, then condition) bool {
 	switch g := given.(type) {
 	case *oneOf:
 		t, ok := then.(*oneOf)
-		return ok && g.key == t.key && !slices.ContainsFunc(g.values, func(v string) bool { return !slices.Contains(t.values, v) })
+		if ok && g.key == "from" && t.key == "sender" {
+			return allIn(kindsOf(g.values), t.values)
+		}
+		return ok && g.key == t.key && allIn(g.values, t.values)
 	case *isTrue:
 		t, ok := then.(*isTrue)
 		return ok && g.key == t.key && g.want == t.want
@@ -166,6 +193,14 @@ func implies(given, then condition) bool {
 		return true
 	}
 	return false
+}
+
+// allIn reports whether sorted values have all of a list.
+func allIn(list, sorted []string) bool {
+	return !slices.ContainsFunc(list, func(v string) bool {
+		_, found := slices.BinarySearch(sorted, v)
+		return !found
+	})
 }
 
 func keyOf(c condition) string {

@@ -41,6 +41,12 @@ type Options struct {
 	leave      leave
 }
 
+// ModeOf returns the mode of a pack by chertd.yaml and its pack.yaml. A command may have set
+// another one.
+func (o *Options) ModeOf(p *Pack) Mode {
+	return cmp.Or(o.Packs[p.Name].Mode, p.Manifest.Mode, Live)
+}
+
 // leave selects which settings that do not fit a pack are left out, with a warning.
 type leave int
 

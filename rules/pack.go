@@ -58,6 +58,15 @@ const ShortDigits = 8
 // ShortVersion returns the version as commands and logs show it, and commands accept it.
 func (p *Pack) ShortVersion() string { return p.Version[:ShortDigits] }
 
+// RuleNames returns the names of the rules, in their order.
+func (p *Pack) RuleNames() []string {
+	names := make([]string, len(p.Rules))
+	for i, r := range p.Rules {
+		names[i] = r.Name
+	}
+	return names
+}
+
 // vm returns the shard's VM. It makes one if there is none, and returns the VM steps that
 // took.
 func (p *Pack) vm(shard int) (vm *luabind.VM, steps int64, err error) {

@@ -98,7 +98,7 @@ func (u *Unloaded) outcome() Outcome {
 func newSet(packs []*Pack, o Options, content string) *Set {
 	modes := map[string]Mode{}
 	for _, p := range packs {
-		modes[p.Name] = cmp.Or(o.Packs[p.Name].Mode, p.Manifest.Mode, Live)
+		modes[p.Name] = o.ModeOf(p)
 	}
 	return assemble(packs, nil, modes, nil, content, o)
 }

@@ -280,6 +280,14 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.asks("packs", "--diff", hostile)
 		w.run("packs", "-c", w.config)
 	},
+	"chertd rules": func(w *hostileWorld) {
+		w.asks("rules")
+		w.asks("rules", "--stale", "1d", "--all", hostileName)
+		w.run("rules", "refused", "--socket", w.socket)
+		w.run("rules", "--stale", hostile)
+		w.run("rules", "--sort", hostile)
+		w.run("rules", hostile+"/"+hostile, "--socket", w.socket)
+	},
 	"chertd packs remove": func(w *hostileWorld) {
 		w.asks("packs", "remove", hostile)
 		w.run("packs", "remove", "refused", "--socket", w.socket)
@@ -600,6 +608,10 @@ func (d hostileDaemon) Shadow(_ context.Context, pack string, _ control.Candidat
 
 func (d hostileDaemon) Differences(_ context.Context, pack string, _ int) (control.Differences, error) {
 	return hostileOf[control.Differences](d.bools), unwilling(pack)
+}
+
+func (d hostileDaemon) Rules(_ context.Context, q control.RulesQuery) (control.Rules, error) {
+	return hostileOf[control.Rules](d.bools), unwilling(q.Pack)
 }
 
 func (d hostileDaemon) EndShadow(_ context.Context, pack string, _ bool) (control.Changed, error) {

@@ -56,6 +56,7 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"mode x off", changed},
 		{"shadow x --end", changed},
 		{"packs --diff x", tables{"chertd packs --diff PACK": ""}},
+		{"rules", tables{"chertd rules": ""}},
 		{"packs remove x", tables{"chertd packs remove PACK": ""}},
 		{"pause", tables{"chertd pause": ""}},
 		{"resume", tables{"chertd resume": ""}},
@@ -262,6 +263,9 @@ func (full) Shadow(context.Context, string, control.CandidateRequest) (control.C
 }
 func (full) Differences(context.Context, string, int) (control.Differences, error) {
 	return everything[control.Differences](), nil
+}
+func (full) Rules(context.Context, control.RulesQuery) (control.Rules, error) {
+	return everything[control.Rules](), nil
 }
 func (full) EndShadow(context.Context, string, bool) (control.Changed, error) {
 	return everything[control.Changed](), nil

@@ -55,7 +55,7 @@ To see it at work, run: chertd demo`,
 	root.AddCommand(
 		newDemoCommand(), newRunCommand(), newCheckCommand(), newTestCommand(), newEvalCommand(), newBacktestCommand(), newNewCommand(),
 		newDoctorCommand(), newSubscribeCommand(), newSimCommand(), newVersionCommand(),
-		newStatusCommand(), newPacksCommand(), newTailCommand(), newReloadCommand(), newRollbackCommand(),
+		newStatusCommand(), newPacksCommand(), newRulesCommand(), newTailCommand(), newReloadCommand(), newRollbackCommand(),
 		newModeCommand(), newShadowCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newReadCommand(), newSignalCommand(), newDeadCommand(), newQuarantineCommand(),
 		newRetryErrorsCommand(), newExplainCommand(), newForgetCommand(), newDrainCommand(), newStoreCommand(), newSpecCommand(),
 	)

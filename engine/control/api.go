@@ -65,6 +65,7 @@ func (a *api) routes(mux *http.ServeMux) {
 		"DELETE " + apiPath + "/packs/{pack}/candidate":  a.endShadow,
 		"GET " + apiPath + "/packs/{pack}/differences":   a.differences,
 		"DELETE " + apiPath + "/packs/{pack}":            a.remove,
+		"GET " + apiPath + "/rules":                      a.rules,
 		"POST " + apiPath + "/packs/{pack}/retry-errors": a.retryErrors,
 		"GET " + apiPath + "/packs/{pack}/retry-errors":  a.errorsRetried,
 		"POST " + apiPath + "/reload":                    a.reload,

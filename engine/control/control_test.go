@@ -94,6 +94,10 @@ func (f *fake) Differences(_ context.Context, pack string, limit int) (Differenc
 	return Differences{Pack: pack}, f.tell("differences %s %d", pack, limit)
 }
 
+func (f *fake) Rules(_ context.Context, q RulesQuery) (Rules, error) {
+	return Rules{At: noon, Rules: []Rule{{Pack: "vip", Rule: "hold", RuleCounts: RuleCounts{Matched: 7}}}}, f.tell("rules %q %q %v %t", q.Pack, q.Rule, q.Stale, q.Gone)
+}
+
 func (f *fake) EndShadow(_ context.Context, pack string, keepPending bool) (Changed, error) {
 	return Changed{Pack: Pack{Name: pack}, Dropped: fakeDropped}, f.tell("end shadow %s %t", pack, keepPending)
 }
@@ -280,6 +284,14 @@ func TestClientAsksDaemon(t *testing.T) {
 			d, err := c.Differences(ctx, "codes", 7)
 			return fmt.Sprint(d.Pack, d.Events), err
 		},
+		`rules "vip" "a/b?" 720h0m0s true`: func() (string, error) {
+			all, err := c.Rules(ctx, RulesQuery{Pack: "vip", Rule: "a/b?", Stale: 30 * 24 * time.Hour, Gone: true})
+			return fmt.Sprint(all.At, all.Rules[0].Rule, all.Rules[0].Matched), err
+		},
+		`rules "" "" 0s false`: func() (string, error) {
+			all, err := c.Rules(ctx, RulesQuery{})
+			return fmt.Sprint(len(all.Rules)), err
+		},
 		`end shadow codes true`: func() (string, error) {
 			p, err := c.EndShadow(ctx, "codes", true)
 			return fmt.Sprint(p.Name, p.Dropped), err
@@ -347,6 +359,8 @@ func TestClientAsksDaemon(t *testing.T) {
 			"drained 10s":                        fmt.Sprint(true, 2, 12),
 			`shadow codes /tmp/c.lua c.lua -- x`: fmt.Sprint("codes", "c1", fakeDropped),
 			`differences codes 7`:                fmt.Sprint("codes", []Differing{}),
+			`rules "vip" "a/b?" 720h0m0s true`:   fmt.Sprint(noon, "hold", 7),
+			`rules "" "" 0s false`:               "1",
 			`end shadow codes true`:              fmt.Sprint("codes", fakeDropped),
 			`mode codes "live" false10%`:         fmt.Sprint("codes", "live", "10%", fakeDropped),
 			`mode codes "" false`:                fmt.Sprint("codes", "", fakeDropped),

@@ -39,6 +39,8 @@ type Daemon interface {
 	// Differences returns the newest events on which what a pack requested in shadow differs
 	// from what its live version requested, at most limit.
 	Differences(ctx context.Context, pack string, limit int) (Differences, error)
+	// Rules returns what rules did.
+	Rules(ctx context.Context, q RulesQuery) (Rules, error)
 	// RetryErrors begins to run the events again that a pack failed on or missed.
 	RetryErrors(ctx context.Context, pack string, in RetryErrorsRequest) (Retried, error)
 	// ErrorsRetried returns how far the last RetryErrors of a pack is, once it has ended, or

@@ -72,7 +72,7 @@ func (m *Manager) keep(ctx context.Context, pack string, k *Keep, now time.Time)
 	if v := k.Version; v != nil {
 		kept := KeptVersion{Pack: pack, Version: v.Hash, Since: now, Last: now}
 		if v.Pack != nil {
-			kept.Path, kept.Files = v.Pack.Path, v.Pack.Files
+			kept.Path, kept.Files, kept.Rules = v.Pack.Path, v.Pack.Files, v.Pack.RuleNames()
 		}
 		if err := m.c.Keeper.SaveVersion(ctx, kept); err != nil {
 			return fmt.Errorf("keep version %s of pack %q: %w", rules.ShortOf(v.Hash), pack, err)
@@ -81,7 +81,7 @@ func (m *Manager) keep(ctx context.Context, pack string, k *Keep, now time.Time)
 	if v := k.Candidate; v != nil {
 		kept := KeptVersion{Pack: pack, Version: v.Hash, Since: now, Last: now, Candidate: true}
 		if v.Pack != nil {
-			kept.Path, kept.Files = v.Pack.Path, v.Pack.Files
+			kept.Path, kept.Files, kept.Rules = v.Pack.Path, v.Pack.Files, v.Pack.RuleNames()
 		}
 		if err := m.c.Keeper.SaveVersion(ctx, kept); err != nil {
 			return fmt.Errorf("keep the candidate %s of pack %q: %w", rules.ShortOf(v.Hash), pack, err)

@@ -51,6 +51,7 @@ type KeptVersion struct {
 	Version string       // Pack.Version
 	Path    string       // of its file or folder
 	Files   []rules.File // Name, Kind and Bytes alone
+	Rules   []string     // their names, which SaveVersion notes; the other methods leave them out
 	Since   time.Time    // first live
 	Last    time.Time    // made live last
 	// Counted with every decision the version takes part in.

@@ -248,3 +248,20 @@ func errorsOf(all diag.List) (errs diag.List) {
 	}
 	return errs
 }
+
+// RuledPack is a pack with the versions of it that run.
+type RuledPack struct {
+	Mode            rules.Mode
+	Share           rules.Share // as in PackStanding
+	Live, Candidate *rules.Pack // nil: there is none
+}
+
+// Ruled returns the packs with the versions that are live or candidates, by name.
+func (m *Manager) Ruled() []RuledPack {
+	v := m.view.Load()
+	all := make([]RuledPack, len(v.standings))
+	for i := range v.standings {
+		all[i] = RuledPack{Mode: v.standings[i].Mode, Share: v.standings[i].Share, Live: v.live[i], Candidate: v.beside[i]}
+	}
+	return all
+}

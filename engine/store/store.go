@@ -111,6 +111,7 @@ type Store interface {
 
 	Daemon
 	Packs
+	Rules
 	Misses
 	CatchUp
 	DeadLetters

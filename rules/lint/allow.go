@@ -62,6 +62,8 @@ func (p *pack) applyAllows() {
 			message, hint = fmt.Sprintf("there is no code %s", a.code), "use the code shown in brackets after the message, e.g. [CH012]"
 		case !allowable(a.code, diag.SeverityWarning):
 			message, hint = fmt.Sprintf("%s can't be allowed: the pack would not load", a.code), ""
+		case a.code == codeCovered:
+			continue // the other rule may be of a pack that is not checked now
 		case p.report.Pack == nil:
 			continue // the finding may be in a part that could not be checked
 		}

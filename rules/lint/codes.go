@@ -31,6 +31,7 @@ const (
 	codeLetters      = rules.CodeLetters // a pattern that matches only the letters a to z
 	codeWords        = rules.CodeWords   // words that match less or more than they seem to
 	codeBytes        = "CH028"           // a Lua pattern that splits a letter
+	codeCovered      = "CH029"           // a rule whose reads another rule always vetoes
 	codeUnused       = "CH030"           // a local that is never used
 	codeSender       = "CH031"           // a value that is not a sender
 	codeEmptyList    = "CH032"           // a list that is empty
@@ -59,7 +60,7 @@ const (
 var codes = []string{
 	codeSyntax, codeLoading, codeRule, codeManifest, codeData, codeFile, codeNoRules, codeIgnored, codeGlobal, codeField, codeSetting, codeArgument,
 	codeCount, codeKey, codePhase, codeColon, codeMissing, codeReadOnly, codeDead, codeNever, codeType, codeTimer, codeAnswer, codeEmpty, codeLetters,
-	codeWords, codeBytes, codeUnused, codeSender, codeEmptyList, codeCountry, codeDaysMeet, codeCalendar, codeUneven, codeAnyHour, codeSignal, codeUnseen, codeSetGlobal,
+	codeWords, codeBytes, codeCovered, codeUnused, codeSender, codeEmptyList, codeCountry, codeDaysMeet, codeCalendar, codeUneven, codeAnyHour, codeSignal, codeUnseen, codeSetGlobal,
 	codeForgotten, codeNil, codeCompare, codeUnnamed, codeNotRequested, codeNotUsed, codeNoSpec, codeNotGranted, codeVainGrant, codeNoTarget, codeAllow,
 }
 

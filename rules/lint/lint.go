@@ -33,22 +33,21 @@ func Check(paths []string, o rules.Options) Result {
 	if now.IsZero() {
 		now = time.Now()
 	}
+	found, packs, vetoes := make([]diag.List, len(report.Packs)), make([]*pack, len(report.Packs)), make([][]veto, len(report.Packs))
 	signals := signalsOf(report.Packs)
-	found := make([]diag.List, len(report.Packs))
-	var wait sync.WaitGroup
-	next := make(chan int, len(report.Packs))
-	for i := range report.Packs {
-		next <- i
-	}
-	close(next)
-	for range min(runtime.GOMAXPROCS(0), len(report.Packs)) {
-		wait.Go(func() {
-			for i := range next {
-				found[i] = checkPack(&report.Packs[i], now, signals)
-			}
-		})
-	}
-	wait.Wait()
+	each(len(packs), func(i int) {
+		packs[i] = newPack(&report.Packs[i])
+		packs[i].now, packs[i].signals = now, signals
+		if p := report.Packs[i].Pack; p != nil && o.ModeOf(p) == rules.Live {
+			vetoes[i] = packs[i].vetoes()
+		}
+	})
+	all := slices.Concat(vetoes...)
+	each(len(packs), func(i int) {
+		packs[i].checkCovered(all)
+		found[i] = packs[i].check()
+		packs[i] = nil // it is large
+	})
 	r := Result{Packs: len(report.Packs), Refused: report.Diagnostics.Errors()}
 	for i := range report.Packs {
 		if p := report.Packs[i].Pack; p != nil {
@@ -71,10 +70,26 @@ func byPlace(a, b diag.Diagnostic) int {
 	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
 }
 
-// checkPack checks a pack. signals are those of all packs that are checked.
-func checkPack(report *rules.PackReport, now time.Time, signals []string) diag.List {
-	p := newPack(report)
-	p.now = now
+// each calls do with the numbers below n, on all processors.
+func each(n int, do func(i int)) {
+	var wait sync.WaitGroup
+	next := make(chan int, n)
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	for range min(runtime.GOMAXPROCS(0), n) {
+		wait.Go(func() {
+			for i := range next {
+				do(i)
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// check returns what is found in the pack.
+func (p *pack) check() diag.List {
 	for _, f := range p.files {
 		f.checkNames()
 		f.checkCalls()
@@ -91,7 +106,7 @@ func checkPack(report *rules.PackReport, now time.Time, signals []string) diag.L
 	}
 	p.checkRules()
 	p.checkTimers()
-	p.checkSignals(signals)
+	p.checkSignals(p.signals)
 	p.checkCapabilities()
 	p.checkSpecs()
 	return p.settle()
@@ -100,7 +115,8 @@ func checkPack(report *rules.PackReport, now time.Time, signals []string) diag.L
 // Errors returns the errors that Check finds in a pack that was loaded. The gate of an
 // edit calls it. The caller must not use the pack at the same time.
 func Errors(p *rules.Pack) diag.List {
-	found := checkPack(&rules.PackReport{Name: p.Name, Path: p.Path, Pack: p, Tried: p}, time.Time{}, nil) // only warnings need the time, for calendars, and other packs' signals
+	// It has no time, which only warnings about calendars need, and no signals of other packs.
+	found := newPack(&rules.PackReport{Name: p.Name, Path: p.Path, Pack: p, Tried: p}).check()
 	return slices.DeleteFunc(found, func(d diag.Diagnostic) bool { return d.Severity != diag.SeverityError })
 }
 

@@ -29,6 +29,7 @@ type pack struct {
 	unsure          bool              // chert itself is passed on: any function may be used
 	handlers        []*registration
 	now             time.Time                // of the check
+	signals         []string                 // to which rules of all packs subscribe
 	callsAt         map[string]map[int]place // see callAt: by file and line; nil until first used
 
 	found []finding

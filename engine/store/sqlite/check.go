@@ -64,6 +64,7 @@ type checking struct {
 type totals struct {
 	actions map[string]int64 // by status
 	open    int64            // actions that must be in open_actions
+	rules   ruleTally
 }
 
 // onlyChecked is SQL that a check runs, and the daemon never: it may read whole tables.
@@ -143,6 +144,9 @@ func (k *checking) run(ctx context.Context) error {
 		return err
 	}
 	if err := k.decisions(ctx); err != nil {
+		return err
+	}
+	if err := k.rules(ctx); err != nil {
 		return err
 	}
 	if err := k.chats(ctx); err != nil {

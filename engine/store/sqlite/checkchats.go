@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 var (
@@ -39,16 +40,24 @@ func (k *checking) waiting(ctx context.Context) error {
 // operator may still carry out is listed.
 func (k *checking) decisions(ctx context.Context) error {
 	var unread, unlisted flaws
-	err := k.query(ctx, checkDecisions, func(row []driver.Value) error {
+	after, err := k.one(ctx, selectRulesAfter)
+	if err != nil {
+		return fmt.Errorf("check the table daemon: %w", err)
+	}
+	k.totals.rules.after = intOf(after)
+	err = k.query(ctx, checkDecisions, func(row []driver.Value) error {
 		list, err := actionsIn(row)
+		var rules []turn.RuleDecision
 		if err == nil {
-			_, err = rulesOf(row)
+			rules, err = rulesOf(row)
 		}
 		if err != nil {
 			unread.add("event %d", intOf(row[0]))
 			return nil
 		}
+		k.totals.rules.decide(&turn.Decision{Seq: intOf(row[0]), Rules: rules}, nil)
 		for i := range list {
+			k.totals.rules.action(nil, &list[i])
 			k.totals.actions[string(list[i].Status)]++
 			if !isOpen(list[i].Status) {
 				continue

@@ -44,8 +44,8 @@ var (
 	selectCounts       = declare(`SELECT ` + strings.Join(countColumns, ", ") + ` FROM counts WHERE id = 1`)
 	selectTransactions = declare(`SELECT transactions FROM counts WHERE id = 1`)
 	selectChatKnown    = declare(`SELECT 1 FROM chats WHERE id = ?`)
-	addToCounts        = declare(`INSERT INTO counts (id, ` + strings.Join(countColumns, ", ") + `)
-		VALUES (1` + strings.Repeat(", ?", len(countColumns)) + `) ON CONFLICT DO UPDATE SET ` + addedTo(countColumns))
+	addToCounts        = declare(`INSERT INTO counts (id, ` + strings.Join(countColumns, ", ") + `, rules_late)
+		VALUES (1` + strings.Repeat(", ?", len(countColumns)+1) + `) ON CONFLICT DO UPDATE SET rules_late = excluded.rules_late, ` + addedTo(countColumns))
 )
 
 // addedTo returns the SQL that adds the columns of an INSERT to those of the row.
@@ -73,10 +73,11 @@ type rowCounts [allCounts]int64
 // transaction, so that the counts are right after any crash.
 func (w *writer) keepCounts() error {
 	w.tx.rows[countTransactions]++
-	args := make([]driver.Value, 0, allCounts)
+	args := make([]driver.Value, 0, allCounts+1)
 	for _, n := range w.tx.rows[countNone+1:] {
 		args = append(args, n)
 	}
+	args = append(args, optional(w.tx.ruleLate.text))
 	_, err := w.conn.exec(addToCounts, args...)
 	return err
 }

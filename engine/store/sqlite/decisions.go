@@ -7,6 +7,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
+	"time"
 
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -43,6 +44,7 @@ type decisionRow struct {
 	compared []turn.Compared
 	actions  []chat.Action // of its event
 	origin   origin        // of them; its chatID is "" if there is none, or if it is not known
+	ruleTime time.Duration // turn.Decision.Took
 }
 
 // decided are the actions of a handled event.
@@ -56,7 +58,7 @@ type decided struct {
 func (s *step) encodeActions(t *turn.Transition) error {
 	d := t.Decision
 	if d != nil {
-		s.decision = &decisionRow{seq: d.Seq, origin: origin{seq: d.Seq, at: truncate(d.At), rules: d.Rules}}
+		s.decision = &decisionRow{seq: d.Seq, ruleTime: d.Took, origin: origin{seq: d.Seq, at: truncate(d.At), rules: d.Rules}}
 		if t.Chat != nil {
 			s.decision.origin.chatID = t.Chat.ID
 		}
@@ -125,6 +127,7 @@ func (w *writer) decide(d *decisionRow) error {
 	if n == 0 {
 		return w.decideAgain(d)
 	}
+	w.countDecision(d, nil)
 	for i := range d.actions {
 		if err := w.countAction(nil, &d.actions[i]); err != nil {
 			return err
@@ -184,12 +187,13 @@ func (w *writer) decideAgain(d *decisionRow) error {
 	if err != nil {
 		return err
 	}
+	w.countDecision(d, known)
 	if known, err = w.merge(known, d.actions); err != nil {
 		return err
 	}
 	args := slices.Clone(d.args)
+	known.origin.at, known.origin.rules = d.origin.at, d.origin.rules
 	if len(known.actions) > 0 {
-		known.origin.at, known.origin.rules = d.origin.at, d.origin.rules
 		text := actionsText(known.actions, &known.origin, 0)
 		known.size, args[decisionActions] = len(text), optionalJSON(text)
 	}
@@ -263,12 +267,13 @@ func (w *writer) merge(known *decided, changes []chat.Action) (*decided, error) 
 			continue
 		}
 		was := &out.actions[at]
-		if err := w.countAction(was, &a); err != nil {
-			return nil, err
-		}
+		before := *was
 		was.Status, was.Why, was.Depth, was.Requested, was.Revived, was.Due, was.Ended = a.Status, a.Why, a.Depth, a.Requested, a.Revived, a.Due, a.Ended
 		was.Attempts, was.Code, was.HTTP, was.TraceID, was.Error = a.Attempts, a.Code, a.HTTP, a.TraceID, a.Error
 		was.Called, was.EndedBy = a.Called, a.EndedBy
+		if err := w.countAction(&before, was); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }
@@ -276,6 +281,7 @@ func (w *writer) merge(known *decided, changes []chat.Action) (*decided, error) 
 // countAction counts an action by its status, and keeps the table open_actions. was is
 // the action before; nil: it is new.
 func (w *writer) countAction(was, now *chat.Action) error {
+	w.rules.action(was, now)
 	after, err := countOf(now.Status)
 	if err != nil {
 		return err

@@ -347,9 +347,14 @@ func drawInto(t *rapid.T, label string, v reflect.Value) {
 		if n := length(); n > 0 {
 			v.Set(reflect.MakeMap(v.Type()))
 			for range n {
-				key, value := rapid.String().Draw(t, label+" key"), reflect.New(v.Type().Elem()).Elem()
+				key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+				if key.Kind() == reflect.String {
+					key.SetString(rapid.String().Draw(t, label+" key")) // keys of JSON are UTF-8
+				} else {
+					drawInto(t, label+" key", key)
+				}
 				drawInto(t, label+" value", value)
-				v.SetMapIndex(reflect.ValueOf(key), value)
+				v.SetMapIndex(key, value)
 			}
 		}
 	default:

@@ -14,7 +14,7 @@ import (
 )
 
 // beforeSchema21 undoes what schema 21 and later ones have added.
-const beforeSchema21 = `
+const beforeSchema21 = beforeSchema22 + `
 ALTER TABLE packs DROP COLUMN mode_by;
 ALTER TABLE packs DROP COLUMN mode_reason;
 ALTER TABLE packs DROP COLUMN mode_at;

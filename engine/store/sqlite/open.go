@@ -61,7 +61,8 @@ const (
 )
 
 var (
-	noteOpened      = declare(`INSERT INTO daemon (id, opened_at) VALUES (1, ?) ON CONFLICT DO UPDATE SET opened_at = excluded.opened_at`)
+	noteOpened = declare(`INSERT INTO daemon (id, opened_at, rules_since) VALUES (1, ?1, ?1) ON CONFLICT DO UPDATE SET opened_at = excluded.opened_at,
+		rules_since = coalesce(rules_since, excluded.rules_since)`)
 	readJournalMode = declare("PRAGMA journal_mode")
 	readSynchronous = declare("PRAGMA synchronous")
 	selectLastSeq   = declare(`SELECT last_seq FROM daemon WHERE id = 1`)
@@ -226,6 +227,13 @@ func (w *writer) open(ctx context.Context, path string, o Options) (err error) {
 	if err := checkTables(w.conn); err != nil {
 		return err
 	}
+	late, err := w.conn.one(ctx, selectRulesLate)
+	if err != nil {
+		return err
+	}
+	if w.ruleLate, err = parseRuleLate(stringOf(late)); err != nil {
+		return err
+	}
 	if err := w.recover(ctx); err != nil {
 		return err
 	}
@@ -241,6 +249,11 @@ func (w *writer) open(ctx context.Context, path string, o Options) (err error) {
 		return err
 	}
 	w.commits = intOf(commits)
+	after, err := w.conn.one(ctx, selectRulesAfter)
+	if err != nil {
+		return err
+	}
+	w.rules.after = intOf(after)
 	_, err = w.conn.exec(noteOpened, o.now().UnixMicro())
 	return err
 }

@@ -81,6 +81,9 @@ func (s *Store) SaveVersion(ctx context.Context, v store.Version) error {
 		}
 		st.add(insertVersionFile, v.Pack, v.Version, int64(i), f.Name, string(f.Kind), bytes)
 	}
+	for _, rule := range v.Rules {
+		st.add(insertRule, v.Pack, rule, micros(v.Since))
+	}
 	st.add(upsertVersion, v.Pack, v.Version, optional(v.Path), micros(v.Since), micros(v.Last), v.Events, v.Failures, micros(v.RolledBack), flag(v.Candidate))
 	return s.submit(ctx, newRequest("store a version of pack "+v.Pack, st), true)
 }

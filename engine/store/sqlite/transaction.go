@@ -17,17 +17,18 @@ type transaction struct {
 	errs     []error    // theirs, of those that changed nothing
 	proves   bool       // that the store works: it writes
 
-	first   int64            // the sequence to give next, if it is not kept
-	last    int64            // the highest sequence given, once it is committed
-	entries []turn.Entry     // that were journaled
-	events  []lateEvent      // the same
-	ids     map[string]int64 // the same, by id
-	chats   map[string]*chatRow
-	decided map[int64]*decided
-	cleared bool    // what is known of actions from before was changed in the tables
-	handled []int64 // events
-	rows    rowCounts
-	done    []string // chats of handled events
+	first    int64            // the sequence to give next, if it is not kept
+	last     int64            // the highest sequence given, once it is committed
+	entries  []turn.Entry     // that were journaled
+	events   []lateEvent      // the same
+	ids      map[string]int64 // the same, by id
+	chats    map[string]*chatRow
+	decided  map[int64]*decided
+	cleared  bool      // what is known of actions from before was changed in the tables
+	handled  []int64   // events
+	ruleLate *ruleLate // as it is after the transaction
+	rows     rowCounts
+	done     []string // chats of handled events
 
 	// Late rows: groups that are written whole, and the one that is written in part.
 	ended []*group
@@ -51,11 +52,13 @@ func (tx *transaction) answer(err error) {
 func (w *writer) begin(group []*request) {
 	clear(w.counts)
 	w.compared = comparing{}
+	w.rules.clear()
 	w.tx = &transaction{
 		requests: group, errs: make([]error, len(group)), proves: len(group) == 0 || writes(group),
 		first:   w.next,
 		entries: make([]turn.Entry, 0, arrivals(group)), // its caller gets it
 		group:   w.behind.group, wrote: w.behind.wrote,
+		ruleLate: w.ruleLate,
 	}
 }
 
@@ -81,6 +84,9 @@ func (w *writer) transact(group []*request) (err error) {
 	}
 	if err == nil {
 		err = w.count()
+	}
+	if err == nil {
+		err = w.countRules(all || len(group) == 0)
 	}
 	if err == nil {
 		err = w.keepCounts()
@@ -109,6 +115,7 @@ func (w *writer) committed(tx *transaction) {
 		w.recent = recent{}
 	}
 	w.recent.take(tx.decided)
+	w.ruleLate = tx.ruleLate
 	for i := range tx.events {
 		if id := tx.events[i].chat; id != "" {
 			w.waiting.add(id, tx.ids[tx.events[i].id])

@@ -39,6 +39,8 @@ type writer struct {
 	counts map[versionKey]tally // of the current transaction
 	// compared has the comparisons of the current transaction.
 	compared comparing
+	rules    ruleTally // of the current transaction
+	ruleLate *ruleLate // what rule_totals lacks; it does not change
 	recent   recent
 	written  int             // rows, since the last checkpoint began
 	commits  int64           // the count of transactions, as on disk

@@ -53,6 +53,7 @@ func closed(t *testing.T, b *bench) {
 		"SetPack":     func() error { return b.s.SetPackState(ctx, store.PackState{Pack: "codes"}) },
 		"ForgetPack":  func() error { return b.s.ForgetPack(ctx, "codes") },
 		"Comparison":  func() error { _, err := b.s.Comparison(ctx, "codes", "aa", "", 9); return err },
+		"RuleTotals":  func() error { _, err := b.s.RuleTotals(ctx); return err },
 		"Concerned":   func() error { _, err := b.s.Concerned(ctx, "codes", ""); return err },
 		"SetPending":  func() error { return b.s.SetPendingKept(ctx, "codes", "", true) },
 		"SetDeleted":  func() error { return b.s.SetRulesDeleted(ctx, "codes", true) },
