@@ -21,7 +21,8 @@ type Set struct {
 	packOf  []*Pack // of rules
 	index   *index
 	content string
-	country string // of events' numbers without +
+	country string          // of events' numbers without +
+	lists   map[string]bool // that the configuration declares; nil: any
 
 	schedules []*Rule
 	unloaded  []Unloaded
@@ -97,7 +98,7 @@ func newSet(packs []*Pack, o Options, content string) *Set {
 
 // assemble returns a set of packs in the given modes, and of candidates beside them.
 func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, candidates []*Pack, content string, o Options) *Set {
-	s := &Set{packs: slices.Clone(packs), unloaded: unloaded, modes: modes, content: content, country: o.Country}
+	s := &Set{packs: slices.Clone(packs), unloaded: unloaded, modes: modes, content: content, country: o.Country, lists: o.listSet()}
 	slices.SortFunc(s.packs, func(a, b *Pack) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.unloaded, func(a, b Unloaded) int { return cmp.Compare(a.Pack, b.Pack) })
 	for _, c := range candidates {
@@ -179,6 +180,9 @@ func (s *Set) Has(pack string) bool {
 	return known
 }
 
+// declares reports whether the configuration declares a list.
+func (s *Set) declares(list string) bool { return s.lists == nil || s.lists[list] }
+
 // Country returns the country whose numbers need no + (rules.country), or "".
 func (s *Set) Country() string { return s.country }
 
@@ -254,7 +258,7 @@ func (s *Set) Wants(typ, pack string) bool { return s.index.wants(typ, pack) }
 
 // SameAs reports whether a set would do the same as this one.
 func (s *Set) SameAs(t *Set) bool {
-	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && maps.Equal(s.rollouts, t.rollouts) && maps.Equal(s.candidates, t.candidates) && s.unread == t.unread
+	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && maps.Equal(s.rollouts, t.rollouts) && maps.Equal(s.candidates, t.candidates) && s.unread == t.unread && maps.Equal(s.lists, t.lists)
 }
 
 // Unloaded lists the packs of which no version is live, by name.

@@ -49,6 +49,7 @@ const (
 	codeNoSpec       = "CH052"           // a pack without specs
 	codeNotGranted   = "CH056"           // a permission that chertd.yaml does not grant
 	codeVainGrant    = "CH057"           // a grant that the pack does not request
+	codeList         = "CH058"           // a list that chertd.yaml does not declare
 	codeAllow        = "CH060"           // an unused allow comment
 )
 
@@ -57,7 +58,7 @@ var codes = []string{
 	codeSyntax, codeLoading, codeRule, codeManifest, codeData, codeFile, codeNoRules, codeIgnored, codeGlobal, codeField, codeSetting, codeArgument,
 	codeCount, codeKey, codePhase, codeColon, codeMissing, codeReadOnly, codeDead, codeNever, codeType, codeTimer, codeAnswer, codeEmpty, codeLetters,
 	codeWords, codeBytes, codeUnused, codeSender, codeEmptyList, codeCountry, codeDaysMeet, codeCalendar, codeUneven, codeAnyHour, codeSetGlobal,
-	codeForgotten, codeNil, codeCompare, codeUnnamed, codeNotRequested, codeNotUsed, codeNoSpec, codeNotGranted, codeVainGrant, codeAllow,
+	codeForgotten, codeNil, codeCompare, codeUnnamed, codeNotRequested, codeNotUsed, codeNoSpec, codeNotGranted, codeVainGrant, codeList, codeAllow,
 }
 
 // specCodes are the codes of findings in specs, which `chertd test` reports (package
