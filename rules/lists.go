@@ -151,6 +151,14 @@ func (l *List) Has(member string, now time.Time) bool {
 // Counts reports whether the member counts at a time.
 func (m *ListMember) Counts(now time.Time) bool { return m.Until == 0 || now.UnixMilli() < m.Until }
 
+// MemberEnd returns a time as ListMember.Until has it; zero: always.
+func MemberEnd(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.UnixMilli()
+}
+
 // End returns until when the member counts; zero: always.
 func (m *ListMember) End() time.Time {
 	if m.Until == 0 {

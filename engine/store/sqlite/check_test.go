@@ -40,6 +40,8 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 		{"UPDATE timers SET payload = '{'", "timers", `timer "t"`},
 		{"UPDATE packs SET live = 'gone'", "packs", `version "gone"`},
 		{"UPDATE missed SET seq = 99", "missed", "event 99"},
+		{"UPDATE list_members SET list = 'VIPS'", "list_members", `list "VIPS"`},
+		{"UPDATE list_changes SET version = 7", "lists", `list "vips"`},
 		{"UPDATE pack_files SET bytes = CAST('z' AS BLOB) WHERE n = 0", "pack_files", `pack "p", version "` + filledVersion},
 		{"DELETE FROM pack_files", "pack_files", `pack "p", version "` + filledVersion},
 		{"DROP TABLE call_pauses", "tables", "table call_pauses"},
