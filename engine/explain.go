@@ -155,6 +155,9 @@ func (x *explainer) event(ctx context.Context, r *store.Record, unmatched bool) 
 			}
 		}
 	}
+	if e.Lists, err = x.lists(ctx, r); err != nil {
+		return e, err
+	}
 	if err := x.actions(ctx, r, &e); err != nil {
 		return e, err
 	}
@@ -196,13 +199,16 @@ func (x *explainer) notMatched(ctx context.Context, r *store.Record, e *control.
 	if err != nil {
 		return err
 	}
-	for _, o := range past.Set.Explain(rules.Input{Event: x.chat.Complete(&r.Event), Seq: r.Seq, Now: r.Decision.At}) {
+	for _, o := range past.Set.Explain(rules.Input{Event: x.chat.Complete(&r.Event), Seq: r.Seq, Now: r.Decision.At, Lists: x.m.eng.Lists()}) {
 		if ran[chat.Key(o.Pack, o.Rule)] || !x.wants(o.Pack, o.Rule) {
 			continue
 		}
 		holds := len(o.Refused) == 0
 		if holds {
 			o.Refused = []string{"with the present settings its conditions hold. It did not run then: its pack was off or not live, or settings were others"}
+			if x.listsChanged(r) {
+				o.Refused[0] += ", or a list had other members"
+			}
 		}
 		if e.NotMatched++; (x.q.All || e.NotMatched <= control.UnmatchedShown) && x.listed < mostListed {
 			x.listed++

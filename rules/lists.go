@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"hash/fnv"
+	"iter"
 	"maps"
 	"regexp"
 	"slices"
@@ -142,6 +143,22 @@ func (l *List) Find(member string) (m ListMember, ok bool) {
 	return s[at], true
 }
 
+// All returns the members in no order, those included that count no more.
+func (l *List) All() iter.Seq[ListMember] {
+	return func(yield func(ListMember) bool) {
+		if l == nil {
+			return
+		}
+		for _, s := range l.members {
+			for _, m := range s {
+				if !yield(m) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Has reports whether a member counts at a time.
 func (l *List) Has(member string, now time.Time) bool {
 	m, ok := l.Find(member)
@@ -169,14 +186,9 @@ func (m *ListMember) End() time.Time {
 
 // Live returns how many members count at a time.
 func (l *List) Live(now time.Time) (n int) {
-	if l == nil {
-		return 0
-	}
-	for _, s := range l.members {
-		for i := range s {
-			if s[i].Counts(now) {
-				n++
-			}
+	for m := range l.All() {
+		if m.Counts(now) {
+			n++
 		}
 	}
 	return n

@@ -84,18 +84,6 @@ func (o *Options) listNames() []string {
 	return append([]string{}, slices.Sorted(maps.Keys(o.Lists))...)
 }
 
-// listSet returns the names of Lists as a set; nil: any.
-func (o *Options) listSet() map[string]bool {
-	if o.Lists == nil {
-		return nil
-	}
-	set := make(map[string]bool, len(o.Lists))
-	for name := range o.Lists {
-		set[name] = true
-	}
-	return set
-}
-
 // unusedLists returns warnings of lists that none of the packs uses. A pack that did not
 // load is nil.
 func (o *Options) unusedLists(packs []*Pack) (diags diag.List) {

@@ -21,8 +21,8 @@ type Set struct {
 	packOf  []*Pack // of rules
 	index   *index
 	content string
-	country string          // of events' numbers without +
-	lists   map[string]bool // that the configuration declares; nil: any
+	country string                 // of events' numbers without +
+	lists   map[string]ListOptions // that the configuration declares; nil: any
 
 	schedules []*Rule
 	unloaded  []Unloaded
@@ -98,7 +98,7 @@ func newSet(packs []*Pack, o Options, content string) *Set {
 
 // assemble returns a set of packs in the given modes, and of candidates beside them.
 func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, candidates []*Pack, content string, o Options) *Set {
-	s := &Set{packs: slices.Clone(packs), unloaded: unloaded, modes: modes, content: content, country: o.Country, lists: o.listSet()}
+	s := &Set{packs: slices.Clone(packs), unloaded: unloaded, modes: modes, content: content, country: o.Country, lists: maps.Clone(o.Lists)}
 	slices.SortFunc(s.packs, func(a, b *Pack) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.unloaded, func(a, b Unloaded) int { return cmp.Compare(a.Pack, b.Pack) })
 	for _, c := range candidates {
@@ -181,7 +181,14 @@ func (s *Set) Has(pack string) bool {
 }
 
 // declares reports whether the configuration declares a list.
-func (s *Set) declares(list string) bool { return s.lists == nil || s.lists[list] }
+func (s *Set) declares(list string) bool {
+	_, ok := s.lists[list]
+	return ok || s.lists == nil
+}
+
+// Lists returns the lists that the configuration declares, by name; nil: there is no
+// configuration, and rules may use any. The caller must not change them.
+func (s *Set) Lists() map[string]ListOptions { return s.lists }
 
 // Country returns the country whose numbers need no + (rules.country), or "".
 func (s *Set) Country() string { return s.country }

@@ -625,6 +625,29 @@ func (d hostileDaemon) Release(_ context.Context, in control.ReleaseRequest) (co
 	return hostileOf[control.Released](d.bools), unwilling(in.Chat)
 }
 
+func (d hostileDaemon) Lists(context.Context) ([]control.List, error) {
+	return []control.List{hostileOf[control.List](d.bools)}, nil
+}
+
+func (d hostileDaemon) List(context.Context, string, control.ListQuery) (control.ListShown, error) {
+	return hostileOf[control.ListShown](d.bools), nil
+}
+
+func (d hostileDaemon) ListHistory(context.Context, string, int) (control.ListHistory, error) {
+	return hostileOf[control.ListHistory](d.bools), nil
+}
+
+func (d hostileDaemon) ListAdd(_ context.Context, _ string, in control.ListAddRequest) (control.ListChanged, error) {
+	if len(in.Members) > 0 && in.Members[0].Member == "refused" {
+		return control.ListChanged{}, &control.RefusedError{Message: hostile, Hint: hostile, Diagnostics: diag.List{{Line: 1, Message: hostile, Hint: hostile}}}
+	}
+	return hostileOf[control.ListChanged](d.bools), nil
+}
+
+func (d hostileDaemon) ListRemove(context.Context, string, control.ListRemoveRequest) (control.ListChanged, error) {
+	return hostileOf[control.ListChanged](d.bools), nil
+}
+
 func (d hostileDaemon) RecordChat(context.Context, control.RecordQuery) (spec.Recording, error) {
 	return hostileOf[spec.Recording](d.bools), nil
 }

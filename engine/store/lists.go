@@ -24,6 +24,8 @@ type Lists interface {
 	// PruneListHistory removes changes that were made before a time, the oldest of each
 	// list first: at most limit of each. It returns how many.
 	PruneListHistory(ctx context.Context, before time.Time, limit int) (int, error)
+	// ListMentions counts the rows that EraseListMember would remove.
+	ListMentions(ctx context.Context, member string) (int, error)
 	// EraseListMember removes a member from all lists and from their history. Each list that
 	// it was on gets the next version. It returns how many rows it has removed.
 	EraseListMember(ctx context.Context, member string, at time.Time) (int, error)

@@ -147,6 +147,21 @@ func (s *Store) PruneListHistory(ctx context.Context, before time.Time, limit in
 	return len(st.changes), s.submit(ctx, newRequest(doing, st), true)
 }
 
+// ListMentions implements store.Lists.
+func (s *Store) ListMentions(ctx context.Context, member string) (rows int, err error) {
+	count := func([]driver.Value) error {
+		rows++
+		return nil
+	}
+	err = s.snapshot(ctx, "look for a member of lists", func(c *conn) error {
+		if err := c.query(ctx, selectMemberLists, count, member); err != nil {
+			return err
+		}
+		return c.query(ctx, selectMemberChanges, count, member)
+	})
+	return rows, err
+}
+
 // EraseListMember implements store.Lists.
 func (s *Store) EraseListMember(ctx context.Context, member string, at time.Time) (int, error) {
 	const doing = "erase a member of lists"

@@ -107,6 +107,7 @@ func closed(t *testing.T, b *bench) {
 		"ChangeList":  func() error { return b.s.ChangeList(ctx, store.ListChange{List: "a", Version: 1, By: "ana"}) },
 		"ListHistory": func() error { _, err := b.s.ListHistory(ctx, "a", 1); return err },
 		"PruneLists":  func() error { _, err := b.s.PruneListHistory(ctx, noon, 1); return err },
+		"Mentions":    func() error { _, err := b.s.ListMentions(ctx, "c1"); return err },
 		"EraseMember": func() error { _, err := b.s.EraseListMember(ctx, "c1", noon); return err },
 		"Close":       b.s.Close,
 	}

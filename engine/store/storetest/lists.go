@@ -143,6 +143,9 @@ func listMemberErased(_ *testing.T, b *bench) {
 		b.must(b.s.ChangeList(background, store.ListChange{List: name, Version: 1, At: noon, By: "ana", Set: []store.MemberSet{{Member: "x"}, {Member: "y"}}}))
 	}
 	b.must(b.s.ChangeList(background, store.ListChange{List: "b", Version: 2, At: noon, By: "ana", Remove: []string{"x"}, RemovedAs: store.MemberRemoved}))
+	mentions, err := b.s.ListMentions(background, "x")
+	b.must(err)
+	b.equal("mentions", mentions, 6)
 	n, err := b.s.EraseListMember(background, "x", noon.Add(time.Hour))
 	b.must(err)
 	b.equal("rows", n, 2+4) // on a and c; each was added, and removed from b
