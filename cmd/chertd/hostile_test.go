@@ -296,6 +296,23 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.run("hold", "refused", "--socket", w.socket)
 		w.run("hold", "x", "--for", hostile)
 	},
+	"chertd list": func(w *hostileWorld) {
+		w.asks("list")
+		w.asks("list", hostile)
+		w.asks("list", hostile, "history")
+		w.asks("list", hostile, "add", hostile, "--by", hostile, "--reason", hostile)
+		w.asks("list", hostile, "remove", hostile)
+		w.run("list", "x", "add", "refused", "--socket", w.socket)
+		w.run("list", "x", hostile)
+		w.run("list", "x", "add", "y", "--for", hostile)
+		file := filepath.Join(w.dir, "list.csv")
+		if err := os.WriteFile(file, []byte("refused\n"+strings.NewReplacer("\n", " ", "\r", " ").Replace(hostile)+",a,b,c\n"), 0o600); err != nil {
+			w.t.Fatal(err)
+		}
+		w.run("list", "x", "import", file, "--socket", w.socket)
+		w.run("list", "x", "import", file, "--skip-bad", "--socket", w.socket)
+		w.run("list", "x", "import", hostileName, "--socket", w.socket)
+	},
 	"chertd retry-errors": func(w *hostileWorld) {
 		w.asks("retry-errors", hostile)
 		w.run("retry-errors", "refused", "--socket", w.socket)

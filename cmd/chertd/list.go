@@ -179,7 +179,12 @@ func (f *listFlags) change(cmd *cobra.Command, name string, do func(context.Cont
 	return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
 		l, err := do(ctx, c)
 		if refused := (*control.RefusedError)(nil); errors.As(err, &refused) {
-			fmt.Fprintln(cmd.ErrOrStderr(), diag.Visible(refused.Diagnostics.Error()))
+			for _, d := range refused.Diagnostics {
+				fmt.Fprintln(cmd.ErrOrStderr(), "error: "+diag.Visible(d.Message))
+				if d.Hint != "" {
+					fmt.Fprintln(cmd.ErrOrStderr(), "  hint: "+diag.Visible(d.Hint))
+				}
+			}
 			return hinted(errors.New(refused.Message), refused.Hint)
 		}
 		if err != nil {

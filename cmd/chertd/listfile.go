@@ -74,7 +74,7 @@ func (f *listFlags) imports(cmd *cobra.Command, name, path string) error {
 		}
 		slices.SortStableFunc(all, func(a, b diag.Diagnostic) int { return a.Line - b.Line })
 		if refused != nil || len(all) > 0 && (!f.skipBad || len(file.rows) == 0) {
-			fmt.Fprintln(cmd.ErrOrStderr(), diag.Visible(all.Error()))
+			fmt.Fprintln(cmd.ErrOrStderr(), all.Error())
 			return hinted(fmt.Errorf("%s of %s can't be imported; nothing was changed", many(int64(len(all)), "row"), shown), "correct them, or leave them out with --skip-bad")
 		}
 		for _, d := range file.bad {
@@ -83,7 +83,7 @@ func (f *listFlags) imports(cmd *cobra.Command, name, path string) error {
 		slices.SortStableFunc(l.Skipped, func(a, b control.ListBad) int { return a.Line - b.Line })
 		for _, b := range l.Skipped {
 			d := diag.Diagnostic{File: shown, Line: b.Line, Severity: diag.SeverityWarning, Message: "left out: " + b.Problem, Hint: b.Hint}
-			fmt.Fprintln(cmd.ErrOrStderr(), diag.Visible(d.String()))
+			fmt.Fprintln(cmd.ErrOrStderr(), d.String())
 		}
 		return tell(cmd, f.json, l, changedWords(l)...)
 	})
