@@ -171,12 +171,12 @@ func (m *manager) ListHistory(ctx context.Context, name string, limit int) (cont
 
 // ListAdd implements control.Daemon.
 func (m *manager) ListAdd(ctx context.Context, name string, in control.ListAddRequest) (control.ListChanged, error) {
-	edit := listEdit{list: name, others: in.Replace, as: store.MemberRemoved, reason: in.Reason}
+	edit := ListEdit{List: name, Others: in.Replace, As: store.MemberRemoved, Reason: in.Reason}
 	err := m.checkListChange(name, &in.By, in.Reason, len(in.Members), "chertd list "+name+" add +14155550100")
 	if err != nil {
 		return control.ListChanged{}, err
 	}
-	edit.by = in.By
+	edit.By = in.By
 	now := m.eng.c.Now()
 	until := time.Time{}
 	if in.For != "" {
@@ -194,8 +194,8 @@ func (m *manager) ListAdd(ctx context.Context, name string, in control.ListAddRe
 	if in.CheckOnly {
 		return control.ListChanged{List: m.listState(name, m.eng.Lists().List(name))}, nil
 	}
-	edit.set = rows.set
-	done, err := m.eng.lists.edit(ctx, edit)
+	edit.Set = rows.set
+	done, err := m.eng.EditList(ctx, edit)
 	return m.listChanged(name, &edit, &done, rows.bad, err)
 }
 
@@ -212,11 +212,11 @@ func (m *manager) ListRemove(ctx context.Context, name string, in control.ListRe
 	if len(rows.bad) > 0 {
 		return control.ListChanged{}, rows.refused(len(in.Members))
 	}
-	edit := listEdit{list: name, by: in.By, reason: in.Reason, as: store.MemberRemoved}
+	edit := ListEdit{List: name, By: in.By, Reason: in.Reason, As: store.MemberRemoved}
 	for _, x := range rows.set {
-		edit.remove = append(edit.remove, x.Member)
+		edit.Remove = append(edit.Remove, x.Member)
 	}
-	done, err := m.eng.lists.edit(ctx, edit)
+	done, err := m.eng.EditList(ctx, edit)
 	return m.listChanged(name, &edit, &done, nil, err)
 }
 
@@ -242,17 +242,17 @@ func (m *manager) checkListChange(name string, by *string, reason string, member
 }
 
 // listChanged logs an edit and returns its answer.
-func (m *manager) listChanged(name string, in *listEdit, done *listEdited, bad []control.ListBad, err error) (control.ListChanged, error) {
+func (m *manager) listChanged(name string, in *ListEdit, done *ListEdited, bad []control.ListBad, err error) (control.ListChanged, error) {
 	if err != nil {
 		return control.ListChanged{}, err
 	}
 	c := control.ListChanged{
-		List: m.listState(name, done.after), Added: done.added, Updated: done.updated, Removed: done.removed,
-		Unchanged: done.unchanged + len(done.notThere), NotThere: done.notThere[:min(len(done.notThere), mostNotThere)], Skipped: bad,
+		List: m.listState(name, done.After), Added: done.Added, Updated: done.Updated, Removed: done.Removed,
+		Unchanged: done.Unchanged + len(done.NotThere), NotThere: done.NotThere[:min(len(done.NotThere), mostNotThere)], Skipped: bad,
 	}
-	if done.added+done.updated+done.removed > 0 {
+	if done.Added+done.Updated+done.Removed > 0 {
 		// Not who is on it: the log would remember them after forget.
-		m.log.Info("list changed by command", keyList, name, "version", c.Version, "added", c.Added, "updated", c.Updated, "removed", c.Removed, "by", in.by, keyReason, in.reason)
+		m.log.Info("list changed by command", keyList, name, "version", c.Version, "added", c.Added, "updated", c.Updated, "removed", c.Removed, "by", in.By, keyReason, in.Reason)
 	}
 	return c, nil
 }

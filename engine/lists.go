@@ -81,65 +81,66 @@ func (l *lists) fresh(ctx context.Context) error {
 	return l.read(ctx)
 }
 
-// listEdit is a change of a list that a command, or time, requests.
-type listEdit struct {
-	list   string
-	by     string
-	reason string // of removals
-	set    []store.MemberSet
-	remove []string
-	as     store.ListAction // what becomes of those in remove
-	// others also removes all members that are not in set.
-	others bool
+// ListEdit is a change of a list that a command, or time, requests.
+type ListEdit struct {
+	List   string
+	By     string
+	Reason string // of removals
+	Set    []store.MemberSet
+	Remove []string
+	As     store.ListAction // what becomes of those in Remove
+	// Others also removes all members that are not in Set.
+	Others bool
 }
 
-// listEdited is what an edit has changed.
-type listEdited struct {
-	after     *rules.List // nil: it never had a member
-	added     int
-	updated   int
-	unchanged int
-	removed   int
-	notThere  []string
+// ListEdited is what an edit has changed.
+type ListEdited struct {
+	After     *rules.List // nil: it never had a member
+	Added     int         // new members
+	Updated   int         // members that have another end or reason now
+	Unchanged int
+	Removed   int
+	NotThere  []string // of ListEdit.Remove
 }
 
-// edit makes a change, in steps of listRows members: additions come before removals, so
+// EditList makes a change of a list, in steps of listRows members: additions come before removals, so
 // that a member who stays is never missing. If it fails, the steps before are kept; the
 // same edit completes it. What it returns is durable, and counts for events that are
 // handled later.
-func (l *lists) edit(ctx context.Context, in listEdit) (done listEdited, err error) {
+func (e *Engine) EditList(ctx context.Context, in ListEdit) (done ListEdited, err error) {
+	l := &e.lists
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.fresh(ctx); err != nil {
 		return done, err
 	}
 	now := l.e.c.Now()
-	list := l.current.Load().List(in.list)
+	list := l.current.Load().List(in.List)
 	set, add := []store.MemberSet{}, map[string]bool{}
-	for _, m := range in.set {
+	for _, m := range in.Set {
 		add[m.Member] = true
 		was, there := list.Find(m.Member)
 		there = there && was.Counts(now)
 		switch {
 		case !there:
-			done.added++
+			done.Added++
 		case was.Until == rules.MemberEnd(m.Until) && m.Reason == "":
-			done.unchanged++
+			done.Unchanged++
 			continue
 		default:
-			done.updated++
+			done.Updated++
 		}
 		set = append(set, m)
 	}
 	remove := []string{}
-	for _, m := range in.remove {
+	for _, m := range in.Remove {
 		if _, there := list.Find(m); there {
 			remove = append(remove, m)
 		} else {
-			done.notThere = append(done.notThere, m)
+			done.NotThere = append(done.NotThere, m)
 		}
 	}
-	if in.others {
+	if in.Others {
 		for m := range list.All() {
 			if !add[m.Member] {
 				remove = append(remove, m.Member)
@@ -147,13 +148,13 @@ func (l *lists) edit(ctx context.Context, in listEdit) (done listEdited, err err
 		}
 		slices.Sort(remove)
 	}
-	done.removed = len(remove)
-	done.after = list
+	done.Removed = len(remove)
+	done.After = list
 	for n := 0; len(set)+len(remove) > 0; n++ {
 		part := set[:min(listRows, len(set))]
 		gone := remove[:min(listRows-len(part), len(remove))]
 		began := time.Now()
-		if done.after, err = l.change(ctx, in, part, gone, now); err != nil {
+		if done.After, err = l.change(ctx, in, part, gone, now); err != nil {
 			if n > 0 {
 				err = fmt.Errorf("%w; the first %d members are changed, repeat the command for the rest", err, n*listRows)
 			}
@@ -168,14 +169,14 @@ func (l *lists) edit(ctx context.Context, in listEdit) (done listEdited, err err
 }
 
 // change makes one step of an edit durable, and then visible. l.mu is held.
-func (l *lists) change(ctx context.Context, in listEdit, set []store.MemberSet, remove []string, now time.Time) (*rules.List, error) {
-	list := l.current.Load().List(in.list)
+func (l *lists) change(ctx context.Context, in ListEdit, set []store.MemberSet, remove []string, now time.Time) (*rules.List, error) {
+	list := l.current.Load().List(in.List)
 	if list == nil {
-		list = rules.NewList(in.list, 0, nil)
+		list = rules.NewList(in.List, 0, nil)
 	}
 	version := list.Version + 1
 	err := l.e.c.Store.ChangeList(ctx, store.ListChange{
-		List: in.list, Version: version, At: now, By: in.by, Set: set, Remove: remove, RemovedAs: in.as, Reason: in.reason,
+		List: in.List, Version: version, At: now, By: in.By, Set: set, Remove: remove, RemovedAs: in.As, Reason: in.Reason,
 	})
 	if err != nil {
 		l.stale = true
@@ -205,11 +206,11 @@ func (l *lists) expire(ctx context.Context, now time.Time) error {
 		}
 		slices.Sort(over)
 		over = over[:min(len(over), listRows)] // the rest at the next pass
-		done, err := l.edit(ctx, listEdit{list: name, by: byTime, remove: over, as: store.MemberExpired})
+		done, err := l.e.EditList(ctx, ListEdit{List: name, By: byTime, Remove: over, As: store.MemberExpired})
 		if err != nil {
 			return err
 		}
-		l.e.c.Log.Info("members left a list: their time was over", keyList, name, "members", done.removed, "version", done.after.Version)
+		l.e.c.Log.Info("members left a list: their time was over", keyList, name, "members", done.Removed, "version", done.After.Version)
 	}
 	return nil
 }

@@ -84,13 +84,13 @@ func TestMembersExpireByTheTimeOfEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, st, log := listEngine(time.Now)
 		end := time.Now().Add(2 * time.Hour)
-		if _, err := l.edit(t.Context(), listEdit{list: "vips", by: "ana", set: []store.MemberSet{{Member: "a", Until: end}, {Member: "b"}}}); err != nil {
+		if _, err := l.e.EditList(t.Context(), ListEdit{List: "vips", By: "ana", Set: []store.MemberSet{{Member: "a", Until: end}, {Member: "b"}}}); err != nil {
 			t.Fatal(err)
 		}
 		has := func(member string, want bool) {
 			t.Helper()
 			if got := l.e.Lists().List("vips").Has(member, time.Now()); got != want {
-				t.Errorf("%s is on the list: %t, want %t", member, got, want)
+				t.Errorf("%s is on the List: %t, want %t", member, got, want)
 			}
 		}
 		expire := func() {
@@ -135,12 +135,12 @@ func TestLargeChangesAreMadeInSteps(t *testing.T) {
 			before = append(before, fmt.Sprint("m", i))
 			after = append(after, fmt.Sprint("m", i+1000))
 		}
-		if _, err := l.edit(t.Context(), listEdit{list: "vips", by: "ana", set: set(before...)}); err != nil {
+		if _, err := l.e.EditList(t.Context(), ListEdit{List: "vips", By: "ana", Set: set(before...)}); err != nil {
 			t.Fatal(err)
 		}
 		steps := len(st.changes)
-		done, err := l.edit(t.Context(), listEdit{list: "vips", by: "ana", set: set(after...), others: true, as: store.MemberRemoved})
-		if err != nil || done.added != 1000 || done.unchanged != 1500 || done.removed != 1000 {
+		done, err := l.e.EditList(t.Context(), ListEdit{List: "vips", By: "ana", Set: set(after...), Others: true, As: store.MemberRemoved})
+		if err != nil || done.Added != 1000 || done.Unchanged != 1500 || done.Removed != 1000 {
 			t.Errorf("%+v, %v", done, err)
 		}
 		if steps != 3 || len(st.changes) != 5 || l.e.Lists().List("vips").Version != 5 {
@@ -156,7 +156,7 @@ func TestLargeChangesAreMadeInSteps(t *testing.T) {
 		}
 		for i := range 3500 {
 			if got := l.e.Lists().List("vips").Has(fmt.Sprint("m", i), time.Now()); got != (i >= 1000) {
-				t.Fatalf("m%d is on the list: %t", i, got)
+				t.Fatalf("m%d is on the List: %t", i, got)
 			}
 		}
 	})
@@ -169,7 +169,7 @@ func TestMemoryFollowsTheStore(t *testing.T) {
 	for _, applied := range []bool{false, true} {
 		l, st, _ := listEngine(time.Now)
 		add := func(member string) error {
-			_, err := l.edit(t.Context(), listEdit{list: "vips", by: "ana", set: set(member)})
+			_, err := l.e.EditList(t.Context(), ListEdit{List: "vips", By: "ana", Set: set(member)})
 			return err
 		}
 		if err := add("a"); err != nil {
@@ -201,7 +201,7 @@ func TestErasedMemberLeavesMemory(t *testing.T) {
 		if name == "c" {
 			members = set("y")
 		}
-		if _, err := l.edit(t.Context(), listEdit{list: name, by: "ana", set: members}); err != nil {
+		if _, err := l.e.EditList(t.Context(), ListEdit{List: name, By: "ana", Set: members}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -25,7 +26,22 @@ func unusedListHint(name string, used []string) string {
 }
 
 // SetLists replaces the lists. Events that come later see them.
-func (w *World) SetLists(l *rules.Lists) { w.c.Lists = l }
+func (w *World) SetLists(l *rules.Lists) {
+	w.c.Lists = l
+	w.noteLists()
+}
+
+// noteLists notes the lists as they are now.
+func (w *World) noteLists() {
+	note := "lists:"
+	for i, name := range w.c.Lists.Names() {
+		if i > 0 {
+			note += ","
+		}
+		note += fmt.Sprintf(" %s has %s", name, plural(w.c.Lists.List(name).Live(w.now), "member"))
+	}
+	w.note(Happening{At: w.now, Note: note, Lists: w.c.Lists})
+}
 
 // Lists returns the lists, which may be nil.
 func (w *World) Lists() *rules.Lists { return w.c.Lists }
@@ -64,7 +80,7 @@ func (t *trial) configureLists(u *luabind.HostCall, given map[string]any) bool {
 			u.Raise(luabind.HintOf(err), "configure: lists.%s: %v", name, err)
 		}
 		u.Charge(10 * l.Len())
-		if before := lists.List(name); before != nil {
+		if before := lists.List(name); before != nil && t.world != nil {
 			next := *l
 			next.Version = before.Version + 1
 			l = &next

@@ -137,12 +137,18 @@ func (t *trial) deliver(u *luabind.HostCall, d delivery) {
 // configure is configure { name = value }: settings of the pack for this it, and lists,
 // which may change later.
 func (t *trial) configure(u *luabind.HostCall) []lua.LValue {
+	runs := func() {
+		u.Raise("write it first, or in before_each; lists may change later: configure { lists = { … } }", "configure: the pack runs already; its settings come before the first event")
+	}
+	if t.world != nil && u.Arg(1) == lua.LNil {
+		runs()
+	}
 	given := fieldsArg(u, "configure", 1)
 	if t.configureLists(u, given) && len(given) == 0 {
 		return nil
 	}
 	if t.world != nil {
-		u.Raise("write it first, or in before_each; lists may change later: configure { lists = { … } }", "configure: the pack runs already; its settings come before the first event")
+		runs()
 	}
 	merged := map[string]any{}
 	for k, v := range t.config {

@@ -85,6 +85,9 @@ func NewWorld(c WorldConfig) *World {
 		c: c, set: c.Set, now: c.Start, seen: map[string]bool{}, chats: map[string]*chat.Chat{},
 		flying: map[string]CallMade{}, actions: map[chat.ActionID]chat.Action{}, blocked: map[string]*turn.Blockade{},
 	}
+	if c.Lists != nil && c.Observe == nil {
+		w.noteLists()
+	}
 	w.limits = turn.NewCalls(c.Set)
 	for i, r := range c.Set.Schedules() {
 		w.agenda.set(key{runSchedule, fmt.Sprintf("%06d", i)}, r.Schedule.Next(w.now))

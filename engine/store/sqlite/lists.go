@@ -41,28 +41,39 @@ var (
 
 // Lists implements store.Lists.
 func (s *Store) Lists(ctx context.Context) (all []*rules.List, err error) {
-	err = s.snapshot(ctx, "read the lists", func(c *conn) error {
-		type named struct {
-			name    string
-			version int64
-		}
-		lists, err := list(ctx, c, selectLists, func(row []driver.Value) (named, error) {
-			return named{stringOf(row[0]), intOf(row[1])}, nil
-		})
-		if err != nil {
-			return err
-		}
-		for _, l := range lists {
-			members, err := list(ctx, c, selectAllMembers, func(row []driver.Value) (rules.ListMember, error) {
-				return rules.ListMember{Member: stringOf(row[0]), Until: rules.MemberEnd(timeOf(row[1]))}, nil
-			}, l.name)
-			if err != nil {
-				return err
-			}
-			all = append(all, rules.NewList(l.name, l.version, members))
-		}
-		return nil
+	err = s.snapshot(ctx, "read the lists", func(c *conn) (err error) {
+		all, err = readLists(ctx, c)
+		return err
 	})
+	return all, err
+}
+
+// Lists returns all lists, as they are now.
+func (r *Recorded) Lists(ctx context.Context) (all []*rules.List, err error) {
+	err = r.snapshot("read the lists of", func() (err error) {
+		all, err = readLists(ctx, r.conn)
+		return err
+	})
+	return all, err
+}
+
+func readLists(ctx context.Context, c *conn) (all []*rules.List, err error) {
+	type named struct {
+		name    string
+		version int64
+	}
+	lists, err := list(ctx, c, selectLists, func(row []driver.Value) (named, error) {
+		return named{stringOf(row[0]), intOf(row[1])}, nil
+	})
+	for _, l := range lists {
+		members, err := list(ctx, c, selectAllMembers, func(row []driver.Value) (rules.ListMember, error) {
+			return rules.ListMember{Member: stringOf(row[0]), Until: rules.MemberEnd(timeOf(row[1]))}, nil
+		}, l.name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rules.NewList(l.name, l.version, members))
+	}
 	return all, err
 }
 

@@ -121,3 +121,12 @@ end)
 chert.on("timer:day", function(ev)
   log.info("the timer of a day")
 end)
+
+chert.rule({
+  name = "listed",
+  on = "message.received",
+  where = { from = chert.list("vips"), text = "listed" },
+  run = function(ev)
+    chert.mark_read(ev.chat.id)
+  end,
+})
