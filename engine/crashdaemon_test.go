@@ -186,7 +186,11 @@ func (m *matrixProcess) aside(ctx context.Context) error {
 	const other = "another credential" // than that of the daemon, which has its own rows
 	line := store.UnsupportedLine{Line: "+19995550100", Since: time.Now(), Until: time.Now()}
 	_, err := m.st.EraseTexts(ctx, []int64{1})
-	return errors.Join(
+	_, pruned := m.st.PruneListHistory(ctx, line.Since, 1)
+	list := store.ListChange{List: "aside", Version: 1, At: line.Since, By: "ana", Set: []store.MemberSet{{Member: line.Line}}}
+	changed := m.st.ChangeList(ctx, list)
+	_, erased := m.st.EraseListMember(ctx, line.Line, line.Since)
+	return errors.Join(pruned, changed, erased,
 		m.st.SetLineStop(ctx, other, store.LineStop{Line: line.Line, Since: line.Since}),
 		m.st.SetUnsupportedLine(ctx, line), m.st.DropUnsupportedLine(ctx, line.Line),
 		m.st.SetLearnedRate(ctx, other, store.LearnedRate{Rate: 5, Unsure: 0.1, At: line.Since}),

@@ -61,7 +61,7 @@ var storeWrites = map[string]string{
 	"SaveVersion": "spare", "SetPackState": "spare",
 	"SetPendingKept": "spare", "SetRulesDeleted": "spare", "ForgetPack": "spare", "SetIgnoreFile": "ignore",
 	"SetLineStop": "aside", "SetUnsupportedLine": "aside", "DropUnsupportedLine": "aside", "SetLearnedRate": "aside",
-	"EraseTexts": "aside", "Scrub": "aside",
+	"EraseTexts": "aside", "Scrub": "aside", "ChangeList": "aside", "EraseListMember": "aside", "PruneListHistory": "aside",
 	"PruneEvents": "prune", "PruneTexts": "prune", "PruneSeen": "prune", "MarkDay": "prune",
 }
 
@@ -87,7 +87,7 @@ func TestCrashPointsCoverTheStore(t *testing.T) {
 	reads := strings.Fields(`Journaled Pending Unhandled Chats States KVs KVList KVUsage State KV CallLines CallsDue TimersDue
 		Healthy LastSeq Paused ClockOffset CallPause ScheduleDone ReadCount Version Versions PackStates IgnoreFile Concerned Comparison MissedPacks
 		Missed Vetoes BlockedReads Backlog Records LogCursor Early Stats Event Events Actions Holds Postponed Quarantined QuarantinedAfter
-		Dead DeadAfter DeadGroups ActionsByID Attempts KVPacks StatePacks LearnedRate LineStops UnsupportedLines RuleTotals EventBySeq MessageEvents EventsNaming`)
+		Dead DeadAfter DeadGroups ActionsByID Attempts KVPacks StatePacks LearnedRate LineStops UnsupportedLines RuleTotals EventBySeq MessageEvents EventsNaming Lists ListMembers ListHistory ListMentions`)
 	of := reflect.TypeFor[store.Store]()
 	for i := range of.NumMethod() {
 		name := of.Method(i).Name
@@ -346,6 +346,21 @@ func (s crashStore) SetIgnoreFile(ctx context.Context, content []byte) error {
 func (s crashStore) SetLineStop(ctx context.Context, credential string, stop store.LineStop) error {
 	defer s.around("SetLineStop")()
 	return s.Store.SetLineStop(ctx, credential, stop)
+}
+
+func (s crashStore) ChangeList(ctx context.Context, c store.ListChange) error {
+	defer s.around("ChangeList")()
+	return s.Store.ChangeList(ctx, c)
+}
+
+func (s crashStore) EraseListMember(ctx context.Context, member string, at time.Time) (int, error) {
+	defer s.around("EraseListMember")()
+	return s.Store.EraseListMember(ctx, member, at)
+}
+
+func (s crashStore) PruneListHistory(ctx context.Context, before time.Time, limit int) (int, error) {
+	defer s.around("PruneListHistory")()
+	return s.Store.PruneListHistory(ctx, before, limit)
 }
 
 func (s crashStore) SetUnsupportedLine(ctx context.Context, l store.UnsupportedLine) error {

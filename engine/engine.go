@@ -84,6 +84,7 @@ type Engine struct {
 	packLocks   sync.Map // pack → *sync.Mutex, see lockPacks
 	failing     atomic.Pointer[string]
 	suspensions rules.Suspensions
+	lists       lists
 	misses      *misses
 	retention   atomic.Pointer[Retention]
 	admission   *admission
@@ -115,6 +116,7 @@ func New(c Config) *Engine {
 	e.callsDue = dispatch.NewQueue(dueOf{c.Store, false}, e.group, 0)
 	e.callHealth = newCallHealth(c.Log, e.gov, c.BaseURL)
 	e.lines = &unsupportedLines{e: e}
+	e.lists.e = e
 	e.misses = newMisses(e)
 	e.setRetention(c.Retention)
 	e.admission = newAdmission(c.Shards, c.Log)
@@ -147,6 +149,7 @@ func (e *Engine) Run(ctx context.Context) {
 	defer stopWork()
 	stop, stopShards := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopShards()
+	e.lists.load(ctx)
 	e.misses.load(ctx) // missed events run before newer ones
 	var shards, others sync.WaitGroup
 	for _, s := range e.shards {

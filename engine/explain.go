@@ -168,6 +168,9 @@ func (x *explainer) event(ctx context.Context, r *store.Record, unmatched bool) 
 			e.Rules = append(e.Rules, rule)
 		}
 	}
+	if e.Lists, err = x.lists(ctx, r); err != nil {
+		return e, err
+	}
 	if e.RequestedBy, err = x.requestedBy(ctx, r); err != nil {
 		return e, err
 	}

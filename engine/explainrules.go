@@ -146,7 +146,7 @@ func (x *explainer) notMatched(ctx context.Context, r *store.Record, e *control.
 	for _, s := range x.m.gens.Standings() {
 		off[s.Name] = offNow(&s, r.Decision.At)
 	}
-	in := rules.Input{Event: x.chat.Complete(&r.Event), Seq: r.Seq, Now: r.Decision.At}
+	in := rules.Input{Event: x.chat.Complete(&r.Event), Seq: r.Seq, Now: r.Decision.At, Lists: x.m.eng.Lists()}
 	for _, o := range past.Set.Explain(in) {
 		if ran[chat.Key(o.Pack, o.Rule)] || !x.wants(o.Pack, o.Rule) {
 			continue
@@ -172,6 +172,9 @@ func (x *explainer) notMatched(ctx context.Context, r *store.Record, e *control.
 			other.Why = []string{"its conditions hold. It did not run then: its pack was off or not live in this chat"}
 			if len(other.Assumes) > 0 || other.NotThen {
 				other.Why[0] += ", or its conditions were others"
+			}
+			if x.listsChanged(r) {
+				other.Why[0] += ", or a list had other members"
 			}
 		}
 		e.NotMatch = append(e.NotMatch, other)

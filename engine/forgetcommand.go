@@ -86,7 +86,7 @@ func (m *manager) Forget(ctx context.Context, in control.ForgetRequest) (control
 		f.Remains = fmt.Sprintf("unused parts of the store's files may still have traces: %v", err)
 	}
 	// Not who: the log would remember them.
-	m.log.Info("forgotten by command", "chats", len(f.Chats), "events", f.Events, "states", f.States, "dropped", f.Dropped, "quarantined", f.Quarantined, "kv", len(f.KV), "scrubbed", f.Remains == "")
+	m.log.Info("forgotten by command", "chats", len(f.Chats), "events", f.Events, "states", f.States, "dropped", f.Dropped, "quarantined", f.Quarantined, "lists", f.Lists, "kv", len(f.KV), "scrubbed", f.Remains == "")
 	return f, nil
 }
 
@@ -195,6 +195,9 @@ func (m *manager) forgetElsewhere(ctx context.Context, t *traces, in control.For
 		return err
 	}
 	f.Quarantined = len(ids)
+	if f.Lists, err = m.forgetLists(ctx, t, in.DryRun); err != nil {
+		return err
+	}
 	if !in.DryRun {
 		if err := m.store.DropQuarantined(ctx, ids); err != nil {
 			return err

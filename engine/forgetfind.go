@@ -22,8 +22,9 @@ type traces struct {
 	needles []string // what names them in texts of others: ids of chats, the handle
 	chats   []string // to be forgotten as a whole, in order
 	groups  []string
-	own     []int64 // the person's messages in groups and outside of chats
-	kept    int     // of those that must keep their texts
+	own     []int64  // the person's messages in groups and outside of chats
+	kept    int      // of those that must keep their texts
+	members []string // what lists call them
 }
 
 // find finds the chat, or what there is of the person, that a command names. A chat comes
@@ -31,7 +32,7 @@ type traces struct {
 func (m *manager) find(ctx context.Context, who string) (*traces, error) {
 	err := m.checkChat(ctx, who, false, "")
 	if err == nil {
-		return &traces{needles: []string{who}, chats: []string{who}}, nil
+		return &traces{needles: []string{who}, chats: []string{who}, members: []string{m.memberReader().Member(who)}}, nil
 	}
 	user, ok := err.(*control.UserError)
 	if !ok || user.Status != http.StatusNotFound {
@@ -43,17 +44,55 @@ func (m *manager) find(ctx context.Context, who string) (*traces, error) {
 	}
 	h, e := handle.Parse(who, country)
 	if e != nil || h.Kind == handle.Other {
+		// A list may have a chat that has no event.
+		t := &traces{needles: []string{who}, members: []string{m.memberReader().Member(who)}}
+		if n, err := m.listMentions(ctx, t); n > 0 || err != nil {
+			return t, err
+		}
 		return nil, user
 	}
-	t := &traces{handle: true, needles: []string{strings.TrimPrefix(h.Text, "+")}}
+	t := &traces{handle: true, needles: []string{strings.TrimPrefix(h.Text, "+")}, members: []string{h.Text}}
 	if err := m.findPerson(ctx, h, country, t); err != nil {
 		return nil, err
 	}
-	if len(t.chats)+len(t.groups)+len(t.own)+t.kept == 0 {
+	listed, err := m.listMentions(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if len(t.chats)+len(t.groups)+len(t.own)+t.kept+listed == 0 {
 		return nil, m.namedNowhere(ctx, h.Text, t)
 	}
 	t.needles = append(t.needles, t.chats...)
+	for _, id := range t.chats {
+		t.members = append(t.members, m.memberReader().Member(id))
+	}
 	return t, nil
+}
+
+// listMentions counts the rows about lists that name the traces.
+func (m *manager) listMentions(ctx context.Context, t *traces) (n int, err error) {
+	for _, member := range t.members {
+		rows, err := m.store.ListMentions(ctx, member)
+		if n += rows; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// forgetLists removes the traces from lists and from their history, and returns how many
+// rows it has removed, or would.
+func (m *manager) forgetLists(ctx context.Context, t *traces, dryRun bool) (n int, err error) {
+	if dryRun {
+		return m.listMentions(ctx, t)
+	}
+	for _, member := range t.members {
+		rows, err := m.eng.lists.erase(ctx, member)
+		if n += rows; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // namedNowhere returns the error of a person whom no event names. Deliveries in quarantine that name

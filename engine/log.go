@@ -25,6 +25,7 @@ const (
 	keyWhy     = "why"
 	keyReason  = "reason"
 	keyLine    = "line"
+	keyList    = "list"
 	keyTrace   = "trace_id"
 	keyError   = "err"
 	keyTarget  = "target"

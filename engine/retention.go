@@ -32,6 +32,9 @@ const (
 	// its events log is read from a cursor: only a person brings what is older, who
 	// replays a delivery or reads a file of events again. An id takes about 70 bytes.
 	seenFor = 180 * 24 * time.Hour
+	// changesFor is how long the changes of lists are kept at least: people ask later who has
+	// added a member than what became of a message.
+	changesFor = 180 * 24 * time.Hour
 )
 
 // pruner removes what is older than it has to be kept. Its goroutine is Engine.prune.
@@ -100,9 +103,30 @@ func (p *pruner) pass(ctx context.Context, r Retention) {
 		}
 	}
 	p.sweeps[2].done = true
+	if err := p.pruneLists(ctx, now, r); err != nil {
+		p.failed(ctx, err)
+		return
+	}
 	p.failing = false
 	if all {
 		p.log()
+	}
+}
+
+// pruneLists removes members of lists whose time is over, and changes of lists that are old.
+func (p *pruner) pruneLists(ctx context.Context, now time.Time, r Retention) error {
+	if err := p.e.lists.expire(ctx, now); err != nil {
+		return err
+	}
+	for {
+		began := time.Now()
+		n, err := p.e.c.Store.PruneListHistory(ctx, now.Add(-max(r.Events, changesFor)), pruneRows)
+		if n == 0 || err != nil {
+			return err
+		}
+		if !wait.For(ctx, pruneRest*time.Since(began)) {
+			return nil
+		}
 	}
 }
 

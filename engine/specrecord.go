@@ -49,8 +49,10 @@ func (m *manager) RecordChat(ctx context.Context, q control.RecordQuery) (spec.R
 				return r, err
 			}
 		}
+		r.AddLists(rec.Decision, m.eng.Lists())
 		r.Events = append(r.Events, spec.RecordedOf(&rec.Entry, rec.Decision, rec.Actions, attempts))
 	}
+	r.FindMembers(m.eng.Lists(), m.memberReader().Member)
 	chats, err := m.store.Chats(ctx, []string{q.Chat})
 	if err != nil {
 		return r, err

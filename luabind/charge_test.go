@@ -48,7 +48,7 @@ var charged = map[string]string{
 	"chert.react": `if i <= 100 then chert.react("m1", "like") end`, "chert.send": `if i <= 100 then chert.send(ev.chat.id, s) end`,
 	"chert.notify": `if i <= 100 then chert.notify("oncall", s, named) end`, "chert.postpone": `if i <= 100 then chert.postpone(ev.chat.id, { after = "5m", reason = s }) end`,
 	"chert.now": `keep(chert.now())`, "chert.within": `keep(chert.within("Mon-Fri 09:00-17:00"))`, "chert.date": `keep(chert.date("%Y-%m-%d %H:%M:%S %A %B %j", i))`,
-	"chert.normalize": `keep(chert.normalize("É" .. s))`, "chert.cut": `keep(chert.cut(s, 1000)) keep(chert.cut("é" .. s, 1))`, "chert.list": `keep(chert.list("vips"))`,
+	"chert.normalize": `keep(chert.normalize("É" .. s))`, "chert.cut": `keep(chert.cut(s, 1000)) keep(chert.cut("é" .. s, 1))`, "chert.list": `keep(chert.list("vips")["+1 (415) 555-1234"])`,
 
 	"kv.get": `keep(kv.get("doc")) keep(kv.get("s"))`, "kv.set": `kv.set("k" .. i, { s, named, "\200" .. s })`, "kv.incr": `keep(kv.incr("n" .. i))`,
 	"kv.delete": `kv.delete("k" .. i)`, "kv.list": `keep(kv.list("doc")) keep(kv.list("many"))`,
@@ -248,7 +248,7 @@ func chargedCall(name string) *Call {
 			e.Message.Parts = append(e.Message.Parts, event.Part{Type: "media", MimeType: "image/png"})
 		}
 	}
-	return &Call{Event: e, Now: time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC), Effects: w, Memory: w}
+	return &Call{Event: e, Now: time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC), Effects: w, Memory: w, Lists: w}
 }
 
 // silent is a world that discards all calls: what a world allocates is not charged to

@@ -26,7 +26,7 @@ type goReader struct {
 	L      *lua.LState
 	values int // that are still allowed
 	bytes  int
-	shared bool // return values of data and config without copying them
+	shared bool // for where: return values of data and config without copying them, and lists by name
 	open   []lua.LValue
 }
 
@@ -57,6 +57,9 @@ func (r *goReader) value(v lua.LValue) (any, error) {
 	if t, ok := asView(v); ok {
 		if c, ok := t.(*constant); ok && r.shared {
 			return c.plain(), nil
+		}
+		if m, ok := t.(*memberList); ok && r.shared {
+			return ListRef{m.name}, nil
 		}
 		return r.walk(v, func(k lua.LValue) (lua.LValue, lua.LValue) { return t.next(r.L, k) })
 	}

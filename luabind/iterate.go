@@ -87,6 +87,11 @@ func iterate(L *lua.LState, function string, step *lua.LFunction, start lua.LVal
 		}
 		raise(L, hint, "bad argument #1 to %s (table expected, got %s)", function, typeName(L, 1))
 	}
+	if t, ok := asView(v); ok {
+		if m, ok := t.(*memberList); ok {
+			m.refuse(L)
+		}
+	}
 	L.Push(step)
 	L.Push(v)
 	L.Push(start)
@@ -148,6 +153,9 @@ func baseUnpack(L *lua.LState) int {
 // elements returns the length and the values of a list argument: a table or a view.
 func elements(L *lua.LState, n int) (get func(int) lua.LValue, length int) {
 	if t, ok := asView(L.Get(n)); ok {
+		if m, ok := t.(*memberList); ok {
+			m.refuse(L)
+		}
 		return func(i int) lua.LValue { return t.index(L, lua.LNumber(i)) }, t.length()
 	}
 	t := L.CheckTable(n)

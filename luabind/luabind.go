@@ -65,7 +65,7 @@ type Subscription struct {
 	Call  string // "chert.on", "chert.rule" or "chert.every"
 	Name  string // "": not given
 	Types []string
-	Where map[string]any // Lua lists are []any; nil: not given
+	Where map[string]any // Lua lists are []any, chert.list(name) is a ListRef; nil: not given
 	// Data names the source of values of Where that come from data.load or config,
 	// by key: "where.from" → "data.vips".
 	Data     map[string]string
@@ -91,6 +91,7 @@ type Call struct {
 	Seed    uint64    // seed of math.random
 	Effects Effects
 	Memory  Memory // nil: the handler can't store anything
+	Lists   Lists  // nil: there are none
 }
 
 // Effects receives the actions that a handler requests and the lines that it

@@ -134,6 +134,9 @@ type hintedError struct{ message, hint string }
 func (e *hintedError) Error() string { return e.message }
 func (e *hintedError) Hint() string  { return e.hint }
 
+// WithHint returns an error with a hint, as HintOf returns it.
+func WithHint(message, hint string) error { return &hintedError{message: message, hint: hint} }
+
 // misformed returns a hintedError.
 func misformed(hint, format string, args ...any) error {
 	return &hintedError{message: fmt.Sprintf(format, args...), hint: hint}

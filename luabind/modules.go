@@ -17,6 +17,7 @@ type bound struct {
 	payloads int        // bytes of the payloads of its timers
 	config   lua.LValue
 	data     map[string]lua.LValue
+	lists    map[string]lua.LValue
 	zones    map[string]*time.Location
 	windows  map[windowKey]Window
 	patterns patterns
@@ -38,7 +39,7 @@ func bindings() map[string]binding {
 		"chert.keep_unread": chertKeepUnread, "chert.hold": chertHold, "chert.release": chertRelease, "chert.set_timer": chertSetTimer, "chert.cancel_timer": chertCancelTimer,
 		"chert.typing": chertTyping, "chert.react": chertReact, "chert.send": chertSend, "chert.notify": chertNotify,
 
-		"chert.now": chertNow, "chert.within": chertWithin, "chert.date": chertDate, "chert.normalize": chertNormalize, "chert.cut": chertCut,
+		"chert.now": chertNow, "chert.within": chertWithin, "chert.date": chertDate, "chert.normalize": chertNormalize, "chert.cut": chertCut, "chert.list": chertList,
 
 		"kv.get": kvGet, "kv.set": kvSet, "kv.incr": kvIncr, "kv.delete": kvDelete, "kv.list": kvList,
 		"data.load": dataLoad,

@@ -36,6 +36,10 @@ type Program struct {
 	// may pass others.
 	Requires, Loads           []string
 	RequiresOther, LoadsOther bool
+	// Lists are the places that name a list. AnyList reports whether the source may use
+	// others.
+	Lists   []ListUse
+	AnyList bool
 	// Granted are the places that name a function of chert which needs a
 	// permission, in order. Functions that are reached in another way are refused
 	// when they are called.
@@ -63,6 +67,7 @@ func Compile(file string, src []byte) (*Program, error) {
 	p.UsesHold = p.UsesVeto && mayHold(src)
 	p.Settings, p.AnySetting = settingsRead(tokens)
 	p.Requires, p.RequiresOther, p.Loads, p.LoadsOther = filesUsed(tokens)
+	p.Lists, p.AnyList = listUses(tokens)
 	p.Granted = grantedUses(tokens)
 	if err := checkNesting(file, tokens); err != nil {
 		return nil, err

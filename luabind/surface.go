@@ -135,11 +135,11 @@ var (
 
 // where is the parameter with the conditions on events, which are checked before Lua runs.
 var where = Param{Name: "where", Type: "Where", Optional: true, Doc: "Conditions on the event: all must hold; a list means any of its values.", Keys: []Param{
-	{Name: "chat", Type: "string|string[]|boolean", Optional: true, Doc: "Id of the chat; true matches any event with a chat."},
+	{Name: "chat", Type: "string|string[]|table<string, boolean?>|boolean", Optional: true, Doc: "Id of the chat, or chert.list(name); true matches any event with a chat."},
 	{Name: "is_group", Type: "boolean", Optional: true, Doc: "Whether the chat is a group."},
 	{Name: "direction", Type: "string|string[]", Optional: true, Doc: "\"inbound\" or \"outbound\"."},
 	{Name: "line", Type: "string|string[]", Optional: true, Doc: "Your phone line that the chat is on."},
-	{Name: "from", Type: "string|string[]", Optional: true, Doc: "The sender's phone number, short code or email address."},
+	{Name: "from", Type: "string|string[]|table<string, boolean?>", Optional: true, Doc: "The sender's phone number, short code or email address, or chert.list(name)."},
 	{Name: "sender", Type: "string|string[]", Optional: true, Doc: "Kind of sender: \"phone\", \"short_code\" or \"email\"."},
 	{Name: "service", Type: "string|string[]", Optional: true, Doc: "The sender's service, such as \"imessage\"."},
 	{Name: "has_media", Type: "boolean", Optional: true, Doc: "Whether the message has a part that is not text."},
@@ -210,6 +210,8 @@ var surface = []Symbol{
 	{Func: true, Name: "chert.normalize", Type: "string", Doc: "Returns a string in the form that where compares: NFKC, case-folded, plain quotes, single spaces.", Params: []Param{{Name: "s", Type: "string"}}},
 	{Func: true, Name: "chert.cut", Type: "string", Doc: "Returns the first n letters of a string. string.sub counts bytes and can split a letter.", Params: []Param{
 		{Name: "s", Type: "string"}, {Name: "n", Type: "number", Doc: "Number of letters as people count them."}}},
+	{Func: true, Name: "chert.list", Type: "table<string, boolean?>", Doc: "Returns a list that operators change: true for its members, nil for others. While files load, only as a value of where.", Params: []Param{
+		{Name: "name", Type: "string", Doc: "Name of the list in chertd.yaml, rules.lists."}}},
 
 	{Name: "ev.id", Type: "string", Doc: "Identity of the event."},
 	{Name: "ev.type", Type: "string", Doc: "Type of the event: \"message.received\" …"},

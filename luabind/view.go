@@ -9,7 +9,7 @@ import (
 )
 
 // view is the Value of a userdata that rules read like a table: ev and its parts,
-// config, and the results of data.load. Lua 5.1 has no __pairs, so each function that
+// config, lists, and the results of data.load. Lua 5.1 has no __pairs, so each function that
 // walks tables (pairs, next, ipairs, table.concat, unpack, json.encode, print)
 // handles views too. Fields and # work through the metatable of the userdata.
 //
@@ -65,6 +65,9 @@ var viewMeta = sync.OnceValue(func() *lua.LTable {
 			return 0
 		}
 		hint := "copy it into a table of your own"
+		if _, ok := t.(*memberList); ok {
+			hint = "operators change it: chertd list"
+		}
 		if strings.HasPrefix(t.label(), "ev") {
 			hint = "to store something for this chat, use ev.state"
 		}
@@ -73,6 +76,9 @@ var viewMeta = sync.OnceValue(func() *lua.LTable {
 	}))
 	mt.RawSetString("__len", goFunction(func(L *lua.LState) int {
 		t, _ := asView(L.Get(1))
+		if m, ok := t.(*memberList); ok {
+			m.refuse(L)
+		}
 		L.Push(lua.LNumber(t.length()))
 		return 1
 	}))

@@ -31,7 +31,7 @@ var worked = map[string]string{
 	"chert.postpone": "pcall(chert.postpone, 'c1', { after = '1h', reason = s })",
 	"chert.hold":     "pcall(chert.hold, 'c1', '1d', { reason = s })", "chert.set_timer": "pcall(chert.set_timer, 'x', '1m', s)",
 	"chert.send": "", "chert.notify": "", "chert.cancel_read": "", "chert.release": "", "chert.cancel_timer": "", "chert.typing": "", "chert.react": "",
-	"chert.now": "", "chert.within": "", "chert.date": "", "chert.list": "",
+	"chert.now": "", "chert.within": "", "chert.date": "", "chert.list": "local v = chert.list('vips')[s]",
 	"chert.normalize": "chert.normalize(s)", "chert.cut": "chert.cut(s, 1)",
 
 	"kv.get": "", "kv.delete": "", "kv.incr": "", "kv.list": "kv.list('')", "kv.set": "pcall(kv.set, 'k', s)", "data.load": "",

@@ -2,7 +2,9 @@ package luabind
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +26,7 @@ type world struct {
 var (
 	_ Effects = (*world)(nil)
 	_ Memory  = (*world)(nil)
+	_ Lists   = (*world)(nil)
 )
 
 func (w *world) say(format string, args ...any) error {
@@ -63,6 +66,15 @@ func (w *world) Log(level, msg string, fields map[string]any) {
 	}
 	w.said = append(w.said, line)
 }
+
+// The world has one list, with one member.
+func (w *world) Check(list string) error {
+	if list != "vips" {
+		return errors.New("no list is named " + strconv.Quote(list))
+	}
+	return nil
+}
+func (w *world) Has(list, value string) bool { return value == "+14155551234" }
 
 func (w *world) State() (json.RawMessage, error) { return w.state, w.err }
 func (w *world) SetState(s json.RawMessage) error {
@@ -153,7 +165,7 @@ func tryLoad(cfg Config, source string) (*loadedRules, error) {
 
 // call runs a handler in a world at Monday 2026-01-05 12:00 UTC.
 func (r *loadedRules) call(index int, w *world) error {
-	return r.vm.Call(index, &Call{Event: testEvent(r.subs[index].Types0()), Now: time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC), Seed: 7, Effects: w, Memory: w})
+	return r.vm.Call(index, &Call{Event: testEvent(r.subs[index].Types0()), Now: time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC), Seed: 7, Effects: w, Memory: w, Lists: w})
 }
 
 // Types0 is the type of event a test calls the handler with.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"chertd/luabind"
 	"chertd/luabind/diag"
@@ -49,7 +50,7 @@ func build(src source, o Options) *builder {
 		b.fail(src.path, "rules are in *.lua files directly in the pack's folder", "pack %q has no rule files", p.Name)
 	}
 	p.Version = VersionOf(src.files)
-	p.country = o.Country
+	p.country, p.lists = o.Country, o.Lists
 	b.mine = o.Packs[p.Name]
 	b.settle()
 	if src.broken.Errors() {
@@ -91,7 +92,11 @@ func (b *builder) fingerprint() string {
 	if p.config.Zone != nil {
 		zone = p.config.Zone.String()
 	}
-	fmt.Fprintf(h, "%q %q %s %s %s %q %q %v %+v %v %d %d", p.Name, p.Path, p.Version, settings, zone, p.country, p.Targets, p.Grants, p.config.Limits, p.Manifest.Reads, p.Manifest.KV, len(p.vms))
+	lists := ""
+	if p.mentionsList() {
+		lists = strings.Join(b.opts.listNames(), " ")
+	}
+	fmt.Fprintf(h, "%q %q %s %s %s %q %q %v %+v %v %d %d %q", p.Name, p.Path, p.Version, settings, zone, p.country, p.Targets, p.Grants, p.config.Limits, p.Manifest.Reads, p.Manifest.KV, len(p.vms), lists)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -144,10 +149,12 @@ func (b *builder) load() {
 	}
 	b.checkPermissions(programs)
 	b.checkTargets(programs)
+	b.checkLists(programs)
 	if b.diags.Errors() {
 		return
 	}
-	reg := &registrar{pack: p.Name, onlyVetoes: p.onlyVetoes, canVeto: p.CanVeto, zone: b.opts.Zone, country: p.country, data: data, perFile: map[string]int{}, byName: map[string]*Rule{}}
+	reg := &registrar{pack: p.Name, onlyVetoes: p.onlyVetoes, canVeto: p.CanVeto, zone: b.opts.Zone, country: p.country, data: data, lists: b.opts.listNames(), perFile: map[string]int{}, byName: map[string]*Rule{}}
+	reg.named, _ = p.ListsUsed()
 	config := p.config
 	if b.opts.Print != nil {
 		config.Print = func(level, msg string, fields map[string]any) { b.opts.Print(p.Name, level, msg, fields) }

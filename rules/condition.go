@@ -28,6 +28,14 @@ type oneOf struct {
 	local bool
 }
 
+// onList holds if a field of the event is on one of its lists, or equals one of its values.
+type onList struct {
+	oneOf
+	name  string                      // the full name of the key, for messages: "where.from"
+	lists []string                    // sorted, no duplicates
+	raw   func(*probe) (string, bool) // the field, not normalized
+}
+
 // isTrue holds if a field of the event has the wanted value.
 type isTrue struct {
 	key  string
@@ -76,6 +84,32 @@ func (c *oneOf) why(p *probe) string {
 		return lacks(c.key)
 	}
 	return fmt.Sprintf("%s: %q is not %s", c.key, v, orList(c.values))
+}
+
+func (c *onList) holds(p *probe) event.Truth {
+	raw, ok := c.raw(p)
+	if !ok {
+		return event.Unknown
+	}
+	listed := p.onAny(c.lists, p.member(raw))
+	return event.TruthOf(listed || len(c.values) > 0 && c.oneOf.holds(p) == event.True)
+}
+
+func (c *onList) why(p *probe) string {
+	raw, ok := c.raw(p)
+	if !ok {
+		return lacks(c.key)
+	}
+	var not []string
+	member := p.member(raw)
+	for _, name := range c.lists {
+		not = append(not, p.lists.whyNot(name, member))
+	}
+	why := fmt.Sprintf("%s: %q %s", c.key, member, strings.Join(not, " and "))
+	if len(c.values) > 0 {
+		why += ", and is not " + orList(c.values)
+	}
+	return why
 }
 
 func (c *isTrue) holds(p *probe) event.Truth {

@@ -21,6 +21,7 @@ type engineKey struct{ pack, typ string }
 // table contains the rules of one type. Rules are numbered in load order.
 type table struct {
 	chat, from, line map[string][]int32
+	onLists          []listRules  // rules with a condition on lists
 	folded           literalTable // text and words, in the folded text
 	caseless         literalTable // literals that patterns require, in the caseless text
 	rest             []int32      // rules with none of these conditions
@@ -32,11 +33,19 @@ type literalTable struct {
 	rules     [][]int32  // by literal
 }
 
+// listRules are rules that events find whose field is on a list.
+type listRules struct {
+	by    accessKey
+	list  string
+	rules []int32
+}
+
 // access is a condition by which a rule can be found: under each of the values in one of
-// a table's maps.
+// a table's maps, and of the lists.
 type access struct {
 	by     accessKey
 	values []string
+	lists  []string
 }
 
 type accessKey int
@@ -121,6 +130,15 @@ func newTable(rules []*Rule, ids []int32) *table {
 			}
 		}
 	}
+	// What is on a list changes: each counts as a value that only its rules have.
+	lists := map[accessList]int{}
+	for _, id := range ids {
+		for _, w := range rules[id].ways {
+			for _, l := range w.lists {
+				lists[accessList{w.by, l}]++
+			}
+		}
+	}
 	var entries [accessKeys]map[string][]int32
 	for k := range entries {
 		entries[k] = map[string][]int32{}
@@ -132,6 +150,9 @@ func newTable(rules []*Rule, ids []int32) *table {
 			most := 0
 			for _, v := range w.values {
 				most = max(most, shared[w.by][v])
+			}
+			for _, l := range w.lists {
+				most = max(most, lists[accessList{w.by, l}])
 			}
 			if best < 0 || most < fewest {
 				best, fewest = i, most
@@ -145,10 +166,46 @@ func newTable(rules []*Rule, ids []int32) *table {
 		for _, v := range w.values {
 			entries[w.by][v] = append(entries[w.by][v], id)
 		}
+		for _, l := range w.lists {
+			t.enter(accessList{w.by, l}, id)
+		}
 	}
 	t.folded = newLiteralTable(entries[byFolded])
 	t.caseless = newLiteralTable(entries[byCaseless])
 	return t
+}
+
+// accessList is a list by which rules are found.
+type accessList struct {
+	by   accessKey
+	list string
+}
+
+// enter enters a rule under a list.
+func (t *table) enter(l accessList, id int32) {
+	at := slices.IndexFunc(t.onLists, func(r listRules) bool { return r.by == l.by && r.list == l.list })
+	if at < 0 {
+		at = len(t.onLists)
+		t.onLists = append(t.onLists, listRules{by: l.by, list: l.list})
+	}
+	t.onLists[at].rules = append(t.onLists[at].rules, id)
+}
+
+// collectListed adds the candidates whose lists the event is on.
+func (t *table) collectListed(p *probe) {
+	for i := range t.onLists {
+		l := &t.onLists[i]
+		raw := (*probe).chat
+		switch l.by {
+		case byFrom:
+			raw = (*probe).rawFrom
+		case byLine:
+			raw = (*probe).rawLine
+		}
+		if v, ok := raw(p); ok && p.lists != nil && p.lists.on(l.list, p.member(v)) {
+			p.found = append(p.found, l.rules...)
+		}
+	}
 }
 
 // collect adds the table's candidates to the probe's.
@@ -168,6 +225,7 @@ func (t *table) collect(p *probe) {
 			p.found = append(p.found, t.line[v]...)
 		}
 	}
+	t.collectListed(p)
 	if a := t.folded.automaton; a != nil && p.ev.Text != "" {
 		p.hits = find(a, p.folded(), &p.marks, p.hits[:0])
 		for _, lit := range p.hits {
@@ -207,17 +265,20 @@ func accessesOf(c *clause) []access {
 		case *oneOf:
 			switch cond.key {
 			case "chat":
-				ways = append(ways, access{byChat, cond.values})
+				ways = append(ways, access{by: byChat, values: cond.values})
 			case "from":
-				ways = append(ways, access{byFrom, cond.values})
+				ways = append(ways, access{by: byFrom, values: cond.values})
 			case "line":
-				ways = append(ways, access{byLine, cond.values})
+				ways = append(ways, access{by: byLine, values: cond.values})
 			}
+		case *onList:
+			by := map[string]accessKey{"chat": byChat, "from": byFrom, "line": byLine}[cond.key]
+			ways = append(ways, access{by: by, values: cond.values, lists: cond.lists})
 		case *contains:
-			ways = append(ways, access{byFolded, cond.literals})
+			ways = append(ways, access{by: byFolded, values: cond.literals})
 		case *matching:
 			if lits := requiredByAny(cond); lits != nil {
-				ways = append(ways, access{byCaseless, lits})
+				ways = append(ways, access{by: byCaseless, values: lits})
 			}
 		}
 	}

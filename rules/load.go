@@ -119,6 +119,13 @@ func loadSources(found reading, o Options) Report {
 	for i := range r.Packs {
 		r.Diagnostics = append(r.Diagnostics, r.Packs[i].Diagnostics...)
 	}
+	if found.whole {
+		loaded := make([]*Pack, len(r.Packs))
+		for i := range r.Packs {
+			loaded[i] = r.Packs[i].Pack
+		}
+		r.Diagnostics = append(r.Diagnostics, o.unusedLists(loaded)...)
+	}
 	names := slices.Sorted(maps.Keys(first))
 	for _, name := range slices.Sorted(maps.Keys(o.Packs)) {
 		if first[name] == nil && found.whole {

@@ -209,6 +209,8 @@ func keyOf(c condition) string {
 		return c.field()
 	case *oneOf:
 		return c.key
+	case *onList:
+		return c.key
 	case *isTrue:
 		return c.key
 	case *contains:

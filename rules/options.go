@@ -25,7 +25,10 @@ type Options struct {
 	Share   SharePolicy            // of the processor, for each pack
 	Packs   map[string]PackOptions // by name
 	Targets []string               // of chert.notify, by name; nil: they are not known, and all are accepted
-	Now     time.Time              // for checks whether calendars have ended; zero: the system clock
+	// Lists are the lists that rules may use, by name; nil: there is no operator's
+	// configuration, and they may use any.
+	Lists map[string]ListOptions
+	Now   time.Time // for checks whether calendars have ended; zero: the system clock
 	// Print is called with what files print and log while their pack is loaded, once
 	// for all shards; it may be nil. It must be safe for concurrent use.
 	Print func(pack, level, msg string, fields map[string]any)
@@ -68,16 +71,56 @@ type PackOptions struct {
 	Places map[string]Position
 }
 
+// ListOptions is the operator's configuration for one list.
+type ListOptions struct {
+	Writable bool     // commands may change it
+	Place    Position // of its entry in the operator's file
+}
+
 // Position is a place in the operator's file.
 type Position struct {
 	File      string
 	Line, Col int
 }
 
+// listNames returns the names of Lists, sorted; nil: any.
+func (o *Options) listNames() []string {
+	if o.Lists == nil {
+		return nil
+	}
+	return append([]string{}, slices.Sorted(maps.Keys(o.Lists))...)
+}
+
+// unusedLists returns warnings of lists that none of the packs uses. A pack that did not
+// load is nil.
+func (o *Options) unusedLists(packs []*Pack) (diags diag.List) {
+	used := map[string]bool{}
+	for _, p := range packs {
+		if p == nil {
+			return nil // its files have errors: they may use any
+		}
+		names, others := p.ListsUsed()
+		if others {
+			return nil // it may use any
+		}
+		for _, name := range names {
+			used[name] = true
+		}
+	}
+	for _, name := range o.listNames() {
+		if at := o.Lists[name].Place; !used[name] {
+			diags = append(diags, diag.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: diag.SeverityWarning, Code: CodeNoRule,
+				Message: "no rule uses the list " + ShownName(name), Hint: fmt.Sprintf("use it in a rule: where = { from = chert.list(%q) }, or delete the entry", shownKey(name))})
+		}
+	}
+	return diags
+}
+
 // Codes of entries in the operator's file that do not fit the packs.
 const (
 	CodeNoPack    = "CF008" // it names a pack that does not exist
 	CodeNoSetting = "CF009" // it gives a pack a setting that does not fit the pack
+	CodeNoRule    = "CF016" // it declares a list that no rule uses
 )
 
 // place returns where the operator's file has the key, or the nearest known key above it.

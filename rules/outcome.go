@@ -18,6 +18,7 @@ type Input struct {
 	First  time.Time  // when the event was first handled; zero: now
 	Chat   *chat.Chat // for cooldowns; nil where there is no chat
 	Memory Memory     // nil: nothing is remembered
+	Lists  *Lists     // nil: all lists are empty
 	// Suspensions are the rules that are suspended. Run only looks at it; nil: nothing is
 	// ever suspended.
 	Suspensions *Suspensions
@@ -64,6 +65,9 @@ type Result struct {
 	// live: those that can veto, those of which rules are suspended, and those of
 	// which no version is loaded.
 	Missed []Missed
+	// Lists are the versions of the lists that conditions and handlers looked at, 0 of one
+	// that never had members; nil: they looked at none.
+	Lists ListVersions
 }
 
 // Ran reports whether any handler was called.

@@ -41,11 +41,12 @@ type Pack struct {
 	share   *SharePolicy // nil: without end
 
 	config  luabind.Config
-	country string           // of phone numbers without +
-	built   string           // its fingerprint
-	vms     []*luabind.VM    // by shard; a slot belongs to its shard's goroutine
-	spare   chan *luabind.VM // the VM the pack was checked with, until a shard takes it
-	words   *wordRuns        // of its code, made when first needed
+	country string                 // of phone numbers without +
+	lists   map[string]ListOptions // that the configuration declares; nil: any
+	built   string                 // its fingerprint
+	vms     []*luabind.VM          // by shard; a slot belongs to its shard's goroutine
+	spare   chan *luabind.VM       // the VM the pack was checked with, until a shard takes it
+	words   *wordRuns              // of its code, made when first needed
 	// settings are those of the operator's settings that fit the pack.
 	settings map[string]any
 	// digests are hashes of the code of its Lua files, by name.
@@ -103,6 +104,9 @@ func (p *Pack) WithFiles(files []File) *Pack {
 	q.Files = files
 	return &q
 }
+
+// Country returns the country whose numbers need no +, or "".
+func (p *Pack) Country() string { return p.country }
 
 // drop discards the shard's VM. The next event makes a new one.
 func (p *Pack) drop(shard int) {

@@ -16,6 +16,7 @@ import (
 type probe struct {
 	ev      *event.Event
 	handles *handle.Reader // nil: numbers without + have no country
+	lists   *listReader    // nil: there are none
 	// hideText keeps the text out of what conditions say.
 	hideText bool
 
@@ -34,7 +35,7 @@ type probe struct {
 
 // reset prepares the probe for another event.
 func (p *probe) reset(ev *event.Event) {
-	*p = probe{ev: ev, handles: p.handles, hideText: p.hideText, found: p.found[:0], hits: p.hits[:0], marks: p.marks, orbit: p.orbit[:0]}
+	*p = probe{ev: ev, handles: p.handles, lists: p.lists, hideText: p.hideText, found: p.found[:0], hits: p.hits[:0], marks: p.marks, orbit: p.orbit[:0]}
 }
 
 // folded returns the normalized text, which text and words compare.
@@ -62,6 +63,9 @@ func (p *probe) line() (string, bool) {
 	return p.lineHandle.Text, p.lineHandle.Text != ""
 }
 
+func (p *probe) rawFrom() (string, bool) { return p.ev.From, p.ev.From != "" }
+func (p *probe) rawLine() (string, bool) { return p.ev.Line(), p.ev.Line() != "" }
+
 // sender returns the kind of the sender's handle: a handle.Kind, or "other".
 func (p *probe) sender() (string, bool) {
 	from := p.sentBy()
@@ -73,6 +77,24 @@ func (p *probe) sentBy() handle.Handle {
 		p.fromHandle, p.hasFrom = p.normalize(p.ev.From), true
 	}
 	return p.fromHandle
+}
+
+// member returns the member of a list that a string is.
+func (p *probe) member(s string) string {
+	if p.handles == nil {
+		return handle.NewReader("").Member(s)
+	}
+	return p.handles.Member(s)
+}
+
+// onAny reports whether a member is on one of these lists. It looks at all of them, so
+// that the lists that an event depends on do not depend on their members.
+func (p *probe) onAny(lists []string, member string) bool {
+	found := false
+	for _, name := range lists {
+		found = p.lists != nil && p.lists.on(name, member) || found
+	}
+	return found
 }
 
 func (p *probe) normalize(s string) handle.Handle {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"chertd/luabind"
 	"chertd/luabind/diag"
 )
 
@@ -56,6 +57,8 @@ func describe(v any) string {
 		return fmt.Sprintf("the number %.14g", v)
 	case bool:
 		return fmt.Sprintf("the boolean %t", v)
+	case luabind.ListRef:
+		return fmt.Sprintf("chert.list(%q)", v.List)
 	case []any:
 		if len(v) == 0 {
 			return "an empty table"

@@ -16,6 +16,8 @@ type registrar struct {
 	zone       *time.Location
 	country    string // of numbers without +
 	data       *dataFiles
+	lists      []string // that the configuration declares, sorted; nil: any
+	named      []string // lists that the code names
 	rules      []*Rule
 	perFile    map[string]int // subscriptions so far, by fileLabel
 	byName     map[string]*Rule
@@ -28,6 +30,7 @@ func (g *registrar) Subscribe(sub luabind.Subscription) error {
 	label := fileLabel(sub.File)
 	g.perFile[label]++
 	r, problems := compileRule(g.pack, sub, g.perFile[label], g.zone, g.country)
+	problems = append(problems, g.checkLists(r.where)...)
 	if first := g.byName[r.Name]; first != nil && r.Named {
 		problems = append(problems, &problem{
 			message: fmt.Sprintf("the name %q is already used by the rule at %s", r.Name, first.Place()),

@@ -16,6 +16,7 @@ import (
 // event.
 type runner struct {
 	probe    probe
+	look     listReader // of the event
 	set      *Set
 	shard    int
 	in       Input
@@ -41,6 +42,8 @@ func (s *Set) Run(shard int, in Input) Result {
 	r := s.runners[shard]
 	r.set, r.shard, r.in = s, shard, in
 	r.probe.reset(in.Event)
+	r.look = listReader{probe: &r.probe, lists: in.Lists, now: in.Now, set: s, seen: r.look.seen[:0]}
+	r.probe.lists = &r.look
 	var result Result
 	var view packView // of the pack at hand
 	left := 0         // suspended rules of it that are still to be recorded
@@ -124,8 +127,9 @@ func (s *Set) Run(shard int, in Input) Result {
 			result.Missed = append(result.Missed, Missed{Pack: u.Pack, Version: u.Version, Why: MissedNotLoaded, CanVeto: u.CanVeto})
 		}
 	}
+	result.Lists = r.look.versions()
 	clear(r.memories)
-	*r = runner{probe: r.probe, memories: r.memories[:0]}
+	*r = runner{probe: r.probe, memories: r.memories[:0], look: listReader{seen: r.look.seen[:0]}}
 	r.probe.reset(nil)
 	return result
 }
@@ -161,7 +165,7 @@ func (r *runner) try(rule *Rule, pack *Pack, o *Outcome) (*handling, *luabind.Fa
 	h := &handling{}
 	h.requests = requests{set: r.set, pack: pack, rule: rule, event: ev, chat: ev.ChatID(), shadow: o.Shadow}
 	h.draft = draft{memory: r.memory(o, pack), chat: ev.ChatID(), now: r.in.Now}
-	h.call = luabind.Call{Event: ev, Now: r.in.Now, Seed: seed(ev, rule), Effects: &h.requests, Memory: &h.draft}
+	h.call = luabind.Call{Event: ev, Now: r.in.Now, Seed: seed(ev, rule), Effects: &h.requests, Memory: &h.draft, Lists: &r.look}
 	vm, made, err := pack.vm(r.shard)
 	r.spent += made
 	if err != nil {

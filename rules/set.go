@@ -21,7 +21,8 @@ type Set struct {
 	packOf  []*Pack // of rules
 	index   *index
 	content string
-	country string // of events' numbers without +
+	country string                 // of events' numbers without +
+	lists   map[string]ListOptions // that the configuration declares; nil: any
 
 	schedules []*Rule
 	unloaded  []Unloaded
@@ -105,7 +106,7 @@ func newSet(packs []*Pack, o Options, content string) *Set {
 
 // assemble returns a set of packs in the given modes, and of candidates beside them.
 func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, candidates []*Pack, content string, o Options) *Set {
-	s := &Set{packs: slices.Clone(packs), unloaded: unloaded, modes: modes, content: content, country: o.Country}
+	s := &Set{packs: slices.Clone(packs), unloaded: unloaded, modes: modes, content: content, country: o.Country, lists: maps.Clone(o.Lists)}
 	slices.SortFunc(s.packs, func(a, b *Pack) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.unloaded, func(a, b Unloaded) int { return cmp.Compare(a.Pack, b.Pack) })
 	for _, c := range candidates {
@@ -186,6 +187,16 @@ func (s *Set) Has(pack string) bool {
 	_, known := s.modes[pack]
 	return known
 }
+
+// declares reports whether the configuration declares a list.
+func (s *Set) declares(list string) bool {
+	_, ok := s.lists[list]
+	return ok || s.lists == nil
+}
+
+// Lists returns the lists that the configuration declares, by name; nil: there is no
+// configuration, and rules may use any. The caller must not change them.
+func (s *Set) Lists() map[string]ListOptions { return s.lists }
 
 // Country returns the country whose numbers need no + (rules.country), or "".
 func (s *Set) Country() string { return s.country }
@@ -279,7 +290,7 @@ func (s *Set) Subscribers(typ, chatID string) (live, shadow int) {
 
 // SameAs reports whether a set would do the same as this one.
 func (s *Set) SameAs(t *Set) bool {
-	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && maps.Equal(s.rollouts, t.rollouts) && maps.Equal(s.candidates, t.candidates) && s.sameRuleModes(t) && s.unread == t.unread
+	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && maps.Equal(s.rollouts, t.rollouts) && maps.Equal(s.candidates, t.candidates) && s.sameRuleModes(t) && s.unread == t.unread && maps.Equal(s.lists, t.lists)
 }
 
 // Unloaded lists the packs of which no version is live, by name.

@@ -78,7 +78,7 @@ func (p *Pack) Solo(o Solo) (*Set, diag.List) {
 	}
 	q.share = nil // its time is virtual
 	q.vms[0], q.Rules, q.id = vm, reg.rules, &identity{}
-	return newSet([]*Pack{&q}, Options{Country: q.country, Packs: map[string]PackOptions{q.Name: {Mode: Live}}}, ""), nil
+	return newSet([]*Pack{&q}, Options{Country: q.country, Lists: q.lists, Packs: map[string]PackOptions{q.Name: {Mode: Live}}}, ""), nil
 }
 
 // Programs returns the compiled files of the pack: its rule files in order, then lib by

@@ -180,6 +180,13 @@ func (o *backtestOptions) run(ctx context.Context, cmd *cobra.Command) error {
 			events = n
 			progress.show(n, in.part(), at)
 		}}
+	if in.store != nil {
+		lists, err := in.store.Lists(ctx)
+		if err != nil {
+			return storeError(err)
+		}
+		c.Lists = rules.NewLists(lists...)
+	}
 	result, err := backtest.Run(ctx, c, func() (backtest.Event, bool, error) { return in.next(ctx) })
 	progress.end(events, time.Since(began))
 	if err != nil {

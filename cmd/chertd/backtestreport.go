@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -136,6 +137,13 @@ func (r *backtestReport) note(o *backtestOptions, p *backtestPair, in *recordedE
 	}
 	if in.left > 0 {
 		add("%s of the file can't be used and %s left out", many(int64(in.left), "line"), choose(in.left == 1, "is", "are"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Lists)) {
+		if n := r.Lists[name]; n > 0 {
+			add("the list %s has the %s that it has now: what it had when the events came is not known", name, many(int64(n), "member"))
+		} else {
+			add("the list %s is empty: no store with members of it was read, or it has none now", name)
+		}
 	}
 	if r.Unordered > 0 {
 		add("%s older than one before: they are handled in the order in which they stand, at the later time", choose(r.Unordered == 1, "1 event is", thousands(int64(r.Unordered))+" events are"))

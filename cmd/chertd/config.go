@@ -86,6 +86,12 @@ type RulesConfig struct {
 	Country  string                `yaml:"country"`  // of phone numbers without +, two letters of ISO 3166; "": none
 	Gate     GateConfig            `yaml:"gate"`
 	Packs    map[string]PackConfig `yaml:"packs"`
+	Lists    map[string]ListConfig `yaml:"lists"`
+}
+
+// ListConfig is a list that rules look members up in.
+type ListConfig struct {
+	Writable bool `yaml:"writable"` // commands may change it
 }
 
 // GateConfig is the gate that an edit must pass to go live. Each field is enforce, warn

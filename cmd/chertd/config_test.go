@@ -160,7 +160,6 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"a token with a space", "control: {listen: '127.0.0.1:0', token: a b}\n", "control.token: the secret contains a space [CF005]\n  hint: write the secret alone, without spaces"},
 		{"an empty token", "control: {listen: '127.0.0.1:0', token: ''}\n", "without a token TCP serves health and readiness alone"},
 		{"Latin-1", "log: {level: \"inf\xf6\"}\n", "c.yaml:1:1: error: invalid trailing UTF-8 octet [CF001]\n  hint: save the file as UTF-8"},
-		{"lists", "rules: {lists: {vips: {writable: true}}}\n", "c.yaml:1:9: error: rules.lists: not in this build yet: lists that operators change [CF007]\n  hint: delete it"},
 		{"another store", "store: {url: mysql://me:hunter2@host/x}\n", "c.yaml:1:14: error: store.url: expected sqlite:PATH, got a string of 25 characters [CF003]\n  hint: for example sqlite:./data/chertd.db"},
 		{"texts longer than their events", "store: {retention: 3d, raw: 5d}\n", "c.yaml:1:29: error: store.raw: texts can't be kept longer than their events: store.retention is 3d [CF003]\n  hint: raise store.retention, or delete the key raw"},
 		{"an address", "control: {listen: '9900'}\n", `control.listen: expected host:port like 127.0.0.1:8787, got "9900"`},

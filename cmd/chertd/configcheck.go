@@ -105,6 +105,12 @@ func (c *Config) checkRules(d *decoder) {
 	checkCountry(d, c.Rules.Country)
 	oneOf(d, "rules.gate.specs", c.Rules.Gate.Specs, gateEnforce, gateWarn, gateOff)
 	oneOf(d, "rules.gate.checks", c.Rules.Gate.Checks, gateEnforce, gateWarn, gateOff)
+	for _, name := range slices.Sorted(maps.Keys(c.Rules.Lists)) {
+		if !rules.ValidListName(name) {
+			d.failAt(d.keys[listsPath+name], codeValue, "use letters, digits, _ and -, at most 64 characters", "rules.lists: the key %s can't be the name of a list", shownName(name))
+			delete(c.Rules.Lists, name)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Rules.Packs)) {
 		p, path := c.Rules.Packs[name], "rules.packs."+name
 		if !rules.ValidPackName(name) {

@@ -20,4 +20,5 @@ const (
 	codeStore      = "CF013"
 	codeTLS        = "CF014"
 	codeExposed    = "CF015"
+	codeNoRule     = rules.CodeNoRule // CF016
 )

@@ -79,5 +79,6 @@ func configCodes() []configCode {
 		{codeStore, "a store that can't be opened"},
 		{codeTLS, "a certificate that can't be used"},
 		{codeExposed, "a token that would be sent unencrypted"},
+		{codeNoRule, "a list that no rule uses"},
 	}
 }

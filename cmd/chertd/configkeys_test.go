@@ -53,6 +53,8 @@ var triedKeys = map[string]tried{
 	"rules.gate.specs":            {[]string{"enforce", "warn", "off"}, []string{"gate", "on", "enforced", "Enforce", `""`}},
 	"rules.gate.checks":           {[]string{"enforce", "warn", "off"}, []string{"gate", "on", "enforced", "Enforce", `""`}},
 	"rules.packs":                 {[]string{"{codes: {mode: live}}", "{codes: }"}, []string{"[codes]", "codes", "{codes: live}", "{codes: [live]}", "{" + hexSecret + ": {mode: lvie}}", "{" + secretish + ": {mode: live}}"}},
+	"rules.lists":                 {[]string{"{vips: {writable: true}}", "{vips: , a-b_9: {}}"}, []string{"[vips]", "vips", "{vips: true}", "{'two words': {}}", "{-x: {}}", "{" + hexSecret + "zz: {writable: maybe}}", "{" + secretish + ": {writable: x}}"}},
+	"rules.lists.*.writable":      {[]string{"true", "false"}, nil},
 	"rules.packs.*.mode":          {[]string{"live", "shadow", "off"}, []string{"on", "Live", "lvie", `""`, `"live "`}},
 	"rules.packs.*.grant":         {[]string{"[typing]", "[typing, react, send, notify]", "[]"}, []string{"[sned]", "[typing, all]", "['']", "[[typing]]", "['*']"}},
 	"rules.packs.*.config":        {[]string{"{min_digits: 6, words: [a], deep: {x: 1}, yes: true}"}, []string{"{a: }", "{a: [~]}", "{a: 1, a: 2}", "[a]", "six"}},

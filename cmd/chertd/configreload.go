@@ -23,7 +23,7 @@ var (
 	reloadable = []string{
 		"chert.signing_secret", "chert.rate",
 		"sources.webhook.secrets", "sources.webhook.tolerance", "sources.webhook.max_body", "sources.webhook.max_header",
-		"rules.timezone", "rules.country", "rules.gate", "rules.packs",
+		"rules.timezone", "rules.country", "rules.gate", "rules.packs", "rules.lists",
 		"notify",
 		"store.retention", "store.raw",
 		"control.token", "control.insecure_token", "control.hosts",

@@ -63,12 +63,12 @@ control: {listen: "127.0.0.1:9900", token: one-token}
 		{"nothing", before, "", "", "", "", ""},
 		{"what is taken", `chert: {tenant: acme-7a3f, signing_secret: ffffffffffffffffffffffffffffffff, rate: {limit: 3, burst: 4}}
 sources: {webhook: {secrets: [whsec_two], tolerance: 1m, max_body: 2MiB, max_header: 32KiB}}
-rules: {timezone: Europe/Berlin, country: DE, gate: {specs: warn, checks: off}, packs: {codes: {mode: live}, vip: {mode: live}, new: {mode: off}}}
+rules: {timezone: Europe/Berlin, country: DE, gate: {specs: warn, checks: off}, packs: {codes: {mode: live}, vip: {mode: live}, new: {mode: off}}, lists: {vips: {writable: true}}}
 control: {listen: "127.0.0.1:9900", token: two-token, hosts: [a.example], insecure_token: true}
 store: {retention: 10d, raw: 1d}
 log: {level: debug, message_text: true}
 `, "chert.signing_secret, chert.rate.limit, chert.rate.burst, sources.webhook.secrets, sources.webhook.tolerance, sources.webhook.max_body, sources.webhook.max_header, " +
-			"rules.timezone, rules.country, rules.gate.specs, rules.gate.checks, rules.packs.codes, rules.packs.new, store.retention, store.raw, control.token, control.insecure_token, control.hosts, log.level, log.message_text", "", "", "", ""},
+			"rules.timezone, rules.country, rules.gate.specs, rules.gate.checks, rules.packs.codes, rules.packs.new, rules.lists.vips, store.retention, store.raw, control.token, control.insecure_token, control.hosts, log.level, log.message_text", "", "", "", ""},
 		{"what is not", `chert: {tenant: other, signing_secret: 0123456789abcdef0123456789abcdef, base_url: "http://127.0.0.1:1/x", timeout: 3s, concurrency: 2}
 sources: {webhook: {secrets: [whsec_one], listen: "127.0.0.1:1", path: /x}}
 rules: {dir: other, watch: false, packs: {codes: {mode: shadow}, vip: {mode: live}}}

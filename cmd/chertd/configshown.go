@@ -50,18 +50,23 @@ func shownName(key string) string {
 	return rules.ShownName(key)
 }
 
-// shown returns the text of an error without names of packs that may be secrets.
+// shown returns the text of an error without names of packs and lists that may be secrets.
 func (d *decoder) shown(text string) string {
 	for path, key := range d.keys {
-		if name, ok := strings.CutPrefix(path, packsPath); ok && name == key.Value && shownName(name) != strconv.Quote(name) {
-			text = strings.ReplaceAll(text, path, packsPath+"…")
+		for _, entries := range []string{packsPath, listsPath} {
+			if name, ok := strings.CutPrefix(path, entries); ok && name == key.Value && shownName(name) != strconv.Quote(name) {
+				text = strings.ReplaceAll(text, path, entries+"…")
+			}
 		}
 	}
 	return diag.Visible(text)
 }
 
-// packsPath matches paths within the entries of packs.
-const packsPath = "rules.packs."
+// packsPath and listsPath match paths within the entries of packs and lists.
+const (
+	packsPath = "rules.packs."
+	listsPath = "rules.lists."
+)
 
 // shownAt returns the value at a path for an error; got is the parsed value. A word that
 // is close to an allowed one is shown, too.

@@ -152,10 +152,6 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, path string) {
 			d.secretFile(key, value, fields[base], join(path, base))
 			continue
 		}
-		if what := notYetKeys[join(path, key.Value)]; !ok && what != "" {
-			d.failAt(key, codeNotYet, "delete it: rules can't use it yet", "%s: not in this build yet: %s", join(path, key.Value), what)
-			continue
-		}
 		if !ok {
 			hint := "the keys here are " + strings.Join(known(v), ", ")
 			if near := nearestKey(key.Value, known(v)); near != "" {

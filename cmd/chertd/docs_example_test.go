@@ -80,7 +80,7 @@ func docExamples(t *testing.T, doc string) []*docExample {
 var (
 	// snippetFile is how the first line of a block says which file it is.
 	snippetFile = regexp.MustCompile(`^(?:--|#) ((?:rules/|data/|lib/|spec/)?(?:[\w-]+/)?[\w-]+(?:\.yaml|\.lua))\b`)
-	stepLine    = regexp.MustCompile(`^-- ((?:receive|fire|signal|advance|clock|fail_next)\(.*?\)|for .*? do .* end)(?: +--> (.*))?$`)
+	stepLine    = regexp.MustCompile(`^-- ((?:receive|fire|signal|advance|clock|fail_next|configure)\(.*?\)|for .*? do .* end)(?: +--> (.*))?$`)
 	markLine    = regexp.MustCompile(`--> (error|hint): (.*)$`)
 	countryLine = regexp.MustCompile(`(?m)^  country: ([A-Z]{2})$`)
 	// noParens are calls that leave out their parentheses.

@@ -38,7 +38,7 @@ func newDocWorld(t *testing.T, ex *docExample, set *rules.Set) *docWorld {
 		L: lua.NewState(lua.Options{SkipOpenLibs: true})}
 	t.Cleanup(w.L.Close)
 	for name, do := range map[string]func(*lua.LState) error{
-		"receive": w.receive, "fire": w.fire, "signal": w.signal, "advance": w.advance, "clock": w.clock, "fail_next": w.failNext,
+		"receive": w.receive, "fire": w.fire, "signal": w.signal, "advance": w.advance, "clock": w.clock, "fail_next": w.failNext, "configure": w.configure,
 	} {
 		w.L.SetGlobal(name, w.L.NewFunction(func(L *lua.LState) int {
 			w.err = errors.Join(w.err, do(L))
@@ -180,6 +180,26 @@ func (w *docWorld) clock(L *lua.LState) error {
 		w.World = spec.NewWorld(spec.WorldConfig{Set: w.set, Start: at})
 	}
 	return w.Advance(w.t.Context(), at.Sub(w.Now()))
+}
+
+// configure sets lists.
+func (w *docWorld) configure(L *lua.LState) error {
+	var all error
+	L.CheckTable(1).RawGetString("lists").(*lua.LTable).ForEach(func(name, members lua.LValue) {
+		var value any = plainFields(members.(*lua.LTable))
+		if n := members.(*lua.LTable).Len(); n > 0 {
+			var list []any
+			for i := range n {
+				list = append(list, members.(*lua.LTable).RawGetInt(i+1).String())
+			}
+			value = list
+		}
+		l, err := rules.ListOf(name.String(), value, w.set.Country(), w.Now())
+		if all = errors.Join(all, err); err == nil {
+			w.SetLists(w.Lists().With(l))
+		}
+	})
+	return all
 }
 
 func (w *docWorld) failNext(L *lua.LState) error {

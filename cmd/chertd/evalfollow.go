@@ -36,7 +36,7 @@ type following struct {
 // turn returns what an input of a chat ("": of none) meets. Rules run on one event
 // alone, so that none is suspended before it.
 func (f *following) turn(set *rules.Set, chatID string) *turn.Turn {
-	t := &turn.Turn{Set: set, Now: f.now, Memory: &f.before.memory, Suspensions: &rules.Suspensions{}, Blocks: f}
+	t := &turn.Turn{Set: set, Now: f.now, Memory: &f.before.memory, Lists: f.before.lists, Suspensions: &rules.Suspensions{}, Blocks: f}
 	if chatID == "" {
 		return t
 	}

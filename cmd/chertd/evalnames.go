@@ -83,3 +83,16 @@ func subscribed(p *rules.Pack) []string {
 func memoryPacks(pack string) []string {
 	return []string{pack, (&rules.Outcome{Pack: pack, Shadow: true}).MemoryPack()}
 }
+
+// checkList warns if no pack uses a list.
+func (r *stateReader) checkList(path, name string) {
+	var used []string
+	for _, p := range r.set.Packs() {
+		names, others := p.ListsUsed()
+		if others || slices.Contains(names, name) {
+			return
+		}
+		used = append(used, names...)
+	}
+	r.warn(path, codeUnknown, diag.DidYouMeanString("", name, used), "no rule uses the list %q", name)
+}

@@ -89,6 +89,13 @@ func (e *evaluation) printRule(b *bytes.Buffer, r *evalRule) {
 }
 
 func (e *evaluation) printOutcome(b *bytes.Buffer) {
+	for _, name := range slices.Sorted(maps.Keys(e.Lists)) {
+		if n := e.Lists[name]; n > 0 {
+			fmt.Fprintf(b, "  the list %s has %s here, from --state\n", name, count(n, "member"))
+		} else {
+			fmt.Fprintf(b, "  the list %s is empty here: --state FILE supplies members, chertd list %s has those of the daemon\n", name, name)
+		}
+	}
 	fmt.Fprintln(b, "\noutcome, if no other event arrives")
 	if e.Block {
 		fmt.Fprintln(b, "  reads are blocked: a rule that could have vetoed them failed")

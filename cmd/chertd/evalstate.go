@@ -24,6 +24,7 @@ import (
 type stateFile struct {
 	Chats map[string]stateChat      `yaml:"chats"` // by id
 	KV    map[string]map[string]any `yaml:"kv"`    // by pack and key
+	Lists map[string]any            `yaml:"lists"` // by name: members, or members and until when they count
 }
 
 type stateChat struct {
@@ -72,6 +73,7 @@ const storedSeq = 1
 type stored struct {
 	chats  map[string]chat.Chat
 	memory turn.Memory
+	lists  *rules.Lists // nil: all are empty
 }
 
 // stateReader makes a stored of a stateFile.
@@ -89,11 +91,11 @@ type stateReader struct {
 func readState(file string, set *rules.Set, partial bool, now time.Time) (*stored, diag.List, error) {
 	text, err := readSmall(file, maxConfig)
 	if err != nil {
-		return nil, nil, hinted(fmt.Errorf("read the stored state: %w", err), "docs/rules.md shows such a file: it begins with chats: or kv:")
+		return nil, nil, hinted(fmt.Errorf("read the stored state: %w", err), "docs/rules.md shows such a file: it begins with chats:, kv: or lists:")
 	}
 	out := &stored{chats: map[string]chat.Chat{}}
 	d := newDecoder(file)
-	d.literal, d.begins = true, "begin as docs/rules.md shows, with chats: or kv:"
+	d.literal, d.begins = true, "begin as docs/rules.md shows, with chats:, kv: or lists:"
 	r := stateReader{d, set, partial, now, out}
 	var f stateFile
 	if doc, ok := r.document(text); ok && doc != nil {
@@ -107,6 +109,9 @@ func (r *stateReader) build(f *stateFile) {
 	for _, id := range slices.Sorted(maps.Keys(f.Chats)) {
 		r.chat(id, f.Chats[id])
 	}
+	for _, name := range slices.Sorted(maps.Keys(f.Lists)) {
+		r.list(name, f.Lists[name])
+	}
 	for _, pack := range slices.Sorted(maps.Keys(f.KV)) {
 		r.checkPack("kv", pack)
 		for _, key := range slices.Sorted(maps.Keys(f.KV[pack])) {
@@ -116,6 +121,20 @@ func (r *stateReader) build(f *stateFile) {
 			}
 		}
 	}
+}
+
+// list adds a list.
+func (r *stateReader) list(name string, v any) {
+	path := join("lists", name)
+	l, err := rules.ListOf(name, v, r.set.Country(), r.now)
+	if err != nil {
+		r.fail(path, codeValue, luabind.HintOf(err), "%v", err)
+		return
+	}
+	if !r.partial {
+		r.checkList(path, name)
+	}
+	r.out.lists = r.out.lists.With(l)
 }
 
 func (r *stateReader) chat(id string, f stateChat) {

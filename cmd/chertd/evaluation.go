@@ -27,6 +27,9 @@ type evaluation struct {
 	Holds   []evalHold   `json:"holds"`
 	// Postponed are the chats whose reads wait, by every rule that postponed them.
 	Postponed []evalHold `json:"postponed"`
+	// Lists are the lists that the rules looked at, with the number of members that --state
+	// gives them.
+	Lists map[string]int `json:"lists,omitempty"`
 }
 
 type evalEvent struct {
@@ -101,7 +104,7 @@ func evaluate(ctx context.Context, set *rules.Set, ev *event.Event, now time.Tim
 		Rules: []evalRule{}, Actions: []evalAction{}, Calls: []evalCall{}, Timers: []evalTimer{}, Holds: []evalHold{}, Postponed: []evalHold{},
 	}
 	chatBefore := f.turn(set, own).Chat
-	for _, x := range set.Explain(rules.Input{Event: chatBefore.Complete(ev), Seq: f.seq, Now: now, Chat: chatBefore}) {
+	for _, x := range set.Explain(rules.Input{Event: chatBefore.Complete(ev), Seq: f.seq, Now: now, Chat: chatBefore, Lists: before.lists}) {
 		e.Rules = append(e.Rules, evalRule{Explanation: x})
 	}
 	d, err := f.handle(ctx, set, &turn.Entry{Seq: f.seq, Arrival: turn.Arrival{Event: *ev, Received: now}})
@@ -109,6 +112,12 @@ func evaluate(ctx context.Context, set *rules.Set, ev *event.Event, now time.Tim
 		return nil, err
 	}
 	e.decided(&d)
+	for name := range d.Decision.Lists {
+		if e.Lists == nil {
+			e.Lists = map[string]int{}
+		}
+		e.Lists[name] = before.lists.List(name).Live(now)
+	}
 	if err := f.drain(ctx); err != nil {
 		return nil, err
 	}

@@ -146,6 +146,13 @@ func printExplainedEvent(b *strings.Builder, e *control.ExplainedEvent, text str
 			l.say("%s", e.Note)
 		}
 	}
+	for i := range e.Lists {
+		words := listWords(&e.Lists[i])
+		l := t.add("%s", words[0])
+		for _, more := range words[1:] {
+			l.say("%s", more)
+		}
+	}
 	for i := range e.Rules {
 		explainRule(&t, e, &e.Rules[i])
 	}

@@ -83,6 +83,9 @@ func forgottenWords(f control.Forgotten) (lines []string) {
 	if f.Quarantined > 0 {
 		add("  %s in quarantine", deliveries(f.Quarantined))
 	}
+	if f.Lists > 0 {
+		add("  %s of lists and their history", choose(f.Lists == 1, "1 entry", fmt.Sprintf("%d entries", f.Lists)))
+	}
 	if f.KVRemoved {
 		add("  %s of kv", choose(len(f.KV) == 1, "1 entry", fmt.Sprintf("%d entries", len(f.KV))))
 	}

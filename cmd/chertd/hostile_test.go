@@ -315,6 +315,23 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.run("signal", hostile)
 		w.run("signal", "x", "--chat", "x", "--data", hostile)
 	},
+	"chertd list": func(w *hostileWorld) {
+		w.asks("list")
+		w.asks("list", hostile)
+		w.asks("list", hostile, "history")
+		w.asks("list", hostile, "add", hostile, "--by", hostile, "--reason", hostile)
+		w.asks("list", hostile, "remove", hostile)
+		w.run("list", "x", "add", "refused", "--socket", w.socket)
+		w.run("list", "x", hostile)
+		w.run("list", "x", "add", "y", "--for", hostile)
+		file := filepath.Join(w.dir, "list.csv")
+		if err := os.WriteFile(file, []byte("refused\n"+strings.NewReplacer("\n", " ", "\r", " ").Replace(hostile)+",a,b,c\n"), 0o600); err != nil {
+			w.t.Fatal(err)
+		}
+		w.run("list", "x", "import", file, "--socket", w.socket)
+		w.run("list", "x", "import", file, "--skip-bad", "--socket", w.socket)
+		w.run("list", "x", "import", hostileName, "--socket", w.socket)
+	},
 	"chertd retry-errors": func(w *hostileWorld) {
 		w.asks("retry-errors", hostile)
 		w.run("retry-errors", "refused", "--socket", w.socket)
@@ -666,6 +683,29 @@ func (d hostileDaemon) Signal(_ context.Context, in control.SignalRequest) (cont
 
 func (d hostileDaemon) Release(_ context.Context, in control.ReleaseRequest) (control.Released, error) {
 	return hostileOf[control.Released](d.bools), unwilling(in.Chat)
+}
+
+func (d hostileDaemon) Lists(context.Context) ([]control.List, error) {
+	return []control.List{hostileOf[control.List](d.bools)}, nil
+}
+
+func (d hostileDaemon) List(context.Context, string, control.ListQuery) (control.ListShown, error) {
+	return hostileOf[control.ListShown](d.bools), nil
+}
+
+func (d hostileDaemon) ListHistory(context.Context, string, int) (control.ListHistory, error) {
+	return hostileOf[control.ListHistory](d.bools), nil
+}
+
+func (d hostileDaemon) ListAdd(_ context.Context, _ string, in control.ListAddRequest) (control.ListChanged, error) {
+	if len(in.Members) > 0 && in.Members[0].Member == "refused" {
+		return control.ListChanged{}, &control.RefusedError{Message: hostile, Hint: hostile, Diagnostics: diag.List{{Line: 1, Message: hostile, Hint: hostile}}}
+	}
+	return hostileOf[control.ListChanged](d.bools), nil
+}
+
+func (d hostileDaemon) ListRemove(context.Context, string, control.ListRemoveRequest) (control.ListChanged, error) {
+	return hostileOf[control.ListChanged](d.bools), nil
 }
 
 func (d hostileDaemon) RecordChat(context.Context, control.RecordQuery) (spec.Recording, error) {

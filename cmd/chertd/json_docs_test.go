@@ -67,6 +67,11 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"hold c1", tables{"chertd hold": ""}},
 		{"signal human_replied --chat c1", tables{"chertd signal": ""}},
 		{"release c1", tables{"chertd release": ""}},
+		{"list", tables{"chertd list": "lists[]."}},
+		{"list x", tables{"chertd list": "", "chertd list NAME": ""}},
+		{"list x history", tables{"chertd list": "", "chertd list NAME history": ""}},
+		{"list x add c1", tables{"chertd list": "", "chertd list NAME add": ""}},
+		{"list x remove c1", tables{"chertd list": "", "chertd list NAME add": ""}},
 		{"spec record c1", tables{"chertd spec record": ""}},
 		{"dead", tables{"chertd dead": ""}},
 		{"dead retry --all", tables{"chertd dead retry": ""}},
@@ -272,6 +277,21 @@ func (full) EndShadow(context.Context, string, bool) (control.Changed, error) {
 }
 func (full) SetMode(context.Context, string, control.ModeRequest) (control.Changed, error) {
 	return everything[control.Changed](), nil
+}
+func (full) Lists(context.Context) ([]control.List, error) {
+	return everything[[]control.List](), nil
+}
+func (full) List(context.Context, string, control.ListQuery) (control.ListShown, error) {
+	return everything[control.ListShown](), nil
+}
+func (full) ListHistory(context.Context, string, int) (control.ListHistory, error) {
+	return everything[control.ListHistory](), nil
+}
+func (full) ListAdd(context.Context, string, control.ListAddRequest) (control.ListChanged, error) {
+	return everything[control.ListChanged](), nil
+}
+func (full) ListRemove(context.Context, string, control.ListRemoveRequest) (control.ListChanged, error) {
+	return everything[control.ListChanged](), nil
 }
 func (full) RecordChat(context.Context, control.RecordQuery) (spec.Recording, error) {
 	return everything[spec.Recording](), nil

@@ -57,7 +57,7 @@ To see it at work, run: chertd demo`,
 		newDoctorCommand(), newSubscribeCommand(), newSimCommand(), newVersionCommand(),
 		newStatusCommand(), newPacksCommand(), newRulesCommand(), newTailCommand(), newReloadCommand(), newRollbackCommand(),
 		newModeCommand(), newShadowCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newReadCommand(), newSignalCommand(), newDeadCommand(), newQuarantineCommand(),
-		newRetryErrorsCommand(), newExplainCommand(), newForgetCommand(), newDrainCommand(), newStoreCommand(), newSpecCommand(),
+		newRetryErrorsCommand(), newExplainCommand(), newListCommand(), newForgetCommand(), newDrainCommand(), newStoreCommand(), newSpecCommand(),
 	)
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.InitDefaultCompletionCmd()

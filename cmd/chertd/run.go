@@ -162,6 +162,10 @@ func (c *Config) retention() engine.Retention {
 // ruleOptions returns the operator's options for the packs.
 func (c *Config) ruleOptions() rules.Options {
 	o := rules.Options{Zone: c.location(), Country: c.Rules.Country, Packs: map[string]rules.PackOptions{}, Targets: c.targetNames(), Coded: lint.Coded}
+	o.Lists = map[string]rules.ListOptions{}
+	for name, l := range c.Rules.Lists {
+		o.Lists[name] = rules.ListOptions{Writable: l.Writable, Place: c.at("rules.lists." + name)}
+	}
 	for name, p := range c.Rules.Packs {
 		o.Packs[name] = rules.PackOptions{Mode: rules.Mode(p.Mode), Grant: p.Grant, Config: p.Config, Places: c.placesOf(name),
 			Limits: rules.Limits{Steps: p.Limits.Steps, Memory: int64(p.Limits.Memory), KV: int64(p.Limits.KV), Reads: p.Limits.Reads}}

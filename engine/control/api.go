@@ -34,6 +34,9 @@ func bodyLimit(r *http.Request) int64 {
 	if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, candidateSuffix) {
 		return maxCandidate
 	}
+	if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, apiPath+listsPath+"/") {
+		return maxListBody
+	}
 	return maxBody
 }
 
@@ -89,6 +92,11 @@ func (a *api) routes(mux *http.ServeMux) {
 		"POST " + apiPath + "/dead/retry":                a.retryDead,
 		"POST " + apiPath + "/dead/drop":                 a.dropDead,
 		"GET " + apiPath + "/chats/{chat}/record":        a.record,
+		"GET " + apiPath + listsPath:                     a.lists,
+		"GET " + apiPath + listsPath + "/{list}":         a.list,
+		"GET " + apiPath + listsPath + "/{list}/history": a.listHistory,
+		"POST " + apiPath + listsPath + "/{list}/add":    a.listAdd,
+		"POST " + apiPath + listsPath + "/{list}/remove": a.listRemove,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			body, err := a.bounded(w, r, do)

@@ -118,6 +118,26 @@ func (f *fake) Signal(_ context.Context, in SignalRequest) (Signaled, error) {
 	return Signaled{Name: in.Name, Chat: in.Chat, ID: in.ID, Event: "signal:" + in.ID, Rules: 1}, f.tell("signal %+v %s", in, in.Data)
 }
 
+func (f *fake) Lists(context.Context) ([]List, error) {
+	return []List{{Name: "vips", Declared: true, Writable: true, Version: 3, Members: 2}}, f.tell("lists")
+}
+
+func (f *fake) List(_ context.Context, name string, q ListQuery) (ListShown, error) {
+	return ListShown{List: List{Name: name}, Shown: []ListMember{{Member: "c1", By: "ana"}}}, f.tell("list %s %+v", name, q)
+}
+
+func (f *fake) ListHistory(_ context.Context, name string, limit int) (ListHistory, error) {
+	return ListHistory{List: List{Name: name}, Changes: []ListChange{{Member: "c1"}}}, f.tell("history of %s %d", name, limit)
+}
+
+func (f *fake) ListAdd(_ context.Context, name string, in ListAddRequest) (ListChanged, error) {
+	return ListChanged{List: List{Name: name}, Added: len(in.Members)}, f.tell("add to %s %+v", name, in)
+}
+
+func (f *fake) ListRemove(_ context.Context, name string, in ListRemoveRequest) (ListChanged, error) {
+	return ListChanged{List: List{Name: name}, Removed: len(in.Members)}, f.tell("remove from %s %+v", name, in)
+}
+
 func (f *fake) Release(_ context.Context, in ReleaseRequest) (Released, error) {
 	return Released{Chat: in.Chat}, f.tell("release %+v", in)
 }

@@ -48,6 +48,17 @@ type Daemon interface {
 	ErrorsRetried(ctx context.Context, pack string, wait time.Duration) (Retried, error)
 	// Forget removes what chertd keeps about a chat or a person.
 	Forget(ctx context.Context, in ForgetRequest) (Forgotten, error)
+	// Lists returns the lists that chertd.yaml declares or the store has, by name.
+	Lists(ctx context.Context) ([]List, error)
+	// List returns a list and members of it.
+	List(ctx context.Context, name string, q ListQuery) (ListShown, error)
+	// ListHistory returns the newest changes of a list, at most limit.
+	ListHistory(ctx context.Context, name string, limit int) (ListHistory, error)
+	// ListAdd adds members, or replaces their ends and reasons. The error is a
+	// *RefusedError if rows are wrong: then it has added none.
+	ListAdd(ctx context.Context, name string, in ListAddRequest) (ListChanged, error)
+	// ListRemove removes members. The error is a *RefusedError if some can be none.
+	ListRemove(ctx context.Context, name string, in ListRemoveRequest) (ListChanged, error)
 	// Pause stops all calls, or lets them resume, also across a restart.
 	Pause(ctx context.Context, on bool) error
 	// Drain begins to drain the daemon, which then stops. It returns immediately.

@@ -104,6 +104,7 @@ type ExplainedEvent struct {
 	Note    string            `json:"note,omitempty"`
 	Failed  bool              `json:"failed,omitempty"` // a pack missed it
 	Rules   []ExplainedRule   `json:"rules"`            // that passed where, in the order they ran
+	Lists   []ExplainedList   `json:"lists,omitempty"`  // that its rules looked at
 	Actions []ExplainedAction `json:"actions"`
 	// Elsewhere are its requests for other chats. Of very many, it has the first of
 	// ElsewhereTotal.
@@ -146,6 +147,15 @@ type ExplainedRule struct {
 	Logs    []rules.Log `json:"logs,omitempty"`
 	Rerun   time.Time   `json:"rerun,omitzero"` // when it ran on the event again, which its pack had missed
 	Note    string      `json:"note,omitempty"`
+}
+
+// ExplainedList is a list that the rules of an event looked at.
+type ExplainedList struct {
+	Name    string `json:"name"`
+	Version int64  `json:"version"`     // that they saw
+	Now     int64  `json:"version_now"` // Members are those of this version
+	// Members are the event's sender, chat and line, as far as they are on the list.
+	Members []ListMember `json:"members"`
 }
 
 // ExplainedOther is a rule that did not run because its where did not match.

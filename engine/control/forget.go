@@ -34,6 +34,7 @@ type Forgotten struct {
 	// Missed counts events that packs had missed, and that do not run through them any more.
 	Missed      int `json:"missed"`
 	Quarantined int `json:"quarantined"` // deliveries
+	Lists       int `json:"lists"`       // entries of lists, and of their history
 	// KV has the entries of kv that name the chat or person. They are removed on request only.
 	KV        []KVMention `json:"kv"`
 	KVRemoved bool        `json:"kv_removed"`

@@ -117,6 +117,7 @@ type Store interface {
 	DeadLetters
 	Retention
 	Erasure
+	Lists
 	Reader
 
 	// Close makes durable what was requested before, answers it, and releases the

@@ -32,6 +32,8 @@ type Event struct {
 // Config is the configuration of a comparison. The sets must not share packs.
 type Config struct {
 	Live, Candidate *rules.Set
+	// Lists are those that both sides look at, as they are now; nil: all are empty.
+	Lists *rules.Lists
 	// From is when counting begins; the zero time: with the first event.
 	From time.Time
 	// Tolerance is by how much two reads of a message may be apart and count as read at
@@ -160,8 +162,8 @@ func (r *run) batch(ctx context.Context, batch []Event) error {
 	}
 	if r.sides[live] == nil {
 		start := fresh[0].Received
-		r.sides[live] = newSide("live", r.c.Live, start, r.c.From)
-		r.sides[candidate] = newSide("candidate", r.c.Candidate, start, r.c.From)
+		r.sides[live] = newSide("live", r.c.Live, r.c.Lists, start, r.c.From)
+		r.sides[candidate] = newSide("candidate", r.c.Candidate, r.c.Lists, start, r.c.From)
 	}
 	err := r.both(func(s *side) error { return s.run(ctx, fresh) })
 	if err != nil {
@@ -210,6 +212,12 @@ func (r *run) end(ctx context.Context) (*Result, error) {
 	r.compare(-1)
 	for at, s := range r.sides {
 		r.result.Sides[at] = s.count()
+		for name := range s.lists {
+			if r.result.Lists == nil {
+				r.result.Lists = map[string]int{}
+			}
+			r.result.Lists[name] = r.c.Lists.List(name).Len()
+		}
 	}
 	r.compared.end(func(at int, chatID string) *Read { return r.sides[at].waiting(chatID) })
 	r.result.compared(r.compared)

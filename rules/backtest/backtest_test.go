@@ -250,7 +250,7 @@ func TestListIsBounded(t *testing.T) {
 // the error names the rule.
 func TestRunawayCandidateEnds(t *testing.T) {
 	t.Parallel()
-	s := newSide("candidate", load(t, map[string]string{"p": `chert.rule({ name = "loops", on = "message.received", run = function(ev) for i = 1, 100000 do local x = i end end })`}), noon, time.Time{})
+	s := newSide("candidate", load(t, map[string]string{"p": `chert.rule({ name = "loops", on = "message.received", run = function(ev) for i = 1, 100000 do local x = i end end })`}), nil, noon, time.Time{})
 	s.steps = someSteps
 	var err error
 	for i := 1; i < 3 && err == nil; i++ {
@@ -266,7 +266,7 @@ func TestRunawayCandidateEnds(t *testing.T) {
 // TestRunawayTimersEnd: so is one that makes far more timers and schedules than there are events.
 func TestRunawayTimersEnd(t *testing.T) {
 	t.Parallel()
-	s := newSide("candidate", load(t, map[string]string{"p": `chert.every("1s", { name = "sweep" }, function(ev) end)`}), noon, time.Time{})
+	s := newSide("candidate", load(t, map[string]string{"p": `chert.every("1s", { name = "sweep" }, function(ev) end)`}), nil, noon, time.Time{})
 	s.happened = someThings
 	err := s.run(context.Background(), []Event{said(t, 1, "a", "x", 0), said(t, 2, "a", "x", 24*time.Hour)})
 	if runaway := (*RunawayError)(nil); !errors.As(err, &runaway) || !strings.Contains(err.Error(), "timers, schedules and calls on 1 event;") || s.world.Now().After(noon.Add(20*time.Minute)) {
@@ -351,7 +351,7 @@ func TestFailuresAndDifferencesByRule(t *testing.T) {
 // more than some are kept.
 func TestReasonsAreKeptOnce(t *testing.T) {
 	t.Parallel()
-	s := newSide("live", load(t, map[string]string{"p": nothing}), noon, time.Time{})
+	s := newSide("live", load(t, map[string]string{"p": nothing}), nil, noon, time.Time{})
 	for range 3 {
 		s.note("a", noteKept, Reason{Why: WhyFailed})
 	}

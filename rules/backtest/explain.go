@@ -12,11 +12,11 @@ import (
 // rule that reads them on the other side would run. ev is the event of d.Seq; nil: it is
 // not at hand. The sets are those of the Config, which must not run meanwhile.
 func (c *Config) Explain(d *Difference, ev *event.Event) {
-	explain(c.Live, d, ev, &d.Live, d.Candidate.Read)
-	explain(c.Candidate, d, ev, &d.Candidate, d.Live.Read)
+	explain(c.Live, c.Lists, d, ev, &d.Live, d.Candidate.Read)
+	explain(c.Candidate, c.Lists, d, ev, &d.Candidate, d.Live.Read)
 }
 
-func explain(set *rules.Set, d *Difference, ev *event.Event, f *Fate, other *Read) {
+func explain(set *rules.Set, lists *rules.Lists, d *Difference, ev *event.Event, f *Fate, other *Read) {
 	if f.Read != nil || f.Unread != nil || other == nil {
 		return
 	}
@@ -29,7 +29,7 @@ func explain(set *rules.Set, d *Difference, ev *event.Event, f *Fate, other *Rea
 	if ev == nil {
 		return
 	}
-	for _, x := range set.Explain(rules.Input{Event: ev, Seq: d.Seq, Now: d.At, HideText: true}) {
+	for _, x := range set.Explain(rules.Input{Event: ev, Seq: d.Seq, Now: d.At, Lists: lists, HideText: true}) {
 		switch {
 		case chat.Key(x.Pack, x.Rule) != other.Rule:
 		case len(x.Refused) > 0:

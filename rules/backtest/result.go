@@ -18,6 +18,10 @@ type Result struct {
 	Duplicates int       `json:"duplicates"`   // events that came again, warm-up included; they are left out
 	Unordered  int       `json:"unordered"`    // events that are more than a minute older than one before them, warm-up included
 
+	// Lists are the lists that rules looked at, with their members as they are now: what they
+	// had when the events came is not known.
+	Lists map[string]int `json:"lists,omitempty"`
+
 	// Sides are what the live rules and the candidate did.
 	Sides [2]Side `json:"-"`
 

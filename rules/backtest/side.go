@@ -27,6 +27,7 @@ type side struct {
 
 	happened, steps int64
 	ran             map[ruleKey]*ruleCount
+	lists           map[string]bool // that rules looked at
 	counts          Side
 	reasons         map[Reason]*Reason // each that there is, once
 	cancel          context.CancelCauseFunc
@@ -62,10 +63,10 @@ const (
 	someThings, thingsAnEvent = 10_000_000, 1_000
 )
 
-func newSide(name string, set *rules.Set, start, from time.Time) *side {
-	s := &side{name: name, set: set, from: from, ran: map[ruleKey]*ruleCount{}, reasons: map[Reason]*Reason{}}
+func newSide(name string, set *rules.Set, lists *rules.Lists, start, from time.Time) *side {
+	s := &side{name: name, set: set, from: from, ran: map[ruleKey]*ruleCount{}, lists: map[string]bool{}, reasons: map[Reason]*Reason{}}
 	s.counts = Side{Dropped: map[string]int{}, Failing: []Failing{}, Limited: []Limited{}}
-	s.world = spec.NewWorld(spec.WorldConfig{Set: set, Start: start, Happenings: math.MaxInt, Steps: math.MaxInt64, Observe: s.observe})
+	s.world = spec.NewWorld(spec.WorldConfig{Set: set, Lists: lists, Start: start, Happenings: math.MaxInt, Steps: math.MaxInt64, Observe: s.observe})
 	return s
 }
 
@@ -149,6 +150,11 @@ func readOf(a *chat.Action, at time.Time) *Read {
 func (s *side) observe(h *spec.Happening) {
 	s.happened++
 	counted := !h.At.Before(s.from)
+	if h.Decision != nil {
+		for name := range h.Decision.Lists {
+			s.lists[name] = true
+		}
+	}
 	for i := range h.Rules {
 		s.ruleRan(h, &h.Rules[i], counted)
 	}

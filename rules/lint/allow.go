@@ -82,7 +82,7 @@ func (p *pack) allows(a *allowance, f finding) bool {
 // allowable reports whether a finding can be allowed. One that prevents loading can't.
 func allowable(code string, severity diag.Severity) bool {
 	switch code {
-	case codeSyntax, codeLoading, codeManifest, codeData, codeFile, codeNoRules, codeIgnored, codeSender, codeEmptyList, codeAllow, codeNotRequested, codeNotGranted, codeVainGrant, codeNoTarget:
+	case codeSyntax, codeLoading, codeManifest, codeData, codeFile, codeNoRules, codeIgnored, codeSender, codeEmptyList, codeAllow, codeNotRequested, codeNotGranted, codeVainGrant, codeNoTarget, codeList:
 		return false
 	case codeRule:
 		return severity == diag.SeverityWarning

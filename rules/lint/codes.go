@@ -53,6 +53,7 @@ const (
 	codeNotGranted   = "CH056"           // a permission that chertd.yaml does not grant
 	codeVainGrant    = "CH057"           // a grant that the pack does not request
 	codeNoTarget     = "CH058"           // a target of notifications that chertd.yaml lacks
+	codeList         = "CH059"           // a list that chertd.yaml does not declare
 	codeAllow        = "CH060"           // an unused allow comment
 )
 
@@ -61,7 +62,7 @@ var codes = []string{
 	codeSyntax, codeLoading, codeRule, codeManifest, codeData, codeFile, codeNoRules, codeIgnored, codeGlobal, codeField, codeSetting, codeArgument,
 	codeCount, codeKey, codePhase, codeColon, codeMissing, codeReadOnly, codeDead, codeNever, codeType, codeTimer, codeAnswer, codeEmpty, codeLetters,
 	codeWords, codeBytes, codeCovered, codeUnused, codeSender, codeEmptyList, codeCountry, codeDaysMeet, codeCalendar, codeUneven, codeAnyHour, codeSignal, codeUnseen, codeSetGlobal,
-	codeForgotten, codeNil, codeCompare, codeUnnamed, codeNotRequested, codeNotUsed, codeNoSpec, codeNotGranted, codeVainGrant, codeNoTarget, codeAllow,
+	codeForgotten, codeNil, codeCompare, codeUnnamed, codeNotRequested, codeNotUsed, codeNoSpec, codeNotGranted, codeVainGrant, codeNoTarget, codeList, codeAllow,
 }
 
 // specCodes are the codes of findings in specs, which `chertd test` reports (package

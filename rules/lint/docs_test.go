@@ -127,10 +127,11 @@ func checkExample(t *testing.T, code string, files map[string]string) diag.List 
 		}
 	}
 	o := rules.Options{Now: checked}
-	if text, ok := files["chertd.yaml"]; ok { // what the operator grants
+	if text, ok := files["chertd.yaml"]; ok { // what the operator grants, and the lists
 		var doc struct {
 			Rules struct {
 				Packs map[string]struct{ Grant []string }
+				Lists map[string]any
 			}
 			Notify map[string]any
 		}
@@ -141,6 +142,10 @@ func checkExample(t *testing.T, code string, files map[string]string) diag.List 
 		o.Packs = map[string]rules.PackOptions{}
 		for name, p := range doc.Rules.Packs {
 			o.Packs[name] = rules.PackOptions{Grant: p.Grant}
+		}
+		o.Lists = map[string]rules.ListOptions{}
+		for name := range doc.Rules.Lists {
+			o.Lists[name] = rules.ListOptions{}
 		}
 	}
 	found := Check([]string{path}, o).Findings

@@ -120,6 +120,8 @@ func replay(t *testing.T, p *rules.Pack, config map[string]any, w *spec.World) {
 		h := &w.Log()[i]
 		d.sleepUntil(h.At)
 		switch {
+		case h.Lists != nil:
+			d.setLists(h.Lists)
 		case h.Input != nil:
 			if err := d.eng.Apply(t.Context(), h.Chat, h.Input); err != nil {
 				t.Fatal(err)
@@ -220,6 +222,23 @@ func newDaemon(t *testing.T, set *rules.Set, w *spec.World) *daemon {
 		}
 	}
 	return d
+}
+
+// setLists gives lists the members that they have in a World.
+func (d *daemon) setLists(l *rules.Lists) {
+	d.t.Helper()
+	for _, name := range l.Names() {
+		if now := d.eng.Lists().List(name); now != nil && now.Version == l.List(name).Version {
+			continue
+		}
+		edit := engine.ListEdit{List: name, By: "ana", Others: true, As: store.MemberRemoved}
+		for m := range l.List(name).All() {
+			edit.Set = append(edit.Set, store.MemberSet{Member: m.Member, Until: m.End()})
+		}
+		if _, err := d.eng.EditList(d.t.Context(), edit); err != nil {
+			d.t.Fatal(err)
+		}
+	}
 }
 
 // now is the daemon's clock.

@@ -101,7 +101,7 @@ func (t *trial) whyNotRequested(id string) string {
 				whys = append(whys, fmt.Sprintf("%q did not run: %s", rule.Rule, rule.Skipped))
 			}
 		}
-		for _, x := range t.set.Explain(rules.Input{Event: h.Event, Seq: h.Seq, Now: h.At}) {
+		for _, x := range t.set.Explain(rules.Input{Event: h.Event, Seq: h.Seq, Now: h.At, Lists: t.world.Lists()}) {
 			if len(x.Refused) > 0 {
 				whys = append(whys, fmt.Sprintf("%q did not run: %s", x.Rule, strings.Join(x.Refused, ", ")))
 			}

@@ -20,6 +20,7 @@ type Happening struct {
 	Note  string       // why rules did not run on the event, or no call was made
 	Call  *CallMade    // nil: no call
 	Input chat.Input   // of an operator; nil: none
+	Lists *rules.Lists // that were set; nil: none were
 	Event *event.Event // nil: no event
 
 	Decision *turn.Decision // of the event; nil: no event was handled

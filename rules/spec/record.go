@@ -79,6 +79,10 @@ func newDraft(r *Recording, pack string, loaded *rules.Pack) *draft {
 		d.chat = r.Chat
 	}
 	s := recordedStory{r: r, pack: pack, code: code, zone: d.zone}
+	if loaded != nil {
+		names, others := loaded.ListsUsed()
+		s.used = func(list string) bool { return others || slices.Contains(names, list) }
+	}
 	d.lines = s.story()
 	return d
 }

@@ -33,6 +33,19 @@ func (r *Recording) Masked() *Recording {
 		}
 		e.Payload = maskJSON(e.Payload)
 	}
+	out.Lists = slices.Clone(r.Lists)
+	for i := range out.Lists {
+		l := &out.Lists[i]
+		l.Members = slices.Clone(l.Members)
+		for n := range l.Members {
+			switch m := &l.Members[n]; {
+			case m.Member == r.Chat:
+				m.Member = out.Chat
+			case senders[m.Member] != "":
+				m.Member = senders[m.Member]
+			}
+		}
+	}
 	return &out
 }
 

@@ -31,7 +31,8 @@ type recordedLine struct {
 type recordedStory struct {
 	r     *Recording
 	pack  string
-	code  string // of the pack, to leave out fields that no rule can look at
+	code  string                 // of the pack, to leave out fields that no rule can look at
+	used  func(list string) bool // whether the pack uses a list; nil: it is not known
 	zone  *time.Location
 	now   time.Time
 	from  time.Time // when the last advance began
@@ -96,6 +97,7 @@ func (s *recordedStory) story() []recordedLine {
 		}
 		return a.part - b.part
 	})
+	s.setLists()
 	for _, m := range s.agenda {
 		if !m.early || s.now.IsZero() {
 			s.advance(m.at)

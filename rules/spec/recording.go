@@ -17,6 +17,8 @@ type Recording struct {
 	// Hold is the last hold of the chat; nil: it was never held.
 	Hold   *RecordedHold   `json:"hold,omitempty"`
 	Events []RecordedEvent `json:"events"` // the oldest first
+	// Lists are those that rules looked at, by name.
+	Lists []RecordedList `json:"lists,omitempty"`
 	// Files are those of a version of a pack, if they were requested and are kept.
 	Files []RecordedFile `json:"files,omitempty"`
 }

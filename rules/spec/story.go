@@ -96,7 +96,7 @@ func (t *trial) ruleLines(rule *Said, add func(string, ...any)) {
 // refusalLines adds why no rule ran on an event.
 func (t *trial) refusalLines(h *Happening, add func(string, ...any)) {
 	found := false
-	for _, x := range t.set.Explain(rules.Input{Event: h.Event, Seq: h.Seq, Now: h.At}) {
+	for _, x := range t.set.Explain(rules.Input{Event: h.Event, Seq: h.Seq, Now: h.At, Lists: t.world.Lists()}) {
 		if len(x.Refused) > 0 {
 			add("%q did not run: %s", x.Rule, strings.Join(x.Refused, ", "))
 			found = true

@@ -23,6 +23,7 @@ type trial struct {
 	start   time.Time
 	timeout time.Duration  // of the whole spec, in real time
 	config  map[string]any // of configure
+	lists   *rules.Lists   // of configure
 	faults  []Fault        // of fail_next before there is a world
 
 	world    *World // nil until it is needed: configure comes first
@@ -51,7 +52,7 @@ func (t *trial) must(u *luabind.HostCall) *World {
 	solo := rules.Solo{Config: t.config, Account: t.account}
 	// No spec fails because the machine is busy: steps decide.
 	solo.Limits.Wall = t.timeout
-	wc := WorldConfig{Start: t.start}
+	wc := WorldConfig{Start: t.start, Lists: t.lists}
 	if t.cover != nil {
 		solo.Swap, solo.Cover = t.cover.swap, t.cover.hit
 		limits := t.pack.Script().Limits
@@ -134,12 +135,22 @@ func (t *trial) deliver(u *luabind.HostCall, d delivery) {
 	t.happened(u, d.word, t.world.Receive(t.ctx, ev))
 }
 
-// configure is configure { name = value }: settings of the pack for this it.
+// configure is configure { name = value }: settings of the pack for this it, and lists,
+// which may change later.
 func (t *trial) configure(u *luabind.HostCall) []lua.LValue {
-	if t.world != nil {
-		u.Raise("write it first, or in before_each", "configure: the pack runs already; its settings come before the first event")
+	runs := func() {
+		u.Raise("write it first, or in before_each; lists may change later: configure { lists = { … } }", "configure: the pack runs already; its settings come before the first event")
+	}
+	if t.world != nil && u.Arg(1) == lua.LNil {
+		runs()
 	}
 	given := fieldsArg(u, "configure", 1)
+	if t.configureLists(u, given) && len(given) == 0 {
+		return nil
+	}
+	if t.world != nil {
+		runs()
+	}
 	merged := map[string]any{}
 	for k, v := range t.config {
 		merged[k] = v

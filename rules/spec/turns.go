@@ -39,7 +39,7 @@ func (w *World) due(ctx context.Context, k key) error {
 
 // turn returns what an input of a chat ("": of none) meets.
 func (w *World) turn(chatID string) *turn.Turn {
-	t := &turn.Turn{Set: w.set, Now: w.now, Memory: &w.memory, Suspensions: &w.suspensions, Blocks: w}
+	t := &turn.Turn{Set: w.set, Now: w.now, Memory: &w.memory, Lists: w.c.Lists, Suspensions: &w.suspensions, Blocks: w}
 	if chatID != "" {
 		t.Chat = w.chat(chatID)
 	}

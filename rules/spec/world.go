@@ -26,7 +26,8 @@ var Epoch = time.Date(2026, time.January, 5, 12, 0, 0, 0, time.UTC)
 // WorldConfig is what a World is made of. Only Set is required.
 type WorldConfig struct {
 	Set   *rules.Set
-	Start time.Time // default Epoch
+	Start time.Time    // default Epoch
+	Lists *rules.Lists // nil: all are empty
 	// Latency is how long Chert takes to answer a call; default 0, immediately.
 	Latency time.Duration
 	// Answer, if set, says how a call ends that FailNext says nothing about:
@@ -83,6 +84,9 @@ func NewWorld(c WorldConfig) *World {
 	w := &World{
 		c: c, set: c.Set, now: c.Start, seen: map[string]bool{}, chats: map[string]*chat.Chat{},
 		flying: map[string]CallMade{}, actions: map[chat.ActionID]chat.Action{}, blocked: map[string]*turn.Blockade{},
+	}
+	if c.Lists != nil && c.Observe == nil {
+		w.noteLists()
 	}
 	w.limits = turn.NewCalls(c.Set)
 	for i, r := range c.Set.Schedules() {

@@ -2,6 +2,7 @@ package turn
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -21,6 +22,8 @@ type Decision struct {
 	Failed  bool              `json:"failed,omitempty"`
 	Actions int               `json:"actions,omitempty"` // how many actions it has requested so far
 	Packs   map[string]string `json:"packs,omitempty"`   // versions of the packs that took part
+	// Lists are the versions of the lists that its rules looked at; nil: none.
+	Lists rules.ListVersions `json:"lists,omitempty"`
 	// Took is how long its rules took, in real time; 0: none ran, or it is not known.
 	Took time.Duration `json:"-"`
 }
@@ -96,6 +99,19 @@ func (d *Decision) ran(pack string) (names []string) {
 		}
 	}
 	return names
+}
+
+// looked adds lists that rules looked at. When rules ran again, their later look counts.
+func (d *Decision) looked(lists rules.ListVersions) {
+	if len(lists) == 0 {
+		return
+	}
+	all := maps.Clone(d.Lists)
+	if all == nil {
+		all = rules.ListVersions{}
+	}
+	maps.Copy(all, lists)
+	d.Lists = all
 }
 
 // refused adds the requests that a chat did not carry out now.

@@ -27,9 +27,10 @@ type Turn struct {
 	Set    *rules.Set // nil: no rule runs
 	Shard  int        // whose VMs run
 	Now    time.Time
-	Again  bool       // the entry ran before, and its result could not be stored
-	Chat   *chat.Chat // nil: the input belongs to no chat
-	Memory *Memory    // gets what handlers write
+	Again  bool         // the entry ran before, and its result could not be stored
+	Chat   *chat.Chat   // nil: the input belongs to no chat
+	Memory *Memory      // gets what handlers write
+	Lists  *rules.Lists // nil: all lists are empty
 	// Suspensions are the rules that are suspended. The turn only reads it; nil: nothing is
 	// ever suspended.
 	Suspensions *rules.Suspensions
@@ -224,7 +225,7 @@ func (t *Turn) run(ctx context.Context, e *Entry, in *chat.Outcomes, d *Done) er
 // input returns the input of the rules.
 func (t *Turn) input(ctx context.Context, e *Entry) rules.Input {
 	return rules.Input{
-		Event: t.Chat.Complete(&e.Event), Seq: e.Seq, Now: t.Now, Chat: t.Chat, Memory: t.Memory.At(ctx, t.Now), Suspensions: t.Suspensions, Again: t.Again,
+		Event: t.Chat.Complete(&e.Event), Seq: e.Seq, Now: t.Now, Chat: t.Chat, Memory: t.Memory.At(ctx, t.Now), Lists: t.Lists, Suspensions: t.Suspensions, Again: t.Again,
 	}
 }
 
@@ -233,6 +234,7 @@ func (t *Turn) input(ctx context.Context, e *Entry) rules.Input {
 // missedBy, which might have vetoed them.
 func (t *Turn) collect(e *Entry, result *rules.Result, missedBy []string, in *chat.Outcomes, d *Done) (chats []string) {
 	own, again := e.Event.ChatID(), !in.First.IsZero()
+	d.Decision.looked(result.Lists)
 	keySends(&e.Event, result.Outcomes)
 	for i := range result.Outcomes {
 		o := &result.Outcomes[i]

@@ -79,7 +79,7 @@ function clock(time, tz) end
 ---@return number
 function now() end
 
----Sets settings of the pack. Call it before the first event.
+---Sets settings of the pack. Call it before the first event. lists sets the members of lists, also later.
 ---@param settings table<string, any>
 function configure(settings) end
 

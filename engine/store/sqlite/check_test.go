@@ -42,6 +42,8 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 		{"UPDATE packs SET mode_under = '{'", "packs", `pack "p"`},
 		{"UPDATE packs SET rule_modes = '['", "packs", `pack "p"`},
 		{"UPDATE missed SET seq = 99", "missed", "event 99"},
+		{"UPDATE list_members SET list = 'VIPS'", "list_members", `list "VIPS"`},
+		{"UPDATE list_changes SET version = 7", "lists", `list "vips"`},
 		{"UPDATE pack_files SET bytes = CAST('z' AS BLOB) WHERE n = 0", "pack_files", `pack "p", version "` + filledVersion},
 		{"UPDATE rule_totals SET matched = 0, ran = 0", "rule_totals", `rule "p/r"`},
 		{"DELETE FROM rule_totals", "rule_totals", `rule "p/r"`},

@@ -94,6 +94,15 @@ var tableChecks = []tableCheck{
 		onlyChecked(`SELECT 'event ' || m.seq || ', pack ' || json_quote(m.pack) FROM missed m WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.seq = m.seq)`),
 		"missed", "events that packs have missed are not in the journal", fixRestore,
 	},
+	{
+		onlyChecked(`SELECT 'list ' || json_quote(list) FROM (SELECT DISTINCT list FROM list_members) WHERE list NOT IN (SELECT name FROM lists)`),
+		"list_members", "members are on a list that does not exist, so that no rule sees them", "add them again: chertd list NAME add MEMBER",
+	},
+	{
+		onlyChecked(`SELECT 'list ' || json_quote(l.name) FROM lists l
+			WHERE EXISTS (SELECT 1 FROM list_changes c WHERE c.list = l.name AND c.version > l.version)`),
+		"lists", "the version of lists is older than their changes, so that decisions name a wrong one", fixFollows,
+	},
 }
 
 // table checks a rule of tableChecks.

@@ -20,9 +20,9 @@ import (
 const actionRoom = 100
 
 var (
-	insertDecision = declare(`INSERT INTO decisions (at, note, failed, next_n, packs, rules, actions, seq, prev_seq, took) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	insertDecision = declare(`INSERT INTO decisions (at, note, failed, next_n, packs, rules, actions, seq, prev_seq, took, lists) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO NOTHING`)
-	updateDecision = declare(`UPDATE decisions SET at = ?1, note = ?2, failed = ?3, next_n = ?4, packs = ?5, rules = ?6, actions = ?7, prev_seq = coalesce(?9, prev_seq), took = ?10 WHERE seq = ?8`)
+	updateDecision = declare(`UPDATE decisions SET at = ?1, note = ?2, failed = ?3, next_n = ?4, packs = ?5, rules = ?6, actions = ?7, prev_seq = coalesce(?9, prev_seq), took = ?10, lists = ?11 WHERE seq = ?8`)
 	updateActions  = declare(`UPDATE decisions SET actions = ? WHERE seq = ?`)
 	selectChatOf   = declare(`SELECT chat_id FROM events WHERE seq = ?`)
 
@@ -79,7 +79,8 @@ func (s *step) encodeActions(t *turn.Transition) error {
 	}
 	packs, err1 := encoded(d.Packs, len(d.Packs) == 0)
 	rules, err2 := encoded(d.Rules, len(d.Rules) == 0)
-	if err := cmp.Or(err1, err2); err != nil {
+	lists, err3 := encoded(d.Lists, len(d.Lists) == 0)
+	if err := cmp.Or(err1, err2, err3); err != nil {
 		return fmt.Errorf("decision of event %d: %w", d.Seq, err)
 	}
 	slices.SortFunc(s.decision.actions, byN)
@@ -94,7 +95,7 @@ func (s *step) encodeActions(t *turn.Transition) error {
 	if d.Took > 0 {
 		tookMicros = max(1, d.Took.Microseconds())
 	}
-	s.decision.args = []driver.Value{micros(d.At), optional(d.Note), flag(d.Failed), int64(d.Actions), packs, rules, actions, d.Seq, prev, tookMicros}
+	s.decision.args = []driver.Value{micros(d.At), optional(d.Note), flag(d.Failed), int64(d.Actions), packs, rules, actions, d.Seq, prev, tookMicros, lists}
 	s.decision.took, s.decision.compared = tookPart(d), t.Compared
 	return nil
 }

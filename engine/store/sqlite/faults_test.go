@@ -163,6 +163,10 @@ var acts = []struct {
 			ReadCounts: []rules.ReadCount{{Pack: "p", Count: 1}}, ReadCalls: []rules.ReadCall{{Pack: "p", At: time.Unix(1, 0)}},
 		}})
 	}},
+	{"change a list", func(s *Store) error {
+		return s.ChangeList(context.Background(), store.ListChange{List: "vips", Version: 1, At: time.Unix(1, 0), By: "ana",
+			Set: []store.MemberSet{{Member: "c1"}}, Remove: []string{"c2"}, RemovedAs: store.MemberRemoved})
+	}},
 	{"pause", func(s *Store) error { return s.SetPaused(context.Background(), true) }},
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // beforeSchema22 undoes what schema 22 and later ones have added.
-const beforeSchema22 = `
+const beforeSchema22 = beforeSchema23 + `
 DROP TABLE rule_totals;
 DROP TABLE rule_vetoes;
 ALTER TABLE counts DROP COLUMN rules_late;

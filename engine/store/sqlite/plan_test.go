@@ -59,8 +59,8 @@ var samples = map[*statement][]driver.Value{
 	selectChatOf:         {int64(5)},
 	insertQuarantine:     {int64(1), "webhook", "x", nil, []byte("body"), int64(0), []byte("sum"), "event 5", "body 5", "event 5"},
 
-	insertDecision: {nil, nil, int64(0), int64(0), nil, nil, nil, int64(1 << 40), nil, nil},
-	updateDecision: {nil, nil, int64(0), int64(0), nil, nil, nil, int64(5), nil, nil},
+	insertDecision: {nil, nil, int64(0), int64(0), nil, nil, nil, int64(1 << 40), nil, nil, nil},
+	updateDecision: {nil, nil, int64(0), int64(0), nil, nil, nil, int64(5), nil, nil, nil},
 	updateActions:  {"[]", int64(5)},
 	upsertOpen:     {int64(5), int64(0), "dead", "read", "chat 5", "pack", "v", int64(5), int64(2002), int64(404)},
 	deleteOpen:     {int64(5), int64(0)},
@@ -129,6 +129,14 @@ var samples = map[*statement][]driver.Value{
 	upsertSchedule:    {"pack", "rule 5", "1h", int64(5), nil},
 	deleteSchedule:    {"pack", "rule 5", "1h"},
 	selectSchedule:    {"pack", "rule 5", "1h", int64(5)},
+	selectAllMembers:  nil, // reads a whole list, at the start
+	selectListMember:  {"list 5", "member 5"},
+	selectListMembers: {"list 5", "member 5", int64(10)},
+	upsertList:        {"list 5", int64(5), int64(5)},
+	selectListHistory: {"list 5", int64(10)},
+	selectOldChanges:  {"list 5", int64(10)},
+	deleteListChange:  {"list 5", int64(5), "member 5"},
+	deleteListMember:  {"list 5", "member 5"},
 	upsertReadCount:   {"pack 5", int64(1), int64(300), int64(5)},
 	selectReadCount:   {"pack 5"},
 	upsertReadCall:    {"pack 5", int64(5), int64(1), int64(5)},
@@ -252,7 +260,7 @@ INSERT INTO events SELECT i, 'event ' || i, 'message.received', 'webhook', i, i,
 	'inbound', i %% 65536, NULL, NULL, 0, NULL, NULL, NULL, '{}', NULL FROM numbers;
 INSERT INTO seen SELECT 'event ' || i, i FROM numbers;
 INSERT INTO pending SELECT i, i %% 65536 FROM numbers WHERE i %% 10 <> 1;
-INSERT INTO decisions SELECT i, i, NULL, 0, 1, NULL, NULL, NULL, '[{"n":0,"kind":"read","pack":"pack","version":"v","status":"waiting"}]', NULL FROM numbers WHERE i %% 10 = 1;
+INSERT INTO decisions SELECT i, i, NULL, 0, 1, NULL, NULL, NULL, '[{"n":0,"kind":"read","pack":"pack","version":"v","status":"waiting"}]', NULL, NULL FROM numbers WHERE i %% 10 = 1;
 INSERT INTO open_actions SELECT i, 0, iif(i %% 2 = 0, 'dead', 'blocked'), 'read', 'chat ' || i, 'pack', 'v', i, 2002, 404 FROM numbers;
 INSERT INTO attempts SELECT i, 0, 1, i, NULL, NULL, 404, 2002, 'trace', 'x' FROM numbers;
 INSERT INTO chats SELECT 'chat ' || i, '+1', i, '[[' || i || ',0]]', 0, i, i, i, i, '{"id":"chat ' || i || '"}' FROM numbers;
@@ -268,6 +276,9 @@ INSERT INTO pack_versions VALUES ('pack', 'v', NULL, 1, 1, 0, 0, NULL, 0, 0);
 INSERT INTO pack_files VALUES ('pack', 'v', 0, 'a.lua', 'rules', 'x');
 INSERT INTO packs (pack, live) VALUES ('pack', 'v');
 INSERT INTO schedules SELECT 'pack', 'rule ' || i, '1h', i, NULL FROM numbers;
+INSERT INTO lists SELECT 'list ' || i, i, i FROM numbers WHERE i < 20;
+INSERT INTO list_members SELECT 'list 5', 'member ' || i, i, 'op', NULL, NULL FROM numbers;
+INSERT INTO list_changes SELECT 'list 5', i, 'member ' || i, i, 'op', 'added', NULL, NULL FROM numbers;
 INSERT INTO read_counts SELECT 'pack ' || i, 1, 300, 5 FROM numbers;
 INSERT INTO read_calls SELECT 'pack ' || i, 5, 1, i FROM numbers;
 COMMIT;`, n)

@@ -124,6 +124,7 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 		s.SaveVersion(ctx, store.Version{Pack: "p", Version: filledVersion, Files: filledFiles}),
 		s.SetPackState(ctx, store.PackState{Pack: "p", Live: filledVersion}),
 		s.SetPaused(ctx, true),
+		s.ChangeList(ctx, store.ListChange{List: "vips", Version: 1, At: someTime, By: "ana", Set: []store.MemberSet{{Member: "c1"}}}),
 		s.SetIgnoreFile(ctx, []byte("*.tmp")),
 		s.SetClockOffset(ctx, time.Second),
 		s.SetLogCursor(ctx, "log", someTime),

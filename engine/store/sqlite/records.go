@@ -13,7 +13,7 @@ import (
 )
 
 // recordColumns are those of the entry and then of its decision.
-const recordColumns = entryColumns + `, d.seq, d.at, d.note, d.failed, d.next_n, d.prev_seq, d.packs, d.rules, d.actions, d.took`
+const recordColumns = entryColumns + `, d.seq, d.at, d.note, d.failed, d.next_n, d.prev_seq, d.packs, d.rules, d.actions, d.took, d.lists`
 
 var (
 	selectRecords = declare(`SELECT ` + recordColumns + ` FROM events e LEFT JOIN decisions d ON d.seq = e.seq
@@ -211,6 +211,9 @@ func recordOf(row []driver.Value) (r store.Record, err error) {
 	what := fmt.Sprintf("decision of event %d", d.Seq)
 	if err = decode(row[6], &d.Packs, what); err == nil {
 		err = decode(row[7], &d.Rules, what)
+	}
+	if err == nil {
+		err = decode(row[10], &d.Lists, what)
 	}
 	if row[9] != nil {
 		d.Took = time.Duration(intOf(row[9])) * time.Microsecond

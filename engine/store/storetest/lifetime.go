@@ -103,6 +103,13 @@ func closed(t *testing.T, b *bench) {
 		"StatePacks":  func() error { _, err := b.s.StatePacks(ctx, "c1"); return err },
 		"KVPacks":     func() error { _, err := b.s.KVPacks(ctx); return err },
 		"Scrub":       func() error { return b.s.Scrub(ctx) },
+		"Lists":       func() error { _, err := b.s.Lists(ctx); return err },
+		"ListMembers": func() error { _, err := b.s.ListMembers(ctx, store.MemberQuery{List: "a", Limit: 1}); return err },
+		"ChangeList":  func() error { return b.s.ChangeList(ctx, store.ListChange{List: "a", Version: 1, By: "ana"}) },
+		"ListHistory": func() error { _, err := b.s.ListHistory(ctx, "a", 1); return err },
+		"PruneLists":  func() error { _, err := b.s.PruneListHistory(ctx, noon, 1); return err },
+		"Mentions":    func() error { _, err := b.s.ListMentions(ctx, "c1"); return err },
+		"EraseMember": func() error { _, err := b.s.EraseListMember(ctx, "c1", noon); return err },
 		"Close":       b.s.Close,
 	}
 	for name, call := range calls {

@@ -127,3 +127,12 @@ chert.on("signal:human_replied", function(ev)
   log.info("signalled", { agent = ev.signal.data and ev.signal.data.agent, group = ev.chat.is_group, line = ev.chat.line })
   chert.mark_read(ev.chat.id)
 end)
+
+chert.rule({
+  name = "listed",
+  on = "message.received",
+  where = { from = chert.list("vips"), text = "listed" },
+  run = function(ev)
+    chert.mark_read(ev.chat.id)
+  end,
+})

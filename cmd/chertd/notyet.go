@@ -1,6 +1,0 @@
-package main
-
-// notYetKeys are sections of the configuration that this build does not have.
-var notYetKeys = map[string]string{
-	"rules.lists": "lists that operators change",
-}
