@@ -170,6 +170,7 @@ func chertNotify(vm *VM, L *lua.LState) int {
 	default:
 		wrong(L, name, "", 3, "a table")
 	}
+	charge(L, (len(text)+len(fields))/256, 2*(len(text)+len(fields))) // the body has copies
 	return requested(L, name, vm.call.Effects.Notify(target, text, fields))
 }
 
