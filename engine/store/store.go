@@ -114,6 +114,7 @@ type Store interface {
 	Misses
 	CatchUp
 	DeadLetters
+	Waits
 	Retention
 	Erasure
 	Reader

@@ -29,7 +29,7 @@ type Full struct {
 func (t *Turn) Call(ctx context.Context, wire int64, places Places) (d Done, spent []Full, err error) {
 	in := chat.Ready{Seq: wire}
 	for {
-		next, effects := chat.Step(*t.Chat, in, t.Now)
+		next, effects := chat.Step(*t.Chat, in, t.Now, t.Holds...)
 		if effects.Call != nil {
 			full, err := places.Reserve(ctx, t.Chat.ID, effects.Call.ReadPacks(), t.Now)
 			if err != nil {

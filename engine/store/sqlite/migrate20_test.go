@@ -10,7 +10,7 @@ import (
 )
 
 // beforeSchema20 undoes what schema 20 and later ones have added.
-const beforeSchema20 = `
+const beforeSchema20 = beforeSchema21 + `
 DROP TABLE pack_comparisons;
 DROP TABLE pack_differences;
 ALTER TABLE packs DROP COLUMN share;
