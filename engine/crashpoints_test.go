@@ -20,6 +20,7 @@ import (
 	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
+	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
 

@@ -65,6 +65,12 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"forget c1", tables{"chertd forget": ""}},
 		{"hold c1", tables{"chertd hold": ""}},
 		{"release c1", tables{"chertd release": ""}},
+		{"hold --where line=+1 --yes", tables{"chertd hold --where": ""}},
+		{"hold --list", tables{"chertd hold --list": ""}},
+		{"release --id 7", tables{"chertd release --where": ""}},
+		{"waiting", tables{"chertd waiting": ""}},
+		{"waiting cancel 7.0", tables{"chertd waiting cancel": ""}},
+		{"waiting now 7.0", tables{"chertd waiting cancel": ""}},
 		{"spec record c1", tables{"chertd spec record": ""}},
 		{"dead", tables{"chertd dead": ""}},
 		{"dead retry --all", tables{"chertd dead retry": ""}},
@@ -293,6 +299,21 @@ func (full) Hold(context.Context, control.HoldRequest) (control.Held, error) {
 }
 func (full) Release(context.Context, control.ReleaseRequest) (control.Released, error) {
 	return everything[control.Released](), nil
+}
+func (full) HoldSelection(context.Context, control.HoldRequest) (control.HeldSelection, error) {
+	return everything[control.HeldSelection](), nil
+}
+func (full) ReleaseSelection(context.Context, control.ReleaseRequest) (control.ReleasedSelection, error) {
+	return everything[control.ReleasedSelection](), nil
+}
+func (full) Waiting(context.Context, control.WaitingQuery) (control.Waiting, error) {
+	return everything[control.Waiting](), nil
+}
+func (full) CancelWaiting(context.Context, control.WaitingRequest) (control.WaitingChanged, error) {
+	return everything[control.WaitingChanged](), nil
+}
+func (full) HurryWaiting(context.Context, control.WaitingRequest) (control.WaitingChanged, error) {
+	return everything[control.WaitingChanged](), nil
 }
 func (full) Dead(context.Context, control.DeadQuery) (control.Dead, error) {
 	return everything[control.Dead](), nil

@@ -56,7 +56,7 @@ To see it at work, run: chertd demo`,
 		newDemoCommand(), newRunCommand(), newCheckCommand(), newTestCommand(), newEvalCommand(), newBacktestCommand(), newNewCommand(),
 		newDoctorCommand(), newSubscribeCommand(), newSimCommand(), newVersionCommand(),
 		newStatusCommand(), newPacksCommand(), newTailCommand(), newReloadCommand(), newRollbackCommand(),
-		newModeCommand(), newShadowCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newDeadCommand(), newQuarantineCommand(),
+		newModeCommand(), newShadowCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newWaitingCommand(), newDeadCommand(), newQuarantineCommand(),
 		newRetryErrorsCommand(), newExplainCommand(), newForgetCommand(), newDrainCommand(), newStoreCommand(), newSpecCommand(),
 	)
 	root.SetVersionTemplate("{{.Version}}\n")

@@ -85,6 +85,9 @@ func (a *api) routes(mux *http.ServeMux) {
 		"GET " + apiPath + "/dead":                       a.dead,
 		"POST " + apiPath + "/dead/retry":                a.retryDead,
 		"POST " + apiPath + "/dead/drop":                 a.dropDead,
+		"GET " + apiPath + "/waiting":                    a.waiting,
+		"POST " + apiPath + "/waiting/cancel":            a.cancelWaiting,
+		"POST " + apiPath + "/waiting/now":               a.hurryWaiting,
 		"GET " + apiPath + "/chats/{chat}/record":        a.record,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {

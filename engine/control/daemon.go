@@ -57,6 +57,17 @@ type Daemon interface {
 	Hold(ctx context.Context, in HoldRequest) (Held, error)
 	// Release ends the hold of a chat, whoever set it. Dropped reads do not return.
 	Release(ctx context.Context, in ReleaseRequest) (Released, error)
+	// HoldSelection keeps the chats of a selection unread for a time, also those that come
+	// later.
+	HoldSelection(ctx context.Context, in HoldRequest) (HeldSelection, error)
+	// ReleaseSelection ends holds of selections. Holds of single chats stay.
+	ReleaseSelection(ctx context.Context, in ReleaseRequest) (ReleasedSelection, error)
+	// Waiting counts and lists what waits.
+	Waiting(ctx context.Context, q WaitingQuery) (Waiting, error)
+	// CancelWaiting drops waiting actions, and HurryWaiting has them called for now: one batch
+	// of those that a request chooses.
+	CancelWaiting(ctx context.Context, in WaitingRequest) (WaitingChanged, error)
+	HurryWaiting(ctx context.Context, in WaitingRequest) (WaitingChanged, error)
 	// Quarantined returns the newest deliveries in quarantine, at most limit.
 	Quarantined(ctx context.Context, limit int, bodies bool) (Quarantine, error)
 	// RetryQuarantined takes deliveries in again, oldest first.
@@ -120,12 +131,14 @@ type Status struct {
 	Unknown   string     `json:"unknown,omitempty"`
 	Holds     *Holds     `json:"holds,omitempty"`     // chats that are held; nil: none
 	Postponed *Postponed `json:"postponed,omitempty"` // chats with postponed reads; nil: none
-	Packs     int        `json:"packs"`
-	Webhook   *Webhook   `json:"webhook,omitempty"` // nil: there is no webhook
-	Catchup   *Catchup   `json:"catchup,omitempty"` // nil: the events log is not read
-	Stream    *Stream    `json:"stream,omitempty"`  // nil: events are not taken from the stream
-	File      *File      `json:"file,omitempty"`    // nil: events are not read from a file
-	NotLive   int        `json:"not_live"`          // packs with an edit that is not live
+	// HeldSelections are the holds of selections in force, those that end last first.
+	HeldSelections []SelectionHold `json:"held_selections,omitempty"`
+	Packs          int             `json:"packs"`
+	Webhook        *Webhook        `json:"webhook,omitempty"` // nil: there is no webhook
+	Catchup        *Catchup        `json:"catchup,omitempty"` // nil: the events log is not read
+	Stream         *Stream         `json:"stream,omitempty"`  // nil: events are not taken from the stream
+	File           *File           `json:"file,omitempty"`    // nil: events are not read from a file
+	NotLive        int             `json:"not_live"`          // packs with an edit that is not live
 	// Ignored has the files and folders that are not loaded because of their names.
 	Ignored []Ignored `json:"ignored,omitempty"`
 }
