@@ -39,6 +39,7 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 		{"UPDATE kv_usage SET bytes = bytes + 1", "kv_usage", `pack "p"`},
 		{"UPDATE timers SET payload = '{'", "timers", `timer "t"`},
 		{"UPDATE packs SET live = 'gone'", "packs", `version "gone"`},
+		{"UPDATE selection_holds SET began_seq = 99", "selection_holds", "hold 1"},
 		{"UPDATE missed SET seq = 99", "missed", "event 99"},
 		{"UPDATE pack_files SET bytes = CAST('z' AS BLOB) WHERE n = 0", "pack_files", `pack "p", version "` + filledVersion},
 		{"DELETE FROM pack_files", "pack_files", `pack "p", version "` + filledVersion},

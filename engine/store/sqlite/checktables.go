@@ -90,6 +90,11 @@ var tableChecks = []tableCheck{
 		onlyChecked(`SELECT 'event ' || m.seq || ', pack ' || json_quote(m.pack) FROM missed m WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.seq = m.seq)`),
 		"missed", "events that packs have missed are not in the journal", fixRestore,
 	},
+	{
+		onlyChecked(`SELECT 'hold ' || id FROM selection_holds
+			WHERE max(began_seq, through_seq) > (SELECT max(last_seq, 1, ifnull((SELECT max(seq) FROM events), 0)) FROM daemon)`),
+		"selection_holds", "holds of selections began or ended after the end of the journal, so that reads of events to come are dropped", "release them: chertd hold --list shows them, chertd release --id ID ends one; " + fixRestore,
+	},
 }
 
 // table checks a rule of tableChecks.

@@ -83,23 +83,32 @@ func (s *Store) countThem(ctx context.Context, doing string, what *statement, ar
 
 // SelectionHolds implements store.Waits.
 func (s *Store) SelectionHolds(ctx context.Context) ([]chat.SelectionHold, error) {
-	return readList(ctx, s, "read the holds of selections", selectSelectionHolds, func(row []driver.Value) (chat.SelectionHold, error) {
-		h := chat.SelectionHold{
-			ID: intOf(row[0]), Of: chat.Selection{Line: stringOf(row[1])}, By: stringOf(row[3]), Reason: stringOf(row[4]),
-			Began: timeOf(row[5]), Until: timeOf(row[6]), Seq: intOf(row[7]), Through: intOf(row[8]), EndedBy: stringOf(row[9]),
-			Swept: intOf(row[10]) != 0, Settled: intOf(row[11]) != 0,
-		}
-		if row[2] != nil {
-			h.Of.IsGroup = event.TruthOf(intOf(row[2]) != 0)
-		}
-		return h, nil
-	})
+	return readList(ctx, s, "read the holds of selections", selectSelectionHolds, selectionHoldOf)
+}
+
+func selectionHoldOf(row []driver.Value) (chat.SelectionHold, error) {
+	h := chat.SelectionHold{
+		ID: intOf(row[0]), Of: chat.Selection{Line: stringOf(row[1])}, By: stringOf(row[3]), Reason: stringOf(row[4]),
+		Began: timeOf(row[5]), Until: timeOf(row[6]), Seq: intOf(row[7]), Through: intOf(row[8]), EndedBy: stringOf(row[9]),
+		Swept: intOf(row[10]) != 0, Settled: intOf(row[11]) != 0,
+	}
+	if row[2] != nil {
+		h.Of.IsGroup = event.TruthOf(intOf(row[2]) != 0)
+	}
+	return h, nil
 }
 
 // SetSelectionHold implements store.Waits.
 func (s *Store) SetSelectionHold(ctx context.Context, h chat.SelectionHold) error {
-	return s.write(ctx, "store the hold of a selection", upsertSelectionHold, h.ID, optional(h.Of.Line), truthValue(h.Of.IsGroup), h.By, optional(h.Reason),
-		micros(h.Began), micros(h.Until), h.Seq, h.Through, optional(h.EndedBy), flag(h.Swept), flag(h.Settled))
+	return s.write(ctx, "store the hold of a selection", upsertSelectionHold, selectionHoldRow(&h)...)
+}
+
+// selectionHoldRow returns the arguments of upsertSelectionHold.
+func selectionHoldRow(h *chat.SelectionHold) []driver.Value {
+	return []driver.Value{
+		h.ID, optional(h.Of.Line), truthValue(h.Of.IsGroup), h.By, optional(h.Reason), micros(h.Began), micros(h.Until), h.Seq, h.Through,
+		optional(h.EndedBy), flag(h.Swept), flag(h.Settled),
+	}
 }
 
 // DropSelectionHold implements store.Waits.
