@@ -177,7 +177,7 @@ func (b *batch) serveAll(ctx context.Context, requests []request) {
 // turn returns the turn of a chat ("": of none) with a set at a time; ok is false if the chat
 // could not be read.
 func (b *batch) turn(ctx context.Context, set *rules.Set, chatID string, now time.Time) (t turn.Turn, ok bool) {
-	t = turn.Turn{Set: set, Shard: b.s.part.Index, Now: now, Again: b.again, Memory: &b.memory, Lists: b.s.e.Lists(), Suspensions: &b.s.e.suspensions, Blocks: b}
+	t = turn.Turn{Set: set, Shard: b.s.part.Index, Now: now, Again: b.again, Memory: &b.memory, Lists: b.s.e.Lists(), Suspensions: &b.s.e.suspensions, Blocks: b, Holds: b.s.e.held.now()}
 	if b.err == nil && chatID != "" {
 		t.Chat = b.chat(ctx, chatID)
 	}

@@ -185,6 +185,7 @@ func (m *matrixProcess) unsettled(ctx context.Context, have, n int) (int, string
 func (m *matrixProcess) aside(ctx context.Context) error {
 	const other = "another credential" // than that of the daemon, which has its own rows
 	line := store.UnsupportedLine{Line: "+19995550100", Since: time.Now(), Until: time.Now()}
+	hold := chat.SelectionHold{ID: 1 << 40, Of: chat.Selection{Line: line.Line}, By: "alice", Began: line.Since, Until: line.Since, Through: 1, Swept: true, Settled: true}
 	_, err := m.st.EraseTexts(ctx, []int64{1})
 	_, pruned := m.st.PruneListHistory(ctx, line.Since, 1)
 	list := store.ListChange{List: "aside", Version: 1, At: line.Since, By: "ana", Set: []store.MemberSet{{Member: line.Line}}}
@@ -194,6 +195,7 @@ func (m *matrixProcess) aside(ctx context.Context) error {
 		m.st.SetLineStop(ctx, other, store.LineStop{Line: line.Line, Since: line.Since}),
 		m.st.SetUnsupportedLine(ctx, line), m.st.DropUnsupportedLine(ctx, line.Line),
 		m.st.SetLearnedRate(ctx, other, store.LearnedRate{Rate: 5, Unsure: 0.1, At: line.Since}),
+		m.st.SetSelectionHold(ctx, hold), m.st.DropSelectionHold(ctx, hold.ID),
 		err, m.st.Scrub(ctx))
 }
 

@@ -20,6 +20,7 @@ import (
 	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
+	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
 
@@ -61,6 +62,7 @@ var storeWrites = map[string]string{
 	"SaveVersion": "spare", "SetPackState": "spare",
 	"SetPendingKept": "spare", "SetRulesDeleted": "spare", "ForgetPack": "spare", "SetIgnoreFile": "ignore",
 	"SetLineStop": "aside", "SetUnsupportedLine": "aside", "DropUnsupportedLine": "aside", "SetLearnedRate": "aside",
+	"SetSelectionHold": "aside", "DropSelectionHold": "aside",
 	"EraseTexts": "aside", "Scrub": "aside", "ChangeList": "aside", "EraseListMember": "aside", "PruneListHistory": "aside",
 	"PruneEvents": "prune", "PruneTexts": "prune", "PruneSeen": "prune", "MarkDay": "prune",
 }
@@ -87,7 +89,8 @@ func TestCrashPointsCoverTheStore(t *testing.T) {
 	reads := strings.Fields(`Journaled Pending Unhandled Chats States KVs KVList KVUsage State KV CallLines CallsDue TimersDue
 		Healthy LastSeq Paused ClockOffset CallPause ScheduleDone ReadCount Version Versions PackStates IgnoreFile Concerned Comparison MissedPacks
 		Missed Vetoes BlockedReads Backlog Records LogCursor Early Stats Event Events Actions Holds Postponed Quarantined QuarantinedAfter
-		Dead DeadAfter DeadGroups ActionsByID Attempts KVPacks StatePacks LearnedRate LineStops UnsupportedLines RuleTotals EventBySeq MessageEvents EventsNaming Lists ListMembers ListHistory ListMentions`)
+		Dead DeadAfter DeadGroups ActionsByID Attempts KVPacks StatePacks LearnedRate LineStops UnsupportedLines RuleTotals EventBySeq MessageEvents EventsNaming Lists ListMembers ListHistory ListMentions
+		WaitingLines WaitingChats CountWaiting BlockedChats CountChats SelectionHolds`)
 	of := reflect.TypeFor[store.Store]()
 	for i := range of.NumMethod() {
 		name := of.Method(i).Name
@@ -366,6 +369,16 @@ func (s crashStore) PruneListHistory(ctx context.Context, before time.Time, limi
 func (s crashStore) SetUnsupportedLine(ctx context.Context, l store.UnsupportedLine) error {
 	defer s.around("SetUnsupportedLine")()
 	return s.Store.SetUnsupportedLine(ctx, l)
+}
+
+func (s crashStore) SetSelectionHold(ctx context.Context, h chat.SelectionHold) error {
+	defer s.around("SetSelectionHold")()
+	return s.Store.SetSelectionHold(ctx, h)
+}
+
+func (s crashStore) DropSelectionHold(ctx context.Context, id int64) error {
+	defer s.around("DropSelectionHold")()
+	return s.Store.DropSelectionHold(ctx, id)
 }
 
 func (s crashStore) DropUnsupportedLine(ctx context.Context, line string) error {

@@ -109,6 +109,9 @@ func (c *crew) start() {
 		c.t.Fatal(err)
 	}
 	c.eng = c.m.eng
+	if err := c.eng.restoreHolds(context.Background()); err != nil {
+		c.t.Fatal(err)
+	}
 	engine, stopEngine := context.WithCancel(context.Background())
 	sources, stopSources := context.WithCancel(engine)
 	var handling, taking sync.WaitGroup

@@ -229,6 +229,9 @@ func (d *Daemon) prepare(ctx context.Context, st store.Store) (m *manager, pause
 	if err := m.eng.restoreLines(ctx); err != nil {
 		return nil, false, err
 	}
+	if err := m.eng.restoreHolds(ctx); err != nil {
+		return nil, false, err
+	}
 	if err := m.eng.restoreLearned(ctx); err != nil {
 		return nil, false, err
 	}

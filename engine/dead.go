@@ -277,7 +277,7 @@ func total(counts map[string]int) (n int) {
 // each with the work of their chat and their place in it. If one of its ids is of no action, it does nothing.
 func (m *manager) eachDead(ctx context.Context, in control.DeadRequest, drop bool, each func(w *deadWork, i int)) error {
 	if len(in.IDs) > 0 {
-		ids, err := m.deadByID(ctx, in.IDs)
+		ids, err := m.actionsNamed(ctx, in.IDs, "chertd dead")
 		if err != nil {
 			return err
 		}
@@ -304,13 +304,13 @@ func (m *manager) eachDead(ctx context.Context, in control.DeadRequest, drop boo
 	}
 }
 
-// deadByID returns the actions that people name.
-func (m *manager) deadByID(ctx context.Context, names []string) (all []store.DeadID, err error) {
+// actionsNamed returns the actions that people name. lister is the command that lists their ids.
+func (m *manager) actionsNamed(ctx context.Context, names []string, lister string) (all []store.DeadID, err error) {
 	var ids []chat.ActionID
 	for _, name := range names {
 		id, ok := chat.ParseActionID(name)
 		if !ok {
-			return nil, &control.UserError{Message: fmt.Sprintf("%.40q is not the id of an action", name), Hint: "chertd dead lists the ids, such as 17.0"}
+			return nil, &control.UserError{Message: fmt.Sprintf("%.40q is not the id of an action", name), Hint: lister + " lists the ids, such as 17.0"}
 		}
 		ids = append(ids, id)
 	}
@@ -334,7 +334,7 @@ func (m *manager) deadByID(ctx context.Context, names []string) (all []store.Dea
 	}
 	return nil, &control.UserError{
 		Status: http.StatusNotFound, Message: "there is no action " + strings.Join(unknown[:min(len(unknown), 10)], ", ") + "; nothing was done",
-		Hint: "chertd dead lists the ids",
+		Hint: lister + " lists the ids",
 	}
 }
 

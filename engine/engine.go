@@ -71,6 +71,7 @@ type Engine struct {
 	lineStops  lineStops
 	lines      *unsupportedLines
 	reads      readMeters
+	held       *selectionHolds
 
 	notices *notices
 
@@ -118,6 +119,7 @@ func New(c Config) *Engine {
 	e.lines = &unsupportedLines{e: e}
 	e.lists.e = e
 	e.misses = newMisses(e)
+	e.held = newSelectionHolds(e)
 	e.setRetention(c.Retention)
 	e.admission = newAdmission(c.Shards, c.Log)
 	for i := range c.Shards {
@@ -162,6 +164,7 @@ func (e *Engine) Run(ctx context.Context) {
 	others.Go(func() { e.runTimers(working) })
 	others.Go(func() { e.runSchedules(working) })
 	others.Go(func() { e.misses.run(working) })
+	others.Go(func() { e.runHolds(working) })
 	others.Go(func() { e.prune(working) })
 	others.Go(func() { e.keepLearned(working) })
 	others.Go(func() { e.watchHeap(working, pressureEvery, heapCeiling) })

@@ -107,6 +107,7 @@ type explainer struct {
 
 	noCalls []string // why no calls are made; nil: not asked yet
 	asked   bool
+	state   *callsState // nil: not asked yet
 	lines   []control.LineStop
 	packs   map[pastKey]*pastPack
 	assumed map[*rules.Pack]*rules.Assumptions
@@ -127,8 +128,11 @@ func (x *explainer) readChat(ctx context.Context, id string) error {
 func (x *explainer) explainedChat() *control.ExplainedChat {
 	c := x.chat
 	out := &control.ExplainedChat{ID: c.ID, Line: c.Line}
-	if c.Hold.Active(x.now) {
-		out.Hold = &control.Hold{Chat: c.ID, By: c.Hold.By, Until: c.Hold.Until, Reason: c.Hold.Reason}
+	if h, ok := c.Held(x.now, x.m.eng.held.now()...); ok {
+		out.Hold = &control.Hold{Chat: c.ID, By: h.By, Until: h.Until, Reason: h.Reason}
+		if of, ok := x.m.eng.held.byName(h.By); ok {
+			out.Hold.By = fmt.Sprintf("%s (%s, %s)", of.By, h.By, of.Of)
+		}
 	}
 	if p, ok := c.Postponement(x.now); ok {
 		out.Postponed = &control.Hold{Chat: c.ID, By: p.By(), Until: p.Until, Reason: p.Reason}

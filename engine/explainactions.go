@@ -3,10 +3,8 @@ package engine
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"chertd/engine/control"
 	"chertd/engine/store"
@@ -73,6 +71,9 @@ func (x *explainer) ender(ctx context.Context, a *chat.Action) (*control.Explain
 	end := &control.ExplainedEnd{By: a.EndedBy.By, Cause: causeOf(a)}
 	if *end == (control.ExplainedEnd{}) && a.EndedBy.Seq == 0 {
 		return nil, nil
+	}
+	if hold, ok := x.m.eng.held.byName(a.EndedBy.By); ok {
+		end.Asked = holdWords(&hold)
 	}
 	if a.EndedBy.Seq == 0 {
 		return end, nil
@@ -151,26 +152,11 @@ func (x *explainer) waitsFor(ctx context.Context, a *chat.Action, e *control.Exp
 	if at < 0 {
 		return "", nil // it has ended meanwhile, or belongs to another chat
 	}
-	w := x.chat.Waits(at, x.now)
-	until := w.Until.UTC().Format(time.RFC3339)
-	switch w.For {
-	case chat.WaitDelay:
-		return "its delay ends at " + until, nil
-	case chat.WaitPostponed:
-		return fmt.Sprintf("%s has postponed it until %s", w.By, until), nil
-	case chat.WaitRetry:
-		return fmt.Sprintf("attempt %d follows at %s", a.Attempts+1, until), nil
-	case chat.WaitLimit:
-		return "its pack has made all the read calls that limits.reads allows, until " + until, nil
-	case chat.WaitNewer:
-		return "a read that covers the newest message must go first, and none is requested yet", nil
-	case chat.WaitOrder:
-		return "action " + w.After.String() + " must go first", nil
-	case chat.WaitTimer:
-		return "a timer of the chat is due, and its rule runs first", nil
-	}
-	if target, ok := chat.NotifyTarget(a.Chat); ok {
-		return fmt.Sprintf("it is due, and waits for its turn at target %q", target), nil
+	c := *x.chat
+	c.Flight = nil // the caller has shown it
+	w := x.calls().of(&c, at)
+	if !w.due() || w.For == waitTarget {
+		return w.words(a, nil), nil
 	}
 	if err := x.askCalls(ctx); err != nil {
 		return "", err
@@ -178,13 +164,18 @@ func (x *explainer) waitsFor(ctx context.Context, a *chat.Action, e *control.Exp
 	e.Waits = x.noCalls
 	line := x.chat.Line
 	if i := slices.IndexFunc(x.lines, func(l control.LineStop) bool { return l.Line == line }); i >= 0 {
-		l := &x.lines[i]
-		e.Waits = append(slices.Clip(e.Waits), fmt.Sprintf("calls of line %s have stopped since %s: %s", cmp.Or(line, "(unknown)"), l.Since.UTC().Format(time.RFC3339), l.Error))
+		e.Waits = append(slices.Clip(e.Waits), lineStopWords(&x.lines[i]))
 	}
-	if len(e.Waits) > 0 {
-		return "it is due, and calls wait", nil
+	return w.words(a, e.Waits), nil
+}
+
+// calls returns what keeps due calls waiting.
+func (x *explainer) calls() *callsState {
+	if x.state == nil {
+		x.state = x.m.eng.callsState()
+		x.state.at = x.now
 	}
-	return "it is due, and waits for its turn within the rate", nil
+	return x.state
 }
 
 // askCalls finds out why no calls are made.

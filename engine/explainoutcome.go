@@ -133,6 +133,9 @@ func endWords(a *chat.Action, end *control.ExplainedEnd) string {
 	default:
 		text += fmt.Sprintf(", on %s %s", end.Event.Type, end.Event.ID)
 	}
+	if _, ok := chat.ParseHoldName(end.By); ok && end.Asked != "" {
+		text += ": " + end.Asked
+	}
 	return text
 }
 

@@ -137,9 +137,12 @@ func (d dueOf) CallsDue(ctx context.Context, line string, after store.Due, limit
 	return d.store.CallsDue(ctx, line, after, limit)
 }
 
+// isNotice reports whether a chat has notifications.
+func isNotice(id string) bool { _, ok := chat.NotifyTarget(id); return ok }
+
 // queueOf returns the queue of a line.
 func (e *Engine) queueOf(line string) *dispatch.Queue {
-	if _, ok := chat.NotifyTarget(line); ok {
+	if isNotice(line) {
 		return e.notices.due
 	}
 	return e.callsDue

@@ -22,19 +22,12 @@ const (
 
 // Hold implements control.Daemon.
 func (m *manager) Hold(ctx context.Context, in control.HoldRequest) (control.Held, error) {
-	length := control.DefaultHold
-	if in.For != "" {
-		d, err := luabind.ParseDuration(in.For)
-		if err == nil && d <= 0 {
-			err = fmt.Errorf("the duration of a hold must be greater than 0, got %s", in.For)
-		}
-		if err != nil {
-			return control.Held{}, &control.UserError{Message: "for: " + err.Error(), Hint: "for example 30m, 2h or 1d; chertd release ends a hold"}
-		}
-		length = d
+	length, err := holdLength(in.For)
+	if err != nil {
+		return control.Held{}, err
 	}
-	if utf8.RuneCountInString(in.Reason) > maxReason {
-		return control.Held{}, &control.UserError{Message: fmt.Sprintf("reason: it is longer than %d characters", maxReason), Hint: "write one sentence"}
+	if err := checkReason(in.Reason); err != nil {
+		return control.Held{}, err
 	}
 	if err := m.checkChat(ctx, in.Chat, in.Force, "; --force holds a chat before its first event (API: \"force\": true)"); err != nil {
 		return control.Held{}, err
@@ -57,6 +50,28 @@ func (m *manager) Hold(ctx context.Context, in control.HoldRequest) (control.Hel
 	return held, nil
 }
 
+// holdLength returns how long a hold is; "": control.DefaultHold.
+func holdLength(text string) (time.Duration, error) {
+	if text == "" {
+		return control.DefaultHold, nil
+	}
+	d, err := luabind.ParseDuration(text)
+	if err == nil && d <= 0 {
+		err = fmt.Errorf("the duration of a hold must be greater than 0, got %s", text)
+	}
+	if err != nil {
+		return 0, &control.UserError{Message: "for: " + err.Error(), Hint: "for example 30m, 2h or 1d; chertd release ends a hold"}
+	}
+	return d, nil
+}
+
+func checkReason(reason string) error {
+	if utf8.RuneCountInString(reason) > maxReason {
+		return &control.UserError{Message: fmt.Sprintf("reason: it is longer than %d characters", maxReason), Hint: "write one sentence"}
+	}
+	return nil
+}
+
 // Release implements control.Daemon.
 func (m *manager) Release(ctx context.Context, in control.ReleaseRequest) (control.Released, error) {
 	if err := m.checkChat(ctx, in.Chat, false, ""); err != nil {
@@ -67,6 +82,13 @@ func (m *manager) Release(ctx context.Context, in control.ReleaseRequest) (contr
 		return control.Released{}, err
 	}
 	released := control.Released{Chat: in.Chat}
+	c, err := m.eng.chatsNow(ctx, []string{in.Chat})
+	if err != nil {
+		return control.Released{}, err
+	}
+	for _, x := range m.eng.held.find(func(x *chat.SelectionHold) bool { return x.Of.Has(c[0]) }) {
+		released.StillHeld = append(released.StillHeld, shownSelection(&x))
+	}
 	if !o.Was.Until.IsZero() {
 		released.Held = true
 		released.Hold = &control.Hold{Chat: in.Chat, By: o.Was.By, Until: o.Was.Until, Reason: o.Was.Reason}

@@ -41,7 +41,7 @@ func (e *Engine) Ready(id string) (call *chat.Call, ask bool) {
 		s.refused = append(s.refused, id)
 		return nil, false
 	}
-	t := turn.Turn{Set: e.rules.Load(), Now: now, Chat: c}
+	t := turn.Turn{Set: e.rules.Load(), Now: now, Chat: c, Holds: e.held.now()}
 	d, _, err := t.Call(context.Background(), s.newest, unlimited{&e.reads})
 	switch {
 	case err != nil, len(d.Actions) > 0, d.Call != nil && d.Call.Kind != chat.Read:
@@ -65,6 +65,11 @@ func (e *Engine) Recalled(call *chat.Call) bool {
 	}
 	if call.Kind != chat.Read {
 		return false
+	}
+	for i := range call.Actions {
+		if c.DroppedBySelection(&call.Actions[i], e.c.Now(), e.held.now()...) {
+			return true
+		}
 	}
 	if s.behind {
 		waits, err := s.stored(context.Background(), call.Chat)

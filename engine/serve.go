@@ -24,7 +24,7 @@ func (b *batch) serve(ctx context.Context, r *request, now time.Time) {
 		b.forgetChat(ctx, r, now)
 		return
 	}
-	if r.input == nil && r.ready == nil && r.dead == nil {
+	if r.input == nil && r.ready == nil && r.dead == nil && r.choose == nil {
 		b.done = append(b.done, func() { r.done <- nil })
 		return
 	}
@@ -40,7 +40,14 @@ func (b *batch) serve(ctx context.Context, r *request, now time.Time) {
 		b.serveDead(ctx, r, &t)
 		return
 	}
-	d, err := t.Move(ctx, r.input)
+	in := r.input
+	if r.choose != nil {
+		if in = r.choose(t.Chat, now); in == nil {
+			b.done = append(b.done, func() { r.done <- nil })
+			return
+		}
+	}
+	d, err := t.Move(ctx, in)
 	if err != nil {
 		b.err = err
 		return
@@ -57,6 +64,9 @@ func (b *batch) serve(ctx context.Context, r *request, now time.Time) {
 		b.actionsEnded(actions)
 		if r.operated != nil {
 			r.operated <- operated(before.Hold, after, actions, now)
+		}
+		if r.moved != nil {
+			r.moved(before, actions)
 		}
 		if r.durable != nil {
 			r.durable()

@@ -127,7 +127,12 @@ type request struct {
 	done  chan error      // if set, receives the result; it must have room
 	ready chan readyReply // if set, receives the next call; it must have room
 	// dropped, if set, is filled in before done receives: what the input dropped.
-	dropped  *live.Dropped
+	dropped *live.Dropped
+	// choose, if set, returns the input by what the chat is then; nil: nothing is to change.
+	choose func(c *chat.Chat, now time.Time) chat.Input
+	// moved, if set, is called once the change is durable, with the chat as it was before and its
+	// actions that have changed.
+	moved    func(before *chat.Chat, actions []chat.Action)
 	durable  func()        // for a chat.Answer; if set, is called once the answer is durable, or lost
 	after    int64         // for a chat.Answer: the highest sequence of the shard when it came
 	came     time.Time     // for a chat.Answer

@@ -23,19 +23,21 @@ type simBook struct {
 	entries  map[int64]*simEntry
 	last     int64 // sequence that was journaled last
 	calls    []*simCall
-	holds    map[string]time.Time   // until when a chat is held, by the local clock
-	vetoes   map[string][]simVeto   // by operators
-	jumps    []simMoment            // of the local clock
-	kills    []simMoment            // of the daemon
-	well     simMoment              // when all faults have ended
-	limited  []*simLimited          // what Chert asked for
-	refused  map[string]int         // how many calls of a chat or of a line were refused once and for all
-	stopped  *simCall               // the call that says that no call succeeds; nil: there is none
-	foreign  bool                   // something else than Chert has answered since Chert did
-	fired    map[string]int         // by the message that set a timer: how often its rule ran
-	decided  map[string][]*simEntry // by chat, in order
-	tried    simTried
-	switched map[string][]simSwitch // by rule of words: its modes by command
+	// lineHolds is until when all chats of a line are held, by the local clock.
+	lineHolds map[string]time.Time
+	holds     map[string]time.Time   // until when a chat is held, by the local clock
+	vetoes    map[string][]simVeto   // by operators
+	jumps     []simMoment            // of the local clock
+	kills     []simMoment            // of the daemon
+	well      simMoment              // when all faults have ended
+	limited   []*simLimited          // what Chert asked for
+	refused   map[string]int         // how many calls of a chat or of a line were refused once and for all
+	stopped   *simCall               // the call that says that no call succeeds; nil: there is none
+	foreign   bool                   // something else than Chert has answered since Chert did
+	fired     map[string]int         // by the message that set a timer: how often its rule ran
+	decided   map[string][]*simEntry // by chat, in order
+	tried     simTried
+	switched  map[string][]simSwitch // by rule of words: its modes by command
 }
 
 // simMoment is a moment of a simulation.
@@ -111,7 +113,7 @@ type simLimited struct {
 
 func newSimBook() simBook {
 	return simBook{
-		byID: map[string]*simMessage{}, signals: map[string]*simSignalled{}, entries: map[int64]*simEntry{}, holds: map[string]time.Time{}, vetoes: map[string][]simVeto{},
+		byID: map[string]*simMessage{}, signals: map[string]*simSignalled{}, entries: map[int64]*simEntry{}, holds: map[string]time.Time{}, lineHolds: map[string]time.Time{}, vetoes: map[string][]simVeto{},
 		refused: map[string]int{}, fired: map[string]int{}, decided: map[string][]*simEntry{}, tried: newSimTried(), switched: map[string][]simSwitch{},
 	}
 }

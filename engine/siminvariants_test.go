@@ -76,6 +76,9 @@ func (w *simWorld) mayBeWritten(c *simCall) {
 	if until := b.holds[c.chat]; c.written.local.Before(until) && !b.jumped(c.written.at, c.written.at) && !b.beingFreed(c.chat) {
 		w.fail("call %s is written though the chat is held until %v", c.what, until)
 	}
+	if until := b.lineHolds[simLines[c.chat]]; c.written.local.Before(until) && !b.jumped(c.written.at, c.written.at) {
+		w.fail("call %s is written though its line is held until %v", c.what, until)
+	}
 	if c.run.impatient {
 		return
 	}

@@ -32,6 +32,7 @@ type simPlan struct {
 type simStep struct {
 	kind  simKind
 	chat  string
+	line  string   // that is held
 	texts []string // of messages, each a moment after the one before; of one signal, each time that it is sent
 	fault chertsim.FailRule
 	air   simAir
@@ -62,6 +63,8 @@ const (
 	simBreak     simKind = "break"     // the rules, by an edit with an error
 	simHold      simKind = "hold"      // of a chat, by an operator
 	simRelease   simKind = "release"   // of a chat, by an operator
+	simHoldLine  simKind = "holdline"  // all chats of a line, by an operator
+	simFreeLine  simKind = "freeline"  // ends that
 	simPause     simKind = "pause"     // of all calls, by an operator
 	simResume    simKind = "resume"    // of all calls, by an operator
 	simRestart   simKind = "restart"   // the daemon stops and starts
@@ -82,7 +85,7 @@ func (s *simStep) String() string {
 		text  string
 	}{
 		{s.rule != "", fmt.Sprintf("%s %s", s.rule, s.mode)},
-		{s.chat != "", s.chat}, {len(s.texts) > 0, fmt.Sprintf("%q", s.texts)},
+		{s.chat != "", s.chat}, {s.line != "", s.line}, {len(s.texts) > 0, fmt.Sprintf("%q", s.texts)},
 		{s.fault.Mode != "", fmt.Sprintf("%s code=%d chat=%s line=%s times=%d retry_after=%d", s.fault.Mode, s.fault.Code, s.fault.Chat, s.fault.Line, s.fault.Times, s.fault.RetryAfter)},
 		{s.kind == simWeather, fmt.Sprintf("%+v", s.air)}, {s.kind == simMischief, fmt.Sprintf("%+v", s.late)},
 		{s.d != 0, s.d.String()}, {s.share != "", s.share}, {s.after > 0, fmt.Sprintf("after %d transactions", s.after)}, {s.kind == simLimit, fmt.Sprintf("%.2g/s, burst %d", s.rate, s.burst)},
@@ -152,6 +155,13 @@ func newSimPlan(seed uint64) simPlan {
 	if dice.IntN(2) == 0 {
 		veto := simStep{kind: simLateVeto, chat: oneOf(dice, simChats...), rest: simWhile(dice, time.Millisecond, 15*time.Second)}
 		p.steps = slices.Insert(p.steps, dice.IntN(len(p.steps)), veto)
+	}
+	if dice := rand.New(rand.NewPCG(seed, 1<<40)); dice.IntN(3) == 0 {
+		line := simLines[oneOf(dice, simChats...)]
+		for _, kind := range [][]simKind{{simHoldLine}, {simHoldLine, simFreeLine}, {simHoldLine, simHoldLine}}[dice.IntN(3)] {
+			hold := simStep{kind: kind, line: line, d: oneOf(dice, 5*time.Second, time.Minute, 10*time.Minute), rest: simWhile(dice, time.Millisecond, 15*time.Second)}
+			p.steps = slices.Insert(p.steps, dice.IntN(len(p.steps)), hold)
+		}
 	}
 	if dice.IntN(10) == 0 {
 		limit := oneOf(dice, 0.25, 0.5, 1)

@@ -408,6 +408,10 @@ func (w *simWorld) do(s *simStep) {
 		if run != nil {
 			w.setRuleMode(run, s)
 		}
+	case simHoldLine, simFreeLine:
+		if run != nil {
+			w.operateLine(run, s)
+		}
 	case simPause, simResume:
 		if run != nil {
 			w.pause(run, s.kind == simPause)
@@ -467,7 +471,9 @@ func (w *simWorld) setLateVeto(v *simVetoed) {
 func (w *simWorld) noteJump(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.endLineHolds()
 	w.ahead.Add(int64(d))
+	w.endLineHolds()
 	w.book.jumps = append(w.book.jumps, w.now())
 }
 
@@ -581,6 +587,46 @@ func (w *simWorld) signal(run *simRun, s *simStep) {
 			w.fail("signal %s, sent for the %d. time: duplicate is %t", in.ID, n+1, sent.Duplicate)
 		}
 		w.mu.Unlock()
+	}
+}
+
+// operateLine holds all chats of a line, or ends that.
+func (w *simWorld) operateLine(run *simRun, s *simStep) {
+	begun, where := w.moment(), []string{"line=" + s.line}
+	var held control.HeldSelection
+	var err error
+	if s.kind == simHoldLine {
+		held, err = run.m.HoldSelection(context.Background(), control.HoldRequest{Where: where, For: s.d.String(), By: "alice", Force: true})
+	} else {
+		_, err = run.m.ReleaseSelection(context.Background(), control.ReleaseRequest{Where: where})
+		var none *control.UserError
+		if errors.As(err, &none) {
+			return
+		}
+	}
+	w.must(string(s.kind), err)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s.kind == simFreeLine {
+		delete(w.book.lineHolds, s.line)
+		return
+	}
+	w.book.lineHolds[s.line] = held.Until
+	for chat, line := range simLines {
+		if line == s.line {
+			w.book.vetoes[chat] = append(w.book.vetoes[chat], simVeto{begun, w.now()})
+		}
+	}
+}
+
+// endLineHolds removes the holds of lines that have ended by the local clock. It is called around each change of
+// the clock: what has ended does not begin again when the clock is set back. w.mu is held.
+func (w *simWorld) endLineHolds() {
+	now := w.localNow()
+	for line, until := range w.book.lineHolds {
+		if !now.Before(until) {
+			delete(w.book.lineHolds, line)
+		}
 	}
 }
 

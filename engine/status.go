@@ -42,7 +42,7 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 		NotReady: h.NotReady, NoCalls: h.NoCalls, Blocked: h.Blocked, Notes: h.Notes, Paused: m.eng.calls.Paused(), Calls: m.callsStatus(),
 		Events: stats.Events, Pending: stats.Pending, Early: stats.Early, Intake: m.eng.intake(), Chats: stats.Chats,
 		Quarantined: stats.Quarantined, Bytes: stats.Bytes, Actions: map[string]int64{},
-		Unknown: unknown, Holds: held, Postponed: postponed, Notify: targets,
+		Unknown: unknown, Holds: held, Postponed: postponed, Notify: targets, HeldSelections: m.heldSelections(),
 	}
 	for status, n := range stats.Actions {
 		st.Actions[string(status)] = n

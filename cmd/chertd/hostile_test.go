@@ -307,6 +307,25 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.asks("hold", hostile, "--reason", hostile)
 		w.run("hold", "refused", "--socket", w.socket)
 		w.run("hold", "x", "--for", hostile)
+		w.asks("hold", "--where", "line="+hostile, "--by", hostile, "--yes")
+		w.asks("hold", "--list")
+		w.run("hold", "--where", "line=refused", "--socket", w.socket)
+		w.run("hold", "--where", "line=x", "--socket", w.socket)
+		w.run("hold", "--where", hostile)
+	},
+	"chertd waiting": func(w *hostileWorld) {
+		w.asks("waiting", "--where", "line="+hostile)
+		w.run("waiting", "--where", "line=refused", "--socket", w.socket)
+		w.run("waiting", "--where", hostile)
+	},
+	"chertd waiting cancel": func(w *hostileWorld) {
+		w.run("waiting", "cancel", "7.0", "--socket", w.socket)
+		w.run("waiting", "cancel", hostile)
+		w.run("waiting", "cancel", "--where", "line="+hostile, "--socket", w.socket)
+	},
+	"chertd waiting now": func(w *hostileWorld) {
+		w.asks("waiting", "now", "7.0")
+		w.run("waiting", "now", "--where", "line="+hostile, "--yes", "--socket", w.socket)
 	},
 	"chertd signal": func(w *hostileWorld) {
 		w.asks("signal", hostile, "--chat", hostile, "--id", hostile, "--data", quoteJSON(hostile))
@@ -349,6 +368,8 @@ var hostileCommands = map[string]func(w *hostileWorld){
 	"chertd release": func(w *hostileWorld) {
 		w.asks("release", hostile)
 		w.run("release", "refused", "--socket", w.socket)
+		w.asks("release", "--id", "7", "--by", hostile)
+		w.run("release", "--where", "line=x", "--by", "refused", "--socket", w.socket)
 	},
 	"chertd dead": func(w *hostileWorld) {
 		w.asks("dead", "--attempts")
@@ -706,6 +727,29 @@ func (d hostileDaemon) ListAdd(_ context.Context, _ string, in control.ListAddRe
 
 func (d hostileDaemon) ListRemove(context.Context, string, control.ListRemoveRequest) (control.ListChanged, error) {
 	return hostileOf[control.ListChanged](d.bools), nil
+}
+
+func (d hostileDaemon) HoldSelection(_ context.Context, in control.HoldRequest) (control.HeldSelection, error) {
+	return hostileOf[control.HeldSelection](d.bools), unwilling(strings.TrimPrefix(in.Where[0], "line="))
+}
+
+func (d hostileDaemon) ReleaseSelection(_ context.Context, in control.ReleaseRequest) (control.ReleasedSelection, error) {
+	return hostileOf[control.ReleasedSelection](d.bools), unwilling(in.By)
+}
+
+func (d hostileDaemon) Waiting(_ context.Context, q control.WaitingQuery) (control.Waiting, error) {
+	if len(q.Where) > 0 {
+		return hostileOf[control.Waiting](d.bools), unwilling(strings.TrimPrefix(q.Where[0], "line="))
+	}
+	return hostileOf[control.Waiting](d.bools), nil
+}
+
+func (d hostileDaemon) CancelWaiting(context.Context, control.WaitingRequest) (control.WaitingChanged, error) {
+	return hostileOf[control.WaitingChanged](d.bools), unwilling("refused")
+}
+
+func (d hostileDaemon) HurryWaiting(context.Context, control.WaitingRequest) (control.WaitingChanged, error) {
+	return hostileOf[control.WaitingChanged](d.bools), nil
 }
 
 func (d hostileDaemon) RecordChat(context.Context, control.RecordQuery) (spec.Recording, error) {

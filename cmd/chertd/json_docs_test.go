@@ -72,6 +72,12 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 		{"list x history", tables{"chertd list": "", "chertd list NAME history": ""}},
 		{"list x add c1", tables{"chertd list": "", "chertd list NAME add": ""}},
 		{"list x remove c1", tables{"chertd list": "", "chertd list NAME add": ""}},
+		{"hold --where line=+1 --yes", tables{"chertd hold --where": ""}},
+		{"hold --list", tables{"chertd hold --list": ""}},
+		{"release --id 7", tables{"chertd release --where": ""}},
+		{"waiting", tables{"chertd waiting": ""}},
+		{"waiting cancel 7.0", tables{"chertd waiting cancel": ""}},
+		{"waiting now 7.0", tables{"chertd waiting cancel": ""}},
 		{"spec record c1", tables{"chertd spec record": ""}},
 		{"dead", tables{"chertd dead": ""}},
 		{"dead retry --all", tables{"chertd dead retry": ""}},
@@ -324,6 +330,21 @@ func (full) Signal(context.Context, control.SignalRequest) (control.Signaled, er
 }
 func (full) Release(context.Context, control.ReleaseRequest) (control.Released, error) {
 	return everything[control.Released](), nil
+}
+func (full) HoldSelection(context.Context, control.HoldRequest) (control.HeldSelection, error) {
+	return everything[control.HeldSelection](), nil
+}
+func (full) ReleaseSelection(context.Context, control.ReleaseRequest) (control.ReleasedSelection, error) {
+	return everything[control.ReleasedSelection](), nil
+}
+func (full) Waiting(context.Context, control.WaitingQuery) (control.Waiting, error) {
+	return everything[control.Waiting](), nil
+}
+func (full) CancelWaiting(context.Context, control.WaitingRequest) (control.WaitingChanged, error) {
+	return everything[control.WaitingChanged](), nil
+}
+func (full) HurryWaiting(context.Context, control.WaitingRequest) (control.WaitingChanged, error) {
+	return everything[control.WaitingChanged](), nil
 }
 func (full) Dead(context.Context, control.DeadQuery) (control.Dead, error) {
 	return everything[control.Dead](), nil

@@ -119,7 +119,7 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 		line("", "%s: see chertd packs", choose(n == 1, "1 file is not loaded because of its name", fmt.Sprintf("%d files are not loaded because of their names", n)))
 	}
 	line("store", "%s", choose(s.Unknown == "", sizeOf(s.Bytes)+", "+many(s.Chats, "chat"), "unknown"))
-	for i, hold := range heldChats(s.Holds) {
+	for i, hold := range append(heldSelectionsShown(s.HeldSelections), heldChats(s.Holds)...) {
 		line(choose(i == 0, "holds", ""), "%s", hold)
 	}
 	for i, wait := range postponedChats(s.Postponed) {

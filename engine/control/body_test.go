@@ -11,7 +11,7 @@ import (
 // What is wrong with a body is said in JSON's terms, with its fields.
 func TestBodyThatCanNotBeRead(t *testing.T) {
 	t.Parallel()
-	fields := "send one JSON object; its fields are chat, for, reason, force"
+	fields := "send one JSON object; its fields are chat, where, for, reason, force, by, dry_run"
 	for body, want := range map[string][2]string{
 		`[]`:                         {"expected an object, got an array", fields},
 		`"c4"`:                       {"expected an object, got a string", fields},

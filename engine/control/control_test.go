@@ -142,6 +142,26 @@ func (f *fake) Release(_ context.Context, in ReleaseRequest) (Released, error) {
 	return Released{Chat: in.Chat}, f.tell("release %+v", in)
 }
 
+func (f *fake) HoldSelection(_ context.Context, in HoldRequest) (HeldSelection, error) {
+	return HeldSelection{SelectionHold: SelectionHold{ID: 3, Where: in.Where[0], By: in.By}, KnownChats: 7}, f.tell("hold selection %+v", in)
+}
+
+func (f *fake) ReleaseSelection(_ context.Context, in ReleaseRequest) (ReleasedSelection, error) {
+	return ReleasedSelection{Ended: []SelectionHold{{ID: 3, By: in.By}}}, f.tell("release selection %+v", in)
+}
+
+func (f *fake) Waiting(_ context.Context, q WaitingQuery) (Waiting, error) {
+	return Waiting{Matched: 4, Through: 9}, f.tell("waiting %q %d", q.Where, q.Limit)
+}
+
+func (f *fake) CancelWaiting(_ context.Context, in WaitingRequest) (WaitingChanged, error) {
+	return WaitingChanged{Matched: 4, Done: 3, TooLate: 1}, f.tell("cancel waiting %q %q %d %q", in.IDs, in.Where, in.Through, in.After)
+}
+
+func (f *fake) HurryWaiting(_ context.Context, in WaitingRequest) (WaitingChanged, error) {
+	return WaitingChanged{Matched: 4, Done: 4, Next: "x"}, f.tell("hurry waiting %q %t", in.Where, in.Confirm)
+}
+
 func (f *fake) Quarantined(_ context.Context, limit int, bodies bool) (Quarantine, error) {
 	return Quarantine{Total: 1, Quarantine: []QuarantinedDelivery{{ID: 7, Received: noon, Reason: "not JSON"}}}, f.tell("quarantine %d %t", limit, bodies)
 }
@@ -328,6 +348,27 @@ func TestClientAsksDaemon(t *testing.T) {
 			r, err := c.Remove(ctx, "../../x", false)
 			return fmt.Sprint(r), err
 		},
+		"hold selection {Chat: Where:[line=+1] For:2h Reason: Force:false By:alice DryRun:true}": func() (string, error) {
+			h, err := c.HoldSelection(ctx, HoldRequest{Where: []string{"line=+1"}, For: "2h", By: "alice", DryRun: true})
+			return fmt.Sprint(h.ID, h.Where, h.By, h.KnownChats), err
+		},
+		"release selection {Chat: Where:[] ID:3 By:bob}": func() (string, error) {
+			r, err := c.ReleaseSelection(ctx, ReleaseRequest{ID: 3, By: "bob"})
+			return fmt.Sprint(r.Ended[0].ID, r.Ended[0].By), err
+		},
+		`waiting ["line=+1" "due=<1h"] 7`: func() (string, error) {
+			w, err := c.Waiting(ctx, WaitingQuery{Where: []string{"line=+1", "due=<1h"}, Limit: 7})
+			return fmt.Sprint(w.Matched, w.Through), err
+		},
+		`cancel waiting [] ["pack=p"] 9 "x"`: func() (string, error) {
+			expect := int64(4)
+			w, err := c.CancelWaiting(ctx, WaitingRequest{Where: []string{"pack=p"}, Through: 9, Expect: &expect, After: "x"})
+			return fmt.Sprint(w.Matched, w.Done, w.TooLate), err
+		},
+		`hurry waiting ["pack=p"] true`: func() (string, error) {
+			w, err := c.HurryWaiting(ctx, WaitingRequest{Where: []string{"pack=p"}, Confirm: true})
+			return fmt.Sprint(w.Matched, w.Done, w.Next), err
+		},
 		"drain": func() (string, error) {
 			d, err := c.Drain(ctx)
 			return fmt.Sprint(d.Since, d.InFlight, d.Stopped), err
@@ -367,12 +408,15 @@ func TestClientAsksDaemon(t *testing.T) {
 			"status": fmt.Sprint("v1", noon, true, 7, 3), "packs": fmt.Sprintf("%v", f.packs), "reload": fmt.Sprintf("%v", f.packs),
 			"settings in use": fmt.Sprint(SettingsInUse{File: "/etc/chertd/chertd.yaml", NotReloaded: []string{"chert.rate.limit"}}),
 			"reload settings": fmt.Sprint(Settings{File: "/etc/chertd/chertd.yaml", Applied: []string{"log.level"}}),
-			`signal {Name:n Chat:c1 ID:r1 Data:[55] Force:true} 7`:      "signal:r11",
-			`rollback codes "" pin=false undo=false keep=false`:         fmt.Sprint("codes", "", true, fakeDropped),
-			`rollback codes "" pin=false undo=true keep=false`:          fmt.Sprint("codes", "", true, fakeDropped),
-			`rollback codes "3f78" pin=true undo=false keep=true`:       fmt.Sprint("codes", "3f78", true, fakeDropped),
-			`mode codes "off" true`:                                     fmt.Sprint("codes", "off", fakeDropped),
-			"drain":                                                     fmt.Sprint(noon, 3, false),
+			`signal {Name:n Chat:c1 ID:r1 Data:[55] Force:true} 7`:                                   "signal:r11",
+			`rollback codes "" pin=false undo=false keep=false`:                                      fmt.Sprint("codes", "", true, fakeDropped),
+			`rollback codes "" pin=false undo=true keep=false`:                                       fmt.Sprint("codes", "", true, fakeDropped),
+			`rollback codes "3f78" pin=true undo=false keep=true`:                                    fmt.Sprint("codes", "3f78", true, fakeDropped),
+			"hold selection {Chat: Where:[line=+1] For:2h Reason: Force:false By:alice DryRun:true}": fmt.Sprint(3, "line=+1", "alice", 7),
+			"release selection {Chat: Where:[] ID:3 By:bob}":                                         fmt.Sprint(3, "bob"),
+			`waiting ["line=+1" "due=<1h"] 7`:                                                        fmt.Sprint(4, 9), `cancel waiting [] ["pack=p"] 9 "x"`: fmt.Sprint(4, 3, 1), `hurry waiting ["pack=p"] true`: fmt.Sprint(4, 4, "x"),
+			`mode codes "off" true`: fmt.Sprint("codes", "off", fakeDropped),
+			"drain":                 fmt.Sprint(noon, 3, false),
 			"retry errors codes {Since:2h DryRun:true}":                 fmt.Sprint("codes", 7),
 			"errors retried a b/c? 10s":                                 fmt.Sprint("a b/c?", true, 7, 6),
 			"forget {Who:+1 415 Line: DryRun:true Holds:false KV:true}": fmt.Sprint("+1 415", 7),

@@ -74,6 +74,17 @@ type Daemon interface {
 	Read(ctx context.Context, in ReadRequest) (ReadRequested, error)
 	// Signal takes a signal in, as an event of its chat. It returns once that is on disk.
 	Signal(ctx context.Context, in SignalRequest) (Signaled, error)
+	// HoldSelection keeps the chats of a selection unread for a time, also those that come
+	// later.
+	HoldSelection(ctx context.Context, in HoldRequest) (HeldSelection, error)
+	// ReleaseSelection ends holds of selections. Holds of single chats stay.
+	ReleaseSelection(ctx context.Context, in ReleaseRequest) (ReleasedSelection, error)
+	// Waiting counts and lists what waits.
+	Waiting(ctx context.Context, q WaitingQuery) (Waiting, error)
+	// CancelWaiting drops waiting actions, and HurryWaiting has them called for now: one batch
+	// of those that a request chooses.
+	CancelWaiting(ctx context.Context, in WaitingRequest) (WaitingChanged, error)
+	HurryWaiting(ctx context.Context, in WaitingRequest) (WaitingChanged, error)
 	// Quarantined returns the newest deliveries in quarantine, at most limit.
 	Quarantined(ctx context.Context, limit int, bodies bool) (Quarantine, error)
 	// RetryQuarantined takes deliveries in again, oldest first.
@@ -137,6 +148,8 @@ type Status struct {
 	Unknown   string     `json:"unknown,omitempty"`
 	Holds     *Holds     `json:"holds,omitempty"`     // chats that are held; nil: none
 	Postponed *Postponed `json:"postponed,omitempty"` // chats with postponed reads; nil: none
+	// HeldSelections are the holds of selections in force, those that end last first.
+	HeldSelections []SelectionHold `json:"held_selections,omitempty"`
 	// Notify has the targets of chert.notify, by name; nil: there are none.
 	Notify  []NotifyTarget `json:"notify,omitempty"`
 	Packs   int            `json:"packs"`

@@ -47,6 +47,22 @@ func (h *held) Read(context.Context, ReadRequest) (ReadRequested, error) {
 	<-h.release
 	return ReadRequested{}, nil
 }
+func (h *held) HoldSelection(context.Context, HoldRequest) (HeldSelection, error) {
+	<-h.release
+	return HeldSelection{}, nil
+}
+func (h *held) ReleaseSelection(context.Context, ReleaseRequest) (ReleasedSelection, error) {
+	<-h.release
+	return ReleasedSelection{}, nil
+}
+func (h *held) CancelWaiting(context.Context, WaitingRequest) (WaitingChanged, error) {
+	<-h.release
+	return WaitingChanged{}, nil
+}
+func (h *held) HurryWaiting(context.Context, WaitingRequest) (WaitingChanged, error) {
+	<-h.release
+	return WaitingChanged{}, nil
+}
 func (h *held) Hold(context.Context, HoldRequest) (Held, error) { <-h.release; return Held{}, nil }
 func (h *held) Signal(context.Context, SignalRequest) (Signaled, error) {
 	<-h.release
@@ -90,6 +106,10 @@ var changing = []struct{ method, path, body, names string }{
 	{"POST", "/api/v1/resume", "", "chertd resume "},
 	{"POST", "/api/v1/hold", `{"chat": "c1"}`, "chertd hold "},
 	{"POST", "/api/v1/release", `{"chat": "c1"}`, "chertd release "},
+	{"POST", "/api/v1/hold", `{"where": ["line=+1"]}`, "chertd hold "},
+	{"POST", "/api/v1/release", `{"id": 3}`, "chertd release "},
+	{"POST", "/api/v1/waiting/cancel", `{"ids": ["7.0"]}`, "chertd waiting cancel "},
+	{"POST", "/api/v1/waiting/now", `{"ids": ["7.0"]}`, "chertd waiting now "},
 	{"POST", "/api/v1/forget", `{"who": "c1"}`, "chertd forget "},
 	{"POST", "/api/v1/quarantine/retry", `{"all": true}`, "chertd quarantine retry "},
 	{"POST", "/api/v1/quarantine/drop", `{"ids": [7]}`, "chertd quarantine drop "},
@@ -175,6 +195,18 @@ func (f *failing) SetMode(context.Context, string, ModeRequest) (Changed, error)
 }
 func (f *failing) Read(context.Context, ReadRequest) (ReadRequested, error) {
 	return ReadRequested{}, f.err
+}
+func (f *failing) HoldSelection(context.Context, HoldRequest) (HeldSelection, error) {
+	return HeldSelection{}, f.err
+}
+func (f *failing) ReleaseSelection(context.Context, ReleaseRequest) (ReleasedSelection, error) {
+	return ReleasedSelection{}, f.err
+}
+func (f *failing) CancelWaiting(context.Context, WaitingRequest) (WaitingChanged, error) {
+	return WaitingChanged{}, f.err
+}
+func (f *failing) HurryWaiting(context.Context, WaitingRequest) (WaitingChanged, error) {
+	return WaitingChanged{}, f.err
 }
 func (f *failing) Hold(context.Context, HoldRequest) (Held, error) { return Held{}, f.err }
 func (f *failing) Signal(context.Context, SignalRequest) (Signaled, error) {

@@ -75,7 +75,7 @@ var TailOutcomes = []string{
 	string(chat.Sent), string(chat.Done), string(chat.Dropped),
 	chat.WhyCoalesced, chat.WhyTooLate, string(chat.Typing), string(chat.React), string(chat.Send), string(chat.Notify), chat.WhyBacklog,
 	chat.WhyVetoed, chat.WhyHeld, chat.WhySuperseded, chat.WhyAlreadyRead, chat.WhyReplaced, chat.WhyCancelled, chat.WhyLimit,
-	chat.WhyDiscarded, chat.WhyPackInactive, chat.WhyForgotten, chat.WhyDepth, chat.WhyExpired, chat.WhyOnce,
+	chat.WhyDiscarded, chat.WhyUnqueued, chat.WhyPackInactive, chat.WhyForgotten, chat.WhyDepth, chat.WhyExpired, chat.WhyOnce,
 	chat.WhyRefused, chat.WhyExhausted, chat.WhyUnknown,
 }
 

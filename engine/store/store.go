@@ -115,6 +115,7 @@ type Store interface {
 	Misses
 	CatchUp
 	DeadLetters
+	Waits
 	Retention
 	Erasure
 	Lists

@@ -23,6 +23,7 @@ type Action struct {
 	EvenIfNewer    bool            // reads: not dropped as superseded
 	Covers         int64           // reads: the LastMessageSeq of the newest inbound message that they cover
 	Body           json.RawMessage `json:",omitempty"` // other kinds: what to send
+	Hurried        bool            // reads: an operator has lifted what they waited for; see Hurry
 	WithoutMessage bool            // reads: requested by no message (by a timer, say): it also covers newer ones that its pack sees
 	Late           bool            // reads: requested by a message that is older than that of Covers, which they do not cover
 	Target         string          // react: the message's id; send, notify: the idempotency key, empty in old stores
@@ -49,7 +50,8 @@ type Ender struct {
 	// Seq is the journal sequence of the event: the veto's, the newer message's, or that of
 	// the read whose call served this one, too. 0: no event.
 	Seq int64
-	// By is the rule key of the veto or the hold, or "operator"; "": no rule decided.
+	// By is the rule key of the veto or the hold, Operator, or SelectionHold.Name; "": no rule
+	// decided.
 	By string
 	// Cause is, for WhyPackInactive, the command or the edit that made the pack, the version or
 	// the rule inactive, for people; "": it is not known.
@@ -90,29 +92,33 @@ const (
 // These are the values of Action.Why. They are part of the contract: records and logs contain them
 // unchanged.
 const (
-	WhyRead         = "read"              // Done: this read's own call
-	WhyCoalesced    = "coalesced"         // Done: the call of another read served it too
-	WhyTooLate      = "veto_too_late"     // Done: the veto came while the call was in flight
-	WhyVetoed       = "vetoed"            // Dropped by keep_unread or hold
-	WhyHeld         = "held"              // Dropped: came due while the chat was held
-	WhySuperseded   = "superseded"        // Dropped: by a newer message that no read covers
-	WhyAlreadyRead  = "already_read"      // Dropped: nothing that can be unread came since the last successful read
-	WhyReplaced     = "replaced"          // Dropped: the same rule requested another read, or an earlier one in the same handler
-	WhyCancelled    = "cancelled"         // Dropped by cancel_read
-	WhyLimit        = "limit_reached"     // Dropped: its pack reached limits.reads
-	WhyPackInactive = "pack_inactive"     // Dropped: its pack, that version or its rule is no longer live
-	WhyForgotten    = "forgotten"         // Dropped: an operator made chertd forget the chat
-	WhyDepth        = "too_deep"          // Dropped: events caused by events, beyond MaxDepth
-	WhyExpired      = "expired"           // Dropped: a typing signal older than typingLife
-	WhyOnce         = "tried_once"        // Dropped: a typing signal failed, or its answer was lost
-	WhyRefused      = "refused"           // Dead: Chert's answer is not retryable; Error has it
-	WhyExhausted    = "retries_exhausted" // Dead: it failed for retryFor; Error has the last answer
-	WhyDiscarded    = "discarded"         // Dropped: an operator dropped it when it was dead
-	WhyUnknown      = "unknown"           // Dead: the answer was lost, and repeating could do it twice
-	WhyBacklog      = "backlog_full"      // Dead: maxNotifications wait for the target already
-	WhyShadow       = "shadow"            // Shadowed: the pack, or the rule, is in shadow mode
-	WhyBlocked      = "blocked"           // Blocked: a pack that might have vetoed it failed
+	WhyRead         = "read"                  // Done: this read's own call
+	WhyCoalesced    = "coalesced"             // Done: the call of another read served it too
+	WhyTooLate      = "veto_too_late"         // Done: the veto came while the call was in flight
+	WhyVetoed       = "vetoed"                // Dropped by keep_unread or hold
+	WhyHeld         = "held"                  // Dropped: came due while the chat was held
+	WhySuperseded   = "superseded"            // Dropped: by a newer message that no read covers
+	WhyAlreadyRead  = "already_read"          // Dropped: nothing that can be unread came since the last successful read
+	WhyReplaced     = "replaced"              // Dropped: the same rule requested another read, or an earlier one in the same handler
+	WhyCancelled    = "cancelled"             // Dropped by cancel_read
+	WhyUnqueued     = "cancelled_by_operator" // Dropped: an operator cancelled it while it waited
+	WhyLimit        = "limit_reached"         // Dropped: its pack reached limits.reads
+	WhyPackInactive = "pack_inactive"         // Dropped: its pack, that version or its rule is no longer live
+	WhyForgotten    = "forgotten"             // Dropped: an operator made chertd forget the chat
+	WhyDepth        = "too_deep"              // Dropped: events caused by events, beyond MaxDepth
+	WhyExpired      = "expired"               // Dropped: a typing signal older than typingLife
+	WhyOnce         = "tried_once"            // Dropped: a typing signal failed, or its answer was lost
+	WhyRefused      = "refused"               // Dead: Chert's answer is not retryable; Error has it
+	WhyExhausted    = "retries_exhausted"     // Dead: it failed for retryFor; Error has the last answer
+	WhyDiscarded    = "discarded"             // Dropped: an operator dropped it when it was dead
+	WhyUnknown      = "unknown"               // Dead: the answer was lost, and repeating could do it twice
+	WhyBacklog      = "backlog_full"          // Dead: maxNotifications wait for the target already
+	WhyShadow       = "shadow"                // Shadowed: the pack, or the rule, is in shadow mode
+	WhyBlocked      = "blocked"               // Blocked: a pack that might have vetoed it failed
 )
+
+// Operator is Ender.By, and Hold.By, of what an operator did.
+const Operator = "operator"
 
 // These are reasons why a dead action stays dead when an operator retries it, beside WhyOnce,
 // WhyUnknown and WhyPackInactive: the retry changes nothing, and works once the cause is gone.

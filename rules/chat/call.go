@@ -187,6 +187,7 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 	r.NotBefore = s.now.Add(in.RetryAfter)
 	s.transition(served, func(a *Action) (Status, string) {
 		s.record(a, in, flight)
+		a.Hurried = false
 		// A read that joined a failing call has its own retryFor.
 		since := r.First
 		if a.Due.After(since) {

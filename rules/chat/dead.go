@@ -25,7 +25,7 @@ func (s *step) revive(in Revive) {
 		case slices.ContainsFunc(s.c.Waiting, func(b Action) bool { return b.ID == a.ID }):
 			continue
 		}
-		if why := cmp.Or(s.barred(&a), s.dueInHold(&a), s.cancelledSince(&a), s.replaces(&a), s.readSince(&a)); why != (cause{}) {
+		if why := cmp.Or(s.barred(&a), s.dueInHold(&a), s.droppedBySelection(&a), s.cancelledSince(&a), s.replaces(&a), s.readSince(&a)); why != (cause{}) {
 			s.end(a, Dropped, why)
 			continue
 		}
@@ -34,7 +34,7 @@ func (s *step) revive(in Revive) {
 			continue
 		}
 		s.replaceOthers(&a)
-		a.Status, a.Why, a.Ended, a.EndedBy, a.Revived = Waiting, "", time.Time{}, Ender{}, s.now
+		a.Status, a.Why, a.Ended, a.EndedBy, a.Revived, a.Hurried = Waiting, "", time.Time{}, Ender{}, s.now, false
 		if a.Due.Before(s.now) {
 			a.Due = s.now // otherwise the rest of the delay still applies
 		}

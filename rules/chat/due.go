@@ -36,6 +36,9 @@ func (c *Chat) TimerDue(now time.Time) bool {
 	return false
 }
 
+// DueOf returns when the i-th waiting action may be called for, as far as times are concerned.
+func (c *Chat) DueOf(i int) time.Time { return c.due(&c.Waiting[i]) }
+
 // HasTimer reports whether the timer is still set. Its event may run only then.
 func (c *Chat) HasTimer(id TimerID) bool {
 	for i := range c.Timers {
@@ -83,16 +86,16 @@ func (c *Chat) covers(a *Action) int64 {
 }
 
 // due returns when an action may be sent. Reads share the backoff of their call and the chat's
-// postponements; those that were attempted before also wait for their pack's limit.
+// postponements, apart from hurried ones; those that were attempted before also wait for their pack's limit.
 func (c *Chat) due(a *Action) time.Time {
 	due := a.Due
 	if a.Kind != Read {
 		return due
 	}
-	if c.Retry.NotBefore.After(due) {
+	if c.Retry.NotBefore.After(due) && !a.Hurried {
 		due = c.Retry.NotBefore
 	}
-	if until := c.PostponedUntil(); until.After(due) {
+	if until := c.PostponedUntil(); until.After(due) && !a.Hurried {
 		due = until
 	}
 	if full := c.LimitedUntil[a.Reader()]; a.attempted() && full.After(due) {

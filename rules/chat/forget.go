@@ -44,7 +44,7 @@ func (s *step) forget(in Forget) {
 			s.c.Postponed[i].Reason = ""
 		}
 		if until := in.Missed.HoldUntil; until.After(s.now) {
-			s.setHold(Hold{Until: until, By: "operator"})
+			s.setHold(Hold{Until: until, By: Operator})
 		}
 	}
 	s.c.Recent = s.c.Recent.withoutTexts()

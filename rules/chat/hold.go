@@ -62,8 +62,15 @@ func (s *step) dueInHold(a *Action) cause {
 // cause returns the cause for a read that the hold ends.
 func (h Hold) cause() cause { return cause{WhyHeld, Ender{Seq: h.Seq, By: h.By}} }
 
-// heldAtFirst reports whether the chat was held when the read would have come due if its event,
-// which runs again, had not been missed.
-func (s *step) heldAtFirst(in Outcomes, w *Request) bool {
-	return !in.First.IsZero() && in.First.Add(max(0, w.Due.Sub(s.now))).Before(s.c.Hold.Until)
+// heldAtFirst returns WhyHeld if the chat was held when the read would have come due if its event,
+// which runs again, had not been missed; otherwise none.
+func (s *step) heldAtFirst(in Outcomes, w *Request) cause {
+	if in.First.IsZero() {
+		return cause{}
+	}
+	due := in.First.Add(max(0, w.Due.Sub(s.now)))
+	if due.Before(s.c.Hold.Until) {
+		return s.c.Hold.cause()
+	}
+	return s.selectedAtFirst(in, due)
 }

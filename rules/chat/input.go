@@ -8,7 +8,7 @@ import (
 )
 
 // Input is something that happened to a chat: an Outcomes, Ready, Wake, Answer, Cancel, Revive,
-// Discard, Operate or Forget.
+// Discard, Operate, Forget, Sweep, Unqueue or Hurry.
 type Input interface{ input() }
 
 // Outcomes is the input for an event that rules ran on: what the event brings, and what its rules
@@ -171,6 +171,9 @@ func WithBlocked(in Input, reads []Action) Input {
 	case Forget:
 		in.Blocked = reads
 		return in
+	case Sweep:
+		in.Blocked = reads
+		return in
 	}
 	return in
 }
@@ -179,7 +182,7 @@ func WithBlocked(in Input, reads []Action) Input {
 // those: the caller loads them and passes them by WithBlocked.
 func (c *Chat) NeedsBlocked(in Input) bool {
 	switch in := in.(type) {
-	case Cancel, Operate, Forget:
+	case Cancel, Operate, Forget, Sweep:
 		return true
 	case Outcomes:
 		return (c.Missed.Through > 0 || in.Block || !in.First.IsZero()) && slices.ContainsFunc(in.Requests, func(w Request) bool {

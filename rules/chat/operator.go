@@ -31,7 +31,7 @@ func (s *step) operate(in Operate) {
 		s.release(in.Blocked)
 		return
 	}
-	in.Hold.By = cmp.Or(in.Hold.By, "operator")
+	in.Hold.By = cmp.Or(in.Hold.By, Operator)
 	if was := s.c.Hold; in.Hold.Reason == "" && was.By == in.Hold.By && was.Active(s.now) {
 		in.Hold.Reason = was.Reason // the hold is extended
 	}

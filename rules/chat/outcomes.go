@@ -82,6 +82,7 @@ func (s *step) apply(in Outcomes, w *Request, veto cause) {
 	switch w.Kind {
 	case RequestRead, RequestTyping, RequestReact, RequestSend, RequestNotify:
 		a := s.newAction(in, w)
+		heldAtFirst := s.heldAtFirst(in, w)
 		switch why := cmp.Or(s.barred(&a), s.replaces(&a)); {
 		case w.Shadow:
 			s.end(a, Shadowed, because(WhyShadow))
@@ -91,8 +92,8 @@ func (s *step) apply(in Outcomes, w *Request, veto cause) {
 			s.end(a, Dropped, veto)
 		case a.Kind == Read && s.cancelledLater(in, w):
 			s.end(a, Dropped, because(WhyCancelled))
-		case a.Kind == Read && s.heldAtFirst(in, w):
-			s.end(a, Dropped, s.c.Hold.cause())
+		case a.Kind == Read && heldAtFirst != cause{}:
+			s.end(a, Dropped, heldAtFirst)
 		case why != (cause{}):
 			s.end(a, Dropped, why)
 		case a.Kind == Notify && len(s.c.Waiting) >= maxNotifications:

@@ -35,11 +35,13 @@ type TimerChange struct {
 }
 
 // Step moves a chat by one input. It never fails: a request that cannot be carried out becomes an
-// action, or a Refusal, with the reason.
-func Step(c Chat, in Input, now time.Time) (Chat, Effects) {
-	s := step{c: c, now: now}
+// action, or a Refusal, with the reason. holds are those of selections that may have the chat; the caller
+// passes the same to each Step.
+func Step(c Chat, in Input, now time.Time, holds ...SelectionHold) (Chat, Effects) {
+	s := step{c: c, now: now, holds: holds}
 	s.endLost()
 	s.dropHeld()
+	s.dropSelected()
 	s.dropSuperseded()
 	s.expirePostponements()
 	switch in := in.(type) {
@@ -61,6 +63,12 @@ func Step(c Chat, in Input, now time.Time) (Chat, Effects) {
 		s.operate(in)
 	case Forget:
 		s.forget(in)
+	case Sweep:
+		s.sweep(in)
+	case Unqueue:
+		s.unqueue(in)
+	case Hurry:
+		s.hurry(in)
 	}
 	s.dropSuperseded()
 	s.expirePostponements()
@@ -79,9 +87,10 @@ func because(why string) cause { return cause{why: why} }
 // step is one call of Step: the chat being changed and the effects so far. Slices and maps of c are
 // replaced, never written to.
 type step struct {
-	c   Chat
-	now time.Time
-	out Effects
+	c     Chat
+	now   time.Time
+	holds []SelectionHold
+	out   Effects
 }
 
 // endLost ends the actions that were on the wire when the process died. Only actions that must not

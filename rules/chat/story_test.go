@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chertd/engine/event"
 )
 
 // A story is a test one reads: a line an input, or what must hold after it.
@@ -34,6 +36,10 @@ import (
 //	fires NAME …     fires nothing           time wakes the chat
 //	off PACK [VERSION]    rules PACK NAME …  the pack goes off; it has these rules and no others
 //	revive 1.0 …    inactive 1.0 …    operator hold 1h    operator release
+//	select 3 2h [LINE]    deselect 3         a hold of a selection begins, or ends; without a line: of groups
+//	unselect                                 all such holds are forgotten
+//	sweep    cancel 1.0 …    hurry 1.0 …     commands about what waits
+//	waits 1.0 hold                           what it waits for
 //	dead retry 1.0 …    dead repeat 1.0 …    dead drop 1.0 …   commands; repeat also retries what may be done twice
 //	tried 1.0 1 503, 2 404 of 1.1            its attempts that failed: number, status, and whose call it was
 //	crash                                    the flight is lost, the rest was stored
@@ -64,7 +70,8 @@ type story struct {
 	call   *Call
 	spent  []Reader
 	full   map[Reader]time.Time // for the next call alone
-	wire   int64                // what is journaled, if that is more than what was handled
+	holds  []SelectionHold
+	wire   int64 // what is journaled, if that is more than what was handled
 }
 
 func tell(t *testing.T, script string) *story {
@@ -196,6 +203,48 @@ func (s *story) do(line string) {
 			s.step(Operate{Release: true})
 		} else {
 			s.step(Operate{Hold: Hold{Until: s.now.Add(s.duration(words[2]))}})
+		}
+	case "select":
+		h := SelectionHold{Began: s.now, Until: s.now.Add(s.duration(words[2])), Seq: s.seq, By: "alice"}
+		fmt.Sscan(words[1], &h.ID)
+		if h.Of.IsGroup = event.True; len(words) > 3 {
+			h.Of = Selection{Line: words[3]}
+		}
+		s.holds = append(s.holds, h)
+	case "deselect":
+		for i := range s.holds {
+			if h := &s.holds[i]; h.Name() == "hold "+words[1] {
+				h.Through = s.seq
+				if s.now.Before(h.Until) {
+					h.Until = s.now
+				}
+			}
+		}
+	case "unselect":
+		s.holds = nil
+	case "sweep":
+		s.step(Sweep{})
+	case "cancel", "hurry":
+		var ids []ActionID
+		for _, word := range words[1:] {
+			id, ok := ParseActionID(word)
+			if !ok {
+				s.fail("%q is no id", word)
+			}
+			ids = append(ids, id)
+		}
+		if words[0] == "cancel" {
+			s.step(Unqueue{IDs: ids})
+		} else {
+			s.step(Hurry{IDs: ids})
+		}
+	case "waits":
+		at := slices.IndexFunc(s.chat.Waiting, func(a Action) bool { return a.ID.String() == words[1] })
+		if at < 0 {
+			s.fail("it does not wait")
+		}
+		if got := string(s.chat.Waits(at, s.now, s.holds...).For); got != words[2] {
+			s.fail("it waits for %s, want %s", got, words[2])
 		}
 	case "dead":
 		var all []Action
@@ -384,7 +433,7 @@ func withBlocked(c *Chat, in Input, rows iter.Seq[Action]) Input {
 
 func (s *story) step(in Input) Effects {
 	var out Effects
-	s.chat, out = Step(s.chat, withBlocked(&s.chat, in, maps.Values(s.rows)), s.now)
+	s.chat, out = Step(s.chat, withBlocked(&s.chat, in, maps.Values(s.rows)), s.now, s.holds...)
 	for _, a := range out.Actions {
 		s.rows[a.ID.String()] = a
 	}

@@ -7,7 +7,7 @@ import "time"
 type Wait struct {
 	For   WaitFor
 	Until time.Time // zero: not known
-	By    string    // WaitPostponed: the rule key of the postponement
+	By    string    // WaitPostponed: the rule key of the postponement; WaitHold: as in Ender
 	After ActionID  // WaitOrder: the action that comes before it
 }
 
@@ -22,12 +22,21 @@ const (
 	WaitLimit     WaitFor = "limit"     // its pack has no read call left (limits.reads)
 	WaitNewer     WaitFor = "newer"     // it does not cover the newest message: a read that does has to go first
 	WaitOrder     WaitFor = "order"     // an action that was requested before it has to go first
+	WaitHold      WaitFor = "hold"      // the chat is held: it is dropped once it is due
 	WaitTimer     WaitFor = "timer"     // a timer of the chat is due: what its rule requests comes first
 )
 
-// Waits returns what the i-th waiting action waits for.
-func (c *Chat) Waits(i int, now time.Time) Wait {
+// Waits returns what the i-th waiting action waits for. holds are those of selections, as for Step.
+func (c *Chat) Waits(i int, now time.Time, holds ...SelectionHold) Wait {
 	a := &c.Waiting[i]
+	if a.Kind == Read && c.Hold.Active(now) && a.Due.Before(c.Hold.Until) {
+		return Wait{For: WaitHold, Until: c.Hold.Until, By: c.Hold.By}
+	}
+	for j := range holds {
+		if h := &holds[j]; h.Of.Has(c) && h.WillDrop(a, now) {
+			return Wait{For: WaitHold, Until: h.Until, By: h.Name()}
+		}
+	}
 	if !c.mayCall(i) {
 		if a.Kind == Read && !c.coversNewest(a) {
 			return Wait{For: WaitNewer}

@@ -30,7 +30,7 @@ type Full struct {
 func (t *Turn) Call(ctx context.Context, wire int64, places Places) (d Done, spent []Full, err error) {
 	in := chat.Ready{Seq: wire}
 	for {
-		next, effects := chat.Step(*t.Chat, in, t.Now)
+		next, effects := chat.Step(*t.Chat, in, t.Now, t.Holds...)
 		if effects.Call != nil {
 			full, err := places.Reserve(ctx, t.Chat.ID, Meters(t.Set, effects.Call), t.Now)
 			if err != nil {

@@ -35,6 +35,8 @@ type Turn struct {
 	// ever suspended.
 	Suspensions *rules.Suspensions
 	Blocks      Blocks
+	// Holds are those of selections that may have the chat.
+	Holds []chat.SelectionHold
 }
 
 // Blocks looks up what blocks reads of a chat. The turn calls it only where needed.
@@ -137,7 +139,7 @@ func (t *Turn) move(ctx context.Context, in chat.Input, d *Done) (chat.Effects, 
 		}
 		in = chat.WithBlocked(in, b.Reads)
 	}
-	next, effects := chat.Step(*t.Chat, in, t.Now)
+	next, effects := chat.Step(*t.Chat, in, t.Now, t.Holds...)
 	t.moved(&next, &effects, d)
 	return effects, nil
 }

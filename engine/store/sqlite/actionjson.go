@@ -63,7 +63,8 @@ type actionJSON struct {
 	TraceID     text     `json:"trace_id"`
 	Error       text     `json:"error"`
 	Covers      *int64   `json:"covers_seq"` // nil: with By, of a read, its event
-	Follows     bool     `json:"follows"`    // WithoutMessage
+	Hurried     bool     `json:"hurried"`
+	Follows     bool     `json:"follows"` // WithoutMessage
 	Late        bool     `json:"late"`
 }
 
@@ -141,6 +142,7 @@ func appendAction(b []byte, a *chat.Action, o *origin) []byte {
 	} else if a.Covers != o.covers(a.Kind) {
 		b = strconv.AppendInt(appendKey(b, "covers_seq"), a.Covers, 10)
 	}
+	b = appendFlag(b, "hurried", a.Hurried)
 	b = appendFlag(b, "follows", a.WithoutMessage)
 	b = appendFlag(b, "late", a.Late)
 	return append(b, '}')
@@ -170,7 +172,7 @@ func parseActions(text []byte, o origin, rules func() ([]turn.RuleDecision, erro
 			ID: chat.ActionID{Seq: o.seq, N: j.N}, Kind: chat.Kind(j.Kind), Chat: o.chatID, Pack: string(j.Pack), Version: string(j.Version),
 			Rule: string(j.Rule), Place: string(j.Place), Reason: string(j.Reason), EvenIfNewer: j.EvenIfNewer, Target: string(j.Target),
 			Depth: j.Depth, Revived: j.Revived.Time, Ended: j.Ended.Time, Status: chat.Status(j.Status), Why: string(j.Why),
-			Attempts: j.Attempts, Code: j.Code, HTTP: j.HTTP, TraceID: string(j.TraceID), Error: string(j.Error), WithoutMessage: j.Follows, Late: j.Late,
+			Attempts: j.Attempts, Code: j.Code, HTTP: j.HTTP, TraceID: string(j.TraceID), Error: string(j.Error), Hurried: j.Hurried, WithoutMessage: j.Follows, Late: j.Late,
 		}
 		if j.By != nil {
 			if o.rules == nil {

@@ -41,6 +41,7 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 		{"UPDATE packs SET live = 'gone'", "packs", `version "gone"`},
 		{"UPDATE packs SET mode_under = '{'", "packs", `pack "p"`},
 		{"UPDATE packs SET rule_modes = '['", "packs", `pack "p"`},
+		{"UPDATE selection_holds SET began_seq = 99", "selection_holds", "hold 1"},
 		{"UPDATE missed SET seq = 99", "missed", "event 99"},
 		{"UPDATE list_members SET list = 'VIPS'", "list_members", `list "VIPS"`},
 		{"UPDATE list_changes SET version = 7", "lists", `list "vips"`},

@@ -103,6 +103,11 @@ var tableChecks = []tableCheck{
 			WHERE EXISTS (SELECT 1 FROM list_changes c WHERE c.list = l.name AND c.version > l.version)`),
 		"lists", "the version of lists is older than their changes, so that decisions name a wrong one", fixFollows,
 	},
+	{
+		onlyChecked(`SELECT 'hold ' || id FROM selection_holds
+			WHERE max(began_seq, through_seq) > (SELECT max(last_seq, 1, ifnull((SELECT max(seq) FROM events), 0)) FROM daemon)`),
+		"selection_holds", "holds of selections began or ended after the end of the journal, so that reads of events to come are dropped", "release them: chertd hold --list shows them, chertd release --id ID ends one; " + fixRestore,
+	},
 }
 
 // table checks a rule of tableChecks.

@@ -271,7 +271,7 @@ func (w *writer) merge(known *decided, changes []chat.Action) (*decided, error) 
 		before := *was
 		was.Status, was.Why, was.Depth, was.Requested, was.Revived, was.Due, was.Ended = a.Status, a.Why, a.Depth, a.Requested, a.Revived, a.Due, a.Ended
 		was.Attempts, was.Code, was.HTTP, was.TraceID, was.Error = a.Attempts, a.Code, a.HTTP, a.TraceID, a.Error
-		was.Called, was.EndedBy = a.Called, a.EndedBy
+		was.Called, was.EndedBy, was.Hurried = a.Called, a.EndedBy, a.Hurried
 		if err := w.countAction(&before, was); err != nil {
 			return nil, err
 		}

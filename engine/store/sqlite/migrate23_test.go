@@ -10,7 +10,7 @@ import (
 )
 
 // beforeSchema23 undoes what schema 23 and later ones have added.
-const beforeSchema23 = `
+const beforeSchema23 = beforeSchema24 + `
 DROP TABLE lists;
 DROP TABLE list_members;
 DROP TABLE list_changes;

@@ -124,24 +124,26 @@ var samples = map[*statement][]driver.Value{
 	upsertCallPause: {"credential", int64(1), int64(2), nil},
 	selectCallPause: {"credential"},
 	upsertLineStop:  {"credential", "line", int64(1), int64(4001), int64(502), nil, nil}, deleteLineStop: {"credential", "line"}, selectLineStops: {"credential"},
-	upsertLearnedRate: {"credential", 4.8, 0.005, int64(1)},
-	selectLearnedRate: {"credential"},
-	upsertSchedule:    {"pack", "rule 5", "1h", int64(5), nil},
-	deleteSchedule:    {"pack", "rule 5", "1h"},
-	selectSchedule:    {"pack", "rule 5", "1h", int64(5)},
-	selectAllMembers:  nil, // reads a whole list, at the start
-	selectListMember:  {"list 5", "member 5"},
-	selectListMembers: {"list 5", "member 5", int64(10)},
-	upsertList:        {"list 5", int64(5), int64(5)},
-	selectListHistory: {"list 5", int64(10)},
-	selectOldChanges:  {"list 5", int64(10)},
-	deleteListChange:  {"list 5", int64(5), "member 5"},
-	deleteListMember:  {"list 5", "member 5"},
-	upsertReadCount:   {"pack 5", int64(1), int64(300), int64(5)},
-	selectReadCount:   {"pack 5"},
-	upsertReadCall:    {"pack 5", int64(5), int64(1), int64(5)},
-	deleteReadCall:    {"pack 5", int64(5)},
-	selectReadCalls:   {"pack 5"},
+	upsertLearnedRate:  {"credential", 4.8, 0.005, int64(1)},
+	selectLearnedRate:  {"credential"},
+	upsertSchedule:     {"pack", "rule 5", "1h", int64(5), nil},
+	deleteSchedule:     {"pack", "rule 5", "1h"},
+	selectSchedule:     {"pack", "rule 5", "1h", int64(5)},
+	selectAllMembers:   nil, // reads a whole list, at the start
+	selectListMember:   {"list 5", "member 5"},
+	selectListMembers:  {"list 5", "member 5", int64(10)},
+	upsertList:         {"list 5", int64(5), int64(5)},
+	selectListHistory:  {"list 5", int64(10)},
+	selectOldChanges:   {"list 5", int64(10)},
+	deleteListChange:   {"list 5", int64(5), "member 5"},
+	deleteListMember:   {"list 5", "member 5"},
+	upsertReadCount:    {"pack 5", int64(1), int64(300), int64(5)},
+	selectReadCount:    {"pack 5"},
+	upsertReadCall:     {"pack 5", int64(5), int64(1), int64(5)},
+	deleteReadCall:     {"pack 5", int64(5)},
+	selectReadCalls:    {"pack 5"},
+	selectWaitingChats: {"+1", "", int64(10)}, selectBlockedChats: {"", int64(10)},
+	upsertSelectionHold: {int64(5), "+1", nil, "alice", nil, int64(1), int64(2), int64(3), int64(0), nil, int64(0), int64(0)}, deleteSelectionHold: {int64(5)},
 }
 
 var sampleChat = []driver.Value{nil, int64(5), nil, int64(0), int64(5), int64(5), nil, nil, "{}", "chat 5"}
@@ -275,6 +277,7 @@ INSERT INTO left_quarantine SELECT 'event ' || i, i FROM numbers;
 INSERT INTO pack_versions VALUES ('pack', 'v', NULL, 1, 1, 0, 0, NULL, 0, 0);
 INSERT INTO pack_files VALUES ('pack', 'v', 0, 'a.lua', 'rules', 'x');
 INSERT INTO packs (pack, live) VALUES ('pack', 'v');
+INSERT INTO selection_holds SELECT i, '+1', NULL, 'alice', NULL, 1, 2, 3, 0, NULL, 0, 0 FROM numbers;
 INSERT INTO schedules SELECT 'pack', 'rule ' || i, '1h', i, NULL FROM numbers;
 INSERT INTO lists SELECT 'list ' || i, i, i FROM numbers WHERE i < 20;
 INSERT INTO list_members SELECT 'list 5', 'member ' || i, i, 'op', NULL, NULL FROM numbers;

@@ -86,6 +86,12 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 	"Records":          func(s *Store, ctx context.Context) (any, error) { return s.Records(ctx, []int64{1, 2}) },
 	"StatePacks":       func(s *Store, ctx context.Context) (any, error) { return s.StatePacks(ctx, "c1") },
 	"UnsupportedLines": func(s *Store, ctx context.Context) (any, error) { return s.UnsupportedLines(ctx) },
+	"WaitingLines":     func(s *Store, ctx context.Context) (any, error) { return s.WaitingLines(ctx, "", 9) },
+	"WaitingChats":     func(s *Store, ctx context.Context) (any, error) { return s.WaitingChats(ctx, "L", "", 9) },
+	"BlockedChats":     func(s *Store, ctx context.Context) (any, error) { return s.BlockedChats(ctx, "", 9) },
+	"CountWaiting":     func(s *Store, ctx context.Context) (any, error) { return s.CountWaiting(ctx, nil) },
+	"CountChats":       func(s *Store, ctx context.Context) (any, error) { return s.CountChats(ctx, chat.Selection{Line: "L"}) },
+	"SelectionHolds":   func(s *Store, ctx context.Context) (any, error) { return s.SelectionHolds(ctx) },
 	"KVPacks":          func(s *Store, ctx context.Context) (any, error) { return s.KVPacks(ctx) },
 }
 
@@ -131,6 +137,7 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 		early(s.AppendEarly(ctx, []turn.Arrival{simple("early")})),
 		s.SetLineStop(ctx, "acme", store.LineStop{Line: "+14155550100", Since: someTime, Code: 4001, HTTP: 502, Error: "x", TraceID: "t"}),
 		s.SetUnsupportedLine(t.Context(), store.UnsupportedLine{Line: "L", Since: someTime, Until: someTime}),
+		s.SetSelectionHold(ctx, chat.SelectionHold{ID: 1, Of: chat.Selection{Line: "L"}, By: "alice", Began: someTime, Until: someTime}),
 		s.SetCallPause(ctx, "acme", store.CallPause{Asked: someTime, Until: someTime, Why: "x"}),
 		s.SetLearnedRate(ctx, "acme", store.LearnedRate{Rate: 4.8, Unsure: 0.01, At: someTime}),
 	} {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"chertd/luabind/diag"
-	"chertd/rules/chat"
 )
 
 // RestoreOptions are options of Restore.
@@ -177,7 +176,7 @@ func Restore(ctx context.Context, path, from string, o RestoreOptions) (_ Restor
 	}
 	unknown := was.unread != nil
 	partial := readyPath(path) + ".partial"
-	r, err := copyBackup(ctx, from, partial, o.Paused || was.paused || unknown, was.holds, o.Now)
+	r, err := copyBackup(ctx, from, partial, o.Paused || was.paused || unknown, was.held, o.Now)
 	if err != nil {
 		os.Remove(partial)
 		return failed(err)
@@ -220,7 +219,7 @@ func notBackup(from string, err error) error {
 }
 
 // copyBackup copies a backup, pauses all calls in the copy if it is to, and holds chats.
-func copyBackup(ctx context.Context, from, to string, pause bool, holds []chat.Chat, now func() time.Time) (r Restored, err error) {
+func copyBackup(ctx context.Context, from, to string, pause bool, holds heldThere, now func() time.Time) (r Restored, err error) {
 	s, err := openOutside(ctx, from)
 	if err != nil {
 		return r, notBackup(from, err)
@@ -252,7 +251,7 @@ func copyBackup(ctx context.Context, from, to string, pause bool, holds []chat.C
 	if err := s.copyTo(ctx, f, 1, now); err != nil {
 		return r, err
 	}
-	if pause && !sum.Paused || len(holds) > 0 {
+	if pause && !sum.Paused || !holds.none() {
 		if r.Holds, err = takeOver(ctx, to, pause, holds); err != nil {
 			return r, err
 		}

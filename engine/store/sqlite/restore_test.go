@@ -268,6 +268,13 @@ func TestRestoreKeepsHolds(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		selection := chat.SelectionHold{ID: 1, Of: chat.Selection{Line: "+9"}, By: "bob", Began: someTime, Until: someTime.Add(time.Hour), Seq: 99, Swept: true}
+		over := chat.SelectionHold{ID: 7, Of: chat.Selection{Line: "+8"}, By: "bob", Began: someTime, Until: someTime.Add(time.Hour), Through: 5}
+		for _, h := range []chat.SelectionHold{selection, over} {
+			if err := s.SetSelectionHold(t.Context(), h); err != nil {
+				t.Fatal(err)
+			}
+		}
 		longer := chat.Hold{Until: someTime.Add(3 * time.Hour), By: "operator", Reason: "callback"}
 		set(before, longer)
 		set(chat.Chat{ID: "new", Line: "L"}, chat.Hold{Until: someTime.Add(time.Hour), By: "p/r", Seq: 77})
@@ -282,7 +289,7 @@ func TestRestoreKeepsHolds(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, err := Restore(t.Context(), path, backup, RestoreOptions{Now: func() time.Time { return someTime.Add(time.Second) }})
-		if err != nil || r.Holds != 2 || r.Unread != "" {
+		if err != nil || r.Holds != 3 || r.Unread != "" {
 			t.Fatalf("killed %t: %+v, %v", killed, r, err)
 		}
 		sound(t, path)
@@ -298,6 +305,11 @@ func TestRestoreKeepsHolds(t *testing.T) {
 		}
 		if got[1].Line != "L" || !got[1].Hold.Until.Equal(someTime.Add(time.Hour)) || got[1].Hold.By != "p/r" || got[1].Hold.Seq != 0 {
 			t.Errorf("killed %t: %+v", killed, got[1])
+		}
+		// The backup has another hold with that id, and its journal is shorter.
+		selection.ID, selection.Seq, selection.Swept = 2, back.LastSeq(), false
+		if all, err := back.SelectionHolds(t.Context()); err != nil || len(all) != 2 || !reflect.DeepEqual(all[1], selection) {
+			t.Errorf("killed %t: holds of selections %+v, %v; want the last to be %+v", killed, all, err, selection)
 		}
 		if !got[2].Hold.Until.IsZero() {
 			t.Errorf("killed %t: an ended hold is kept: %+v", killed, got[2])

@@ -164,7 +164,7 @@ func chats(t *testing.T, b *bench) {
 			was := c.Waiting[i]
 			was.Status, was.Why, was.Requested, was.Revived, was.Due, was.Ended = a.Status, a.Why, a.Requested, a.Revived, a.Due, a.Ended
 			was.Attempts, was.Code, was.HTTP, was.TraceID, was.Error = a.Attempts, a.Code, a.HTTP, a.TraceID, a.Error
-			was.Called, was.EndedBy = a.Called, a.EndedBy
+			was.Called, was.EndedBy, was.Hurried = a.Called, a.EndedBy, a.Hurried
 			was.Status = chat.Dead
 			c.Waiting[i] = was
 		}

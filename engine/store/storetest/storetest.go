@@ -26,7 +26,7 @@ type Place interface {
 // Run runs all tests, each with a store at a place of its own.
 func Run(t *testing.T, place func(t testing.TB) Place) {
 	for _, group := range []map[string]func(*testing.T, *bench){
-		journalTests, commitTests, chatTests, kvTests, recordTests, packTests, ruleTests, daemonTests, catchUpTests, missedTests, deadTests, retentionTests, lifeTests, listTests, roundTrips,
+		journalTests, commitTests, chatTests, kvTests, recordTests, packTests, ruleTests, daemonTests, catchUpTests, missedTests, deadTests, retentionTests, waitingTests, lifeTests, listTests, roundTrips,
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) {
