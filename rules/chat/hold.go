@@ -64,6 +64,6 @@ func (h Hold) cause() cause { return cause{WhyHeld, Ender{Seq: h.Seq, By: h.By}}
 
 // heldAtFirst reports whether the chat was held when the read would have come due if its event,
 // which runs again, had not been missed.
-func (s *step) heldAtFirst(in Outcomes, w *Request) bool {
-	return !in.First.IsZero() && in.First.Add(max(0, w.Due.Sub(s.now))).Before(s.c.Hold.Until)
+func (s *step) heldAtFirst(in Outcomes, a *Action) bool {
+	return !in.First.IsZero() && in.First.Add(a.Due.Sub(s.now)).Before(s.c.Hold.Until)
 }

@@ -82,6 +82,9 @@ func (s *step) apply(in Outcomes, w *Request, veto cause) {
 	switch w.Kind {
 	case RequestRead, RequestTyping, RequestReact, RequestSend:
 		a := s.newAction(in, w)
+		if !w.Shadow {
+			s.continueDelay(&a)
+		}
 		switch why := cmp.Or(s.barred(&a), s.replaces(&a)); {
 		case w.Shadow:
 			s.end(a, Shadowed, because(WhyShadow))
@@ -91,7 +94,7 @@ func (s *step) apply(in Outcomes, w *Request, veto cause) {
 			s.end(a, Dropped, veto)
 		case a.Kind == Read && s.cancelledLater(in, w):
 			s.end(a, Dropped, because(WhyCancelled))
-		case a.Kind == Read && s.heldAtFirst(in, w):
+		case a.Kind == Read && s.heldAtFirst(in, &a):
 			s.end(a, Dropped, s.c.Hold.cause())
 		case why != (cause{}):
 			s.end(a, Dropped, why)
@@ -167,6 +170,7 @@ func (s *step) newAction(in Outcomes, w *Request) Action {
 		Requested: s.now, Due: due, Status: Waiting,
 	}
 	if a.Kind == Read {
+		a.limitDelay(w.Latest, s.now)
 		a.Covers, a.WithoutMessage = s.covers(in, w), !in.Message && !in.Legacy && !in.New
 		a.Late = s.late(in)
 	}

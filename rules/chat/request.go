@@ -16,6 +16,7 @@ type Request struct {
 	Shadow  bool // recorded, without effect
 
 	Due         time.Time       // RequestRead, RequestHold and RequestPostpone (their end), RequestTimer
+	Latest      time.Time       // RequestRead: see Action.Latest; zero: it has none
 	EvenIfNewer bool            // RequestRead
 	Name        string          // RequestTimer, RequestCancelTimer
 	Body        json.RawMessage // RequestTimer: payload; RequestTyping, RequestReact, RequestSend: what to send
