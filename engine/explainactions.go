@@ -37,7 +37,7 @@ func (x *explainer) actions(ctx context.Context, r *store.Record, e *control.Exp
 		}
 		out := control.ExplainedAction{
 			ID: a.ID.String(), Kind: string(a.Kind), Chat: a.Chat, Pack: a.Pack, Rule: a.Rule, Version: a.Version, Place: a.Place, Reason: a.Reason,
-			Status: string(a.Status), Why: a.Why, Requested: a.Requested, Due: a.Due, Revived: a.Revived, Called: a.Called, Ended: a.Ended,
+			Status: string(a.Status), Why: a.Why, Requested: a.Requested, Due: a.Due, Latest: a.Latest, Restarts: a.Restarts, Revived: a.Revived, Called: a.Called, Ended: a.Ended,
 			Attempts: a.Attempts, HTTP: a.HTTP, Code: a.Code, TraceID: a.TraceID, Error: a.Error, FailedAttempts: attempts[a.ID.String()],
 		}
 		var err error

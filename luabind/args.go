@@ -149,10 +149,9 @@ type table struct {
 // given. An unknown key is an error.
 func wantTable(L *lua.LState, function string, n int) table {
 	p := Lookup(function).Params[n-1]
-	o := table{L: L, function: function, keys: p.Keys}
 	v := L.Get(n)
 	if v == lua.LNil && p.Optional {
-		return o
+		return table{L: L, function: function, keys: p.Keys}
 	}
 	t, ok := v.(*lua.LTable)
 	if !ok {
@@ -162,16 +161,23 @@ func wantTable(L *lua.LState, function string, n int) table {
 		}
 		wrong(L, function, hint, n, "a table")
 	}
+	return tableWith(L, function, t, p.Keys)
+}
+
+// tableWith returns a table that may only have these keys; "[1]" is the number 1. An
+// unknown key is an error.
+func tableWith(L *lua.LState, function string, t *lua.LTable, keys []Param) table {
 	for k, _ := t.Next(lua.LNil); k != lua.LNil; k, _ = t.Next(k) {
 		charge(L, 1, 0)
-		name, ok := k.(lua.LString)
-		if ok && slices.ContainsFunc(p.Keys, func(key Param) bool { return key.Name == string(name) }) {
-			continue
+		name, isText := k.(lua.LString)
+		known := func(key Param) bool {
+			return isText && key.Name == string(name) && name[0] != '[' || k == lua.LNumber(1) && key.Name == "[1]"
 		}
-		raise(L, KeyHint(string(name), p.Keys), "%s: unknown key %s", function, keyText(k))
+		if !slices.ContainsFunc(keys, known) {
+			raise(L, KeyHint(string(name), keys), "%s: unknown key %s", function, keyText(k))
+		}
 	}
-	o.t = t
-	return o
+	return table{L: L, function: function, keys: keys, t: t}
 }
 
 // keyNicknames maps keys that people write by mistake to the keys they mean.
@@ -185,8 +191,11 @@ var keyNicknames = map[string]string{
 }
 
 func (o table) get(key string) lua.LValue {
-	if o.t == nil {
+	switch {
+	case o.t == nil:
 		return lua.LNil
+	case key == "[1]":
+		return o.t.RawGetInt(1)
 	}
 	return o.t.RawGetString(key)
 }

@@ -11,7 +11,7 @@ import (
 
 // Calendar is the list of days in not_on of a rule, in the order of the rule.
 type Calendar struct {
-	Days []string // as written, for ParseDays
+	Days []string // as written, for daysOf
 	At   []string // place of each day for errors: "item 2", `data.load("holidays"), row 3`
 }
 

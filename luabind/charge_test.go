@@ -101,6 +101,7 @@ var charged = map[string]string{
 	"texts that are joined":      `keep(s .. i) keep(s .. s .. i)`,
 	"a deep call":                `local function f(n) if n > 0 then return 1 + f(n - 1) end return 1 end keep(f(60))`,
 	"__newindex to a table":      `local x = {} local p = setmetatable({}, { __newindex = x }) for j = 1, 50 do p["k" .. j] = j end keep(x)`,
+	"business time":              `if i <= 40 then chert.mark_read(ev.chat.id, { after = { "5m", during = "Mon-Fri 09:00-17:30", not_on = days } }) end`,
 	"errors that are tables":     `keep(select(2, pcall(error, { s .. i })))`,
 }
 
@@ -165,7 +166,9 @@ func allocatedBy(t *testing.T, name, body string, rounds int) (real, charged int
 local s, doc = ("x"):rep(4096), config.doc
 local t, named, names = {}, {}, {}
 for i = 1, 100 do t[i] = "element " .. i named["k" .. i] = i end
+local days = {}
 for i = 1, 200 do names[i] = "name" .. i end
+for i = 1, 30 do days[i] = ("2026-%%02d-%%02d"):format(i - math.floor(i / 12) * 12 + 1, i - math.floor(i / 28) * 28 + 1) end
 chert.on("x", function(ev)
   local kept, n = {}, 0
   for i = 1, 10000 do kept[i] = false end

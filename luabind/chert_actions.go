@@ -30,8 +30,18 @@ func chertMarkRead(vm *VM, L *lua.LState) int {
 	chat := wantChat(vm, L, name, 1)
 	o := wantTable(L, name, 2)
 	r := ReadOptions{Due: vm.call.Now, Reason: o.reason(), EvenIfNewer: o.bool("even_if_newer")}
-	if due, given := vm.due(L, o); given {
+	due, given := vm.due(L, o)
+	if given {
 		r.Due, r.Delayed = due, due.After(vm.call.Now) || o.text("at") != ""
+	}
+	if latest := vm.delay(L, o, "at_most"); latest.given() {
+		switch {
+		case !given:
+			raiseMistake(L, AtMostWithoutDelay())
+		case latest.time.d == 0:
+			raiseMistake(L, AtMostOfZero())
+		}
+		r.Latest = latest.after(L, o.function, vm.call.Now)
 	}
 	return requested(L, name, vm.call.Effects.MarkRead(chat, r))
 }
@@ -40,13 +50,13 @@ func chertMarkRead(vm *VM, L *lua.LState) int {
 // neither after nor at is given.
 func (vm *VM) due(L *lua.LState, o table) (due time.Time, given bool) {
 	at, tz := o.text("at"), o.text("tz")
-	switch after := o.get("after"); {
-	case after != lua.LNil && at != "":
+	switch after := vm.delay(L, o, "after"); {
+	case after.given() && at != "":
 		raiseMistake(L, AfterAndAt(o.function))
 	case tz != "" && at == "":
-		raiseMistake(L, ZoneWithoutAt(o.function))
-	case after != lua.LNil:
-		return vm.call.Now.Add(o.duration("after")), true
+		raiseMistake(L, ZoneWithoutAt(o.function, after.business))
+	case after.given():
+		return after.after(L, o.function, vm.call.Now), true
 	case at != "":
 		w, err := vm.opening(L, at, tz)
 		if err != nil {

@@ -269,7 +269,7 @@ func TestWindowAgainstTheClock(t *testing.T) {
 		first := wallMinute(s.from.In(s.loc))/(24*60) + rapid.IntRange(-1, 4).Draw(t, "closed from")
 		last := first + rapid.IntRange(0, 2).Draw(t, "closed for")
 		date := func(day int) string { return time.Unix(int64(day)*86400, 0).UTC().Format(time.DateOnly) }
-		closed, err := ParseDays([]string{date(first) + ".." + date(last)})
+		closed, err := daysOf([]string{date(first) + ".." + date(last)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,7 +24,7 @@ type daySpan struct{ from, to int }
 // dayForms describes how days are written, for errors.
 const dayForms = `a day like "2026-12-25", or days like "2026-12-31..2027-01-02"`
 
-// DayError is the error of an item of ParseDays that is not a day or a range of days.
+// DayError is the error of an item of daysOf that is not a day or a range of days.
 type DayError struct {
 	Item    int // from 0
 	Message string
@@ -33,9 +33,9 @@ type DayError struct {
 
 func (e *DayError) Error() string { return e.Message }
 
-// ParseDays parses days such as "2026-12-25" and ranges such as
+// daysOf parses days such as "2026-12-25" and ranges such as
 // "2026-12-31..2027-01-02", which include both ends. The error is a *DayError.
-func ParseDays(items []string) (Days, error) {
+func daysOf(items []string) (Days, error) {
 	var d Days
 	for i, item := range items {
 		span, err := parseDays(item)
@@ -120,7 +120,15 @@ func otherRange(text string) (from, to string, ok bool) {
 func parseDay(s string) (int, *DayError) {
 	text := strings.TrimSpace(s)
 	var year, month, day int
-	if n, err := fmt.Sscanf(text, "%4d-%2d-%2d", &year, &month, &day); err != nil || n != 3 || fmt.Sprintf("%04d-%02d-%02d", year, month, day) != text || year < 1 {
+	plain := len(text) == 10 && text[4] == '-' && text[7] == '-'
+	if plain {
+		var okYear, okMonth, okDay bool
+		year, okYear = smallNumber(text[:4])
+		month, okMonth = smallNumber(text[5:7])
+		day, okDay = smallNumber(text[8:])
+		plain = okYear && okMonth && okDay
+	}
+	if !plain || year < 1 {
 		e := &DayError{Message: fmt.Sprintf("%s is not a day", quote(s)), Hint: "a day is written as year-month-day, with its year: 2026-12-25"}
 		if meant := meantDay(text); meant != "" {
 			e.Hint = fmt.Sprintf("write %q", meant)

@@ -86,9 +86,13 @@ func TestReferenceHasTheSurface(t *testing.T) {
 				if !strings.Contains(keys, "`"+k.Name+"`") {
 					t.Errorf("docs/lua.md does not explain %s of %s", k.Name, of)
 				}
+				within := "where"
+				if IsDelay(&k) {
+					within = "Business time"
+				}
 				for _, inner := range k.Keys {
-					if !strings.Contains(sections["where"], "| `"+inner.Name+"` |") {
-						t.Errorf("docs/lua.md does not explain where.%s", inner.Name)
+					if !strings.Contains(sections[within], "| `"+inner.Name+"` |") {
+						t.Errorf("docs/lua.md does not explain %s of %s", inner.Name, within)
 					}
 				}
 			}

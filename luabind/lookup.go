@@ -68,6 +68,11 @@ func KeyHint(name string, keys []Param) string {
 	if alias, ok := keyNicknames[diag.NormalizeName(name)]; ok && slices.Contains(names, alias) {
 		return "did you mean " + alias + "?"
 	}
+	for _, k := range keys {
+		if IsDelay(&k) && slices.ContainsFunc(k.Keys, func(p Param) bool { return p.Name == name }) {
+			return fmt.Sprintf("write it within %s: %s = %s", k.Name, k.Name, businessTimeForm)
+		}
+	}
 	return "it takes " + strings.Join(names, ", ")
 }
 

@@ -119,6 +119,7 @@ type Effects interface {
 type ReadOptions struct {
 	Due         time.Time // Call.Now plus after, or the next opening of at
 	Delayed     bool      // whether at or an after greater than 0 is given: the rule needs a name
+	Latest      time.Time // Call.Now plus at_most; zero: not given
 	Reason      string
 	EvenIfNewer bool
 }

@@ -99,9 +99,33 @@ func AfterAndAt(function string) Mistake {
 	return mistake("keep one of them", "%s: after and at exclude each other", function)
 }
 
-// ZoneWithoutAt returns the mistake of giving tz without at.
-func ZoneWithoutAt(function string) Mistake {
+// ZoneWithoutAt returns the mistake of giving tz without at. business is whether after is
+// business time, which has a tz of its own.
+func ZoneWithoutAt(function string, business bool) Mistake {
+	if business {
+		return mistake(`write it within after: after = { "30m", during = "Mon-Fri 09:00-17:30", tz = "Europe/Berlin" }`,
+			"%s: tz is the time zone of at, and after has its own", function)
+	}
 	return mistake(`add at = "Mon-Fri 09:00"`, "%s: tz is the time zone of at, and at is missing", function)
+}
+
+// businessTimeForm is how business time is written, for hints.
+const businessTimeForm = `{ "30m", during = "Mon-Fri 09:00-17:30" }`
+
+// BusinessTimeWithout returns the mistake of business time, in an option, that lacks its
+// duration or its window.
+func BusinessTimeWithout(function, option, missing string) Mistake {
+	return mistake(fmt.Sprintf("write %s = %s", option, businessTimeForm), "%s: %s: %s is missing", function, option, missing)
+}
+
+// AtMostWithoutDelay returns the mistake of an at_most for a read without a delay.
+func AtMostWithoutDelay() Mistake {
+	return mistake(`add after = "30s"`, "chert.mark_read: at_most limits how long later reads restart the delay, and after and at are missing")
+}
+
+// AtMostOfZero returns the mistake of an at_most of no time.
+func AtMostOfZero() Mistake {
+	return mistake("leave at_most out if later reads may always restart the delay", "chert.mark_read: at_most must be greater than 0")
 }
 
 // PostponeWithoutTime returns the mistake of a chert.postpone without after and at.

@@ -144,7 +144,7 @@ func (w *stubWriter) keys(it *Symbol, p Param) {
 		w.keys(it, k)
 		fields[i] = stubField{k.Name, stubType(it, k), k.Doc, k.Optional}
 	}
-	w.class(stubType(it, p), "", fields)
+	w.class(keysClass(it, p), "", fields)
 }
 
 // overload returns the type of the function without the optional parameters in the
@@ -167,6 +167,15 @@ func overload(it *Symbol) string {
 func stubType(it *Symbol, p Param) string {
 	if p.Type != "table" || len(p.Keys) == 0 {
 		return p.Type
+	}
+	return keysClass(it, p)
+}
+
+// keysClass returns the class of a table with known keys: the one that the type names, or
+// one that is named for the function.
+func keysClass(it *Symbol, p Param) string {
+	if p.Type != "table" {
+		return p.Type[strings.LastIndexByte(p.Type, '|')+1:]
 	}
 	words := strings.FieldsFunc(it.Name, func(r rune) bool { return r == '.' || r == '_' })
 	if words[len(words)-1] != p.Name {

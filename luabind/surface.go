@@ -150,6 +150,19 @@ var where = Param{Name: "where", Type: "Where", Optional: true, Doc: "Conditions
 	{Name: "except", Type: "Where", Optional: true, Doc: "Conditions that exclude an event."},
 }}
 
+// delay returns a parameter that is a duration or business time.
+func delay(name, doc string) Param {
+	return Param{Name: name, Type: "number|string|BusinessTime", Optional: true, Doc: doc, Keys: []Param{
+		{Name: "[1]", Type: "number|string", Doc: "Duration that passes only within the window: \"30m\"."},
+		{Name: "during", Type: "string", Doc: "Window such as \"Mon-Fri 09:00-12:00,13:00-17:30\"."},
+		zoneKey,
+		{Name: "not_on", Type: "string|string[]|table", Optional: true, Doc: "Days that do not count: \"2026-12-25\", \"2026-12-31..2027-01-02\", or data.load(…)."},
+	}}
+}
+
+// IsDelay reports whether a parameter may be business time.
+func IsDelay(p *Param) bool { return len(p.Keys) > 0 && p.Keys[0].Name == "[1]" }
+
 func with(p Param, keys ...Param) Param {
 	p.Keys = keys
 	return p
@@ -176,13 +189,13 @@ var surface = []Symbol{
 			Param{Name: "missed", Type: `"once"|"skip"|"all"`, Optional: true, Doc: "What happens to runs that were missed while chertd was down; default: \"once\"."}), handler}},
 
 	{Func: true, Action: true, Name: "chert.mark_read", When: Handling, Doc: "Marks a chat as read, now or later.", Params: []Param{chatID, with(options,
-		Param{Name: "after", Type: "number|string", Optional: true, Doc: "Delay of the read: \"30s\"."},
+		delay("after", "Delay of the read: \"30s\", or business time."),
 		Param{Name: "at", Type: "string", Optional: true, Doc: "When the window next opens: \"Mon-Fri 09:00\"."},
-		zoneKey, reason,
+		zoneKey, delay("at_most", "How long after the first of the reads that replaced one another the last is due at the latest: \"5m\"."), reason,
 		Param{Name: "even_if_newer", Type: "boolean", Optional: true, Doc: "Keeps the read although a newer message arrives before it."})}},
 	{Func: true, Action: true, Name: "chert.cancel_read", When: Handling, Doc: "Drops the pending reads of a chat that this pack requested.", Params: []Param{chatID}},
 	{Func: true, Action: true, Name: "chert.postpone", When: Handling, Doc: "Makes reads of a chat wait at least until a time, whichever pack requests them.", Params: []Param{chatID, with(Param{Name: "options", Type: "table"},
-		Param{Name: "after", Type: "number|string", Optional: true, Doc: "How long reads wait: \"1h\"."},
+		delay("after", "How long reads wait: \"1h\", or business time."),
 		Param{Name: "at", Type: "string", Optional: true, Doc: "Reads wait until the window next opens: \"Mon-Fri 09:00\"."},
 		zoneKey, reason)}},
 	{Func: true, Action: true, Name: "chert.keep_unread", When: Handling, Doc: "Vetoes reads of a chat for this event, and pending reads of the chat, whichever pack requested them.", Params: []Param{chatID, with(options, reason)}},

@@ -35,7 +35,7 @@ func (w *world) say(format string, args ...any) error {
 }
 
 func (w *world) MarkRead(chat string, o ReadOptions) error {
-	return w.say("mark_read %s %s delayed=%t reason=%q newer=%t", chat, o.Due.UTC().Format("01-02 15:04:05"), o.Delayed, o.Reason, o.EvenIfNewer)
+	return w.say("mark_read %s %s delayed=%t reason=%q newer=%t%s", chat, o.Due.UTC().Format("01-02 15:04:05"), o.Delayed, o.Reason, o.EvenIfNewer, latest(o))
 }
 func (w *world) CancelRead(chat string) error { return w.say("cancel_read %s", chat) }
 func (w *world) Postpone(chat string, until time.Time, reason string) error {
@@ -174,4 +174,11 @@ func (s Subscription) Types0() string {
 		return event.Schedule
 	}
 	return s.Types[0]
+}
+
+func latest(o ReadOptions) string {
+	if o.Latest.IsZero() {
+		return ""
+	}
+	return o.Latest.UTC().Format(" latest=01-02 15:04:05")
 }

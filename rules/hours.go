@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
 	"chertd/luabind"
@@ -67,14 +65,9 @@ func (r *Rule) compileHours(sub luabind.Subscription, zone *time.Location) []*pr
 // compileNotOn compiles the days on which during and outside do not hold. A rule without
 // either does not run on these days at all.
 func (r *Rule) compileNotOn(sub luabind.Subscription) []*problem {
-	days, err := luabind.ParseDays(sub.NotOn.Days)
-	var wrong *luabind.DayError
-	if errors.As(err, &wrong) {
-		p := &problem{message: "not_on: " + wrong.Message, hint: wrong.Hint}
-		if at := sub.NotOn.At[wrong.Item]; at != "" {
-			p.message = fmt.Sprintf("not_on: %s: %s", at, wrong.Message)
-		}
-		return []*problem{p}
+	days, err := sub.NotOn.Parse()
+	if err != nil {
+		return []*problem{{message: err.Error(), hint: luabind.HintOf(err)}}
 	}
 	r.notOn = days
 	if sub.During == "" && sub.Outside == "" {

@@ -34,7 +34,7 @@ func (w *requests) MarkRead(chatID string, o luabind.ReadOptions) error {
 		return errors.New("a delayed read needs a rule with a name, by which a later one replaces it: write the rule as " +
 			`chert.rule { name = "…", on = …, run = … }`)
 	}
-	return w.add(chatID, chat.Request{Kind: chat.RequestRead, Due: o.Due, Reason: o.Reason, EvenIfNewer: o.EvenIfNewer})
+	return w.add(chatID, chat.Request{Kind: chat.RequestRead, Due: o.Due, Latest: o.Latest, Reason: o.Reason, EvenIfNewer: o.EvenIfNewer})
 }
 
 func (w *requests) CancelRead(chatID string) error {
@@ -163,6 +163,9 @@ func (w *Request) Words(own string, now time.Time) string {
 	case chat.RequestRead, chat.RequestTimer:
 		if d := w.Due.Sub(now); d > 0 {
 			s += " after " + d.String()
+		}
+		if !w.Latest.IsZero() {
+			s += ", at most " + w.Latest.Sub(now).String()
 		}
 	case chat.RequestPostpone:
 		if w.Due.After(now) {

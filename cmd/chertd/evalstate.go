@@ -54,6 +54,7 @@ type statePostponed struct {
 type stateRead struct {
 	Rule        string `yaml:"rule"` // PACK/RULE
 	Due         string `yaml:"due"`
+	Latest      string `yaml:"latest"` // of a read with at_most: until when its delay may restart
 	Reason      string `yaml:"reason"`
 	EvenIfNewer bool   `yaml:"even_if_newer"`
 }
@@ -188,6 +189,9 @@ func (r *stateReader) chat(id string, f stateChat) {
 		a := chat.Action{
 			ID: chat.ActionID{Seq: storedSeq, N: i}, Kind: chat.Read, Chat: id, Pack: pack, Rule: rule, Reason: read.Reason,
 			EvenIfNewer: read.EvenIfNewer, Covers: storedSeq, Requested: r.now, Due: r.time(path+".due", read.Due), Status: chat.Waiting,
+		}
+		if read.Latest != "" {
+			a.Latest = r.time(path+".latest", read.Latest)
 		}
 		if known := r.findRule(path+".rule", pack, rule); known != nil {
 			a.Place = known.Place()

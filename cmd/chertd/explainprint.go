@@ -263,6 +263,9 @@ func explainAction(t *tree, e *control.ExplainedEvent, a *control.ExplainedActio
 	} else if delay := a.Due.Sub(a.Requested); delay > 0 {
 		l.say("due at %s, %s after it was requested", a.Due.Local().Format(logTime), briefly(delay))
 	}
+	if !a.Latest.IsZero() {
+		l.say("%s", restarted(a))
+	}
 	if a.InFlight {
 		l.say("a call is on its way since %s", a.Called.Local().Format(logTime))
 	}
@@ -297,6 +300,18 @@ func assumed(l *branch, keys []string) {
 	if len(keys) > 0 {
 		l.say("computed with %s as when this daemon started: what it was before is not known", strings.Join(keys, ", "))
 	}
+}
+
+// restarted describes how often the delay of a read with at_most restarted.
+func restarted(a *control.ExplainedAction) string {
+	at := a.Latest.Local().Format(logTime)
+	switch a.Restarts {
+	case 0:
+		return "at the latest at " + at
+	case 1:
+		return "its delay restarted once, at the latest until " + at
+	}
+	return fmt.Sprintf("its delay restarted %d times, at the latest until %s", a.Restarts, at)
 }
 
 func traced(id string) string {

@@ -195,6 +195,8 @@ type ExplainedAction struct {
 	EndedBy   *ExplainedEnd `json:"ended_by,omitempty"`
 	Requested time.Time     `json:"requested"`
 	Due       time.Time     `json:"due"`
+	Latest    time.Time     `json:"latest,omitzero"`     // with at_most: until when its delay may restart
+	Restarts  int           `json:"restarts,omitempty"`  // with at_most: how often it did
 	Revived   time.Time     `json:"revived,omitzero"`    // when it was made to wait again, after it was dead or blocked
 	InFlight  bool          `json:"in_flight,omitempty"` // a call for it is on its way
 	Called    time.Time     `json:"called,omitzero"`     // when its last call went out

@@ -2,9 +2,9 @@
 --
 -- People write in bursts. Each message requests a delayed read, which replaces the
 -- previous one, and the delay restarts. A burst of ten messages therefore makes only
--- one call.
+-- one call. Someone who writes without a pause is read after a few minutes all the same.
 --
--- The delay is a setting. Change it in pack.yaml, or for your installation in
+-- Both delays are settings. Change them in pack.yaml, or for your installation in
 -- chertd.yaml: rules: {packs: {settle: {config: {quiet: 2m}}}}
 
 chert.rule({
@@ -12,6 +12,6 @@ chert.rule({
   on = "message.received",
   where = { is_group = false },
   run = function(ev)
-    chert.mark_read(ev.chat.id, { after = config.quiet, reason = "the burst has settled" })
+    chert.mark_read(ev.chat.id, { after = config.quiet, at_most = config.longest, reason = "the burst has settled" })
   end,
 })

@@ -61,6 +61,60 @@ chert.on("message.received", function(ev)
   chert.mark_read(ev.chat.id, { even_if_newer = "yes" }) --> "even_if_newer must be true or false, got the string .yes."
 end)
 chert.on("message.received", function(ev)
+  local office, night = "Mon-Fri 09:00-17:30", { "1h", during = "22:00-06:00", tz = "Europe/Berlin", not_on = { "2026-12-24..2026-12-26" } }
+  chert.postpone(ev.chat.id, { after = { "30m", during = office } })
+  chert.postpone(ev.chat.id, { after = { 90, during = office, not_on = "2026-12-25" } })
+  chert.postpone(ev.chat.id, { after = night })
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = { during = "Mon-Fri" } }) --> "chert.mark_read: after: the duration is missing\nwrite after = \{ .30m., during = .Mon-Fri 09:00-17:30. \}"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = { "30m" } }) --> "chert.mark_read: after: during is missing"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = { "30m", during = "09:00" } }) --> "after: during: window .09:00.: 09:00 is a moment, not a span"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = { "30 minutes", during = "Mon-Fri" } }) --> "after: \[1\]: duration .30 minutes. is not understood"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = { "30m", hours = "Mon-Fri" } }) --> "chert.mark_read: after: unknown key .hours.\ndid you mean during\?"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = { "30m", "1h", during = "Mon-Fri" } }) --> "after: unknown key 2\nit takes \[1\], during, tz, not_on"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = "30m", during = "Mon-Fri" }) --> "unknown key .during.\nwrite it within after: after = \{ .30m., during"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = { "30m", during = "Mon-Fri" }, tz = "UTC" }) --> "tz is the time zone of at, and after has its own\nwrite it within after"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = { "30m", during = "Mon-Fri", tz = "Berlin" } }) --> "after: during: unknown time zone .Berlin.: did you mean .Europe/Berlin.\?"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = { "30m", during = "Mon-Fri", not_on = { "2026-12-25", "25.12.2027" } } }) --> "after: not_on: item 2: .25.12.2027. is not a day\nwrite .2027-12-25."
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = { "30d", during = "Mon 09:00-09:01" } }) --> "after: 720h0m0s is too long: .Mon 09:00-09:01. is open for 1m0s a week, and it has to pass within 366d\ncorrect the duration"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = { "30m", during = "Mon-Fri 09:00-17:30", not_on = "2020-01-01..2040-01-01" } }) --> "after: .Mon-Fri 09:00-17:30. is not open within the next 366d: not_on has all of its days\ncorrect"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { at_most = "5m" }) --> "at_most limits how long later reads restart the delay, and after and at are missing\nadd after"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = "30s", at_most = 0 }) --> "at_most must be greater than 0\nleave at_most out"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = "30s", at_most = "soon" }) --> "chert.mark_read: at_most: duration .soon. is not understood"
+end)
+chert.on("message.received", function(ev)
+  chert.postpone(ev.chat.id, { after = "1h", at_most = "2h" }) --> "unknown key .at_most."
+end)
+chert.on("message.received", function(ev)
   chert.postpone(ev.chat.id) --> "chert.postpone: options is missing: expected a table"
 end)
 chert.on("message.received", function(ev)

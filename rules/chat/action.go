@@ -31,7 +31,12 @@ type Action struct {
 
 	Requested time.Time
 	Revived   time.Time // when it was made to wait again, after it was dead or blocked; zero: never
-	Due       time.Time
+	Due       time.Time // not after Latest
+	// Latest is, of a read with at_most, until when reads of its rule that replace one another
+	// may restart the delay: the first of them sets it. Restarts is how often they did.
+	// Zero: as often as they are requested.
+	Latest   time.Time
+	Restarts int
 
 	Status   Status
 	Why      string

@@ -61,6 +61,9 @@ func (s *step) answer(in Answer) {
 		return
 	}
 	s.c.Flight = nil
+	if !in.OK {
+		s.restoreDelays(flight)
+	}
 	if in.NotSent {
 		s.notSent(in, flight)
 		return

@@ -33,6 +33,7 @@ func (s *step) revive(in Revive) {
 			s.end(a, Blocked, because(WhyBlocked)) // it waits again once the pack has run
 			continue
 		}
+		s.continueDelay(&a)
 		s.replaceOthers(&a)
 		a.Status, a.Why, a.Ended, a.EndedBy, a.Revived, a.Hurried = Waiting, "", time.Time{}, Ender{}, s.now, false
 		if a.Due.Before(s.now) {

@@ -64,11 +64,11 @@ func (h Hold) cause() cause { return cause{WhyHeld, Ender{Seq: h.Seq, By: h.By}}
 
 // heldAtFirst returns WhyHeld if the chat was held when the read would have come due if its event,
 // which runs again, had not been missed; otherwise none.
-func (s *step) heldAtFirst(in Outcomes, w *Request) cause {
+func (s *step) heldAtFirst(in Outcomes, a *Action) cause {
 	if in.First.IsZero() {
 		return cause{}
 	}
-	due := in.First.Add(max(0, w.Due.Sub(s.now)))
+	due := in.First.Add(a.Due.Sub(s.now))
 	if due.Before(s.c.Hold.Until) {
 		return s.c.Hold.cause()
 	}

@@ -82,7 +82,10 @@ func (s *step) apply(in Outcomes, w *Request, veto cause) {
 	switch w.Kind {
 	case RequestRead, RequestTyping, RequestReact, RequestSend, RequestNotify:
 		a := s.newAction(in, w)
-		heldAtFirst := s.heldAtFirst(in, w)
+		if !w.Shadow {
+			s.continueDelay(&a)
+		}
+		heldAtFirst := s.heldAtFirst(in, &a)
 		switch why := cmp.Or(s.barred(&a), s.replaces(&a)); {
 		case w.Shadow:
 			s.end(a, Shadowed, because(WhyShadow))
@@ -171,6 +174,7 @@ func (s *step) newAction(in Outcomes, w *Request) Action {
 		Requested: s.now, Due: due, Status: Waiting,
 	}
 	if a.Kind == Read {
+		a.limitDelay(w.Latest, s.now)
 		a.Covers, a.WithoutMessage = s.covers(in, w), !in.Message && !in.Legacy && !in.New
 		a.Late = s.late(in)
 	}

@@ -366,6 +366,7 @@ func (w *world) step(in Input) Effects {
 		w.news.asked(h, out.Actions)
 	}
 	w.news.replaced(out.Actions)
+	w.checkLimits(after, out)
 	written := map[ActionID]bool{}
 	for _, a := range out.Actions {
 		if written[a.ID] {
@@ -557,6 +558,9 @@ func (w *world) drawRequests() []Request {
 			EvenIfNewer: rapid.Bool().Draw(w.t, "even if newer"),
 			Due:         w.now.Add(time.Duration(rapid.SampledFrom([]int{-5, 0, 10, 30, 600, 7200}).Draw(w.t, "due")) * time.Second),
 			Name:        rapid.SampledFrom([]string{"x", "y"}).Draw(w.t, "name"),
+		}
+		if most := rapid.SampledFrom([]int{0, 0, 5, 20, 3600}).Draw(w.t, "at most"); most > 0 && requests[i].Kind == RequestRead {
+			requests[i].Latest = w.now.Add(time.Duration(most) * time.Second)
 		}
 	}
 	return requests

@@ -16,6 +16,7 @@ type Request struct {
 	Shadow  bool // recorded, without effect
 
 	Due         time.Time // RequestRead, RequestHold and RequestPostpone (their end), RequestTimer
+	Latest      time.Time // RequestRead: see Action.Latest; zero: it has none
 	EvenIfNewer bool      // RequestRead
 	// Covers is, of an operator's RequestRead, the newest message that it covers, by its
 	// journal sequence. 0: the newest of the chat when the request is handled.

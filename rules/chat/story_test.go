@@ -45,12 +45,13 @@ import (
 //	crash                                    the flight is lost, the rest was stored
 //	1.0 dropped vetoed                       how the action stands
 //	1.0 ended by vip/vip of 2                what ended it: the rule ("-": none), and its event (0: none)
+//	1.0 limited 2 5m                         how often its delay restarted, and until when it may, from the start
 //	1.0 called 30s                           when its last call was handed out, from the start
 //	next 30s    next never                   when the next call is due, from the start
 //	postponed 10h night/night    postponed never   until when reads wait, from the start, and by which rule
 //
 // A request is "PACK request [arguments]", its rule named like the pack. Arguments
-// are a duration, even_if_newer, shadow, v=VERSION, rule=NAME and name=TIMER. The
+// are a duration, at_most=DURATION, even_if_newer, shadow, v=VERSION, rule=NAME and name=TIMER. The
 // request "PACK sees" is none: a rule of the pack ran. An event's depth is given as
 // in "outside depth=6: …".
 type story struct {
@@ -298,6 +299,11 @@ func (s *story) do(line string) {
 				s.fail("action %s is %q, want %q", words[0], got, want)
 			}
 			return
+		case words[1] == "limited":
+			if got := fmt.Sprintf("limited %d %s", a.Restarts, a.Latest.Sub(s.start)); got != fmt.Sprintf("limited %s %s", words[2], s.duration(words[3])) {
+				s.fail("action %s is %q, want %q", words[0], got, want)
+			}
+			return
 		case words[1] == "called":
 			if got := a.Called.Sub(s.start); a.Called.IsZero() || got != s.duration(words[2]) {
 				s.fail("action %s was called at %v, +%s", words[0], a.Called, got)
@@ -385,6 +391,8 @@ func (s *story) event(words []string, requests string) {
 				w.Name = v
 			} else if v, ok := strings.CutPrefix(arg, "rule="); ok {
 				w.Rule = v
+			} else if v, ok := strings.CutPrefix(arg, "at_most="); ok {
+				w.Latest = s.now.Add(s.duration(v))
 			} else if arg == "even_if_newer" {
 				w.EvenIfNewer = true
 			} else if arg == "shadow" {

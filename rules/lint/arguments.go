@@ -97,6 +97,8 @@ func expected(declared string) string {
 	switch {
 	case declared == "number|string":
 		return `a duration: seconds, or a string like "90s", "5m", "2h" or "1d"`
+	case strings.HasPrefix(declared, "number|string|"):
+		return `a duration: seconds, a string like "90s", "5m", "2h" or "1d", or business time`
 	case strings.HasPrefix(declared, `"`):
 		return strings.ReplaceAll(declared, "|", ", ")
 	case declared == "boolean":
@@ -127,10 +129,20 @@ func (f *file) checkKeys(it *luabind.Symbol, p *luabind.Param, e ast.Expr) {
 			f.fail(codeKey, f.at[field.Key], luabind.KeyHint(key.Value, p.Keys), "%s: unknown key %q", it.Name, key.Value)
 			continue
 		}
-		if f.checkType(it.Name, &p.Keys[i], field.Value) {
-			f.checkValue(it.Name, &p.Keys[i], field.Value)
-		}
+		f.checkOption(it.Name, &p.Keys[i], field.Value)
 	}
+}
+
+// checkOption checks the value of an option.
+func (f *file) checkOption(function string, p *luabind.Param, e ast.Expr) {
+	if !f.checkType(function, p, e) {
+		return
+	}
+	if luabind.IsDelay(p) && f.typeOf(e) == "table" {
+		f.checkBusinessTime(function, p, e)
+		return
+	}
+	f.checkValue(function, p, e)
 }
 
 func names(keys []luabind.Param) string {
@@ -148,9 +160,9 @@ func (f *file) checkValue(function string, p *luabind.Param, e ast.Expr) {
 	var err error
 	switch {
 	case v == nil:
-	case p.Type == "number|string":
+	case p.Type == "number|string" || luabind.IsDelay(p):
 		f.checkDuration(function, p, e, v)
-	case p.Name == "window" && isText:
+	case (p.Name == "window" || p.Name == "during") && isText:
 		_, err = luabind.ParseWindow(text, nil)
 	case p.Name == "at" && isText:
 		_, err = luabind.ParseOpening(text, nil)
@@ -191,5 +203,7 @@ func (f *file) checkDuration(function string, p *luabind.Param, e ast.Expr, v an
 		f.fail(codeArgument, f.start(e), "", "%s: %s: %v", function, p.Name, err)
 	case function == "chert.hold" && d == 0:
 		f.mistake(codeArgument, f.start(e), luabind.HoldOfZero())
+	case p.Name == "at_most" && d == 0:
+		f.mistake(codeArgument, f.start(e), luabind.AtMostOfZero())
 	}
 }

@@ -92,6 +92,12 @@ func (f *file) checkMarkRead(c *call) {
 	if f.checkTime("chert.mark_read", t) {
 		return
 	}
+	if f.given(t, "at_most") && !slices.ContainsFunc(t.Fields, func(field *ast.Field) bool {
+		key, plain := field.Key.(*ast.StringExpr)
+		return !plain || key.Value == "after" || key.Value == "at"
+	}) {
+		f.mistake(codeArgument, f.start(fieldOf(t, "at_most")), luabind.AtMostWithoutDelay())
+	}
 	if (f.given(t, "after") && !f.noDelay(fieldOf(t, "after")) || f.given(t, "at")) && c.fn.runsFor(func(r *registration) bool { return r.unnamed }) {
 		f.fail(codeUnnamed, f.start(c.expr), `write the rule as chert.rule { name = "…", on = …, run = … }`,
 			"a delayed read needs a rule with a name, by which a later one replaces it")
@@ -104,7 +110,7 @@ func (f *file) checkTime(function string, t *ast.TableExpr) bool {
 	case f.given(t, "after") && f.given(t, "at"):
 		f.mistake(codeArgument, f.start(t), luabind.AfterAndAt(function))
 	case f.given(t, "tz") && fieldOf(t, "at") == nil:
-		f.mistake(codeArgument, f.start(t), luabind.ZoneWithoutAt(function))
+		f.mistake(codeArgument, f.start(t), luabind.ZoneWithoutAt(function, f.typeOf(fieldOf(t, "after")) == "table"))
 	default:
 		return false
 	}

@@ -51,6 +51,8 @@ type actionJSON struct {
 	Requested   *instant `json:"requested_at"` // nil: with By, when the event was handled
 	Revived     instant  `json:"revived_at"`
 	Due         *instant `json:"due_at"` // nil: with By, when it was requested
+	Latest      instant  `json:"latest_at"`
+	Restarts    int      `json:"restarts"`
 	Ended       instant  `json:"ended_at"`
 	EndedSeq    *int64   `json:"ended_seq"` // nil: with ended_by, that of its event; otherwise none
 	EndedBy     text     `json:"ended_by"`
@@ -120,6 +122,8 @@ func appendAction(b []byte, a *chat.Action, o *origin) []byte {
 	if by < 0 || a.Due.UnixMicro() != a.Requested.UnixMicro() {
 		b = appendTime(b, "due_at", a.Due)
 	}
+	b = appendTime(b, "latest_at", a.Latest)
+	b = appendInt(b, "restarts", int64(a.Restarts))
 	b = appendTime(b, "ended_at", a.Ended)
 	if by := a.EndedBy.By; by == "" {
 		b = appendInt(b, "ended_seq", a.EndedBy.Seq)
@@ -171,7 +175,7 @@ func parseActions(text []byte, o origin, rules func() ([]turn.RuleDecision, erro
 		a := chat.Action{
 			ID: chat.ActionID{Seq: o.seq, N: j.N}, Kind: chat.Kind(j.Kind), Chat: o.chatID, Pack: string(j.Pack), Version: string(j.Version),
 			Rule: string(j.Rule), Place: string(j.Place), Reason: string(j.Reason), EvenIfNewer: j.EvenIfNewer, Target: string(j.Target),
-			Depth: j.Depth, Revived: j.Revived.Time, Ended: j.Ended.Time, Status: chat.Status(j.Status), Why: string(j.Why),
+			Depth: j.Depth, Revived: j.Revived.Time, Latest: j.Latest.Time, Restarts: j.Restarts, Ended: j.Ended.Time, Status: chat.Status(j.Status), Why: string(j.Why),
 			Attempts: j.Attempts, Code: j.Code, HTTP: j.HTTP, TraceID: string(j.TraceID), Error: string(j.Error), Hurried: j.Hurried, WithoutMessage: j.Follows, Late: j.Late,
 		}
 		if j.By != nil {

@@ -117,11 +117,11 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 	}
 
 	read := chat.Action{ID: chat.ActionID{Seq: 7}, Kind: chat.Read, Chat: "c1", Pack: "codes", Version: "aa", Rule: "r", Place: "codes.lua:1", Reason: "a code",
-		EvenIfNewer: true, Covers: 6, WithoutMessage: true, Depth: 1, Requested: at, Due: at, Ended: at, Status: chat.Done, Why: chat.WhyRead,
+		EvenIfNewer: true, Covers: 6, WithoutMessage: true, Depth: 1, Requested: at, Due: at, Latest: at, Restarts: 2, Ended: at, Status: chat.Done, Why: chat.WhyRead,
 		Attempts: 2, HTTP: 200, Code: 1, TraceID: "t1", Error: "no"}
 	send := chat.Action{ID: chat.ActionID{Seq: 7, N: 1}, Kind: chat.Send, Chat: "c2", Body: json.RawMessage(`{ "text": "a" }`), Target: "m1"}
 	want = `[{"n":0,"kind":"read","status":"done","why":"read","pack":"codes","version":"aa","rule":"r","place":"codes.lua:1","reason":"a code","even_if_newer":true,` +
-		`"depth":1,"requested_at":1767614400000000,"due_at":1767614400000000,"ended_at":1767614400000000,"attempts":2,"code":1,"http":200,"trace_id":"t1","error":"no","covers_seq":6,"follows":true},` +
+		`"depth":1,"requested_at":1767614400000000,"due_at":1767614400000000,"latest_at":1767614400000000,"restarts":2,"ended_at":1767614400000000,"attempts":2,"code":1,"http":200,"trace_id":"t1","error":"no","covers_seq":6,"follows":true},` +
 		`{"n":1,"kind":"send","chat":"c2","body":"{ \"text\": \"a\" }","target":"m1"}]`
 	if got := string(appendActions(nil, []chat.Action{read, send}, &origin{seq: 7, chatID: "c1"})); got != want {
 		t.Errorf("actions are\n%s\nwant\n%s", got, want)

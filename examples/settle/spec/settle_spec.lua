@@ -1,6 +1,6 @@
 describe("settle", function()
   before_each(function()
-    configure({ quiet = "30s" })
+    configure({ quiet = "30s", longest = "5m" })
   end)
 
   it("waits for the burst to settle", function()
@@ -20,6 +20,30 @@ describe("settle", function()
     end
     advance("1m")
     assert.called("read", 1)
+  end)
+
+  it("waits five minutes for someone who does not pause", function()
+    for _ = 1, 14 do
+      receive({ chat = "c1", text = "and another thing" })
+      advance("20s")
+    end
+    assert.is_unread("c1")
+    receive({ chat = "c1", text = "one more" })
+    advance("20s")
+    assert.is_read("c1")
+    assert.called("read", 1)
+  end)
+
+  it("begins to count again after a read", function()
+    receive({ chat = "c1", text = "hello" })
+    advance("30s")
+    assert.is_read("c1")
+    advance("5m")
+    receive({ chat = "c1", text = "are you there?" })
+    advance("29s")
+    assert.is_unread("c1")
+    advance("1s")
+    assert.is_read("c1")
   end)
 
   it("waits separately in each chat", function()
