@@ -60,7 +60,7 @@ func (x *explainer) actions(ctx context.Context, r *store.Record, e *control.Exp
 
 // inFlight reports whether a call that serves an action is in flight.
 func (x *explainer) inFlight(a *chat.Action) bool {
-	return x.flight != nil && slices.ContainsFunc(x.flight.Actions, func(b chat.Action) bool { return b.ID == a.ID })
+	return x.flight != nil && x.flight.Kind == a.Kind && slices.ContainsFunc(x.flight.Actions, func(b chat.Action) bool { return b.ID == a.ID })
 }
 
 // unanswered reports whether an action ended although a call for it had no answer.
@@ -125,6 +125,9 @@ func (x *explainer) waitsFor(ctx context.Context, a *chat.Action, e *control.Exp
 	}
 	if at < 0 {
 		return "", nil // it has ended meanwhile, or belongs to another chat
+	}
+	if x.flight != nil && x.flight.Kind == chat.Question && slices.ContainsFunc(x.flight.Actions, func(b chat.Action) bool { return b.ID == a.ID }) {
+		return "Chert is asked which message of the chat is the newest, for only_if", nil
 	}
 	w := x.chat.Waits(at, x.now)
 	until := w.Until.UTC().Format(time.RFC3339)

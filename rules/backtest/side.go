@@ -65,7 +65,10 @@ const (
 func newSide(name string, set *rules.Set, start, from time.Time) *side {
 	s := &side{name: name, set: set, from: from, ran: map[ruleKey]*ruleCount{}, reasons: map[Reason]*Reason{}}
 	s.counts = Side{Dropped: map[string]int{}, Failing: []Failing{}, Limited: []Limited{}}
-	s.world = spec.NewWorld(spec.WorldConfig{Set: set, Start: start, Happenings: math.MaxInt, Steps: math.MaxInt64, Observe: s.observe})
+	s.world = spec.NewWorld(spec.WorldConfig{Set: set, Start: start, Happenings: math.MaxInt, Steps: math.MaxInt64, Observe: s.observe,
+		// Events do not tell who answered a chat on another device: reads with only_if stay
+		// unread on both sides, and are counted as answer_unknown.
+		Newest: func(string) chat.Newest { return chat.NewestUnknown }})
 	return s
 }
 
@@ -208,6 +211,9 @@ func (s *side) ruleRan(h *spec.Happening, said *spec.Said, counted bool) {
 // called takes in a call that was made.
 func (s *side) called(made *spec.CallMade, counted bool) {
 	first := &made.Call.Actions[0]
+	if made.Call.Kind == chat.Question {
+		return
+	}
 	if first.Kind == chat.Read {
 		s.records = append(s.records, record{index: s.index, call: &call{made.Call.Chat, readOf(first, made.At)}})
 	}

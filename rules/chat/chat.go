@@ -54,6 +54,7 @@ type Chat struct {
 
 	Missed Missed
 
+	Asked     Asked    // the last answer to a Question
 	Waiting   []Action // those that have not ended, in the order requested
 	Retry     Retry    // of the read call, shared by all waiting reads
 	Hold      Hold
@@ -160,6 +161,9 @@ func (h Hold) Active(now time.Time) bool { return now.Before(h.Until) }
 // of them. It returns nil for a call of another kind.
 func (c *Call) ReadPacks() []string {
 	var packs []string
+	if c.Kind == Question {
+		return nil
+	}
 	for i := range c.Actions {
 		if a := &c.Actions[i]; a.Kind == Read && !slices.Contains(packs, a.Pack) {
 			packs = append(packs, a.Pack)

@@ -18,6 +18,7 @@ type Request struct {
 	Due         time.Time       // RequestRead, RequestHold and RequestPostpone (their end), RequestTimer
 	Latest      time.Time       // RequestRead: see Action.Latest; zero: it has none
 	EvenIfNewer bool            // RequestRead
+	OnlyIf      Condition       // RequestRead
 	Name        string          // RequestTimer, RequestCancelTimer
 	Body        json.RawMessage // RequestTimer: payload; RequestTyping, RequestReact, RequestSend: what to send
 	Target      string          // RequestReact: message id; RequestSend: idempotency key

@@ -15,8 +15,8 @@ import (
 // calledFields are the fields of assert.called.
 var calledFields = []string{"chat", "code", "kind", "message", "ok", "text", "times"}
 
-// callKinds are the kinds of calls to Chert.
-var callKinds = []any{string(chat.Read), string(chat.Typing), string(chat.React), string(chat.Send)}
+// callKinds are the kinds of calls to Chert. Questions count only where their kind is given.
+var callKinds = []any{string(chat.Read), string(chat.Typing), string(chat.React), string(chat.Send), string(chat.Question)}
 
 // checkCalled is called(), called(3), called("send"), called("read", "c1", 2) or
 // called { kind =, chat =, text =, message =, code =, ok =, times = }; each
@@ -49,7 +49,7 @@ func checkCalled(t *trial, u *luabind.HostCall) verdict {
 	known(u, "called", want, calledFields...)
 	t.checkCalledFields(u, want)
 	if k, ok := want["kind"].(string); ok && !slices.Contains(callKinds, any(k)) {
-		u.Raise("it is read, typing, react or send; a chat is named by called { chat = … }", "called: there are no calls of kind %q", k)
+		u.Raise("it is read, typing, react, send or question; a chat is named by called { chat = … }", "called: there are no calls of kind %q", k)
 	}
 	n := 0
 	calls := t.must(u).Calls()
@@ -128,6 +128,9 @@ func (t *trial) checkCalledFields(u *luabind.HostCall, want map[string]any) {
 
 // wanted reports whether a call meets the conditions of assert.called.
 func wanted(c *CallMade, want map[string]any) bool {
+	if _, given := want["kind"]; !given && c.Call.Kind == chat.Question {
+		return false
+	}
 	code := 0
 	if c.Fault != nil {
 		code = c.Fault.Code

@@ -121,3 +121,12 @@ end)
 chert.on("timer:day", function(ev)
   log.info("the timer of a day")
 end)
+
+chert.rule({
+  name = "answered",
+  on = "message.received",
+  where = says("phone"),
+  run = function(ev)
+    chert.mark_read(ev.chat.id, { after = "10m", only_if = "answered" })
+  end,
+})
