@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"chertd/engine/dispatch"
 	"chertd/engine/event"
 	"chertd/engine/store/sqlite"
 	"chertd/rules"
@@ -77,11 +78,11 @@ func newBacklogRig(b *testing.B, n int) *backlogRig {
 }
 
 // Call implements dispatch.Caller.
-func (r *backlogRig) Call(context.Context, chat.Call) (string, error) {
+func (r *backlogRig) Call(context.Context, chat.Call) (dispatch.Reply, error) {
 	if r.calls.Add(1) == r.want {
 		close(r.done)
 	}
-	return "trace", nil
+	return dispatch.Reply{TraceID: "trace"}, nil
 }
 
 // work runs the engine with a rule, and send beside it, until the last call, and returns

@@ -29,7 +29,7 @@ end })
 `,
 	"later.lua": `
 chert.rule({ name = "later", on = "message.received", where = { text = "later" }, run = function(ev)
-  chert.mark_read(ev.chat.id, { after = 0.05 })
+  chert.mark_read(ev.chat.id, { after = 0.05, only_if = "unanswered" })
   chert.set_timer("look", 0.03)
 end })
 chert.on("timer:look", function(ev)

@@ -35,6 +35,7 @@ type rig struct {
 	seen    []Observation
 	calls   []chat.Call
 	answer  func(chat.Call) error // nil: success
+	newest  chat.Newest           // what Chert says of the newest message of any chat
 	now     func() time.Time
 	shards  int
 	wrap    func(store.Store) store.Store // wraps the store that the engine uses; nil: no wrapper
@@ -112,18 +113,18 @@ func (r *rig) load() {
 	r.eng.Swap(set)
 }
 
-func (r *rig) Call(_ context.Context, call chat.Call) (string, error) {
+func (r *rig) Call(_ context.Context, call chat.Call) (dispatch.Reply, error) {
 	r.mu.Lock()
 	r.calls = append(r.calls, call)
-	answer := r.answer
+	answer, newest := r.answer, r.newest
 	r.mu.Unlock()
 	r.changed.Broadcast()
 	if answer != nil {
 		if err := answer(call); err != nil {
-			return "", err
+			return dispatch.Reply{}, err
 		}
 	}
-	return "trace", nil
+	return dispatch.Reply{TraceID: "trace", Newest: newest}, nil
 }
 
 func (r *rig) observe(h Observation) {

@@ -58,7 +58,7 @@ func (x *explainer) actions(ctx context.Context, r *store.Record, e *control.Exp
 
 // inFlight reports whether a call that serves an action is in flight.
 func (x *explainer) inFlight(a *chat.Action) bool {
-	return x.flight != nil && slices.ContainsFunc(x.flight.Actions, func(b chat.Action) bool { return b.ID == a.ID })
+	return x.flight != nil && x.flight.Kind == a.Kind && slices.ContainsFunc(x.flight.Actions, func(b chat.Action) bool { return b.ID == a.ID })
 }
 
 // unanswered reports whether an action ended although a call for it had no answer.
@@ -151,6 +151,9 @@ func (x *explainer) waitsFor(ctx context.Context, a *chat.Action, e *control.Exp
 	}
 	if at < 0 {
 		return "", nil // it has ended meanwhile, or belongs to another chat
+	}
+	if x.flight != nil && x.flight.Kind == chat.Question && slices.ContainsFunc(x.flight.Actions, func(b chat.Action) bool { return b.ID == a.ID }) {
+		return "Chert is asked which message of the chat is the newest, for only_if", nil
 	}
 	c := *x.chat
 	c.Flight = nil // the caller has shown it

@@ -93,7 +93,7 @@ func (b *batch) forgetChat(ctx context.Context, r *request, now time.Time) {
 	b.done = append(b.done, func() {
 		b.actionsEnded(actions)
 		x.states, x.dropped, x.timers, x.missed = len(packs), dropped, timers, missed
-		x.inFlight = after.Flight != nil
+		x.inFlight = after.Flight != nil && after.Flight.Kind != chat.Question
 		if after.Hold.Active(now) {
 			x.held = after.Hold.Until
 		}

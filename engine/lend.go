@@ -115,7 +115,7 @@ func (b *batch) handOutAgain(ctx context.Context, f *chat.Flight, at time.Time) 
 	}
 	d, _, err := t.Call(ctx, f.SentSeq, unlimited{&b.s.e.reads})
 	same := func(x, y chat.Action) bool { return x.ID == y.ID }
-	if err != nil || d.Call == nil || len(d.Actions) > 0 || !slices.EqualFunc(d.Call.Actions, f.Actions, same) {
+	if err != nil || d.Call == nil || d.Call.Kind != f.Kind || len(d.Actions) > 0 || !slices.EqualFunc(d.Call.Actions, f.Actions, same) {
 		// The answer finds no call in flight, and is ignored.
 		b.s.e.c.Log.Warn("call sent before the store failed; afterwards its event was decided differently", keyChat, f.Chat)
 		return

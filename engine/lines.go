@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chertd/engine/chert"
+	"chertd/engine/dispatch"
 	"chertd/engine/store"
 	"chertd/luabind/diag"
 	"chertd/rules/chat"
@@ -33,17 +34,17 @@ type unsupportedLines struct {
 }
 
 // Call implements dispatch.Caller.
-func (u *unsupportedLines) Call(ctx context.Context, call chat.Call) (traceID string, err error) {
+func (u *unsupportedLines) Call(ctx context.Context, call chat.Call) (said dispatch.Reply, err error) {
 	if call.Kind != chat.Read || call.Line == "" {
 		return u.e.c.Caller.Call(ctx, call)
 	}
 	if known, ok := u.known(ctx, call.Line); ok {
-		return "", &chert.Error{
+		return said, &chert.Error{
 			Call: "mark chat " + call.Chat + " as read", Status: http.StatusNotImplemented, Code: chert.CodeNotSupported, Local: true,
 			Message: fmt.Sprintf("mark-read is not available on line %s: Chert answered so at %s (trace %s), and the call was not made", call.Line, known.Since.UTC().Format(time.RFC3339), cmp.Or(known.TraceID, "unknown")),
 		}
 	}
-	traceID, err = u.e.c.Caller.Call(ctx, call)
+	said, err = u.e.c.Caller.Call(ctx, call)
 	var failure *chert.Error
 	switch {
 	case err == nil:
@@ -51,7 +52,7 @@ func (u *unsupportedLines) Call(ctx context.Context, call chat.Call) (traceID st
 	case errors.As(err, &failure) && failure.Code == chert.CodeNotSupported && !failure.Retryable && !failure.Foreign:
 		u.learn(call.Line, failure.TraceID)
 	}
-	return traceID, err
+	return said, err
 }
 
 // known returns what is known of a line whose reads end without a call. While calls fail or

@@ -44,7 +44,7 @@ func (e *Engine) Ready(id string) (call *chat.Call, ask bool) {
 	t := turn.Turn{Set: e.rules.Load(), Now: now, Chat: c, Holds: e.held.now()}
 	d, _, err := t.Call(context.Background(), s.newest, unlimited{&e.reads})
 	switch {
-	case err != nil, len(d.Actions) > 0, d.Call != nil && d.Call.Kind != chat.Read:
+	case err != nil, len(d.Actions) > 0, d.Call != nil && d.Call.Kind != chat.Read && d.Call.Kind != chat.Question:
 		return nil, true
 	case d.Call == nil:
 		e.setDue(c) // under mu: a batch that publishes the chat sets it later
@@ -63,7 +63,7 @@ func (e *Engine) Recalled(call *chat.Call) bool {
 	if c == nil || c.Flight == nil || len(c.Flight.Recalled) > 0 {
 		return true
 	}
-	if call.Kind != chat.Read {
+	if call.Kind != chat.Read && call.Kind != chat.Question {
 		return false
 	}
 	for i := range call.Actions {

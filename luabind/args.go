@@ -7,6 +7,8 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"chertd/luabind/diag"
 )
 
 const (
@@ -218,6 +220,16 @@ func (o table) text(key string) string {
 	}
 	o.wrong(key, "a string")
 	return ""
+}
+
+// oneOf returns a string that is one of the words, or "" if it is not given.
+func (o table) oneOf(key string, words ...string) string {
+	v := o.get(key)
+	s, ok := v.(lua.LString)
+	if v != lua.LNil && !(ok && slices.Contains(words, string(s))) {
+		raiseMistake(o.L, WrongArgument(o.function, key, `"`+strings.Join(words, `", "`)+`"`, described(v), diag.DidYouMeanString("", string(s), words)))
+	}
+	return string(s)
 }
 
 // reason returns the reason option. A long one is truncated, not refused.

@@ -29,7 +29,7 @@ func chertMarkRead(vm *VM, L *lua.LState) int {
 	const name = "chert.mark_read"
 	chat := wantChat(vm, L, name, 1)
 	o := wantTable(L, name, 2)
-	r := ReadOptions{Due: vm.call.Now, Reason: o.reason(), EvenIfNewer: o.bool("even_if_newer")}
+	r := ReadOptions{Due: vm.call.Now, OnlyIf: o.oneOf("only_if", "answered", "unanswered"), Reason: o.reason(), EvenIfNewer: o.bool("even_if_newer")}
 	due, given := vm.due(L, o)
 	if given {
 		r.Due, r.Delayed = due, due.After(vm.call.Now) || o.text("at") != ""

@@ -120,6 +120,7 @@ type ReadOptions struct {
 	Due         time.Time // Call.Now plus after, or the next opening of at
 	Delayed     bool      // whether at or an after greater than 0 is given: the rule needs a name
 	Latest      time.Time // Call.Now plus at_most; zero: not given
+	OnlyIf      string    // "answered" or "unanswered"; "": not given
 	Reason      string
 	EvenIfNewer bool
 }

@@ -109,6 +109,7 @@ chert.on("message.received", function(ev)
   chert.mark_read(id, { at = "Mon-Fri 09:00", tz = "Asia/Tokyo" })
   chert.mark_read(id, { at = "07:00-08:00", reason = ("x"):rep(1000) })
   chert.mark_read(id, { after = "30s", at_most = "5m" })
+  chert.mark_read(id, { only_if = "answered" })
   chert.mark_read(id, { after = { "10h", during = "Mon-Fri 09:00-17:30" }, at_most = { "2h", during = "08:00-17:00", tz = "Asia/Tokyo", not_on = "2026-01-06" } })
   chert.cancel_read(id)
   chert.postpone(id, { after = "8h" })
@@ -143,6 +144,7 @@ end)`)
 		`mark_read c1 01-06 00:00:00 delayed=true reason="" newer=false`,
 		`mark_read c1 01-05 12:00:00 delayed=true reason="` + strings.Repeat("x", 500) + `…" newer=false`,
 		`mark_read c1 01-05 12:00:30 delayed=true reason="" newer=false latest=01-05 12:05:00`,
+		`mark_read c1 01-05 12:00:00 delayed=false reason="" newer=false only_if=answered`,
 		`mark_read c1 01-06 15:30:00 delayed=true reason="" newer=false latest=01-07 01:00:00`,
 		`cancel_read c1`, `postpone c1 01-05 20:00:00 ""`, `postpone c2 01-06 00:00:00 "closed"`, `postpone c1 01-05 12:00:00 ""`, `keep_unread c1 ""`, `keep_unread c2 "vip"`,
 		`hold c1 01-06 12:00:00 ""`, `hold c1 01-05 12:01:00 "quiet"`, `release c1`,

@@ -177,6 +177,9 @@ func (s Subscription) Types0() string {
 }
 
 func latest(o ReadOptions) string {
+	if o.OnlyIf != "" {
+		return " only_if=" + o.OnlyIf
+	}
 	if o.Latest.IsZero() {
 		return ""
 	}

@@ -34,7 +34,7 @@ func (w *requests) MarkRead(chatID string, o luabind.ReadOptions) error {
 		return errors.New("a delayed read needs a rule with a name, by which a later one replaces it: write the rule as " +
 			`chert.rule { name = "…", on = …, run = … }`)
 	}
-	return w.add(chatID, chat.Request{Kind: chat.RequestRead, Due: o.Due, Latest: o.Latest, Reason: o.Reason, EvenIfNewer: o.EvenIfNewer})
+	return w.add(chatID, chat.Request{Kind: chat.RequestRead, Due: o.Due, Latest: o.Latest, OnlyIf: chat.Condition(o.OnlyIf), Reason: o.Reason, EvenIfNewer: o.EvenIfNewer})
 }
 
 func (w *requests) CancelRead(chatID string) error {
@@ -173,6 +173,9 @@ func (w *Request) Words(own string, now time.Time) string {
 		}
 	case chat.RequestHold:
 		s += " until " + w.Due.UTC().Format(time.RFC3339)
+	}
+	if w.OnlyIf != "" {
+		s += " only if " + string(w.OnlyIf)
 	}
 	if w.EvenIfNewer {
 		s += " even if newer"

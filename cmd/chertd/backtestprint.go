@@ -132,6 +132,7 @@ func (r *backtestReport) table(b *bytes.Buffer) {
 		{"reads vetoed", a.Dropped["vetoed"], c.Dropped["vetoed"], false},
 		{"reads held", a.Dropped["held"], c.Dropped["held"], false},
 		{"superseded", a.Dropped["superseded"], c.Dropped["superseded"], false},
+		{"only_if unknown", a.Dropped[chat.WhyAnswerUnknown], c.Dropped[chat.WhyAnswerUnknown], false},
 		{"over the limit", a.Dropped["limit_reached"], c.Dropped["limit_reached"], false},
 		{"reads blocked", a.Dropped["blocked"], c.Dropped["blocked"], false},
 		{"reads in shadow", a.Dropped["shadow"], c.Dropped["shadow"], false},

@@ -176,7 +176,8 @@ func (e *evaluation) follow(ctx context.Context, f *following) error {
 	return nil
 }
 
-// call makes the next call of a chat, which succeeds.
+// call makes the next call of a chat, which succeeds. A question is answered as its first read
+// requires.
 func (e *evaluation) call(ctx context.Context, f *following, id string) error {
 	d, spent, err := f.turn(nil, id).Call(ctx, f.seq, f.limits)
 	if err != nil {
@@ -202,9 +203,15 @@ func (e *evaluation) call(ctx context.Context, f *following, id string) error {
 		call.Actions = append(call.Actions, a.ID.String())
 		call.rules = append(call.rules, a.RuleKey())
 	}
+	if d.Call.Kind == chat.Question {
+		call.Assumes = chat.NewestInbound
+		if d.Call.Actions[0].OnlyIf == chat.IfAnswered {
+			call.Assumes = chat.NewestOutbound
+		}
+	}
 	e.Calls = append(e.Calls, call)
 	f.limits.Ended(id, f.now, true)
-	return f.move(ctx, id, chat.Answer{Call: *d.Call, OK: true})
+	return f.move(ctx, id, chat.Answer{Call: *d.Call, OK: true, Newest: call.Assumes})
 }
 
 // later returns the later of two times.

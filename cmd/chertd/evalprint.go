@@ -133,12 +133,20 @@ func (e *evaluation) timeline() []happening {
 	var all []happening
 	for _, c := range e.Calls {
 		what := "mark chat " + c.Chat + " as read"
-		if target, ok := chat.NotifyTarget(c.Chat); ok {
+		target, notice := chat.NotifyTarget(c.Chat)
+		switch {
+		case notice:
 			what = "notify " + target
-		} else if c.Kind != chat.Read {
+		case c.Kind == chat.Question:
+			what = "ask Chert for the newest message of chat " + c.Chat
+		case c.Kind != chat.Read:
 			what = string(c.Kind) + " in chat " + c.Chat
 		}
-		all = append(all, happening{c.At, what + ", for " + diag.Visible(strings.Join(c.rules, ", "))})
+		what += ", for " + diag.Visible(strings.Join(c.rules, ", "))
+		if c.Assumes != "" {
+			what += "; what follows depends on the answer, and assumes that the message is " + string(c.Assumes)
+		}
+		all = append(all, happening{c.At, what})
 	}
 	for _, t := range e.Timers {
 		all = append(all, happening{t.Due, fmt.Sprintf("timer %q of %s", t.Name, t.Pack)})

@@ -57,6 +57,7 @@ type stateRead struct {
 	Latest      string `yaml:"latest"` // of a read with at_most: until when its delay may restart
 	Reason      string `yaml:"reason"`
 	EvenIfNewer bool   `yaml:"even_if_newer"`
+	OnlyIf      string `yaml:"only_if"`
 }
 
 type stateTimer struct {
@@ -189,6 +190,11 @@ func (r *stateReader) chat(id string, f stateChat) {
 		a := chat.Action{
 			ID: chat.ActionID{Seq: storedSeq, N: i}, Kind: chat.Read, Chat: id, Pack: pack, Rule: rule, Reason: read.Reason,
 			EvenIfNewer: read.EvenIfNewer, Covers: storedSeq, Requested: r.now, Due: r.time(path+".due", read.Due), Status: chat.Waiting,
+		}
+		switch a.OnlyIf = chat.Condition(read.OnlyIf); a.OnlyIf {
+		case "", chat.IfAnswered, chat.IfUnanswered:
+		default:
+			r.fail(path+".only_if", codeValue, "", "expected answered or unanswered, got %q", read.OnlyIf)
 		}
 		if read.Latest != "" {
 			a.Latest = r.time(path+".latest", read.Latest)

@@ -72,7 +72,10 @@ type evalCall struct {
 	Kind    chat.Kind `json:"kind"`
 	At      time.Time `json:"at"`
 	Actions []string  `json:"actions"` // ids of those it serves
-	rules   []string  // that asked for them
+	// Assumes, of a question, is what Chert is assumed to say: inbound or outbound. The
+	// outcome depends on it.
+	Assumes chat.Newest `json:"assumes,omitempty"`
+	rules   []string    // that asked for them
 }
 
 type evalTimer struct {

@@ -74,7 +74,8 @@ var TailOutcomes = []string{
 	OutcomeRead, string(chat.Waiting), OutcomeNotRead, string(chat.Blocked), string(chat.Dead), string(chat.Shadowed), OutcomeNone, OutcomeFailed,
 	string(chat.Sent), string(chat.Done), string(chat.Dropped),
 	chat.WhyCoalesced, chat.WhyTooLate, string(chat.Typing), string(chat.React), string(chat.Send), string(chat.Notify), chat.WhyBacklog,
-	chat.WhyVetoed, chat.WhyHeld, chat.WhySuperseded, chat.WhyAlreadyRead, chat.WhyReplaced, chat.WhyCancelled, chat.WhyLimit,
+	chat.WhyVetoed, chat.WhyHeld, chat.WhySuperseded, chat.WhyAlreadyRead, chat.WhyReplaced, chat.WhyCancelled,
+	chat.WhyNotAnswered, chat.WhyAnswered, chat.WhyAnswerUnknown, chat.WhyLimit,
 	chat.WhyDiscarded, chat.WhyUnqueued, chat.WhyPackInactive, chat.WhyForgotten, chat.WhyDepth, chat.WhyExpired, chat.WhyOnce,
 	chat.WhyRefused, chat.WhyExhausted, chat.WhyUnknown,
 }

@@ -107,7 +107,7 @@ func (p *prompt) Ready(id string) (*chat.Call, bool) {
 }
 func (p *prompt) Ask(context.Context, string) (c chat.Call, ok bool, err error) { return c, ok, err }
 func (p *prompt) Recalled(*chat.Call) bool                                      { return false }
-func (p *prompt) Call(context.Context, chat.Call) (string, error)               { return "", nil }
+func (p *prompt) Call(context.Context, chat.Call) (Reply, error)                { return Reply{}, nil }
 
 func (p *prompt) Answer(_ chat.Answer, durable func()) {
 	if p.together {

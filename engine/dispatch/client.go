@@ -31,9 +31,21 @@ func NewClient(api *chert.Client, learn func(date time.Time, refused bool) bool,
 
 // Call makes one attempt. If Chert refuses it for clock skew, and its Date corrects
 // the clock, Call signs the request again and repeats it once.
-func (c *Client) Call(ctx context.Context, call chat.Call) (traceID string, err error) {
-	reply, err := c.signed(func() (chert.Reply, error) { return c.do(ctx, &call) })
-	return reply.TraceID, err
+func (c *Client) Call(ctx context.Context, call chat.Call) (said Reply, err error) {
+	reply, err := c.signed(func() (chert.Reply, error) {
+		if call.Kind != chat.Question {
+			return c.do(ctx, &call)
+		}
+		newest, reply, err := c.api.Newest(ctx, call.Chat)
+		if said.Newest = chat.NewestUnknown; newest == chert.Inbound {
+			said.Newest = chat.NewestInbound
+		} else if newest == chert.Outbound {
+			said.Newest = chat.NewestOutbound
+		}
+		return reply, err
+	})
+	said.TraceID = reply.TraceID
+	return said, err
 }
 
 // Events reads a page of the events log, in the way of Call.

@@ -84,8 +84,8 @@ func TestCallIsSignedAgainAfterClockSkewOnce(t *testing.T) {
 		if got := strings.Join(learned, " "); got != tc.learned {
 			t.Errorf("%s: it learned %q, want %q", tc.name, got, tc.learned)
 		}
-		if e == nil && trace != "t1" {
-			t.Errorf("%s: trace %q", tc.name, trace)
+		if e == nil && trace.TraceID != "t1" {
+			t.Errorf("%s: trace %q", tc.name, trace.TraceID)
 		}
 	}
 }

@@ -41,7 +41,13 @@ type Chats interface {
 
 // Caller makes one attempt of a call. Its error is nil or a *chert.Error.
 type Caller interface {
-	Call(ctx context.Context, call chat.Call) (traceID string, err error)
+	Call(ctx context.Context, call chat.Call) (Reply, error)
+}
+
+// Reply is the answer to a call that succeeded.
+type Reply struct {
+	TraceID string
+	Newest  chat.Newest // of a question: what Chert said
 }
 
 // Config has the parts and settings of a Dispatcher.

@@ -160,7 +160,7 @@ func (d *desk) Answer(a chat.Answer, durable func()) {
 	durable()
 }
 
-func (d *desk) Call(ctx context.Context, call chat.Call) (string, error) {
+func (d *desk) Call(ctx context.Context, call chat.Call) (Reply, error) {
 	d.mu.Lock()
 	d.calls = append(d.calls, fmt.Sprintf("%s@%v", call.Chat, time.Since(d.began)))
 	d.flying++
@@ -192,9 +192,9 @@ func (d *desk) Call(ctx context.Context, call chat.Call) (string, error) {
 	d.flights[call.Line]--
 	d.mu.Unlock()
 	if answer != nil {
-		return "", answer
+		return Reply{}, answer
 	}
-	return "trace", nil
+	return Reply{TraceID: "trace"}, nil
 }
 
 // run starts a dispatcher and returns the function that stops it.

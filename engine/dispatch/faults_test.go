@@ -121,7 +121,7 @@ func (c *chaos) Answer(a chat.Answer, durable func()) {
 	c.desk.Answer(a, durable)
 }
 
-func (c *chaos) Call(ctx context.Context, call chat.Call) (string, error) {
+func (c *chaos) Call(ctx context.Context, call chat.Call) (Reply, error) {
 	c.desk.mu.Lock()
 	state := c.desk.chats[call.Chat]
 	c.desk.mu.Unlock()
@@ -147,29 +147,29 @@ func (c *chaos) Call(ctx context.Context, call chat.Call) (string, error) {
 		select {
 		case <-time.After(c.upTo(time.Minute)):
 		case <-ctx.Done():
-			return "", &chert.Error{Message: "timeout", Retryable: true, Unknown: true}
+			return Reply{}, &chert.Error{Message: "timeout", Retryable: true, Unknown: true}
 		}
 	}
 	switch {
 	case c.roll(8):
 		panic("a fault of our own")
 	case c.roll(8):
-		return "", errors.New("an error of another kind")
+		return Reply{}, errors.New("an error of another kind")
 	case c.roll(8):
-		return "", (*chert.Error)(nil)
+		return Reply{}, (*chert.Error)(nil)
 	case c.roll(8):
-		return "", &chert.Error{Status: 404, Message: "Not Found", Foreign: true, Retryable: true, RetryAfter: c.upTo(time.Minute)}
+		return Reply{}, &chert.Error{Status: 404, Message: "Not Found", Foreign: true, Retryable: true, RetryAfter: c.upTo(time.Minute)}
 	case c.roll(8):
-		return "", &chert.Error{Status: 401, Code: 2004, Message: "bad signature"}
+		return Reply{}, &chert.Error{Status: 401, Code: 2004, Message: "bad signature"}
 	case c.roll(8):
-		return "", &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: c.upTo(time.Minute)}
+		return Reply{}, &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: c.upTo(time.Minute)}
 	case c.roll(8):
-		return "", &chert.Error{Status: 503, Code: 4002, Retryable: true, RetryAfter: c.upTo(time.Minute)}
+		return Reply{}, &chert.Error{Status: 503, Code: 4002, Retryable: true, RetryAfter: c.upTo(time.Minute)}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.good[call.Chat]++
-	return "trace", nil
+	return Reply{TraceID: "trace"}, nil
 }
 
 // Whatever fails, and however often: each read that waits is called in the end,
@@ -327,9 +327,9 @@ type brokenCaller struct {
 	end   func() error
 }
 
-func (c *brokenCaller) Call(context.Context, chat.Call) (string, error) {
+func (c *brokenCaller) Call(context.Context, chat.Call) (Reply, error) {
 	c.calls++
-	return "", c.end()
+	return Reply{}, c.end()
 }
 
 // A call that ends in no known way may have been made: a reaction is not repeated.

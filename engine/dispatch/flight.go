@@ -74,13 +74,13 @@ func (d *Dispatcher) send(ctx context.Context, f *flight) {
 		wire = chert.WithLastLook(wire, func() bool { return !d.awake() || d.c.Chats.Recalled(f.call) })
 	}
 	began := d.c.Now()
-	traceID, failure := d.attempt(wire, call)
+	said, failure := d.attempt(wire, call)
 	if failure != nil && errors.Is(failure, chert.ErrStopped) {
 		d.turnBack(f)
 		return
 	}
 	now := d.c.Now()
-	answer := chat.Answer{Call: call, OK: failure == nil, TraceID: traceID}
+	answer := chat.Answer{Call: call, OK: failure == nil, TraceID: said.TraceID, Newest: said.Newest}
 	if failure != nil {
 		d.failed(&answer, failure)
 	}
@@ -113,21 +113,21 @@ func (d *Dispatcher) answer(f *flight, a chat.Answer) {
 
 // attempt makes one attempt of a call. After another error than a *chert.Error, or a
 // panic, it is unknown whether the call was carried out.
-func (d *Dispatcher) attempt(ctx context.Context, call chat.Call) (traceID string, failure *chert.Error) {
+func (d *Dispatcher) attempt(ctx context.Context, call chat.Call) (said Reply, failure *chert.Error) {
 	defer func() {
 		if p := recover(); p != nil {
 			d.c.Log.Error("a call panicked; it is unknown whether Chert carried it out", "chat", call.Chat, "panic", p, "stack", string(debug.Stack()))
 			failure = &chert.Error{Message: fmt.Sprintf("internal error: %v", p), Retryable: true, Unknown: true}
 		}
 	}()
-	traceID, err := d.c.Caller.Call(ctx, call)
+	said, err := d.c.Caller.Call(ctx, call)
 	if err == nil {
-		return traceID, nil
+		return said, nil
 	}
 	if !errors.As(err, &failure) || failure == nil {
 		failure = &chert.Error{Message: err.Error(), Retryable: true, Unknown: true}
 	}
-	return traceID, failure
+	return said, failure
 }
 
 // failed copies the error of an attempt into its answer.

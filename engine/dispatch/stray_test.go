@@ -23,10 +23,10 @@ type filter struct {
 	status int
 }
 
-func (f filter) Call(ctx context.Context, call chat.Call) (string, error) {
+func (f filter) Call(ctx context.Context, call chat.Call) (Reply, error) {
 	trace, err := f.desk.Call(ctx, call)
 	if strings.HasPrefix(call.Chat, "bad") {
-		return "", &chert.Error{Status: f.status, Message: "blocked", Foreign: true, Retryable: true}
+		return Reply{}, &chert.Error{Status: f.status, Message: "blocked", Foreign: true, Retryable: true}
 	}
 	return trace, err
 }

@@ -27,6 +27,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"chertd/engine/chert"
+	"chertd/engine/dispatch"
 	"chertd/rules"
 	"chertd/rules/chat"
 )
@@ -122,29 +123,29 @@ type Payload struct {
 
 // Call makes one attempt of a notification. Its error is nil or a *chert.Error, which names the
 // target and not its URL.
-func (s *Sender) Call(ctx context.Context, call chat.Call) (traceID string, err error) {
+func (s *Sender) Call(ctx context.Context, call chat.Call) (dispatch.Reply, error) {
 	a := &call.Actions[0]
 	name, ok := chat.NotifyTarget(call.Chat)
 	what := fmt.Sprintf("notify %q", name)
 	if !ok || call.Kind != chat.Notify {
-		return "", &chert.Error{Call: string(call.Kind), Message: fmt.Sprintf("%q is a target of notifications, not a chat", call.Chat), Local: true}
+		return dispatch.Reply{}, &chert.Error{Call: string(call.Kind), Message: fmt.Sprintf("%q is a target of notifications, not a chat", call.Chat), Local: true}
 	}
 	s.mu.Lock()
 	t := s.targets[name]
 	s.mu.Unlock()
 	if t == nil {
-		return "", &chert.Error{Call: what, Message: "chertd.yaml has no such target under notify", Local: true}
+		return dispatch.Reply{}, &chert.Error{Call: what, Message: "chertd.yaml has no such target under notify", Local: true}
 	}
 	body, err := payload(a, name)
 	if err != nil {
-		return "", &chert.Error{Call: what, Message: err.Error(), Local: true}
+		return dispatch.Reply{}, &chert.Error{Call: what, Message: err.Error(), Local: true}
 	}
 	if err := t.limit.Wait(ctx); err != nil {
-		return "", &chert.Error{Call: what, Message: err.Error(), Retryable: true, Local: true}
+		return dispatch.Reply{}, &chert.Error{Call: what, Message: err.Error(), Retryable: true, Local: true}
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	return "", s.post(ctx, &t.Target, what, a.Target, body)
+	return dispatch.Reply{}, s.post(ctx, &t.Target, what, a.Target, body)
 }
 
 // payload returns the body of a notification.

@@ -112,6 +112,12 @@ chert.on("message.received", function(ev)
   chert.mark_read(ev.chat.id, { after = "30s", at_most = "soon" }) --> "chert.mark_read: at_most: duration .soon. is not understood"
 end)
 chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { only_if = "answerd" }) --> "only_if must be .answered., .unanswered., got the string .answerd.\ndid you mean .answered.\?"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { only_if = true }) --> "only_if must be .answered., .unanswered., got true"
+end)
+chert.on("message.received", function(ev)
   chert.postpone(ev.chat.id, { after = "1h", at_most = "2h" }) --> "unknown key .at_most."
 end)
 chert.on("message.received", function(ev)

@@ -66,7 +66,10 @@ const (
 func newSide(name string, set *rules.Set, lists *rules.Lists, start, from time.Time) *side {
 	s := &side{name: name, set: set, from: from, ran: map[ruleKey]*ruleCount{}, lists: map[string]bool{}, reasons: map[Reason]*Reason{}}
 	s.counts = Side{Dropped: map[string]int{}, Failing: []Failing{}, Limited: []Limited{}}
-	s.world = spec.NewWorld(spec.WorldConfig{Set: set, Lists: lists, Start: start, Happenings: math.MaxInt, Steps: math.MaxInt64, Observe: s.observe})
+	s.world = spec.NewWorld(spec.WorldConfig{Set: set, Lists: lists, Start: start, Happenings: math.MaxInt, Steps: math.MaxInt64, Observe: s.observe,
+		// Events do not tell who answered a chat on another device: reads with only_if stay
+		// unread on both sides, and are counted as answer_unknown.
+		Newest: func(string) chat.Newest { return chat.NewestUnknown }})
 	return s
 }
 
@@ -214,6 +217,9 @@ func (s *side) ruleRan(h *spec.Happening, said *spec.Said, counted bool) {
 // called takes in a call that was made.
 func (s *side) called(made *spec.CallMade, counted bool) {
 	first := &made.Call.Actions[0]
+	if made.Call.Kind == chat.Question {
+		return
+	}
 	if first.Kind == chat.Read {
 		s.records = append(s.records, record{index: s.index, call: &call{made.Call.Chat, readOf(first, made.At)}})
 	}

@@ -21,6 +21,7 @@ type Action struct {
 	Reason  string // as the rule gave it
 
 	EvenIfNewer    bool            // reads: not dropped as superseded
+	OnlyIf         Condition       // reads: what must hold when it is due; empty: nothing
 	Covers         int64           // reads: the LastMessageSeq of the newest inbound message that they cover
 	Body           json.RawMessage `json:",omitempty"` // other kinds: what to send
 	Hurried        bool            // reads: an operator has lifted what they waited for; see Hurry
@@ -79,6 +80,9 @@ const (
 	React  Kind = "react"
 	Send   Kind = "send"
 	Notify Kind = "notify" // at a target of the configuration, not at Chert; see NotifyChat
+	// Question is the kind of a call that asks Chert for the newest message of a chat, for
+	// reads with a Condition. No action is of this kind.
+	Question Kind = "question"
 )
 
 // Status is the progress of an action.
@@ -97,29 +101,32 @@ const (
 // These are the values of Action.Why. They are part of the contract: records and logs contain them
 // unchanged.
 const (
-	WhyRead         = "read"                  // Done: this read's own call
-	WhyCoalesced    = "coalesced"             // Done: the call of another read served it too
-	WhyTooLate      = "veto_too_late"         // Done: the veto came while the call was in flight
-	WhyVetoed       = "vetoed"                // Dropped by keep_unread or hold
-	WhyHeld         = "held"                  // Dropped: came due while the chat was held
-	WhySuperseded   = "superseded"            // Dropped: by a newer message that no read covers
-	WhyAlreadyRead  = "already_read"          // Dropped: nothing that can be unread came since the last successful read
-	WhyReplaced     = "replaced"              // Dropped: the same rule requested another read, or an earlier one in the same handler
-	WhyCancelled    = "cancelled"             // Dropped by cancel_read
-	WhyUnqueued     = "cancelled_by_operator" // Dropped: an operator cancelled it while it waited
-	WhyLimit        = "limit_reached"         // Dropped: its pack reached limits.reads
-	WhyPackInactive = "pack_inactive"         // Dropped: its pack, that version or its rule is no longer live
-	WhyForgotten    = "forgotten"             // Dropped: an operator made chertd forget the chat
-	WhyDepth        = "too_deep"              // Dropped: events caused by events, beyond MaxDepth
-	WhyExpired      = "expired"               // Dropped: a typing signal older than typingLife
-	WhyOnce         = "tried_once"            // Dropped: a typing signal failed, or its answer was lost
-	WhyRefused      = "refused"               // Dead: Chert's answer is not retryable; Error has it
-	WhyExhausted    = "retries_exhausted"     // Dead: it failed for retryFor; Error has the last answer
-	WhyDiscarded    = "discarded"             // Dropped: an operator dropped it when it was dead
-	WhyUnknown      = "unknown"               // Dead: the answer was lost, and repeating could do it twice
-	WhyBacklog      = "backlog_full"          // Dead: maxNotifications wait for the target already
-	WhyShadow       = "shadow"                // Shadowed: the pack, or the rule, is in shadow mode
-	WhyBlocked      = "blocked"               // Blocked: a pack that might have vetoed it failed
+	WhyRead          = "read"                  // Done: this read's own call
+	WhyCoalesced     = "coalesced"             // Done: the call of another read served it too
+	WhyTooLate       = "veto_too_late"         // Done: the veto came while the call was in flight
+	WhyVetoed        = "vetoed"                // Dropped by keep_unread or hold
+	WhyHeld          = "held"                  // Dropped: came due while the chat was held
+	WhySuperseded    = "superseded"            // Dropped: by a newer message that no read covers
+	WhyAlreadyRead   = "already_read"          // Dropped: nothing that can be unread came since the last successful read
+	WhyReplaced      = "replaced"              // Dropped: the same rule requested another read, or an earlier one in the same handler
+	WhyCancelled     = "cancelled"             // Dropped by cancel_read
+	WhyUnqueued      = "cancelled_by_operator" // Dropped: an operator cancelled it while it waited
+	WhyNotAnswered   = "not_answered"          // Dropped: only_if is "answered", and the newest message is inbound
+	WhyAnswered      = "answered"              // Dropped: only_if is "unanswered", and the newest message is outbound
+	WhyAnswerUnknown = "answer_unknown"        // Dropped: Chert did not say which message is the newest; Error has its answer
+	WhyLimit         = "limit_reached"         // Dropped: its pack reached limits.reads
+	WhyPackInactive  = "pack_inactive"         // Dropped: its pack, that version or its rule is no longer live
+	WhyForgotten     = "forgotten"             // Dropped: an operator made chertd forget the chat
+	WhyDepth         = "too_deep"              // Dropped: events caused by events, beyond MaxDepth
+	WhyExpired       = "expired"               // Dropped: a typing signal older than typingLife
+	WhyOnce          = "tried_once"            // Dropped: a typing signal failed, or its answer was lost
+	WhyRefused       = "refused"               // Dead: Chert's answer is not retryable; Error has it
+	WhyExhausted     = "retries_exhausted"     // Dead: it failed for retryFor; Error has the last answer
+	WhyDiscarded     = "discarded"             // Dropped: an operator dropped it when it was dead
+	WhyUnknown       = "unknown"               // Dead: the answer was lost, and repeating could do it twice
+	WhyBacklog       = "backlog_full"          // Dead: maxNotifications wait for the target already
+	WhyShadow        = "shadow"                // Shadowed: the pack, or the rule, is in shadow mode
+	WhyBlocked       = "blocked"               // Blocked: a pack that might have vetoed it failed
 )
 
 // Operator is Ender.By, and Hold.By, of what an operator did.
@@ -164,8 +171,9 @@ func (a *Action) sameHandler(b *Action) bool {
 	return a.ID.Seq == b.ID.Seq && a.RuleKey() == b.RuleKey()
 }
 
-// attempted reports whether a call for the action was sent before.
-func (a *Action) attempted() bool { return a.Attempts > 0 || a.Error != "" }
+// attempted reports whether a call for the action was sent before. The Error of a read with a
+// condition may be that of the question.
+func (a *Action) attempted() bool { return a.Attempts > 0 || a.Error != "" && a.OnlyIf == "" }
 
 // since is from when the action waits.
 func (a *Action) since() time.Time {

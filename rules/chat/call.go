@@ -23,11 +23,16 @@ func (s *step) ready(in Ready) {
 	// others from being superseded.
 	s.dropReads(because(WhyLimit), func(a *Action) bool { return slices.Contains(in.LimitReached, a.Reader()) })
 	s.dropSuperseded()
+	s.decideConditions()
 	first := s.first()
 	if first < 0 {
 		return
 	}
 	head := &s.c.Waiting[first]
+	if head.Kind == Read && !s.meets(head) {
+		s.ask(in)
+		return
+	}
 	call := Call{Chat: s.c.ID, Line: s.c.Line, Kind: head.Kind, SentSeq: in.Seq, Attempt: head.Attempts + 1}
 	switch head.Kind {
 	case Read:
@@ -68,6 +73,10 @@ func (s *step) answer(in Answer) {
 		s.notSent(in, flight)
 		return
 	}
+	if flight.Kind == Question {
+		s.answerQuestion(in, flight)
+		return
+	}
 	// An action that was dropped and waits again since gets its final state below.
 	for _, a := range flight.Recalled {
 		s.record(&a, in, flight)
@@ -106,17 +115,28 @@ func (s *step) noteLimited(full map[Reader]time.Time) {
 }
 
 // first returns the index of the action to call for: the earliest due that may go, and of equal
-// ones the one requested first; -1 if none is due.
+// ones the one requested first; -1 if none is due. If that is a read whose condition is not known
+// to hold, another read that is due goes instead: it needs no question.
 func (s *step) first() int {
-	first := -1
+	first, read := -1, -1
+	earliest := func(i, than int) bool {
+		return than < 0 || s.c.due(&s.c.Waiting[i]).Before(s.c.due(&s.c.Waiting[than]))
+	}
 	for i := range s.c.Waiting {
-		due := s.c.due(&s.c.Waiting[i])
-		if due.After(s.now) || first >= 0 && !due.Before(s.c.due(&s.c.Waiting[first])) {
+		a := &s.c.Waiting[i]
+		sure := a.Kind == Read && s.meets(a)
+		if s.c.due(a).After(s.now) || !earliest(i, first) && !(sure && earliest(i, read)) || !s.c.mayCall(i) {
 			continue
 		}
-		if s.c.mayCall(i) {
+		if earliest(i, first) {
 			first = i
 		}
+		if sure && earliest(i, read) {
+			read = i
+		}
+	}
+	if first >= 0 && read >= 0 && s.c.Waiting[first].Kind == Read {
+		return read
 	}
 	return first
 }
@@ -171,7 +191,7 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 		})
 		return
 	}
-	if !in.Retryable && !in.Unknown && !in.NotChert {
+	if in.final() {
 		s.c.Retry = Retry{}
 		s.transition(served, func(a *Action) (Status, string) {
 			s.record(a, in, flight)
@@ -179,6 +199,14 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 		})
 		return
 	}
+	s.retryReads(in, served, func(a *Action) { s.record(a, in, flight) })
+}
+
+// final reports whether an answer that is not OK is not worth another attempt.
+func (a *Answer) final() bool { return !a.Retryable && !a.Unknown && !a.NotChert }
+
+// retryReads has the reads wait that a failed call served, or ends those that failed for retryFor.
+func (s *step) retryReads(in Answer, served func(*Action) bool, record func(*Action)) {
 	r := &s.c.Retry
 	switch {
 	case in.NotChert:
@@ -189,7 +217,7 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 	r.Attempts++
 	r.NotBefore = s.now.Add(in.RetryAfter)
 	s.transition(served, func(a *Action) (Status, string) {
-		s.record(a, in, flight)
+		record(a)
 		a.Hurried = false
 		// A read that joined a failing call has its own retryFor.
 		since := r.First

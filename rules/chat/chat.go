@@ -54,6 +54,7 @@ type Chat struct {
 
 	Missed Missed
 
+	Asked     Asked    // the last answer to a Question
 	Waiting   []Action // those that have not ended, in the order requested
 	Retry     Retry    // of the read call, shared by all waiting reads
 	Hold      Hold
@@ -167,6 +168,9 @@ func (a *Action) Reader() Reader { return Reader{a.Pack, a.Version} }
 // nil for a call of another kind.
 func (c *Call) Readers() []Reader {
 	var readers []Reader
+	if c.Kind == Question {
+		return nil
+	}
 	for i := range c.Actions {
 		if a := &c.Actions[i]; a.Kind == Read && !slices.Contains(readers, a.Reader()) {
 			readers = append(readers, a.Reader())

@@ -61,6 +61,7 @@ type Wake struct{}
 type Answer struct {
 	Call       Call
 	OK         bool
+	Newest     Newest        // of a Question that is OK: what Chert said
 	NotSent    bool          // nothing was sent, or Chert rejected the account: nothing has changed
 	Unknown    bool          // it was sent and Chert's answer was lost: it may have been carried out
 	Local      bool          // chertd answered itself, without a call: it counts as no attempt

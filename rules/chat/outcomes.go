@@ -170,7 +170,7 @@ func (s *step) newAction(in Outcomes, w *Request) Action {
 	a := Action{
 		ID: ActionID{in.Seq, s.nextN()}, Kind: w.Kind.action(), Chat: s.c.ID,
 		Pack: w.Pack, Version: w.Version, Rule: w.Rule, Place: w.Place, Reason: w.Reason,
-		EvenIfNewer: w.EvenIfNewer, Body: w.Body, Target: w.Target, Depth: in.Depth,
+		EvenIfNewer: w.EvenIfNewer, OnlyIf: w.OnlyIf, Body: w.Body, Target: w.Target, Depth: in.Depth,
 		Requested: s.now, Due: due, Status: Waiting,
 	}
 	if a.Kind == Read {

@@ -32,6 +32,7 @@ func TestInvariants(t *testing.T) {
 
 // world is a chat, and a store and dispatch of the plainest kind around it.
 type world struct {
+	said    Asked // what Chert said last
 	t       *rapid.T
 	chat    Chat
 	start   time.Time
@@ -85,7 +86,9 @@ func (w *world) act() {
 	case "answer":
 		if w.call != nil {
 			in := w.drawAnswer()
-			if in.OK {
+			if w.call.Kind == Question {
+				w.said = Asked{Newest: in.Newest, Seq: w.call.SentSeq, At: w.now}
+			} else if in.OK {
 				w.news.succeeded(w.call)
 			}
 			if in.NotSent {
@@ -251,7 +254,7 @@ func (w *world) pendingGo(match func(*Action) bool) {
 func (w *world) checkRetry(was Retry, of *Call, in Answer) {
 	want := was
 	switch {
-	case of.Kind != Read || in.NotSent:
+	case of.Kind != Read && of.Kind != Question || in.NotSent, in.OK && of.Kind == Question:
 	case in.OK || !in.Retryable && !in.Unknown && !in.NotChert:
 		want = Retry{}
 	default:
@@ -303,7 +306,10 @@ func (w *world) ready() {
 	w.call = c
 	for _, a := range c.Actions {
 		w.sent[a.ID]++
-		if a.Kind != c.Kind || a.Kind != Read && len(c.Actions) != 1 {
+		if c.Kind == Question && (a.Kind != Read || a.OnlyIf == "" || a.Due.After(w.now)) {
+			w.t.Fatalf("a question for a read that needs none: %+v", a)
+		}
+		if c.Kind != Question && a.Kind != c.Kind || a.Kind != Read && len(c.Actions) != 1 {
 			w.t.Fatalf("a call for what is not its kind: %+v", c)
 		}
 		if w.gone[a.ID] {
@@ -323,6 +329,12 @@ func (w *world) ready() {
 	}
 	if c.Kind != Read {
 		return
+	}
+	if a := &c.Actions[0]; a.OnlyIf != "" {
+		right := w.said.Newest == NewestOutbound && a.OnlyIf == IfAnswered || w.said.Newest == NewestInbound && a.OnlyIf == IfUnanswered
+		if !right || was.LastEvent > w.said.Seq || a.Due.After(w.said.At) && w.now.Sub(w.said.At) >= askedFor {
+			w.t.Fatalf("called for, and Chert's last word at %v was %+v: %+v", w.now, w.said, a)
+		}
 	}
 	if was.Hold.Active(w.now) {
 		w.t.Fatalf("a read while held until %v", was.Hold.Until)
@@ -559,6 +571,9 @@ func (w *world) drawRequests() []Request {
 			Due:         w.now.Add(time.Duration(rapid.SampledFrom([]int{-5, 0, 10, 30, 600, 7200}).Draw(w.t, "due")) * time.Second),
 			Name:        rapid.SampledFrom([]string{"x", "y"}).Draw(w.t, "name"),
 		}
+		if requests[i].Kind == RequestRead {
+			requests[i].OnlyIf = rapid.SampledFrom([]Condition{"", "", IfAnswered, IfUnanswered}).Draw(w.t, "only if")
+		}
 		if most := rapid.SampledFrom([]int{0, 0, 5, 20, 3600}).Draw(w.t, "at most"); most > 0 && requests[i].Kind == RequestRead {
 			requests[i].Latest = w.now.Add(time.Duration(most) * time.Second)
 		}
@@ -583,6 +598,9 @@ func (w *world) drawAnswer() Answer {
 	switch rapid.SampledFrom([]string{"ok", "ok", "retry", "refused", "unknown", "unmade", "stopped", "foreign", "gateway"}).Draw(w.t, "answer") {
 	case "ok":
 		in.OK = true
+		if w.call.Kind == Question {
+			in.Newest = rapid.SampledFrom([]Newest{NewestInbound, NewestOutbound, NewestUnknown}).Draw(w.t, "newest")
+		}
 	case "retry":
 		in.Retryable, in.Error = true, "saturated"
 	case "refused":

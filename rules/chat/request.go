@@ -18,6 +18,7 @@ type Request struct {
 	Due         time.Time // RequestRead, RequestHold and RequestPostpone (their end), RequestTimer
 	Latest      time.Time // RequestRead: see Action.Latest; zero: it has none
 	EvenIfNewer bool      // RequestRead
+	OnlyIf      Condition // RequestRead
 	// Covers is, of an operator's RequestRead, the newest message that it covers, by its
 	// journal sequence. 0: the newest of the chat when the request is handled.
 	Covers int64           `json:",omitempty"`

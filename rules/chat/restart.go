@@ -22,14 +22,14 @@ func (a *Action) limitDelay(latest, now time.Time) {
 // continueDelay limits the delay of a read that is about to replace a waiting one of its rule:
 // the first read of such a chain sets until when the delay restarts (at_most). A read without a
 // limit ends the chain, and so does a call: a read that is on the wire is as good as made. If
-// the call fails, restoreDelays continues the chain.
+// the call fails, restoreDelays continues the chain. A question is not such a call.
 func (s *step) continueDelay(a *Action) {
 	if a.Kind != Read || a.Latest.IsZero() {
 		return
 	}
 	for i := range s.c.Waiting {
 		b := &s.c.Waiting[i]
-		if b.Kind == Read && b.RuleKey() == a.RuleKey() && (s.c.Flight == nil || !s.c.Flight.carries(b.ID)) {
+		if b.Kind == Read && b.RuleKey() == a.RuleKey() && (s.c.Flight == nil || s.c.Flight.Kind == Question || !s.c.Flight.carries(b.ID)) {
 			a.follow(b, s.now)
 		}
 	}
@@ -38,6 +38,9 @@ func (s *step) continueDelay(a *Action) {
 // restoreDelays continues the chains of reads that were replaced while they were in flight, by a
 // call that did not read the chat.
 func (s *step) restoreDelays(flight *Flight) {
+	if flight.Kind == Question {
+		return
+	}
 	for r := range flight.Recalled {
 		replaced := &flight.Recalled[r]
 		at := slices.IndexFunc(s.c.Waiting, func(a Action) bool {

@@ -27,6 +27,7 @@ import (
 //	missed 2: …                              the same, through a pack that had missed it
 //	advance 30s
 //	calls 1.0 2.0    no call                 dispatch asks: what the call is for
+//	asks 1.0         newest outbound         the same, and the call is a question; and its answer
 //	spent PACK …                             these have no read call left, from here on
 //	full PACK 30s                          the next call has no place for the pack's reads that were called for before
 //	journaled 5                              so many events are journaled, handled or not
@@ -51,7 +52,7 @@ import (
 //	postponed 10h night/night    postponed never   until when reads wait, from the start, and by which rule
 //
 // A request is "PACK request [arguments]", its rule named like the pack. Arguments
-// are a duration, at_most=DURATION, even_if_newer, shadow, v=VERSION, rule=NAME and name=TIMER. The
+// are a duration, at_most=DURATION, only_if=CONDITION, even_if_newer, shadow, v=VERSION, rule=NAME and name=TIMER. The
 // request "PACK sees" is none: a rule of the pack ran. An event's depth is given as
 // in "outside depth=6: …".
 type story struct {
@@ -112,7 +113,7 @@ func (s *story) do(line string) {
 		}
 		out := s.step(Ready{Seq: max(s.seq, s.wire), LimitReached: s.spent, LimitedUntil: s.full})
 		s.full = nil
-		if got := callIDs(out.Call); got != want {
+		if got := callIDs(out.Call); got != want || out.Call != nil && out.Call.Kind == Question {
 			s.fail("the call is for %q, want %q", got, want)
 		}
 		if out.Call != nil {
@@ -130,16 +131,26 @@ func (s *story) do(line string) {
 		s.full[Reader{words[1], "v1"}] = s.now.Add(s.duration(words[2]))
 	case "journaled":
 		fmt.Sscan(rest, &s.wire)
-	case "newest":
-		if got := strings.TrimSpace(fmt.Sprint(s.chat.LastMessageSeq, " ", s.chat.LastMessage)); got != rest {
-			s.fail("the newest message is %q, want %q", got, rest)
-		}
 	case "attempt":
 		if got := fmt.Sprint(s.call.Attempt); got != rest {
 			s.fail("it is attempt %s, want %s", got, rest)
 		}
 	case "ok":
 		s.answer(Answer{OK: true, HTTP: 200})
+	case "newest":
+		if slices.Contains([]string{"inbound", "outbound", "unknown"}, rest) {
+			s.answer(Answer{OK: true, HTTP: 200, Newest: Newest(words[1])})
+			return
+		}
+		if got := strings.TrimSpace(fmt.Sprint(s.chat.LastMessageSeq, " ", s.chat.LastMessage)); got != rest {
+			s.fail("the newest message is %q, want %q", got, rest)
+		}
+	case "asks":
+		out := s.step(Ready{Seq: max(s.seq, s.wire)})
+		if got := callIDs(out.Call); got != rest || out.Call.Kind != Question {
+			s.fail("the call is for %q, want a question for %q", got, rest)
+		}
+		s.call = out.Call
 	case "retry":
 		s.answer(Answer{Retryable: true, RetryAfter: s.duration(rest), HTTP: 503, Error: "saturated"})
 	case "refused":
@@ -393,6 +404,8 @@ func (s *story) event(words []string, requests string) {
 				w.Rule = v
 			} else if v, ok := strings.CutPrefix(arg, "at_most="); ok {
 				w.Latest = s.now.Add(s.duration(v))
+			} else if v, ok := strings.CutPrefix(arg, "only_if="); ok {
+				w.OnlyIf = Condition(v)
 			} else if arg == "even_if_newer" {
 				w.EvenIfNewer = true
 			} else if arg == "shadow" {

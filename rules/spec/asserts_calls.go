@@ -15,8 +15,8 @@ import (
 // calledFields are the fields of assert.called.
 var calledFields = []string{"chat", "code", "kind", "message", "ok", "target", "text", "times"}
 
-// callKinds are the kinds of calls.
-var callKinds = []any{string(chat.Read), string(chat.Typing), string(chat.React), string(chat.Send), string(chat.Notify)}
+// callKinds are the kinds of calls. Questions count only where their kind is given.
+var callKinds = []any{string(chat.Read), string(chat.Typing), string(chat.React), string(chat.Send), string(chat.Notify), string(chat.Question)}
 
 // checkCalled is called(), called(3), called("send"), called("read", "c1", 2) or
 // called { kind =, chat =, target =, text =, message =, code =, ok =, times = }; each
@@ -49,7 +49,7 @@ func checkCalled(t *trial, u *luabind.HostCall) verdict {
 	known(u, "called", want, calledFields...)
 	t.checkCalledFields(u, want)
 	if k, ok := want["kind"].(string); ok && !slices.Contains(callKinds, any(k)) {
-		u.Raise("it is read, typing, react, send or notify; a chat is named by called { chat = … }", "called: there are no calls of kind %q", k)
+		u.Raise("it is read, typing, react, send, notify or question; a chat is named by called { chat = … }", "called: there are no calls of kind %q", k)
 	}
 	n := 0
 	calls := t.must(u).Calls()
@@ -135,6 +135,9 @@ func (t *trial) checkCalledFields(u *luabind.HostCall, want map[string]any) {
 
 // wanted reports whether a call meets the conditions of assert.called.
 func wanted(c *CallMade, want map[string]any) bool {
+	if _, given := want["kind"]; !given && c.Call.Kind == chat.Question {
+		return false
+	}
 	code := 0
 	if c.Fault != nil {
 		code = c.Fault.Code

@@ -20,7 +20,8 @@ type CallMade struct {
 	Call    chat.Call
 	Fault   *Fault // nil: it succeeded
 	RetryIn time.Duration
-	Pending bool // not answered yet
+	Pending bool        // not answered yet
+	Newest  chat.Newest // of a question that was answered: what Chert said
 }
 
 // Text returns the content of a call other than a read: the text of a message or a
@@ -107,6 +108,14 @@ func (w *World) answered(ctx context.Context, made CallMade) error {
 	made.Pending = false
 	w.called++
 	a := chat.Answer{Call: made.Call, OK: made.Fault == nil, HTTP: 200, TraceID: fmt.Sprintf("trace-%d", w.called)}
+	switch {
+	case !a.OK:
+	case made.Call.Kind == chat.Question:
+		a.Newest = w.newestSide(made.Call.Chat)
+		made.Newest = a.Newest
+	case made.Call.Kind == chat.Send:
+		w.replied[made.Call.Chat] = w.seq
+	}
 	if f := made.Fault; f != nil {
 		a.Code, a.HTTP, a.Unknown = f.Code, f.HTTP, f.Unknown
 		a.Error = f.Words()
@@ -124,6 +133,27 @@ func (w *World) answered(ctx context.Context, made CallMade) error {
 	d, err := w.move(ctx, made.Call.Chat, a)
 	w.note(Happening{At: made.At, Chat: made.Call.Chat, Call: &made, Actions: d.Actions})
 	return err
+}
+
+// newestSide returns which side the newest message of a chat is from.
+func (w *World) newestSide(id string) chat.Newest {
+	in, out := w.newest(id), w.replied[id]
+	switch {
+	case w.c.Newest != nil:
+		return w.c.Newest(id)
+	case out > 0 && out >= in:
+		return chat.NewestOutbound
+	case in > 0:
+		return chat.NewestInbound
+	}
+	return chat.NewestUnknown
+}
+
+// Reply sends a message to a chat, as an operator does on another device: no event tells of it.
+func (w *World) Reply(ctx context.Context, chatID, text string) error {
+	w.replied[chatID] = w.seq
+	w.note(Happening{At: w.now, Chat: chatID, Note: fmt.Sprintf("operator.reply %q", text)})
+	return w.run(ctx, w.now)
 }
 
 // toShadow switches a pack that has reached its limit to shadow mode, and drops its

@@ -19,6 +19,7 @@ import (
 
 	"chertd/engine"
 	"chertd/engine/chert"
+	"chertd/engine/dispatch"
 	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
@@ -188,19 +189,19 @@ type daemon struct {
 	start time.Time
 	seen  []string
 	calls int
-	fault map[string][]*spec.Fault // of the calls to come, by chat
+	made  map[string][]spec.CallMade // the calls to come, by chat
 }
 
 func newDaemon(t *testing.T, set *rules.Set, w *spec.World) *daemon {
 	t.Helper()
-	d := &daemon{t: t, fault: map[string][]*spec.Fault{}}
+	d := &daemon{t: t, made: map[string][]spec.CallMade{}}
 	start := w.Now()
 	if len(w.Log()) > 0 {
 		start = w.Log()[0].At
 	}
 	d.start, d.began = start, time.Now()
 	for _, c := range w.Calls() {
-		d.fault[c.Call.Chat] = append(d.fault[c.Call.Chat], c.Fault)
+		d.made[c.Call.Chat] = append(d.made[c.Call.Chat], c)
 	}
 	var err error
 	if d.st, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "chertd.db"), sqlite.Options{}); err != nil {
@@ -262,21 +263,24 @@ func (d *daemon) sleepUntil(at time.Time) {
 }
 
 // Call implements dispatch.Caller: it answers as the World's Chert did.
-func (d *daemon) Call(_ context.Context, call chat.Call) (string, error) {
+func (d *daemon) Call(_ context.Context, call chat.Call) (dispatch.Reply, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	left := d.fault[call.Chat]
+	left := d.made[call.Chat]
 	if len(left) == 0 {
 		d.t.Errorf("a call that the spec has not made: %+v", call)
-		return "", nil
+		return dispatch.Reply{}, nil
 	}
-	d.fault[call.Chat] = left[1:]
+	d.made[call.Chat] = left[1:]
+	if left[0].Call.Kind != call.Kind {
+		d.t.Errorf("a call of another kind than the spec has made: %+v", call)
+	}
 	d.calls++
 	trace := fmt.Sprintf("trace-%d", d.calls)
-	if f := left[0]; f != nil {
-		return "", &chert.Error{TraceID: trace, Code: f.Code, Status: f.HTTP, Message: f.Message, Retryable: f.Retryable, RetryAfter: f.RetryAfter, Unknown: f.Unknown}
+	if f := left[0].Fault; f != nil {
+		return dispatch.Reply{}, &chert.Error{TraceID: trace, Code: f.Code, Status: f.HTTP, Message: f.Message, Retryable: f.Retryable, RetryAfter: f.RetryAfter, Unknown: f.Unknown}
 	}
-	return trace, nil
+	return dispatch.Reply{TraceID: trace, Newest: left[0].Newest}, nil
 }
 
 func (d *daemon) observe(h engine.Observation) {

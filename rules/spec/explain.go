@@ -137,6 +137,12 @@ func explained(a *chat.Action) string {
 		return "replaced, the same rule requested it again"
 	case chat.WhyCancelled:
 		return "cancelled by cancel_read"
+	case chat.WhyNotAnswered:
+		return `not_answered, only_if is "answered" and the newest message is inbound: operator.reply(chat, text) answers it`
+	case chat.WhyAnswered:
+		return `answered, only_if is "unanswered" and the newest message is outbound`
+	case chat.WhyAnswerUnknown:
+		return "answer_unknown, Chert did not say which message is the newest"
 	case chat.WhyBlocked:
 		return "blocked, a rule that could have vetoed it failed"
 	case chat.WhyRefused, chat.WhyExhausted:

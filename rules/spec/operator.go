@@ -20,12 +20,13 @@ const operatorRule = "operator"
 const defaultHold = 24 * time.Hour
 
 // operatorWords returns the table operator: what the commands chertd hold, release and
-// read do.
+// read do, and what operators do on other devices.
 func operatorWords() luabind.HostTable {
 	return luabind.HostTable{Functions: map[string]luabind.HostFunc{
 		"hold":    inside("operator.hold", 3, (*trial).operatorHold),
 		"release": inside("operator.release", 1, (*trial).operatorRelease),
 		"read":    inside("operator.read", 1, (*trial).operatorRead),
+		"reply":   inside("operator.reply", 2, (*trial).operatorReply),
 	}}
 }
 
@@ -78,6 +79,17 @@ func (t *trial) operatorRelease(u *luabind.HostCall) []lua.LValue {
 func (t *trial) operatorRead(u *luabind.HostCall) []lua.LValue {
 	id := t.chatArg(u, "operator.read", 1)
 	t.happened(u, "operator.read", t.world.OperatorRead(t.ctx, id))
+	return nil
+}
+
+// operatorReply is operator.reply(chat [, text]).
+func (t *trial) operatorReply(u *luabind.HostCall) []lua.LValue {
+	id := t.chatArg(u, "operator.reply", 1)
+	text, ok := u.Arg(2).(lua.LString)
+	if u.Arg(2) != lua.LNil && !ok {
+		u.Raise(`operator.reply("c1", "I am on it")`, "operator.reply: the text must be a string, got %s", u.Described(u.Arg(2)))
+	}
+	t.happened(u, "operator.reply", t.world.Reply(t.ctx, id, string(text)))
 	return nil
 }
 

@@ -209,6 +209,8 @@ func (c *CallMade) Words() string {
 	switch {
 	case c.Pending:
 		return words + ": in flight"
+	case c.Fault == nil && c.Call.Kind == chat.Question:
+		return fmt.Sprintf("%s: the newest message is %s", words, c.Newest)
 	case c.Fault == nil:
 		return words + ": done"
 	case c.RetryIn > 0:

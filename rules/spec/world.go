@@ -33,6 +33,9 @@ type WorldConfig struct {
 	// Answer, if set, says how a call ends that FailNext says nothing about:
 	// nil is success.
 	Answer func(now time.Time, call *chat.Call) *Fault
+	// Newest, if set, returns what Chert says of the newest message of a chat; by default,
+	// what came in and was sent in the World.
+	Newest func(chatID string) chat.Newest
 	// Happenings and Steps bound what may happen in all: ErrTooMuch. Defaults
 	// 20,000 and 50,000,000 (VM steps of all handlers together, about 1 s).
 	Happenings int
@@ -62,9 +65,11 @@ type World struct {
 	agenda      agenda
 
 	faults []Fault // of the next calls
-	resume time.Time
-	flying map[string]CallMade // by chat, while Latency passes
-	limits *turn.Calls
+	// replied is, by chat, how far the journal was when its newest outbound message was sent.
+	replied map[string]int64
+	resume  time.Time
+	flying  map[string]CallMade // by chat, while Latency passes
+	limits  *turn.Calls
 
 	log      []Happening
 	actions  map[chat.ActionID]chat.Action
@@ -83,7 +88,7 @@ func NewWorld(c WorldConfig) *World {
 	c.Steps = cmp.Or(c.Steps, 50_000_000)
 	w := &World{
 		c: c, set: c.Set, now: c.Start, seen: map[string]bool{}, chats: map[string]*chat.Chat{},
-		flying: map[string]CallMade{}, actions: map[chat.ActionID]chat.Action{}, blocked: map[string]*turn.Blockade{},
+		flying: map[string]CallMade{}, replied: map[string]int64{}, actions: map[chat.ActionID]chat.Action{}, blocked: map[string]*turn.Blockade{},
 	}
 	if c.Lists != nil && c.Observe == nil {
 		w.noteLists()
@@ -107,6 +112,9 @@ func (w *World) Receive(ctx context.Context, ev event.Event) error {
 		return nil
 	}
 	w.seen[ev.ID] = true
+	if ev.Message != nil && ev.Message.Direction == "outbound" && ev.Chat != nil {
+		w.replied[ev.Chat.ID] = w.seq + 1
+	}
 	w.append(turn.Arrival{Event: ev, Received: w.now})
 	return w.run(ctx, w.now)
 }

@@ -101,6 +101,11 @@ function operator.hold(chat, duration, options) end
 ---@param chat? string The last one, if not given.
 function operator.release(chat) end
 
+---Sends a message as an operator does on another device: for reads with `only_if`.
+---@param chat? string The last one, if not given.
+---@param text? string
+function operator.reply(chat, text) end
+
 ---Requests a read, as an operator. A veto or a hold drops it, like any other read.
 ---@param chat? string The last one, if not given.
 function operator.read(chat) end

@@ -45,6 +45,7 @@ type actionJSON struct {
 	Place       text     `json:"place"`
 	Reason      text     `json:"reason"`
 	EvenIfNewer bool     `json:"even_if_newer"`
+	OnlyIf      text     `json:"only_if"`
 	Body        *text    `json:"body"` // within JSON it would be reformatted; nil: none
 	Target      text     `json:"target"`
 	Depth       int      `json:"depth"`
@@ -110,6 +111,7 @@ func appendAction(b []byte, a *chat.Action, o *origin) []byte {
 	}
 	b = appendText(b, "reason", a.Reason)
 	b = appendFlag(b, "even_if_newer", a.EvenIfNewer)
+	b = appendText(b, "only_if", string(a.OnlyIf))
 	if a.Body != nil {
 		b = appendString(appendKey(b, "body"), unsafe.String(unsafe.SliceData(a.Body), len(a.Body))) // up to 1 MiB
 	}
@@ -174,7 +176,7 @@ func parseActions(text []byte, o origin, rules func() ([]turn.RuleDecision, erro
 		j := &list[i]
 		a := chat.Action{
 			ID: chat.ActionID{Seq: o.seq, N: j.N}, Kind: chat.Kind(j.Kind), Chat: o.chatID, Pack: string(j.Pack), Version: string(j.Version),
-			Rule: string(j.Rule), Place: string(j.Place), Reason: string(j.Reason), EvenIfNewer: j.EvenIfNewer, Target: string(j.Target),
+			Rule: string(j.Rule), Place: string(j.Place), Reason: string(j.Reason), EvenIfNewer: j.EvenIfNewer, OnlyIf: chat.Condition(j.OnlyIf), Target: string(j.Target),
 			Depth: j.Depth, Revived: j.Revived.Time, Latest: j.Latest.Time, Restarts: j.Restarts, Ended: j.Ended.Time, Status: chat.Status(j.Status), Why: string(j.Why),
 			Attempts: j.Attempts, Code: j.Code, HTTP: j.HTTP, TraceID: string(j.TraceID), Error: string(j.Error), Hurried: j.Hurried, WithoutMessage: j.Follows, Late: j.Late,
 		}

@@ -62,6 +62,12 @@ type chatJSON struct {
 		Timer text  `json:"timer"`
 		Seq   int64 `json:"seq"`
 	} `json:"cancelled"`
+	Asked struct {
+		Newest text    `json:"newest"`
+		Seq    int64   `json:"seq"`
+		At     instant `json:"at"`
+		Until  instant `json:"until"`
+	} `json:"asked"`
 	Cooldowns map[string]instant `json:"cooldowns"`
 	Waiting   [][2]int64         `json:"waiting"` // seq and n, in the order requested
 }
@@ -95,6 +101,9 @@ func appendChat(b []byte, c *chat.Chat) []byte {
 	b = appendInt(b, "hold_seq", c.Hold.Seq)
 	b = appendList(b, "postponed", c.Postponed, appendPostponement)
 	b = appendList(b, "cancelled", c.Cancelled, appendCancelled)
+	if c.Asked != (chat.Asked{}) {
+		b = appendAsked(appendKey(b, "asked"), &c.Asked)
+	}
 	b = appendMap(b, "cooldowns", c.Cooldown, time.Time.UnixMicro)
 	b = appendList(b, "waiting", c.Waiting, appendWaiting)
 	return append(b, '}')
@@ -162,6 +171,14 @@ func appendCancelled(b []byte, c *chat.Cancelled) []byte {
 	return append(b, '}')
 }
 
+func appendAsked(b []byte, a *chat.Asked) []byte {
+	b = append(b, '{')
+	b = appendText(b, "newest", string(a.Newest))
+	b = appendInt(b, "seq", a.Seq)
+	b = appendTime(b, "at", a.At)
+	return append(appendTime(b, "until", a.Until), '}')
+}
+
 func appendWaiting(b []byte, a *chat.Action) []byte {
 	b = strconv.AppendInt(append(b, '['), a.ID.Seq, 10)
 	b = strconv.AppendInt(append(b, ','), int64(a.ID.N), 10)
@@ -199,6 +216,7 @@ func parseChat(id, line string, newest int64, state []byte) (c chat.Chat, waitin
 		Recent: chat.Messages{IDs: texts(j.Recent.IDs), Sent: j.Recent.Sent.Time, Newest: texts(j.Recent.Newest)},
 		Veto:   j.Veto, Missed: chat.Missed{Through: j.Missed, HoldUntil: j.MayHoldUntil.Time}, Unrequested: j.Unrequested, ReadThrough: j.ReadThrough,
 		Retry: chat.Retry{Attempts: j.RetryAttempts, First: j.RetryFirst.Time, NotBefore: j.RetryNotBefore.Time},
+		Asked: chat.Asked{Newest: chat.Newest(j.Asked.Newest), Seq: j.Asked.Seq, At: j.Asked.At.Time, Until: j.Asked.Until.Time},
 		Hold:  chat.Hold{Until: j.HoldUntil.Time, By: string(j.HoldBy), Reason: string(j.HoldReason), Seq: j.HoldSeq},
 	}
 	for _, r := range j.Recent.Replies {

@@ -100,6 +100,7 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 		Hold:      chat.Hold{Until: at, By: "vip/keep", Reason: "say \"no\"\n", Seq: 2},
 		Postponed: []chat.Postponement{{Seq: 2, Until: at, Pack: "night", Version: "aa", Rule: "rest", Reason: "closed"}},
 		Cancelled: []chat.Cancelled{{Pack: "vip", Timer: "t", Seq: 4}}, Cooldown: map[string]time.Time{"vip/keep": at},
+		Asked:   chat.Asked{Newest: chat.NewestOutbound, Seq: 7, At: at, Until: at},
 		Waiting: []chat.Action{{ID: chat.ActionID{Seq: 7, N: 1}}, {ID: chat.ActionID{Seq: 6}}},
 		Timers:  []chat.Timer{{Pack: "vip", Name: "t"}}, Flight: &chat.Flight{}, LimitedUntil: map[chat.Reader]time.Time{{Pack: "vip"}: at},
 	}
@@ -108,7 +109,7 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 		`"missed_seq":2,"may_hold_until":1767614400000000,"unasked_seq":4,"read_through_seq":3,"retry_attempts":1,"retry_first_at":1767614400000000,` +
 		`"retry_not_before":1767614400000000,"hold_until":1767614400000000,"hold_by":"vip/keep","hold_reason":"say \"no\"\n","hold_seq":2,` +
 		`"postponed":[{"seq":2,"until":1767614400000000,"pack":"night","version":"aa","rule":"rest","reason":"closed"}],` +
-		`"cancelled":[{"pack":"vip","timer":"t","seq":4}],"cooldowns":{"vip/keep":1767614400000000},"waiting":[[7,1],[6,0]]}`
+		`"cancelled":[{"pack":"vip","timer":"t","seq":4}],"asked":{"newest":"outbound","seq":7,"at":1767614400000000,"until":1767614400000000},"cooldowns":{"vip/keep":1767614400000000},"waiting":[[7,1],[6,0]]}`
 	if got := string(appendChat(nil, &c)); got != want {
 		t.Errorf("a chat is\n%s\nwant\n%s", got, want)
 	}
@@ -117,10 +118,10 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 	}
 
 	read := chat.Action{ID: chat.ActionID{Seq: 7}, Kind: chat.Read, Chat: "c1", Pack: "codes", Version: "aa", Rule: "r", Place: "codes.lua:1", Reason: "a code",
-		EvenIfNewer: true, Covers: 6, WithoutMessage: true, Depth: 1, Requested: at, Due: at, Latest: at, Restarts: 2, Ended: at, Status: chat.Done, Why: chat.WhyRead,
+		EvenIfNewer: true, OnlyIf: chat.IfAnswered, Covers: 6, WithoutMessage: true, Depth: 1, Requested: at, Due: at, Latest: at, Restarts: 2, Ended: at, Status: chat.Done, Why: chat.WhyRead,
 		Attempts: 2, HTTP: 200, Code: 1, TraceID: "t1", Error: "no"}
 	send := chat.Action{ID: chat.ActionID{Seq: 7, N: 1}, Kind: chat.Send, Chat: "c2", Body: json.RawMessage(`{ "text": "a" }`), Target: "m1"}
-	want = `[{"n":0,"kind":"read","status":"done","why":"read","pack":"codes","version":"aa","rule":"r","place":"codes.lua:1","reason":"a code","even_if_newer":true,` +
+	want = `[{"n":0,"kind":"read","status":"done","why":"read","pack":"codes","version":"aa","rule":"r","place":"codes.lua:1","reason":"a code","even_if_newer":true,"only_if":"answered",` +
 		`"depth":1,"requested_at":1767614400000000,"due_at":1767614400000000,"latest_at":1767614400000000,"restarts":2,"ended_at":1767614400000000,"attempts":2,"code":1,"http":200,"trace_id":"t1","error":"no","covers_seq":6,"follows":true},` +
 		`{"n":1,"kind":"send","chat":"c2","body":"{ \"text\": \"a\" }","target":"m1"}]`
 	if got := string(appendActions(nil, []chat.Action{read, send}, &origin{seq: 7, chatID: "c1"})); got != want {

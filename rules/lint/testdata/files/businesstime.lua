@@ -29,6 +29,9 @@ chert.rule({
     chert.mark_read(id, { after = "30s", at_most = { 0, during = OFFICE } }) --> "at_most must be greater than 0"
     chert.mark_read(id, { after = "30s", at_most = "ever" }) --> "at_most: duration .ever."
     chert.mark_read(id, { after = ev.state.wait, at_most = ev.state.most })
+    chert.mark_read(id, { only_if = "answered", after = "5m" })
+    chert.mark_read(id, { only_if = "replied" }) --> "37: error: chert.mark_read: only_if must be .answered., .unanswered., got the string .replied. \[CH013\]"
+    chert.mark_read(id, { only_if = "unansered" }) --> "did you mean .unanswered."
     chert.postpone(id, { after = { "1h", during = "Mon-Frei" } }) --> "chert.postpone: after: during: .*unknown day"
   end,
 })

@@ -136,3 +136,12 @@ chert.rule({
     chert.mark_read(ev.chat.id)
   end,
 })
+
+chert.rule({
+  name = "answered",
+  on = "message.received",
+  where = says("phone"),
+  run = function(ev)
+    chert.mark_read(ev.chat.id, { after = "10m", only_if = "answered" })
+  end,
+})

@@ -148,7 +148,7 @@ describe("called", function()
   end)
 
   it("knows the kinds", function()
-    assert.called("mark_read") --> "called: there are no calls of kind .mark_read.\nhint: it is read, typing, react, send or notify"
+    assert.called("mark_read") --> "called: there are no calls of kind .mark_read.\nhint: it is read, typing, react, send, notify or question"
   end)
 
   it("knows its fields", function()

@@ -189,6 +189,46 @@ describe("the operator", function()
     assert.is_unread("c1")
   end)
 
+  it("replies on another device", function()
+    receive("phone")
+    operator.reply("c1", "on my way")
+    advance("10m")
+    assert.is_read("c1")
+    assert.called("question", 1)
+    assert.called(2) --> "expected 2 calls, and there was 1"
+  end)
+
+  it("has not replied to the newest message", function()
+    receive("phone")
+    operator.reply("c1")
+    receive("phone")
+    advance("10m")
+    assert.is_read("c1") --> "hint: the read requested by .answered. .* is dropped: not_answered, only_if is"
+  end)
+
+  it("gives no text that is no string", function()
+    receive("phone")
+    operator.reply("c1", 5) --> "operator.reply: the text must be a string, got the number 5"
+  end)
+
+  it("asks again what fails", function()
+    receive("phone")
+    operator.reply("c1")
+    fail_next(3002)
+    advance("10m")
+    assert.is_unread("c1")
+    advance("1s")
+    assert.is_read("c1")
+  end)
+
+  it("leaves a chat unread where Chert refuses to answer", function()
+    receive("phone")
+    operator.reply("c1")
+    fail_next(2002)
+    advance("10m")
+    assert.is_read("c1") --> "answer_unknown"
+  end)
+
   it("reads no chat that a rule keeps unread: a veto beats any read", function()
     receive("veto")
     operator.read("c1")
