@@ -197,7 +197,7 @@ func TestHoldOfASelectionIsRefused(t *testing.T) {
 		{control.HoldRequest{Where: []string{heldLine}, For: "soon"}, "for: duration", "2h"},
 		{control.HoldRequest{Where: []string{heldLine}, Chat: "c1"}, "exclude each other", "selection"},
 		{control.HoldRequest{Where: []string{heldLine}, Reason: strings.Repeat("x", 501)}, "longer than 500", "sentence"},
-		{control.HoldRequest{Where: []string{heldLine}, By: "a\nb"}, "can't be the name", "control characters"},
+		{control.HoldRequest{Where: []string{heldLine}, By: "a\nb"}, "control characters", "give a name"},
 	} {
 		_, err := c.m.HoldSelection(ctx, test.in)
 		user, ok := err.(*control.UserError)

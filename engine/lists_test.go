@@ -15,7 +15,7 @@ import (
 	"chertd/rules"
 )
 
-// listStore keeps lists in memory, and fails if it is told to.
+// listStore keeps lists in memory, and fails on request.
 type listStore struct {
 	store.Store
 	lists   map[string]*rules.List

@@ -66,6 +66,9 @@ func (s *pruned) MarkDay(_ context.Context, now time.Time) error {
 	return nil
 }
 
+// PruneListHistory has nothing to remove.
+func (s *pruned) PruneListHistory(context.Context, time.Time, int) (int, error) { return 0, nil }
+
 // pruning runs the pruner of a store for a time.
 func pruning(t *testing.T, s *pruned, r Retention, d time.Duration) (log string) {
 	t.Helper()

@@ -26,7 +26,7 @@ func (c *crew) rules(q control.RulesQuery) map[string]control.Rule {
 }
 
 // TestRulesShowWhatTheyDid: rules that another one vetoes, that never match, that fail, that
-// run in shadow and that are gone are told apart, over versions and restarts.
+// run in shadow and that are gone are distinguished, over versions and restarts.
 func TestRulesShowWhatTheyDid(t *testing.T) {
 	t.Parallel()
 	const codes = `chert.rule({ name = "read", on = "message.received", where = { text = "code" }, run = function(ev) chert.mark_read(ev.chat.id, { after = "1h" }) end })

@@ -88,9 +88,9 @@ func (c *crew) settled() {
 	}
 }
 
-// A signal is no message: it makes no chat unread, supersedes nothing, and a read on it covers
+// A signal is not a message: it makes no chat unread, supersedes nothing, and a read on it covers
 // what its pack has seen.
-func TestSignalIsNoMessage(t *testing.T) {
+func TestSignalIsNotAMessage(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "signals.lua", signalRules,
 		"later.lua", `chert.rule({ name = "later", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { after = "1h" }) end })`,
@@ -168,7 +168,7 @@ func TestSignalWaitsInAGap(t *testing.T) {
 		t.Errorf("in the gap: %+v", s)
 	}
 	if !c.signal(in).Duplicate {
-		t.Error("in the gap, the same signal again is no duplicate")
+		t.Error("in the gap, the same signal again does not count as a duplicate")
 	}
 	if e := c.explainOne("r1"); e.Outcome != control.OutcomePending || e.Type != "signal:human_replied" {
 		t.Errorf("explained in the gap: %+v", e)

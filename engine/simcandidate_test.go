@@ -341,7 +341,7 @@ func (w *simWorld) ranBy(x *simEntry, d *turn.Decision) {
 	muted := len(x.muted) > 0
 	w.book.tried.muted = w.book.tried.muted || muted
 	if len(live)+len(beside) == 0 || len(live) == 0 && muted {
-		return // of rules that an operator has turned off, nobody knows which version they are of
+		return // rules that an operator has turned off do not show their version
 	}
 	t := &w.book.tried
 	live, beside = slices.Compact(live), slices.Compact(beside)

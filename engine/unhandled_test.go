@@ -46,7 +46,7 @@ func TestNoReadGoesOutOverWhatIsNotHandled(t *testing.T) {
 		"the store has none":             {shard: &shard{newest: 9, behind: true, taken: 5}, asked: true},
 		"the store can't say":            {shard: &shard{newest: 9, behind: true}, store: asked{err: lost}, asked: true, err: lost},
 	} {
-		c.shard.e = &Engine{c: Config{Store: &c.store}}
+		c.shard.e = &Engine{c: Config{Store: &c.store}, held: newSelectionHolds(nil)}
 		waits, newest, err := c.shard.unhandled(ctx, "c1")
 		if waits != c.waits || !errors.Is(err, c.err) || err == nil && newest != 9 {
 			t.Errorf("%s: waits: %t, up to %d, %v; want %t, %v", name, waits, newest, err, c.waits, c.err)
@@ -75,7 +75,7 @@ func TestReadsAreHandedOutDuringABacklog(t *testing.T) {
 			{Kind: chat.RequestRead, Pack: "p", Rule: "r", Due: now},
 		}}
 		due, _ := chat.Step(chat.Chat{ID: "c1"}, in, now)
-		e := &Engine{c: Config{Store: &c.store, Now: func() time.Time { return now }}}
+		e := &Engine{c: Config{Store: &c.store, Now: func() time.Time { return now }}, held: newSelectionHolds(nil)}
 		e.misses = newMisses(e)
 		s := &shard{e: e, newest: 9, behind: true, queued: map[string]int{}, chats: newChatCache(1, 1)}
 		s.chats.put("c1", &due, now)

@@ -7,7 +7,7 @@ import (
 )
 
 // BusinessTime is a duration that passes only while a window is open, such as half an
-// hour of opening hours. The zero value is no time. A BusinessTime is immutable.
+// hour of opening hours. The zero value is not a time. A BusinessTime is immutable.
 //
 // It follows the wall clock as Window does: hours that the clock skips do not pass, and
 // hours that it shows twice pass twice.

@@ -10,7 +10,7 @@ type signalView struct {
 	of *eventView
 }
 
-// signal returns ev.signal; nil if the event is no signal.
+// signal returns ev.signal; nil if the event is not a signal.
 func (v *eventView) signal(L *lua.LState) lua.LValue {
 	if v.event.Signal() == "" {
 		return lua.LNil

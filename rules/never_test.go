@@ -62,7 +62,7 @@ func TestNever(t *testing.T) {
 		{`on = "message.received", where = { sender = { "phone", "email" }, from = { "a@b.co", "22395" } }`, ""},
 		{`on = "message.received", where = { sender = "short_code", from = "22395" }`, ""},
 		{`on = "message.received", where = { matches = "^stop$", words = "go" }`, "no text that matches allows meets the other conditions"},
-		{`on = "message.received", where = { matches = { "^stop$", "^go on$" }, words = "go" }`, ""},
+		{`on = "message.received", where = { matches = { "^stop$", "^go ahead$" }, words = "go" }`, ""},
 		{`on = "message.received", where = { matches = "^stop$", text = "TOP" }`, ""},
 		{`on = "message.received", where = { matches = "(?i)^stop$", words = "go" }`, ""},
 		{`on = "message.received", where = { matches = "(?m)^stop$", words = "go" }`, ""},

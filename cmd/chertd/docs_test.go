@@ -130,7 +130,12 @@ func loads(t *testing.T, lua, manifest string) bool {
 // checkCommand checks a command line of chertd or go against what there is.
 func checkCommand(t *testing.T, line string) {
 	t.Helper()
-	words := strings.Fields(line)
+	words := quotedWord.FindAllString(line, -1)
+	for i, w := range words {
+		if q := w[0]; q == '"' || q == '\'' {
+			words[i] = strings.Trim(w, string(q))
+		}
+	}
 	switch {
 	case words[0] == "chertd" || words[0] == "./chertd":
 		words = words[1:]
@@ -157,6 +162,9 @@ func checkCommand(t *testing.T, line string) {
 		t.Errorf("%s: %v", line, err)
 	}
 }
+
+// quotedWord matches an argument of a command, in quotes or not.
+var quotedWord = regexp.MustCompile(`"[^"]*"|'[^']*'|\S+`)
 
 // indentedCommand is how a document shows a command outside of a fence.
 var indentedCommand = regexp.MustCompile(`^ {4}((?:chertd|go run \./cmd/chertd|go test)\b.*)$`)

@@ -109,7 +109,8 @@ func TestStateFileOfTheGuide(t *testing.T) {
 	for name, text := range map[string]string{
 		rule: `chert.rule({ name = "read later", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { after = "5m" }) end })
 chert.on("timer:check", function(ev) end)
-chert.rule({ name = "rest", on = "message.received", run = function(ev) chert.postpone(ev.chat.id, { after = "1h" }) end })`, file: text,
+chert.rule({ name = "rest", on = "message.received", run = function(ev) chert.postpone(ev.chat.id, { after = "1h" }) end })
+chert.on("message.received", { from = chert.list("vips") }, function(ev) log.info("a VIP") end)`, file: text,
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -25,7 +25,7 @@ func newSignalCommand() *cobra.Command {
 		Short: "Tell the rules what has happened outside: a human replied, a bot took over",
 		Long: `Sends a signal: an event "signal:NAME" of a chat, to which rules subscribe. It is on
 disk before the command succeeds, is handled once, and in the order of the chat's
-events. It makes no chat unread, and no call by itself: rules decide.
+events. It makes no chat unread and makes no call: rules decide what it leads to.
 
 With --id, a signal that is sent again changes nothing. Give the id of what has
 happened, such as that of the reply in your helpdesk, and repeat the command until

@@ -31,7 +31,7 @@ lists those that are due first.
 ` + waitingHelp + `
 
 Where something waits in more than 10,000 chats, it looks at those whose calls are due
-next, and says so.`,
+next, and prints that its counts are of these alone.`,
 		Example: "  chertd waiting\n  chertd waiting --where for=postponed --where pack=night\n  chertd waiting cancel --where line=+14155550100\n  chertd waiting now 17.0",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -8,7 +8,7 @@ import (
 )
 
 // Only the documented shape says which message is the newest. What is not of that shape says
-// nothing, and is no outage of the way to Chert; a page of a proxy is.
+// nothing, and is not an outage of the way to Chert; a page of a proxy is.
 func TestNewestIsTheDirectionOfTheLastMessage(t *testing.T) {
 	t.Parallel()
 	const in, out = `{"chat_id":"c1","direction":"inbound","created_at":"2026-01-05T12:00:00Z"}`, `{"chat_id":"c1","direction":"outbound","created_at":"2026-01-05T12:01:00Z"}`

@@ -16,7 +16,7 @@ import (
 type RulesQuery struct {
 	Pack  string        // rules of this pack; "": of all
 	Rule  string        // only this rule of Pack; "": all
-	Stale time.Duration // rules that have not matched for so long, or never; 0: all
+	Stale time.Duration // rules that have not matched for this time, or never; 0: all
 	Gone  bool          // also rules that no pack has now
 }
 

@@ -56,9 +56,9 @@ func notJSONType(r *http.Request, err error) error {
 	if !ok || kind == "" || strings.Contains(strings.ToLower(kind), "json") {
 		return err
 	}
-	told := *user
-	told.Hint = strings.TrimSuffix(told.Hint, ".") + "; the Content-Type is " + clipped(kind) + ": send application/json"
-	return &told
+	typed := *user
+	typed.Hint = strings.TrimSuffix(typed.Hint, ".") + "; the Content-Type is " + clipped(kind) + ": send application/json"
+	return &typed
 }
 
 // clipped returns a header's value, not longer than a line.

@@ -70,7 +70,7 @@ type WaitingAction struct {
 	Reason    string    `json:"reason,omitempty"`
 	Requested time.Time `json:"requested"`
 	Due       time.Time `json:"due"`            // when it may be called for, as far as times are concerned
-	For       string    `json:"for"`            // a word of docs/operations.md
+	For       string    `json:"for"`            // a value of the table in docs/operations.md
 	Until     time.Time `json:"until,omitzero"` // when that ends, if it is known
 	By        string    `json:"by,omitempty"`   // of postponed: PACK/RULE; of hold: who holds the chat
 	Attempts  int       `json:"attempts"`

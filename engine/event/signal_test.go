@@ -23,7 +23,7 @@ func TestSignalIsAnEventOfItsChat(t *testing.T) {
 		t.Errorf("got the data %s", got)
 	}
 	if e.Inbound() || e.InboundMessage() || e.New() || e.LegacyReply() || e.Direction() != "" {
-		t.Error("a signal is no message, and can't be unread")
+		t.Error("a signal is not a message, and can't be unread")
 	}
 	again, err := Again(e.Raw, Hints{ID: e.ID, Type: e.Type}, e.Source)
 	if err != nil || !reflect.DeepEqual(again, e) {

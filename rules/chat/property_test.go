@@ -333,7 +333,7 @@ func (w *world) ready() {
 	if a := &c.Actions[0]; a.OnlyIf != "" {
 		right := w.said.Newest == NewestOutbound && a.OnlyIf == IfAnswered || w.said.Newest == NewestInbound && a.OnlyIf == IfUnanswered
 		if !right || was.LastEvent > w.said.Seq || a.Due.After(w.said.At) && w.now.Sub(w.said.At) >= askedFor {
-			w.t.Fatalf("called for, and Chert's last word at %v was %+v: %+v", w.now, w.said, a)
+			w.t.Fatalf("called for, and Chert's last answer at %v was %+v: %+v", w.now, w.said, a)
 		}
 	}
 	if was.Hold.Active(w.now) {

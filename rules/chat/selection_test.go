@@ -76,7 +76,7 @@ func TestHoldOfASelection(t *testing.T) {
 			msg m1: codes mark_read
 			no call
 			1.0 dropped held`,
-		"a call on its way is not recalled, and says so": `
+		"a call on its way is not recalled, and is reported": `
 			msg m1: codes mark_read
 			calls 1.0
 			select 1 2h +15550100

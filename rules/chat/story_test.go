@@ -241,7 +241,7 @@ func (s *story) do(line string) {
 		for _, word := range words[1:] {
 			id, ok := ParseActionID(word)
 			if !ok {
-				s.fail("%q is no id", word)
+				s.fail("%q is not an id", word)
 			}
 			ids = append(ids, id)
 		}
