@@ -169,6 +169,7 @@ func follow(ctx context.Context, c *control.Client, q control.TailQuery, view *t
 		asked = true
 		if progress.through > 0 {
 			q.Lines, q.After = control.MaxTailLines, progress.through // what has happened meanwhile
+			progress.again = true
 			if lost.IsZero() {
 				lost = time.Now()
 			}
@@ -187,7 +188,8 @@ func lostNote(lost time.Time) control.Tailed {
 
 // tailProgress is what a tail has shown, so that it can begin again without a gap.
 type tailProgress struct {
-	began   time.Time // when the first line that was shown was handled
+	began   time.Time // when the earliest line of the first connection was handled
+	again   bool      // it is not the first connection
 	through int64     // all events up to it were shown
 	// seen has the outcomes of events after through that were shown.
 	seen map[int64]string
@@ -198,13 +200,13 @@ const maxTailSeen = 20_000
 
 // news reports whether a line is to be shown, and notes it.
 func (p *tailProgress) news(line *control.Tailed) bool {
-	if p.began.IsZero() {
+	if !p.again && (p.began.IsZero() || line.At.Before(p.began)) { // lines are in the order of the journal
 		p.began = line.At
 	}
 	show := line.Kind != control.TailMark
 	if line.Kind == control.TailEvent && !line.Rerun && line.Seq > 0 {
 		outcome, seen := p.seen[line.Seq]
-		show = !seen && !line.At.Before(p.began) || seen && outcome != line.Outcome
+		show = !seen && !(p.again && line.At.Before(p.began)) || seen && outcome != line.Outcome
 		if line.Seq > p.through && len(p.seen) < maxTailSeen {
 			p.seen[line.Seq] = line.Outcome
 		}

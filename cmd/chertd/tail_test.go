@@ -228,3 +228,25 @@ func TestTailFitsTheTerminal(t *testing.T) {
 		t.Errorf("without a width:\n%s", all)
 	}
 }
+
+// Events begin in the order of the journal. One that was handled before the first line is shown at the
+// beginning, and not when the tail continues after a lost connection.
+func TestTailBeginsWithEventsHandledInAnyOrder(t *testing.T) {
+	t.Parallel()
+	p := tailProgress{seen: map[int64]string{}}
+	line := func(seq int64, second int) *control.Tailed {
+		return &control.Tailed{Kind: control.TailEvent, Seq: seq, Outcome: "read", At: at(12, 0).Add(time.Duration(second) * time.Second)}
+	}
+	for _, l := range []*control.Tailed{line(1, 2), line(2, 1), line(3, 3)} {
+		if !p.news(l) {
+			t.Errorf("event %d is not shown", l.Seq)
+		}
+	}
+	p.again = true
+	if p.news(line(4, 0)) {
+		t.Error("an event from before the tail began is shown")
+	}
+	if !p.news(line(5, 1)) || p.news(line(2, 1)) {
+		t.Error("what was handled meanwhile is not shown, or what was shown comes again")
+	}
+}
