@@ -1,10 +1,13 @@
 package notify
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,17 +42,58 @@ func retryAfter(header string, now time.Time) time.Duration {
 	return 0
 }
 
-// excerpt returns the beginning of an answer, as one line of text.
-func excerpt(body io.Reader) string {
+// excerpt returns the beginning of an answer, as one line of text without secrets: a target may answer
+// with its own address.
+func excerpt(body io.Reader, secrets []string) string {
 	text, err := io.ReadAll(io.LimitReader(body, maxAnswer))
 	if err != nil && len(text) == 0 {
 		return ""
+	}
+	for _, secret := range secrets {
+		text = bytes.ReplaceAll(text, []byte(secret), []byte("[secret]"))
 	}
 	line := strings.Join(strings.Fields(strings.ToValidUTF8(string(text), "")), " ")
 	if len(line) > maxExcerpt {
 		line = strings.ToValidUTF8(line[:maxExcerpt], "") + "…"
 	}
 	return diag.Visible(line)
+}
+
+// shortestSecret is the length from which a part of a URL may be a key. Shorter ones, such as "in" or
+// "v1", are words of the answer more often.
+const shortestSecret = 6
+
+// secrets returns what must not be shown of an answer of the target, the longest first: its URL and
+// parts of it, its secret, and the signature of the request.
+func (t *Target) secrets(signature string) (all []string) {
+	add := func(texts ...string) {
+		for _, text := range texts {
+			if len(text) >= shortestSecret {
+				all = append(all, text)
+			}
+		}
+	}
+	add(t.URL, t.Secret, signature)
+	_, mac, _ := strings.Cut(signature, "v1=")
+	add(mac)
+	if u, err := url.Parse(t.URL); err == nil {
+		add(u.RequestURI(), u.Path, u.EscapedPath(), u.RawQuery)
+		add(strings.Split(u.Path, "/")...)
+		add(strings.Split(u.EscapedPath(), "/")...)
+		for key, values := range u.Query() {
+			add(key)
+			add(values...)
+			for _, v := range values {
+				add(url.QueryEscape(v))
+			}
+		}
+		if u.User != nil {
+			password, _ := u.User.Password()
+			add(u.User.String(), u.User.Username(), password)
+		}
+	}
+	slices.SortFunc(all, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	return slices.Compact(all)
 }
 
 // withoutURL returns the text of a client's error without the URL, part of which may be secret.

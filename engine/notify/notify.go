@@ -177,7 +177,7 @@ func (s *Sender) post(ctx context.Context, t *Target, what, id string, body []by
 		return &chert.Error{Call: what, Message: "no answer: " + withoutURL(err), Retryable: true, Unknown: true}
 	}
 	defer resp.Body.Close()
-	answer := excerpt(resp.Body)
+	answer := excerpt(resp.Body, t.secrets(req.Header.Get("X-Chertd-Signature")))
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
 		return nil
 	}
@@ -213,10 +213,19 @@ func CheckURL(text string) error {
 		return fmt.Errorf("expected a URL like https://hooks.example.com/…")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		return fmt.Errorf("notifications to %s would not be encrypted: write https://", u.Host)
+	case u.User != nil:
+		return fmt.Errorf("expected a URL without a user: the secret signs notifications")
+	case u.Port() != "" && !isPort(u.Port()):
+		return fmt.Errorf("expected a port from 1 to 65535")
 	case u.Fragment != "":
 		return fmt.Errorf("expected a URL without a fragment (#…)")
 	}
 	return nil
+}
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
 func loopback(host string) bool {

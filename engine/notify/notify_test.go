@@ -129,6 +129,27 @@ func TestAnswersAreJudged(t *testing.T) {
 	}
 }
 
+// A target that answers with its own address, as many servers do, does not get it into the log.
+func TestAnswersShowNoSecrets(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprintf(w, "Cannot POST %s, key %s, sig %s, http://%s%s", r.URL.Path, r.URL.Query().Get("key"), r.Header.Get("X-Chertd-Signature"), r.Host, r.URL.RequestURI())
+	}))
+	defer srv.Close()
+	s := newSender(Target{"oncall", srv.URL + "/services/T1/pathsecret?key=query%20secret", "signsecret"})
+	defer s.Close()
+	_, err := s.Call(t.Context(), notice("oncall"))
+	if err == nil || !strings.Contains(err.Error(), "Cannot POST") {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"pathsecret", "query secret", "query%20secret", "query+secret", "signsecret", "v1="} {
+		if strings.Contains(err.Error(), secret) {
+			t.Errorf("%q shows %s", err, secret)
+		}
+	}
+}
+
 // What can't be delivered at all fails without a call, or as one whose result is unknown.
 func TestNotificationsThatCannotGoOut(t *testing.T) {
 	t.Parallel()
@@ -186,7 +207,7 @@ func TestCheckURL(t *testing.T) {
 	t.Parallel()
 	for url, ok := range map[string]bool{
 		"https://hooks.example.com/a?b=c": true, "http://127.0.0.1:80/x": true, "http://localhost/x": true, "http://[::1]/": true,
-		"http://hooks.example.com/": false, "hooks.example.com": false, "ftp://hooks.example.com/": false, "https:///x": false, "https://h/#x": false, "": false,
+		"http://hooks.example.com/": false, "hooks.example.com": false, "ftp://hooks.example.com/": false, "https:///x": false, "https://h/#x": false, "": false, "https://h:99999/": false, "https://u:p@h/": false,
 	} {
 		if err := CheckURL(url); (err == nil) != ok {
 			t.Errorf("%s: got %v", url, err)
