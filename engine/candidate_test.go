@@ -272,3 +272,44 @@ func TestShadowIsComparedWithTheChats(t *testing.T) {
 		t.Errorf("a live pack: %+v, %v", d, err)
 	}
 }
+
+// While a candidate runs, after it has ended and from when it is promoted, explain computes why a rule did
+// not match with the version that was live in all chats then.
+func TestExplainUsesTheLiveVersionBesideCandidates(t *testing.T) {
+	t.Parallel()
+	rule := func(word string) string {
+		return fmt.Sprintf("chert.rule({ name = \"r\", on = \"message.received\", where = { text = %q }, run = function(ev) chert.mark_read(ev.chat.id) end })\n", word)
+	}
+	c := newCrew(t, "codes.lua", rule("slow"))
+	why := func(id string) string {
+		t.Helper()
+		x := c.explain(control.ExplainQuery{Of: id, Rule: "codes/r"})
+		if len(x.Events) == 0 || len(x.Events[0].NotMatch) != 1 {
+			t.Fatalf("%s: %+v", id, x)
+		}
+		return strings.Join(x.Events[0].NotMatch[0].Why, " ")
+	}
+	c.handle("c1", "before", "nothing")
+	c.try("codes", rule("tardy"))
+	c.handle("c1", "beside", "nothing")
+	for _, id := range []string{"before", "beside"} {
+		if got := why(id); !strings.Contains(got, `"slow"`) {
+			t.Errorf("with a candidate, %s: %s", id, got)
+		}
+	}
+	if _, err := c.m.EndShadow(ctx, "codes", false); err != nil {
+		t.Fatal(err)
+	}
+	c.handle("c1", "after", "nothing")
+	if got := why("after"); !strings.Contains(got, `"slow"`) {
+		t.Errorf("after the candidate: %s", got)
+	}
+	c.try("codes", rule("tardy"))
+	c.mode("codes", "live")
+	c.handle("c1", "promoted", "nothing")
+	for id, word := range map[string]string{"before": "slow", "beside": "slow", "after": "slow", "promoted": "tardy"} {
+		if got := why(id); !strings.Contains(got, fmt.Sprintf("%q", word)) {
+			t.Errorf("after the promotion, %s: %s", id, got)
+		}
+	}
+}

@@ -52,7 +52,7 @@ type KeptVersion struct {
 	Path    string       // of its file or folder
 	Files   []rules.File // Name, Kind and Bytes alone
 	Rules   []string     // their names, which SaveVersion notes; the other methods leave them out
-	Since   time.Time    // first live
+	Since   time.Time    // first live; of a Candidate: when it was first tried
 	Last    time.Time    // made live last
 	// Counted with every decision the version takes part in.
 	Events   int64

@@ -46,6 +46,9 @@ func (k *memoryKeeper) SaveVersion(ctx context.Context, v KeptVersion) error {
 		k.versions[v.Pack] = map[string]KeptVersion{}
 	}
 	if old, ok := k.versions[v.Pack][v.Version]; ok {
+		if old.Candidate && !v.Candidate {
+			old.Since = v.Last
+		}
 		old.Last, old.RolledBack, old.Candidate = v.Last, v.RolledBack, old.Candidate && v.Candidate
 		v = old
 	} else {

@@ -117,6 +117,9 @@ func (m *Manager) versionAt(ctx context.Context, pack string, at time.Time) (ver
 	kept, err := m.c.Keeper.Versions(ctx, pack, KeptVersions)
 	var since time.Time
 	for i := range kept {
+		if kept[i].Candidate {
+			continue // it was never live in all chats
+		}
 		for _, made := range []time.Time{kept[i].Since, kept[i].Last} {
 			if !made.After(at) && !made.Before(since) {
 				version, since = kept[i].Version, made

@@ -121,8 +121,10 @@ func versionAgain(t *testing.T, b *bench) {
 	b.save(tried)
 	b.equal("a candidate", b.version("codes", "cc"), tried)
 	tried.Candidate, tried.Last = false, noon.Add(time.Hour)
+	live := tried
+	live.Since = tried.Last
 	b.save(tried)
-	b.equal("a candidate that goes live", b.version("codes", "cc"), tried)
+	b.equal("a candidate that goes live", b.version("codes", "cc"), live)
 	b.equal("the candidate and the others", b.hashes("codes", 10), []string{"cc", "bb", "aa"})
 	b.equal("none", b.hashes("codes", 0), []string(nil))
 }
