@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -53,6 +54,9 @@ func (m *manager) Signal(ctx context.Context, in control.SignalRequest) (control
 	out.Event, out.Duplicate = ev.ID, receipts[0].Duplicate
 	if out.Duplicate {
 		m.signals.duplicates.Add(1)
+		if err := m.anotherSignal(ctx, &ev, out.ID); err != nil {
+			return out, err
+		}
 	} else {
 		m.signals.accepted.Add(1)
 	}
@@ -63,6 +67,21 @@ func (m *manager) Signal(ctx context.Context, in control.SignalRequest) (control
 	}
 	m.log.Debug("signal received", "name", in.Name, keyChat, in.Chat, "id", out.ID, "duplicate", out.Duplicate, "rules", out.Rules)
 	return out, nil
+}
+
+// anotherSignal returns the error of a signal whose id an earlier one of another name or chat has:
+// it is not that one sent again, and was not accepted. A signal of which the store does not have
+// the event any more, or not yet, counts as the same.
+func (m *manager) anotherSignal(ctx context.Context, ev *event.Event, id string) error {
+	r, ok, err := m.store.Event(ctx, ev.ID)
+	if err != nil || !ok || r.Event.Type == ev.Type && r.Event.ChatID() == ev.ChatID() {
+		return err
+	}
+	name, _ := strings.CutPrefix(r.Event.Type, event.SignalPrefix)
+	return &control.UserError{
+		Status: http.StatusConflict, Message: fmt.Sprintf("the signal was not accepted: signal %q of chat %q has the id %q already", name, r.Event.ChatID(), id),
+		Hint: "give each occurrence an id of its own, for example with the name of the signal in it",
+	}
 }
 
 // signalHints are the fixes of malformed fields.

@@ -323,3 +323,27 @@ end)`)
 		t.Errorf("status: %+v, %v", st.Signals, err)
 	}
 }
+
+// Another signal under an id that was used is an error: it is not the first one sent again. So is data
+// that no rule could read.
+func TestSignalThatIsLostIsAnError(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "signals.lua", signalRules)
+	c.handle("c1", "e1", "hello")
+	c.handle("c2", "e2", "hello")
+	c.signal(control.SignalRequest{Name: "human_replied", Chat: "c1", ID: "r1"})
+	for _, in := range []control.SignalRequest{{Name: "human_replied", Chat: "c2", ID: "r1"}, {Name: "other", Chat: "c1", ID: "r1"}} {
+		_, err := c.m.Signal(ctx, in)
+		user, ok := err.(*control.UserError)
+		if !ok || user.Status != http.StatusConflict || !strings.Contains(user.Message, `signal "human_replied" of chat "c1" has the id "r1" already`) {
+			t.Errorf("%+v: %v", in, err)
+		}
+	}
+	_, err := c.m.Signal(ctx, control.SignalRequest{Name: "human_replied", Chat: "c1", Data: json.RawMessage(`{"amount":[1e400]}`)})
+	if err == nil || !strings.Contains(err.Error(), "the number 1e400 is too large") {
+		t.Errorf("a number beyond what Lua has: %v", err)
+	}
+	if !c.signal(control.SignalRequest{Name: "human_replied", Chat: "c1", ID: "r1", Data: json.RawMessage(`1e300`)}).Duplicate {
+		t.Error("the signal sent again, with other data, is not a duplicate")
+	}
+}

@@ -170,7 +170,25 @@ func checkSignalData(data json.RawMessage) string {
 	case deeperThan(data, maxSignalDepth):
 		return fmt.Sprintf("nested more than %d deep", maxSignalDepth)
 	}
-	return ""
+	return tooLargeNumber(data)
+}
+
+// tooLargeNumber reports a number that Lua can't represent, so that no rule could read the data;
+// "": there is none.
+func tooLargeNumber(data json.RawMessage) string {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	for {
+		token, err := dec.Token()
+		if err != nil {
+			return "" // the end: it is valid JSON
+		}
+		if n, ok := token.(json.Number); ok {
+			if _, err := n.Float64(); err != nil {
+				return fmt.Sprintf("the number %.40s is too large", n)
+			}
+		}
+	}
 }
 
 // IsSignal reports whether JSON is a signal rather than a delivery of Chert's. It is for files
