@@ -239,6 +239,24 @@ func TestNotificationsOfPacksThatAreNotLive(t *testing.T) {
 	}
 }
 
+// Commands about chats of Chert's do not take the notifications of a target for one.
+func TestNotificationsAreNoChatOfCommands(t *testing.T) {
+	t.Parallel()
+	p := newPagers(t)
+	p.c.handle("c1", "e1", "desk look")
+	id := chat.NotifyChat("desk")
+	p.c.endedAs(id, "notify done (notify)")
+	_, read := p.c.m.Read(ctx, control.ReadRequest{Chat: id})
+	_, hold := p.c.m.Hold(ctx, control.HoldRequest{Chat: id, Force: true})
+	_, signal := p.c.m.Signal(ctx, control.SignalRequest{Name: "s", Chat: id, Force: true})
+	for what, err := range map[string]error{"read": read, "hold": hold, "signal": signal} {
+		if err == nil || !strings.Contains(err.Error(), "is not a chat of Chert's") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	p.c.expectActions("after them", id, "notify done (notify)")
+}
+
 // A chat that is forgotten is forgotten in notifications, too: those that wait are dropped, and
 // nothing of any is left in the files.
 func TestForgottenChatLeavesNoNotification(t *testing.T) {

@@ -29,6 +29,9 @@ func (m *manager) Hold(ctx context.Context, in control.HoldRequest) (control.Hel
 	if err := checkReason(in.Reason); err != nil {
 		return control.Held{}, err
 	}
+	if err := notNotice(in.Chat); err != nil {
+		return control.Held{}, err
+	}
 	if err := m.checkChat(ctx, in.Chat, in.Force, "; --force holds a chat before its first event (API: \"force\": true)"); err != nil {
 		return control.Held{}, err
 	}
@@ -95,6 +98,17 @@ func (m *manager) Release(ctx context.Context, in control.ReleaseRequest) (contr
 		m.log.Info("chat released by command", keyChat, in.Chat, "was_held_until", o.Was.Until.UTC().Format(time.RFC3339), "by", o.Was.By)
 	}
 	return released, nil
+}
+
+// notNotice refuses the notifications of a target where a command is about a chat of Chert's.
+func notNotice(id string) error {
+	if !isNotice(id) {
+		return nil
+	}
+	return &control.UserError{
+		Status: http.StatusConflict, Message: fmt.Sprintf("%q has the notifications of a target, and is not a chat of Chert's", id),
+		Hint: "chertd explain and chertd dead --chat show them",
+	}
 }
 
 // checkChat refuses what can't be the id of a chat, and, unless force is set, a chat of

@@ -27,6 +27,9 @@ func (m *manager) Read(ctx context.Context, in control.ReadRequest) (control.Rea
 	if err := checkAuthor(in.By, in.Reason); err != nil {
 		return control.ReadRequested{}, err
 	}
+	if err := notNotice(in.Chat); err != nil {
+		return control.ReadRequested{}, err
+	}
 	if err := m.checkChat(ctx, in.Chat, false, ""); err != nil {
 		return control.ReadRequested{}, err
 	}

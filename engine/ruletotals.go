@@ -100,6 +100,12 @@ func addTotals(all map[string]*ruleNow, totals *store.RuleTotals) {
 	stopped := map[string]int64{}
 	for i := range totals.Rules {
 		t := &totals.Rules[i]
+		if t.Pack == "" { // an operator's reads: no rule requested them
+			for _, v := range t.Vetoes {
+				stopped[v.By] += v.Reads
+			}
+			continue
+		}
 		key := chat.Key(t.Pack, t.Rule)
 		r := all[key]
 		if r == nil {

@@ -39,6 +39,9 @@ func (m *manager) Signal(ctx context.Context, in control.SignalRequest) (control
 	if err != nil {
 		return out, err
 	}
+	if err := notNotice(in.Chat); err != nil {
+		return out, err
+	}
 	if err := m.checkChat(ctx, in.Chat, in.Force, "; --force sends a signal before its first event (API: \"force\": true)"); err != nil {
 		return out, err
 	}
