@@ -347,19 +347,40 @@ func TestFailuresAndDifferencesByRule(t *testing.T) {
 	}
 }
 
+// TestSupersededReadIsTheReason: a message stays unread because a later one dropped its read.
+// The reason is of the message that the read was for, whether the later one is read or not.
+func TestSupersededReadIsTheReason(t *testing.T) {
+	t.Parallel()
+	const reads = `chert.rule({ name = "r", on = "message.received", where = { words = "old" }, run = function(ev) chert.mark_read(ev.chat.id, { after = "%s" }) end })` + "\n"
+	c := Config{
+		Live:      load(t, map[string]string{"p": fmt.Sprintf(reads, "1m")}),
+		Candidate: load(t, map[string]string{"p": fmt.Sprintf(reads, "10m")}),
+		Limit:     9,
+	}
+	expect(t, c, []Event{said(t, 1, "a", "old", 0), said(t, 2, "a", "new", 2*time.Minute)}, `
+		reads 1 0, added 0, left 1, earlier 0, later 0, other rule 0, unknown 0, chats 1 of 1
+		left a e1 1: read 1m0s p/r p.lua:1; unread, superseded p/r p.lua:1
+	`)
+	expect(t, c, []Event{said(t, 1, "a", "old", 0), said(t, 2, "a", "old", 2*time.Minute), said(t, 3, "a", "new", 5*time.Minute)}, `
+		reads 2 0, added 0, left 2, earlier 0, later 0, other rule 0, unknown 0, chats 1 of 1
+		left a e1 1: read 1m0s p/r p.lua:1; unread, superseded p/r p.lua:1
+		left a e2 1: read 1m0s p/r p.lua:1; unread, superseded p/r p.lua:1
+	`)
+}
+
 // TestReasonsAreKeptOnce: the same reason takes memory once, and of endless different ones no
 // more than some are kept.
 func TestReasonsAreKeptOnce(t *testing.T) {
 	t.Parallel()
 	s := newSide("live", load(t, map[string]string{"p": nothing}), nil, noon, time.Time{})
 	for range 3 {
-		s.note("a", noteKept, Reason{Why: WhyFailed})
+		s.note(note{chat: "a", rank: noteKept}, Reason{Why: WhyFailed})
 	}
 	if len(s.reasons) != 1 || s.records[0].note.reason != s.records[2].note.reason {
 		t.Errorf("%d reasons", len(s.reasons))
 	}
 	for i := range maxReasons + 5 {
-		s.note("a", noteKept, Reason{Why: WhyFailed, Detail: fmt.Sprint(i)})
+		s.note(note{chat: "a", rank: noteKept}, Reason{Why: WhyFailed, Detail: fmt.Sprint(i)})
 	}
 	if len(s.reasons) != maxReasons {
 		t.Errorf("%d reasons", len(s.reasons))

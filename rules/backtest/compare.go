@@ -31,6 +31,7 @@ type chatRuns struct {
 type messages struct {
 	n      int // 0: a read of what came before all events
 	noText bool
+	first  time.Time // when the oldest was received
 	at     time.Time // when the newest was received
 	event  string    // its id
 	seq    int64
@@ -67,7 +68,7 @@ func (c *comparison) message(ev *Event) {
 	id := ev.Event.ChatID()
 	of := c.chat(id)
 	if n := len(of.runs); n == 0 || of.runs[n-1].reads != [2]*Read{} || of.runs[n-1].noText != ev.NoText {
-		of.runs = append(of.runs, messages{noText: ev.NoText})
+		of.runs = append(of.runs, messages{noText: ev.NoText, first: ev.Received})
 		c.bound(id, of)
 	}
 	m := &of.runs[len(of.runs)-1]
@@ -76,15 +77,23 @@ func (c *comparison) message(ev *Event) {
 	m.rank = [2]int{} // the newest message's reason counts
 }
 
-// note takes in why a side may leave the newest messages of a chat unread.
+// note takes in why a side may leave messages of a chat unread: the newest, or, if a read
+// ended, all that it would have read. Older messages keep a reason that explains as much.
 func (c *comparison) note(side int, n *note) {
 	of := c.chats[n.chat]
-	if of == nil || len(of.runs) == 0 {
+	if of == nil {
 		return
 	}
-	m := &of.runs[len(of.runs)-1]
-	if m.reads[side] == nil && n.rank >= m.rank[side] {
-		m.why[side], m.rank[side] = n.reason, n.rank
+	for i := range of.runs {
+		m := &of.runs[i]
+		newest := i == len(of.runs)-1
+		concerned := newest
+		if !n.covers.IsZero() {
+			concerned = !m.first.After(n.covers)
+		}
+		if concerned && m.reads[side] == nil && (n.rank > m.rank[side] || newest && n.rank == m.rank[side]) {
+			m.why[side], m.rank[side] = n.reason, n.rank
+		}
 	}
 }
 

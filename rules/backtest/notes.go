@@ -1,6 +1,8 @@
 package backtest
 
 import (
+	"time"
+
 	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/spec"
@@ -12,6 +14,7 @@ type note struct {
 	chat   string
 	rank   int
 	reason *Reason
+	covers time.Time // of a read that ended: when it was requested; zero: the note is about the newest message
 }
 
 // Ranks of notes.
@@ -51,7 +54,7 @@ func (s *side) ended(h *spec.Happening, a *chat.Action, counted bool) {
 			}
 		}
 	}
-	s.note(a.Chat, noteDropped, r)
+	s.note(note{chat: a.Chat, rank: noteDropped, covers: a.Requested}, r)
 }
 
 // vetoer returns the rule that vetoed reads of a chat, and its place.
@@ -78,8 +81,8 @@ func missing(h *spec.Happening) (rule, place string) {
 }
 
 // note records a reason for a chat.
-func (s *side) note(chatID string, rank int, r Reason) {
-	if chatID == "" {
+func (s *side) note(n note, r Reason) {
+	if n.chat == "" {
 		return
 	}
 	kept := s.reasons[r]
@@ -89,5 +92,6 @@ func (s *side) note(chatID string, rank int, r Reason) {
 			s.reasons[r] = kept
 		}
 	}
-	s.records = append(s.records, record{index: s.index, note: note{chatID, rank, kept}})
+	n.reason = kept
+	s.records = append(s.records, record{index: s.index, note: n})
 }

@@ -200,16 +200,16 @@ func (s *side) ruleRan(h *spec.Happening, said *spec.Said, counted bool) {
 				c.first = o.Failure.Error()
 			}
 		}
-		s.note(own, noteKept, Reason{Why: WhyFailed, Rule: chat.Key(o.Pack, o.Rule), Place: o.Place, Detail: o.Failure.Message})
+		s.note(note{chat: own, rank: noteKept}, Reason{Why: WhyFailed, Rule: chat.Key(o.Pack, o.Rule), Place: o.Place, Detail: o.Failure.Message})
 	case o.Skipped != "":
 		if counted && o.Skipped == rules.SkippedSuspended {
 			s.counts.Suspended++
 		}
-		s.note(own, noteSkipped, Reason{Why: WhySkipped, Rule: chat.Key(o.Pack, o.Rule), Place: o.Place, Detail: o.Skipped})
+		s.note(note{chat: own, rank: noteSkipped}, Reason{Why: WhySkipped, Rule: chat.Key(o.Pack, o.Rule), Place: o.Place, Detail: o.Skipped})
 	}
 	for i := range o.Requests {
 		if w := &o.Requests[i]; !w.Shadow && (w.Kind == chat.RequestKeepUnread || w.Kind == chat.RequestHold) {
-			s.note(w.Chat, noteKept, Reason{Why: WhyKeptUnread, By: chat.Key(w.Pack, w.Rule), ByPlace: w.Place})
+			s.note(note{chat: w.Chat, rank: noteKept}, Reason{Why: WhyKeptUnread, By: chat.Key(w.Pack, w.Rule), ByPlace: w.Place})
 		}
 	}
 }
