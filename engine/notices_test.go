@@ -240,7 +240,7 @@ func TestNotificationsOfPacksThatAreNotLive(t *testing.T) {
 }
 
 // Commands about chats of Chert's do not take the notifications of a target for one.
-func TestNotificationsAreNoChatOfCommands(t *testing.T) {
+func TestCommandsRefuseChatsOfNotifications(t *testing.T) {
 	t.Parallel()
 	p := newPagers(t)
 	p.c.handle("c1", "e1", "desk look")
