@@ -22,7 +22,7 @@ var (
 		WHERE NOT EXISTS (SELECT 1 FROM pack_versions WHERE pack = ?1 AND version = ?2)`)
 	upsertVersion = declare(`INSERT INTO pack_versions (pack, version, path, since_at, last_at, events, failures, rolled_back_at, candidate)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET since_at = iif(candidate > excluded.candidate, excluded.last_at, since_at), last_at = excluded.last_at, rolled_back_at = excluded.rolled_back_at, candidate = min(candidate, excluded.candidate)`)
+		ON CONFLICT DO UPDATE SET since_at = iif(candidate > excluded.candidate, excluded.last_at, since_at), last_at = iif(excluded.candidate > candidate, last_at, excluded.last_at), rolled_back_at = excluded.rolled_back_at, candidate = min(candidate, excluded.candidate)`)
 	countVersion = declare(`UPDATE pack_versions SET events = events + ?, failures = failures + ? WHERE pack = ? AND version = ?`)
 
 	selectVersions = declareCostly("sorts the versions of one pack, of which a few dozen are kept", `SELECT `+versionColumns+` FROM pack_versions WHERE pack = ? `+lastFirst+` LIMIT ?`)

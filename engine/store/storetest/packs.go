@@ -113,8 +113,8 @@ func versionAgain(t *testing.T, b *bench) {
 	b.equal("the version, live by hand", b.version("codes", "aa"), want)
 	b.equal("the order then", b.hashes("codes", 10), []string{"bb", "aa"})
 	b.equal("the first", b.hashes("codes", 1), []string{"bb"})
-	again.Candidate = true
-	b.save(again)
+	again.Candidate, again.Last = true, again.Last.Add(time.Hour)
+	b.save(again) // Last stays when it was live
 	b.equal("a version that was live, tried as a candidate", b.version("codes", "aa"), want)
 	tried := version("cc", 20)
 	tried.Candidate = true
