@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -22,8 +21,8 @@ type Change struct {
 	Removed []string `json:"removed,omitempty"`
 	Changed []string `json:"changed,omitempty"`
 	// Parts are, for each of Changed, the options of the rule that differ, as they are
-	// written in Lua, and "handler" or "file": the code of the handler, or of its file outside
-	// of all rules.
+	// written in Lua, "handler": its code, "file": code of its file outside of all rules that
+	// it may use, or "order": it runs before or after other rules than it did.
 	Parts map[string][]string `json:"parts,omitempty"`
 	// Files are those of the pack, but its rule files and specs, that were added,
 	// removed or changed: lib, data and pack.yaml.
@@ -37,41 +36,40 @@ type Change struct {
 	Settings []string `json:"settings,omitempty"`
 }
 
-// ChangeOf compares two versions of a pack; from is nil for a new pack. A rule whose
-// handler is unchanged counts as changed if code of its file outside of all rules
-// differs and no rule of the file accounts for that. Comments and blanks change nothing.
+// ChangeOf compares two versions of a pack; from is nil for a new pack. A rule counts as
+// changed, too, if code of its file outside of all rules differs and the rule uses a name that
+// gets a value there. Comments and blanks change nothing.
 func ChangeOf(from, to *Pack) (c Change) {
 	if from == nil {
 		from = &Pack{}
 	}
-	before := map[string]*Rule{}
+	before, after := map[string]*Rule{}, map[string]bool{}
 	for _, r := range from.Rules {
 		before[r.Name] = r
 	}
-	accounted := map[string]bool{} // files whose difference is a rule's
-	fileOf := func(r *Rule) string { return filepath.Base(r.File) }
+	was, now := &outsides{from, map[string]*outside{}}, &outsides{to, map[string]*outside{}}
+	elsewhere := moved(from, to)
 	for _, r := range to.Rules {
-		was := before[r.Name]
-		switch {
-		case was == nil:
+		after[r.Name] = true
+		old := before[r.Name]
+		if old == nil {
 			c.Added = append(c.Added, r.Name)
-		case was.digests != r.digests:
-			c.change(r.Name, was.digests.differ(&r.digests)...)
-		default:
 			continue
 		}
-		accounted[fileOf(r)] = true
-	}
-	for _, r := range from.Rules {
-		if !slices.ContainsFunc(to.Rules, func(n *Rule) bool { return n.Name == r.Name }) {
-			c.Removed = append(c.Removed, r.Name)
-			accounted[fileOf(r)] = true
+		parts := old.digests.differ(&r.digests)
+		if fileDiffers(old, r, was, now) {
+			parts = append(parts, "file")
+		}
+		if elsewhere[r.Name] {
+			parts = append(parts, "order")
+		}
+		if len(parts) > 0 {
+			c.change(r.Name, parts...)
 		}
 	}
-	for _, r := range to.Rules {
-		file := fileOf(r)
-		if was := before[r.Name]; was != nil && !accounted[file] && fileOf(was) == file && from.digests[file] != to.digests[file] {
-			c.change(r.Name, "file")
+	for _, r := range from.Rules {
+		if !after[r.Name] {
+			c.Removed = append(c.Removed, r.Name)
 		}
 	}
 	c.Files = otherFiles(from.Files, to.Files)
