@@ -164,6 +164,30 @@ func TestTailShowsEventsCallsAndEnds(t *testing.T) {
 	}
 }
 
+// A tail that begins again shows what became of events that its reader knows, before newer ones.
+func TestTailShowsKnownEventsAgain(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", tailRules)
+	c.handle("c1", "e1", "later")
+	c.handle("c2", "e2", "later")
+	c.handle("c3", "e3", "nothing")
+	c.handle("c1", "e4", "keep")
+	q := control.TailQuery{Lines: 10, After: 3, Again: []int64{1, 2, 3}, NoFollow: true}
+	l := c.tail(q)
+	l.all()
+	want := "event c1 not_read: p/later (p.lua:3): mark_read after 1h0m0s: vetoed by p/veto\nevent c2 waiting: p/later (p.lua:3): mark_read after 1h0m0s\n" +
+		"event c3 not_read: no rule wants it\nevent c1 not_read: p/veto (p.lua:5): keep_unread\n"
+	if l.words() != want {
+		t.Errorf("got\n%swant\n%s", l.words(), want)
+	}
+	// The filters apply, and an event that is not kept is left out.
+	q = control.TailQuery{Chat: "c1", Lines: 10, After: 4, Again: []int64{1, 2}, NoFollow: true}
+	l = c.tail(q)
+	if l.all(); len(l.got) != 1 || l.got[0].Event != "e1" {
+		t.Errorf("of chat c1 there are\n%s", l.words())
+	}
+}
+
 // A filter lets pass exactly what it names, of events as they happen and of earlier ones.
 func TestTailFilters(t *testing.T) {
 	t.Parallel()

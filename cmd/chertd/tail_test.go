@@ -145,8 +145,9 @@ func TestTailContinuesAfterARestart(t *testing.T) {
 	d := &restarts{asked: make(chan control.TailQuery, 9), lines: [][]control.Tailed{
 		{{Kind: "event", Seq: 7, Outcome: "waiting", Through: 3}, {Kind: "event", Seq: 5, Outcome: "read"}}, nil,
 		// An older event was handled meanwhile, a read has ended, and 5 was shown.
-		{{Kind: "event", Seq: 4, Through: 8}, {Kind: "event", Seq: 5, Outcome: "read"}, {Kind: "event", Seq: 7, Outcome: "read"}, {Kind: "event", Seq: 9}},
-		{{Kind: "mark", Through: 9}}}}
+		{{Kind: "event", Seq: 4, Outcome: "waiting", Through: 8}, {Kind: "event", Seq: 5, Outcome: "read"}, {Kind: "event", Seq: 7, Outcome: "read"}, {Kind: "event", Seq: 9}},
+		// 4 comes again, as it has another outcome now.
+		{{Kind: "event", Seq: 4, Outcome: "not_read", Through: 9}}}}
 	server := control.NewServer(control.Handler(control.Config{Daemon: d, Health: func() control.Health { return control.Health{} }}), slog.New(slog.DiscardHandler))
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
@@ -165,8 +166,8 @@ func TestTailContinuesAfterARestart(t *testing.T) {
 	for q := range d.asked {
 		asked = append(asked, q)
 	}
-	for i, want := range []control.TailQuery{{Lines: 3}, {Lines: 1000, After: 3}, {Lines: 1000, After: 3}, {Lines: 1000, After: 8}, {Lines: 1000, After: 9}} {
-		if i >= len(asked) || asked[i].Lines != want.Lines || asked[i].After != want.After {
+	for i, want := range []control.TailQuery{{Lines: 3}, {Lines: 1000, After: 3}, {Lines: 1000, After: 3}, {Lines: 1000, After: 8, Again: []int64{4}}, {Lines: 1000, After: 9}} {
+		if i >= len(asked) || asked[i].Lines != want.Lines || asked[i].After != want.After || !slices.Equal(asked[i].Again, want.Again) {
 			t.Errorf("it asks %+v, want %+v as number %d", asked, want, i)
 		}
 	}
@@ -184,8 +185,65 @@ func TestTailContinuesAfterARestart(t *testing.T) {
 			t.Errorf("a note: %q", line.Summary)
 		}
 	}
-	if want := []string{"event7waiting", "event5read", "note0", "event4", "event7read", "event9", "note0"}; !slices.Equal(shown, want) {
+	if want := []string{"event7waiting", "event5read", "note0", "event4waiting", "event7read", "event9", "note0", "event4not_read"}; !slices.Equal(shown, want) {
 		t.Errorf("it prints %q, want %q", shown, want)
+	}
+}
+
+// An event that was shown as waiting comes again once its outcome is another one, however many
+// events were handled since; one whose end was shown does not.
+func TestTailShowsAgainWhatHasChanged(t *testing.T) {
+	t.Parallel()
+	event := func(seq int64, outcome string, statuses ...string) *control.Tailed {
+		line := &control.Tailed{Kind: control.TailEvent, Seq: seq, Outcome: outcome}
+		for i, status := range statuses {
+			line.Actions = append(line.Actions, control.TailedAction{ID: fmt.Sprint(seq, ".", i), Kind: "read", Status: status})
+		}
+		return line
+	}
+	ended := func(seq int64, n int, outcome, status string) *control.Tailed {
+		return &control.Tailed{Kind: control.TailAction, Seq: seq, Outcome: outcome, Actions: []control.TailedAction{{ID: fmt.Sprint(seq, ".", n), Kind: "read", Status: status}}}
+	}
+	p := tailProgress{seen: map[int64]*tailShown{}}
+	for _, line := range []*control.Tailed{
+		event(1, "waiting", "waiting"), event(2, "waiting", "waiting"), event(3, "waiting", "waiting", "sent"), event(4, "waiting", "waiting"),
+		event(5, "not_read"), event(6, "waiting", "waiting", "waiting"), event(7, "waiting", "waiting"), {Kind: control.TailEvent, Seq: 8, Outcome: "not_read", Failed: true},
+		ended(2, 0, "read", "done"), ended(3, 0, "not_read", "dropped"), ended(6, 0, "read", "done"), ended(6, 1, "not_read", "dropped"), ended(7, 0, "dead", "dead"),
+	} {
+		if !p.news(line) {
+			t.Errorf("it does not show %+v", line)
+		}
+	}
+	p.news(&control.Tailed{Kind: control.TailMark, Through: 8})
+	if got, want := p.open(), []int64{1, 3, 4, 7, 8}; !slices.Equal(got, want) {
+		t.Errorf("it asks again for %d, want %d", got, want)
+	}
+	for line, want := range map[*control.Tailed]bool{
+		event(1, "waiting", "waiting"): false, event(4, "not_read", "dropped"): true, event(3, "waiting", "dropped", "waiting"): false,
+		event(7, "dead", "dead"): false, event(8, "not_read"): true,
+	} {
+		if got := p.news(line); got != want {
+			t.Errorf("%+v: it shows it: %t, want %t", line, got, want)
+		}
+	}
+	if got, want := p.open(), []int64{1, 3, 7}; !slices.Equal(got, want) {
+		p.prune()
+		if got = p.open(); !slices.Equal(got, want) {
+			t.Errorf("then it asks again for %d, want %d", got, want)
+		}
+	}
+	if note := p.lostNote(time.Now()).Summary; strings.Contains(note, "newest") {
+		t.Errorf("the note speaks of a bound: %s", note)
+	}
+	for seq := int64(9); seq < 9+control.MaxTailAgain; seq++ {
+		p.news(event(seq, "waiting", "waiting"))
+	}
+	p.news(&control.Tailed{Kind: control.TailMark, Through: 9000})
+	if got := p.open(); len(got) != control.MaxTailAgain || got[0] != 9 {
+		t.Errorf("it asks again for %d events from %d", len(got), got[0])
+	}
+	if note := p.lostNote(time.Now()).Summary; !strings.Contains(note, "(of the newest 500 that were open)") {
+		t.Errorf("the note does not name the bound: %s", note)
 	}
 }
 

@@ -92,19 +92,23 @@ func tailWords(line *control.Tailed) []string {
 	case control.TailNote:
 		return []string{line.Summary}
 	}
-	outcome := line.Outcome
-	if line.Failed && (outcome == control.OutcomeNotRead || outcome == control.OutcomeNone) {
-		outcome = control.OutcomeFailed
-	}
 	summary := line.Summary
 	if line.Rerun {
 		summary = "run again: " + summary
 	}
-	words := []string{pad(outcome, 8) + "  " + pad(choose(line.Chat == "", "-", line.Chat), 8) + "  " + summary}
+	words := []string{pad(tailOutcome(line), 8) + "  " + pad(choose(line.Chat == "", "-", line.Chat), 8) + "  " + summary}
 	if line.From+line.Text != "" {
 		words = append(words, strings.TrimSuffix(choose(line.From == "", "unknown sender", line.From)+": "+line.Text, " "))
 	}
 	return words
+}
+
+// tailOutcome returns the outcome of a line, as people see it.
+func tailOutcome(line *control.Tailed) string {
+	if line.Failed && (line.Outcome == control.OutcomeNotRead || line.Outcome == control.OutcomeNone) {
+		return control.OutcomeFailed
+	}
+	return line.Outcome
 }
 
 // needsSomebody reports whether somebody must look at what a line is about.

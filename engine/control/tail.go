@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"chertd/luabind/diag"
@@ -23,6 +24,8 @@ const (
 	maxTails = 16
 	// MaxTailLines is how many of the newest events a tail begins with at most.
 	MaxTailLines = 1000
+	// MaxTailAgain is how many events a tail looks at again at most.
+	MaxTailAgain = 500
 	// TailText is up to how many letters of a message a tail shows, if it shows any.
 	TailText = 200
 	// tailAlive is how often an idle tail sends an empty line, so that both sides notice a
@@ -45,8 +48,11 @@ type TailQuery struct {
 	Outcomes []string
 	Lines    int   // the newest events to begin with
 	After    int64 // of them, only those with a higher seq
-	NoFollow bool  // end after these
-	Text     bool  // with senders and texts of messages
+	// Again are the seqs of events up to After that the tail shows first, as they are now: of
+	// those that its reader knows, the ones whose outcome may have changed.
+	Again    []int64
+	NoFollow bool // end after these
+	Text     bool // with senders and texts of messages
 }
 
 // Values of Tailed.Kind.
@@ -259,6 +265,17 @@ func tailQuery(v url.Values) (TailQuery, error) {
 			return q, &UserError{Message: fmt.Sprintf("after: expected the seq of an event, got %.20q", text)}
 		}
 	}
+	if text := v.Get("again"); text != "" {
+		for word := range strings.SplitSeq(text, ",") {
+			seq, err := strconv.ParseInt(word, 10, 64)
+			if err != nil || seq <= 0 || seq > q.After {
+				return q, &UserError{Message: fmt.Sprintf("again: expected seqs of events up to after=%d, separated by commas, got %.20q", q.After, word)}
+			}
+			if q.Again = append(q.Again, seq); len(q.Again) > MaxTailAgain {
+				return q, &UserError{Message: fmt.Sprintf("again: more than %d events", MaxTailAgain)}
+			}
+		}
+	}
 	for _, o := range q.Outcomes {
 		if !slices.Contains(TailOutcomes, o) {
 			return q, unknownOutcome(o)
@@ -283,6 +300,13 @@ func (q *TailQuery) values() url.Values {
 	}
 	if q.After > 0 {
 		v.Set("after", strconv.FormatInt(q.After, 10))
+	}
+	if len(q.Again) > 0 {
+		words := make([]string, len(q.Again))
+		for i, seq := range q.Again {
+			words[i] = strconv.FormatInt(seq, 10)
+		}
+		v.Set("again", strings.Join(words, ","))
 	}
 	if q.NoFollow {
 		v.Set("follow", "0")
