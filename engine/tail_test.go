@@ -264,6 +264,36 @@ func TestTailFilters(t *testing.T) {
 	}
 }
 
+// Lines can be chosen by why a rule did not run, as they happen and later.
+func TestTailFindsRulesThatDidNotRun(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", `
+chert.rule({ name = "rests", on = "message.received", where = { text = "code" }, cooldown = "1h", run = function(ev) chert.mark_read(ev.chat.id) end })
+chert.rule({ name = "night", on = "message.received", where = { text = "night" }, max_age = "1s", run = function(ev) chert.mark_read(ev.chat.id) end })
+`, "q.lua", readAll)
+	l := c.tail(control.TailQuery{Outcomes: []string{"cooldown"}})
+	c.handle("c1", "e1", "code")
+	c.handle("c2", "e2", "code")
+	c.handle("c1", "e3", "code")
+	l.until("the skip", func() bool { return len(l.got) > 0 })
+	if len(l.got) != 1 || l.got[0].Event != "e3" || l.got[0].Rules[0].Skipped != "cooldown" {
+		t.Errorf("as it happens there are\n%s", l.words())
+	}
+	for name, tt := range map[string]struct {
+		q    control.TailQuery
+		want int
+	}{
+		"all": {control.TailQuery{Outcomes: []string{"cooldown"}}, 1}, "its rule": {control.TailQuery{Outcomes: []string{"cooldown"}, Rule: "p/rests"}, 1},
+		"another pack": {control.TailQuery{Outcomes: []string{"cooldown"}, Pack: "q"}, 0}, "another reason": {control.TailQuery{Outcomes: []string{"rule_off", "older than its max_age"}}, 0},
+	} {
+		tt.q.Lines, tt.q.NoFollow = 10, true
+		past := c.tail(tt.q)
+		if past.all(); len(past.got) != tt.want {
+			t.Errorf("%s: want %d events, there are\n%s", name, tt.want, past.words())
+		}
+	}
+}
+
 // reading is a store with some events. It calls during while they are read.
 type reading struct {
 	mute

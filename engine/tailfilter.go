@@ -56,7 +56,9 @@ func (f *tailFilter) event(h *Handled) bool {
 		return true
 	}
 	return h.Decision.Failed && f.wants(control.OutcomeFailed) || f.wants(outcomeOf(h)) ||
-		slices.ContainsFunc(h.Decision.Rules, func(r turn.RuleDecision) bool { return r.Error != "" && f.wants(control.OutcomeFailed) }) ||
+		slices.ContainsFunc(h.Decision.Rules, func(r turn.RuleDecision) bool {
+			return r.Error != "" && f.wants(control.OutcomeFailed) || r.Skipped != "" && f.by(r.Pack, r.Rule) && f.wants(r.Skipped)
+		}) ||
 		slices.ContainsFunc(h.Actions, func(a chat.Action) bool { return a.ID.Seq == h.Entry.Seq && f.wantsAction(&a) })
 }
 

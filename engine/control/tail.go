@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"chertd/luabind/diag"
+	"chertd/rules"
 	"chertd/rules/chat"
 )
 
@@ -74,9 +75,9 @@ const (
 	OutcomeFailed  = "failed"   // a rule or a call failed
 )
 
-// TailOutcomes are the values of TailQuery.Outcomes: outcomes, and each status and reason of
-// docs/outcomes.md.
-var TailOutcomes = []string{
+// TailOutcomes are the values of TailQuery.Outcomes: outcomes, each status and reason of
+// docs/outcomes.md, and why rules did not run.
+var TailOutcomes = append([]string{
 	OutcomeRead, string(chat.Waiting), OutcomeNotRead, string(chat.Blocked), string(chat.Dead), string(chat.Shadowed), OutcomeNone, OutcomeFailed,
 	string(chat.Sent), string(chat.Done), string(chat.Dropped),
 	chat.WhyCoalesced, chat.WhyTooLate, string(chat.Typing), string(chat.React), string(chat.Send), string(chat.Notify), chat.WhyBacklog,
@@ -84,7 +85,7 @@ var TailOutcomes = []string{
 	chat.WhyNotAnswered, chat.WhyAnswered, chat.WhyAnswerUnknown, chat.WhyLimit,
 	chat.WhyDiscarded, chat.WhyUnqueued, chat.WhyPackInactive, chat.WhyForgotten, chat.WhyDepth, chat.WhyExpired, chat.WhyOnce,
 	chat.WhyRefused, chat.WhyExhausted, chat.WhyUnknown,
-}
+}, rules.Skips...)
 
 // Tailed is a line of GET tail.
 type Tailed struct {

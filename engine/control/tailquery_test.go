@@ -51,7 +51,9 @@ func TestTailKnowsTheOutcomesOfTheManual(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, rest, _ := strings.Cut(string(text), "\n## Status\n")
-	tables, _, _ := strings.Cut(rest, "\n## Answers")
+	tables, rest, _ := strings.Cut(rest, "\n## Answers")
+	_, skips, _ := strings.Cut(rest, "\n## Rules that did not run\n")
+	tables += skips
 	n := 0
 	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|").FindAllStringSubmatch(tables, -1) {
 		for _, word := range regexp.MustCompile("`([^`]*)`").FindAllStringSubmatch(row[1], -1) {
@@ -61,7 +63,7 @@ func TestTailKnowsTheOutcomesOfTheManual(t *testing.T) {
 			}
 		}
 	}
-	if n < 25 {
+	if n < 33 {
 		t.Errorf("the manual has %d words: the test proves nothing", n)
 	}
 	for i, o := range TailOutcomes {
