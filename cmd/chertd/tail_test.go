@@ -267,6 +267,13 @@ func TestTailFitsTheTerminal(t *testing.T) {
 		}
 		return strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	}
+	for _, width := range []int{1, 12, 20, 30, 39} {
+		for _, line := range print(width) {
+			if n := uniseg.StringWidth(line); n > width {
+				t.Errorf("at %d columns a line has %d: %s", width, n, line)
+			}
+		}
+	}
 	for _, width := range []int{80, 120} {
 		got := print(width)
 		for _, line := range got {
@@ -274,8 +281,8 @@ func TestTailFitsTheTerminal(t *testing.T) {
 				t.Errorf("at %d columns a line has %d: %s", width, n, line)
 			}
 		}
-		if !strings.Contains(got[0], "  read      7d1b2c9e…  codes/read codes (codes.lua:1): mark_read (a v") || !strings.Contains(got[1], "  not_read  7d1b2c9e-…  no rule wants it") ||
-			!strings.Contains(got[3], "  read      7d1b2c9e…  a") || !strings.Contains(got[4], "  read      c1         a") {
+		if !strings.Contains(got[0], "  read      7d1b2c9e…  codes/read codes (codes.lua:1): mark_read (a v") || !strings.Contains(got[1], "  not_read  7d1b2c9e-2…  no rule wants it") ||
+			!strings.Contains(got[3], "  read      7d1b2c9e-1…  a") || !strings.Contains(got[4], "  read      c1         a") {
 			t.Errorf("at %d columns:\n%s", width, strings.Join(got, "\n"))
 		}
 		if n := uniseg.StringWidth(got[2]); n < width-1 || !strings.HasSuffix(got[2], "…") {
@@ -284,5 +291,62 @@ func TestTailFitsTheTerminal(t *testing.T) {
 	}
 	if all := strings.Join(print(0), "\n"); !strings.Contains(all, lines[0].Chat) || !strings.Contains(all, lines[0].Summary) || !strings.Contains(all, lines[1].Text) || strings.Contains(all, "…") {
 		t.Errorf("without a width:\n%s", all)
+	}
+}
+
+// Each chat in sight has a head of its own, whose escapes are whole.
+func TestTailHeadsAreUnique(t *testing.T) {
+	t.Parallel()
+	var h heads
+	for _, step := range []struct{ id, want string }{
+		{"7d1b2c9e-aaaa-457e-81d4-55e386d70001", "7d1b2c9e…"},
+		{"7d1b2c9e-aaaa-457e-81d4-55e386d70002", "7d1b2c9e…0002"},
+		{"7d1b2c9e-aaaa-457e-81d4-55e386d70001", "7d1b2c9e…0001"},
+		{"7d1b2c9e-bbbb-457e-81d4-55e386d70002", "7d1b2c9e-b…"},
+		{"7d1b2c9e-aaaa-457e-81d4-55e386d70002", "7d1b2c9e-a…0002"},
+		{"0c94f7aa-aaaa-457e-81d4-55e386d70002", "0c94f7aa…"},
+		{"chat\u200b567890123456", "chat\u200b567…"},
+		{"chat\u200b567890123457", "chat\u200b567…3457"},
+		{"c1", "c1"},
+	} {
+		if got := h.of(step.id); got != step.want {
+			t.Errorf("%q is shown as %q, want %q", step.id, got, step.want)
+		}
+	}
+	seen := map[string]string{}
+	for n := range 300 {
+		h.of(fmt.Sprintf("7d1b2c9e-%04d-457e-%04d", n*7%100, n*13%100))
+	}
+	for n := range 300 {
+		id := fmt.Sprintf("7d1b2c9e-%04d-457e-%04d", n*7%100, n*13%100)
+		label := h.of(id)
+		if other := seen[label]; other != "" && other != id {
+			t.Errorf("%s and %s are both shown as %s", id, other, label)
+		}
+		seen[label] = id
+		head, end, _ := strings.Cut(label, "…")
+		for m := range 300 {
+			other := fmt.Sprintf("7d1b2c9e-%04d-457e-%04d", m*7%100, m*13%100)
+			if other != id && label != id && strings.HasPrefix(other, head) && strings.HasSuffix(other, end) {
+				t.Fatalf("%s is shown as %s, which may be %s", id, label, other)
+			}
+		}
+	}
+
+	// A line is cut before or after an escape, never within.
+	const line = "chat \u200b\x1b[31m日\n end"
+	whole := `chat \u200b\x1b[31m日\n end`
+	for columns := 1; columns <= 40; columns++ {
+		got := fit(line, columns)
+		cut, isCut := strings.CutSuffix(got, "…")
+		rest := strings.TrimPrefix(whole, cut)
+		if !strings.HasPrefix(whole, cut) || uniseg.StringWidth(got) > columns || isCut && strings.HasSuffix(cut, `\`) || rest == whole && cut != "" {
+			t.Errorf("at %d columns: %s", columns, got)
+		}
+		for _, escape := range []string{`\u200b`, `\x1b`, `\n`} {
+			if i := strings.LastIndexByte(cut, '\\'); i >= 0 && strings.HasPrefix(escape, cut[i:]) && cut[i:] != escape {
+				t.Errorf("at %d columns an escape is cut: %s", columns, got)
+			}
+		}
 	}
 }
