@@ -82,7 +82,7 @@ func fit(line string, columns int) string {
 		}
 		b.WriteString(letter)
 	}
-	return strings.TrimRight(b.String(), " ") + "…"
+	return strings.TrimRight(b.String(), " …") + "…"
 }
 
 // shownWidth returns how many columns a string takes once it is escaped.
