@@ -164,6 +164,30 @@ func TestTailShowsEventsCallsAndEnds(t *testing.T) {
 	}
 }
 
+// A tail that begins again shows what became of events that its reader knows, before newer ones.
+func TestTailShowsKnownEventsAgain(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", tailRules)
+	c.handle("c1", "e1", "later")
+	c.handle("c2", "e2", "later")
+	c.handle("c3", "e3", "nothing")
+	c.handle("c1", "e4", "keep")
+	q := control.TailQuery{Lines: 10, After: 3, Again: []int64{1, 2, 3}, NoFollow: true}
+	l := c.tail(q)
+	l.all()
+	want := "event c1 not_read: p/later (p.lua:3): mark_read after 1h0m0s: vetoed by p/veto\nevent c2 waiting: p/later (p.lua:3): mark_read after 1h0m0s\n" +
+		"event c3 not_read: no rule wants it\nevent c1 not_read: p/veto (p.lua:5): keep_unread\n"
+	if l.words() != want {
+		t.Errorf("got\n%swant\n%s", l.words(), want)
+	}
+	// The filters apply, and an event that is not kept is left out.
+	q = control.TailQuery{Chat: "c1", Lines: 10, After: 4, Again: []int64{1, 2}, NoFollow: true}
+	l = c.tail(q)
+	if l.all(); len(l.got) != 1 || l.got[0].Event != "e1" {
+		t.Errorf("of chat c1 there are\n%s", l.words())
+	}
+}
+
 // A filter lets pass exactly what it names, of events as they happen and of earlier ones.
 func TestTailFilters(t *testing.T) {
 	t.Parallel()
@@ -236,6 +260,36 @@ func TestTailFilters(t *testing.T) {
 		_, err := c.m.Tail(ctx, tt.q)
 		if user, ok := errors.AsType[*control.UserError](err); !ok || user.Message != tt.message || !strings.Contains(user.Hint, tt.hint) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Lines can be chosen by why a rule did not run, as they happen and later.
+func TestTailFindsRulesThatDidNotRun(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", `
+chert.rule({ name = "rests", on = "message.received", where = { text = "code" }, cooldown = "1h", run = function(ev) chert.mark_read(ev.chat.id) end })
+chert.rule({ name = "night", on = "message.received", where = { text = "night" }, max_age = "1s", run = function(ev) chert.mark_read(ev.chat.id) end })
+`, "q.lua", readAll)
+	l := c.tail(control.TailQuery{Outcomes: []string{"cooldown"}})
+	c.handle("c1", "e1", "code")
+	c.handle("c2", "e2", "code")
+	c.handle("c1", "e3", "code")
+	l.until("the skip", func() bool { return len(l.got) > 0 })
+	if len(l.got) != 1 || l.got[0].Event != "e3" || l.got[0].Rules[0].Skipped != "cooldown" {
+		t.Errorf("as it happens there are\n%s", l.words())
+	}
+	for name, tt := range map[string]struct {
+		q    control.TailQuery
+		want int
+	}{
+		"all": {control.TailQuery{Outcomes: []string{"cooldown"}}, 1}, "its rule": {control.TailQuery{Outcomes: []string{"cooldown"}, Rule: "p/rests"}, 1},
+		"another pack": {control.TailQuery{Outcomes: []string{"cooldown"}, Pack: "q"}, 0}, "another reason": {control.TailQuery{Outcomes: []string{"rule_off", "older than its max_age"}}, 0},
+	} {
+		tt.q.Lines, tt.q.NoFollow = 10, true
+		past := c.tail(tt.q)
+		if past.all(); len(past.got) != tt.want {
+			t.Errorf("%s: want %d events, there are\n%s", name, tt.want, past.words())
 		}
 	}
 }

@@ -56,7 +56,9 @@ func (f *tailFilter) event(h *Handled) bool {
 		return true
 	}
 	return h.Decision.Failed && f.wants(control.OutcomeFailed) || f.wants(outcomeOf(h)) ||
-		slices.ContainsFunc(h.Decision.Rules, func(r turn.RuleDecision) bool { return r.Error != "" && f.wants(control.OutcomeFailed) }) ||
+		slices.ContainsFunc(h.Decision.Rules, func(r turn.RuleDecision) bool {
+			return r.Error != "" && f.wants(control.OutcomeFailed) || r.Skipped != "" && f.by(r.Pack, r.Rule) && f.wants(r.Skipped)
+		}) ||
 		slices.ContainsFunc(h.Actions, func(a chat.Action) bool { return a.ID.Seq == h.Entry.Seq && f.wantsAction(&a) })
 }
 
@@ -166,11 +168,7 @@ func (m *manager) newest(ctx context.Context, q *control.TailQuery, t *tail) (li
 				looked = tailLookedAt
 				break
 			}
-			if h := (&Handled{Entry: &r.Entry, Decision: r.Decision, Actions: r.Actions}); r.Decision != nil && t.filter.event(h) {
-				line := eventLine(h)
-				if q.Text {
-					addText(line, &r.Event)
-				}
+			if line := t.recorded(r); line != nil {
 				lines = append(lines, *line)
 			}
 		}
@@ -180,7 +178,42 @@ func (m *manager) newest(ctx context.Context, q *control.TailQuery, t *tail) (li
 			Summary: fmt.Sprintf("older events that were handled meanwhile are not shown, after the one with seq %d: there are too many; chertd explain has each", q.After)})
 	}
 	slices.Reverse(lines)
-	return lines, err
+	if err != nil || len(q.Again) == 0 {
+		return lines, err
+	}
+	known, err := m.again(reading, q, t)
+	return append(known, lines...), err
+}
+
+// again returns the events that a tail shows again, as they are now.
+func (m *manager) again(ctx context.Context, q *control.TailQuery, t *tail) (lines []control.Tailed, err error) {
+	for _, seq := range q.Again {
+		page, err := m.store.Events(ctx, t.filter.chat, seq+1, 1)
+		if err != nil {
+			return lines, err
+		}
+		if len(page) == 0 || page[0].Seq != seq {
+			continue // it is not kept any more
+		}
+		if line := t.recorded(&page[0]); line != nil {
+			lines = append(lines, *line)
+		}
+	}
+	return lines, nil
+}
+
+// recorded returns the line of an event in the store; nil: it is not handled, or not one of
+// those to be shown.
+func (r *tail) recorded(rec *store.Record) *control.Tailed {
+	h := &Handled{Entry: &rec.Entry, Decision: rec.Decision, Actions: rec.Actions}
+	if h.Decision == nil || !r.filter.event(h) {
+		return nil
+	}
+	line := eventLine(h)
+	if r.text {
+		addText(line, &rec.Event)
+	}
+	return line
 }
 
 // tailFilter checks the query of a tail, and returns its filter.

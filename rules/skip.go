@@ -18,6 +18,9 @@ const (
 	SkippedNoAge    = "the event does not say how old it is"
 )
 
+// Skips are all values of Outcome.Skipped but "".
+var Skips = []string{SkippedCooldown, SkippedSample, SkippedHours, SkippedDay, SkippedAge, SkippedNoAge, SkippedSuspended, skippedRuleOff}
+
 // mine reports whether an event of the rule's types is for it: the event of a schedule
 // names its rule.
 func (r *Rule) mine(ev *event.Event) bool {

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"os"
 	"os/signal"
@@ -43,7 +41,7 @@ are shown only with --text. chertd explain says more about one event or chat.
 
 Filters apply together. --outcome takes outcomes, statuses and reasons, such as read,
 waiting, not_read, vetoed, held, superseded, dead; failed is for rules and calls that
-failed. The daemon filters, and never waits for the reader: if lines come faster than
+failed. It also takes why rules did not run, such as cooldown or rule_off. The daemon filters, and never waits for the reader: if lines come faster than
 they can be shown, some are left out, and a line says how many.
 
 On a terminal, lines are cut to its width; in a pipe they are whole.
@@ -140,12 +138,12 @@ var errStopped = errors.New("chertd has stopped")
 // returns true, which it is asked once until the daemon has answered.
 func follow(ctx context.Context, c *control.Client, q control.TailQuery, view *tailView, again func(error) bool) error {
 	var lost time.Time // when the connection was lost; zero: it was not, or that is shown
-	progress := tailProgress{seen: map[int64]string{}}
+	progress := tailProgress{seen: map[int64]*tailShown{}}
 	for asked := false; ; {
 		err := c.Tail(ctx, q, func(line control.Tailed) error {
 			asked = false
 			if !lost.IsZero() {
-				if err := view.show(lostNote(lost)); err != nil {
+				if err := view.show(progress.lostNote(lost)); err != nil {
 					return err
 				}
 				lost = time.Time{}
@@ -168,7 +166,7 @@ func follow(ctx context.Context, c *control.Client, q control.TailQuery, view *t
 		}
 		asked = true
 		if progress.through > 0 {
-			q.Lines, q.After = control.MaxTailLines, progress.through // what has happened meanwhile
+			q.Lines, q.After, q.Again = control.MaxTailLines, progress.through, progress.open() // what has happened meanwhile
 			progress.again = true
 			if lost.IsZero() {
 				lost = time.Now()
@@ -178,44 +176,6 @@ func follow(ctx context.Context, c *control.Client, q control.TailQuery, view *t
 			return nil
 		}
 	}
-}
-
-// lostNote says what a tail that begins again does not show.
-func lostNote(lost time.Time) control.Tailed {
-	return control.Tailed{Kind: control.TailNote, At: time.Now(), Summary: fmt.Sprintf(
-		"connected again, after %s: events handled meanwhile follow. Calls that failed or ended meanwhile are not shown, but for events that follow", briefly(time.Since(lost)))}
-}
-
-// tailProgress is what a tail has shown, so that it can begin again without a gap.
-type tailProgress struct {
-	began   time.Time // when the earliest line of the first connection was handled
-	again   bool      // it is not the first connection
-	through int64     // all events up to it were shown
-	// seen has the outcomes of events after through that were shown.
-	seen map[int64]string
-}
-
-// maxTailSeen bounds tailProgress.seen. Of more, events are shown twice.
-const maxTailSeen = 20_000
-
-// news reports whether a line is to be shown, and notes it.
-func (p *tailProgress) news(line *control.Tailed) bool {
-	if !p.again && (p.began.IsZero() || line.At.Before(p.began)) { // lines are in the order of the journal
-		p.began = line.At
-	}
-	show := line.Kind != control.TailMark
-	if line.Kind == control.TailEvent && !line.Rerun && line.Seq > 0 {
-		outcome, seen := p.seen[line.Seq]
-		show = !seen && !(p.again && line.At.Before(p.began)) || seen && outcome != line.Outcome
-		if line.Seq > p.through && len(p.seen) < maxTailSeen {
-			p.seen[line.Seq] = line.Outcome
-		}
-	}
-	if line.Through > p.through {
-		p.through = line.Through
-		maps.DeleteFunc(p.seen, func(seq int64, _ string) bool { return seq <= p.through })
-	}
-	return show
 }
 
 // isGone reports whether the daemon can't be reached, or can't answer yet.

@@ -145,8 +145,9 @@ func TestTailContinuesAfterARestart(t *testing.T) {
 	d := &restarts{asked: make(chan control.TailQuery, 9), lines: [][]control.Tailed{
 		{{Kind: "event", Seq: 7, Outcome: "waiting", Through: 3}, {Kind: "event", Seq: 5, Outcome: "read"}}, nil,
 		// An older event was handled meanwhile, a read has ended, and 5 was shown.
-		{{Kind: "event", Seq: 4, Through: 8}, {Kind: "event", Seq: 5, Outcome: "read"}, {Kind: "event", Seq: 7, Outcome: "read"}, {Kind: "event", Seq: 9}},
-		{{Kind: "mark", Through: 9}}}}
+		{{Kind: "event", Seq: 4, Outcome: "waiting", Through: 8}, {Kind: "event", Seq: 5, Outcome: "read"}, {Kind: "event", Seq: 7, Outcome: "read"}, {Kind: "event", Seq: 9}},
+		// 4 comes again, as it has another outcome now.
+		{{Kind: "event", Seq: 4, Outcome: "not_read", Through: 9}}}}
 	server := control.NewServer(control.Handler(control.Config{Daemon: d, Health: func() control.Health { return control.Health{} }}), slog.New(slog.DiscardHandler))
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
@@ -165,8 +166,8 @@ func TestTailContinuesAfterARestart(t *testing.T) {
 	for q := range d.asked {
 		asked = append(asked, q)
 	}
-	for i, want := range []control.TailQuery{{Lines: 3}, {Lines: 1000, After: 3}, {Lines: 1000, After: 3}, {Lines: 1000, After: 8}, {Lines: 1000, After: 9}} {
-		if i >= len(asked) || asked[i].Lines != want.Lines || asked[i].After != want.After {
+	for i, want := range []control.TailQuery{{Lines: 3}, {Lines: 1000, After: 3}, {Lines: 1000, After: 3}, {Lines: 1000, After: 8, Again: []int64{4}}, {Lines: 1000, After: 9}} {
+		if i >= len(asked) || asked[i].Lines != want.Lines || asked[i].After != want.After || !slices.Equal(asked[i].Again, want.Again) {
 			t.Errorf("it asks %+v, want %+v as number %d", asked, want, i)
 		}
 	}
@@ -184,8 +185,65 @@ func TestTailContinuesAfterARestart(t *testing.T) {
 			t.Errorf("a note: %q", line.Summary)
 		}
 	}
-	if want := []string{"event7waiting", "event5read", "note0", "event4", "event7read", "event9", "note0"}; !slices.Equal(shown, want) {
+	if want := []string{"event7waiting", "event5read", "note0", "event4waiting", "event7read", "event9", "note0", "event4not_read"}; !slices.Equal(shown, want) {
 		t.Errorf("it prints %q, want %q", shown, want)
+	}
+}
+
+// An event that was shown as waiting comes again once its outcome is another one, however many
+// events were handled since; one whose end was shown does not.
+func TestTailShowsAgainWhatHasChanged(t *testing.T) {
+	t.Parallel()
+	event := func(seq int64, outcome string, statuses ...string) *control.Tailed {
+		line := &control.Tailed{Kind: control.TailEvent, Seq: seq, Outcome: outcome}
+		for i, status := range statuses {
+			line.Actions = append(line.Actions, control.TailedAction{ID: fmt.Sprint(seq, ".", i), Kind: "read", Status: status})
+		}
+		return line
+	}
+	ended := func(seq int64, n int, outcome, status string) *control.Tailed {
+		return &control.Tailed{Kind: control.TailAction, Seq: seq, Outcome: outcome, Actions: []control.TailedAction{{ID: fmt.Sprint(seq, ".", n), Kind: "read", Status: status}}}
+	}
+	p := tailProgress{seen: map[int64]*tailShown{}}
+	for _, line := range []*control.Tailed{
+		event(1, "waiting", "waiting"), event(2, "waiting", "waiting"), event(3, "waiting", "waiting", "sent"), event(4, "waiting", "waiting"),
+		event(5, "not_read"), event(6, "waiting", "waiting", "waiting"), event(7, "waiting", "waiting"), {Kind: control.TailEvent, Seq: 8, Outcome: "not_read", Failed: true},
+		ended(2, 0, "read", "done"), ended(3, 0, "not_read", "dropped"), ended(6, 0, "read", "done"), ended(6, 1, "not_read", "dropped"), ended(7, 0, "dead", "dead"),
+	} {
+		if !p.news(line) {
+			t.Errorf("it does not show %+v", line)
+		}
+	}
+	p.news(&control.Tailed{Kind: control.TailMark, Through: 8})
+	if got, want := p.open(), []int64{1, 3, 4, 7, 8}; !slices.Equal(got, want) {
+		t.Errorf("it asks again for %d, want %d", got, want)
+	}
+	for line, want := range map[*control.Tailed]bool{
+		event(1, "waiting", "waiting"): false, event(4, "not_read", "dropped"): true, event(3, "waiting", "dropped", "waiting"): false,
+		event(7, "dead", "dead"): false, event(8, "not_read"): true,
+	} {
+		if got := p.news(line); got != want {
+			t.Errorf("%+v: it shows it: %t, want %t", line, got, want)
+		}
+	}
+	if got, want := p.open(), []int64{1, 3, 7}; !slices.Equal(got, want) {
+		p.prune()
+		if got = p.open(); !slices.Equal(got, want) {
+			t.Errorf("then it asks again for %d, want %d", got, want)
+		}
+	}
+	if note := p.lostNote(time.Now()).Summary; strings.Contains(note, "newest") {
+		t.Errorf("the note speaks of a bound: %s", note)
+	}
+	for seq := int64(9); seq < 9+control.MaxTailAgain; seq++ {
+		p.news(event(seq, "waiting", "waiting"))
+	}
+	p.news(&control.Tailed{Kind: control.TailMark, Through: 9000})
+	if got := p.open(); len(got) != control.MaxTailAgain || got[0] != 9 {
+		t.Errorf("it asks again for %d events from %d", len(got), got[0])
+	}
+	if note := p.lostNote(time.Now()).Summary; !strings.Contains(note, "(of the newest 500 that were open)") {
+		t.Errorf("the note does not name the bound: %s", note)
 	}
 }
 
@@ -209,6 +267,13 @@ func TestTailFitsTheTerminal(t *testing.T) {
 		}
 		return strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	}
+	for _, width := range []int{1, 12, 20, 30, 39} {
+		for _, line := range print(width) {
+			if n := uniseg.StringWidth(line); n > width || strings.HasSuffix(line, "……") {
+				t.Errorf("at %d columns a line has %d: %s", width, n, line)
+			}
+		}
+	}
 	for _, width := range []int{80, 120} {
 		got := print(width)
 		for _, line := range got {
@@ -216,8 +281,8 @@ func TestTailFitsTheTerminal(t *testing.T) {
 				t.Errorf("at %d columns a line has %d: %s", width, n, line)
 			}
 		}
-		if !strings.Contains(got[0], "  read      7d1b2c9e…  codes/read codes (codes.lua:1): mark_read (a v") || !strings.Contains(got[1], "  not_read  7d1b2c9e-…  no rule wants it") ||
-			!strings.Contains(got[3], "  read      7d1b2c9e…  a") || !strings.Contains(got[4], "  read      c1         a") {
+		if !strings.Contains(got[0], "  read      7d1b2c9e…  codes/read codes (codes.lua:1): mark_read (a v") || !strings.Contains(got[1], "  not_read  7d1b2c9e-2…  no rule wants it") ||
+			!strings.Contains(got[3], "  read      7d1b2c9e-1…  a") || !strings.Contains(got[4], "  read      c1         a") {
 			t.Errorf("at %d columns:\n%s", width, strings.Join(got, "\n"))
 		}
 		if n := uniseg.StringWidth(got[2]); n < width-1 || !strings.HasSuffix(got[2], "…") {
@@ -233,7 +298,7 @@ func TestTailFitsTheTerminal(t *testing.T) {
 // beginning, and not when the tail continues after a lost connection.
 func TestTailBeginsWithEventsHandledInAnyOrder(t *testing.T) {
 	t.Parallel()
-	p := tailProgress{seen: map[int64]string{}}
+	p := tailProgress{seen: map[int64]*tailShown{}}
 	line := func(seq int64, second int) *control.Tailed {
 		return &control.Tailed{Kind: control.TailEvent, Seq: seq, Outcome: "read", At: at(12, 0).Add(time.Duration(second) * time.Second)}
 	}
@@ -248,5 +313,62 @@ func TestTailBeginsWithEventsHandledInAnyOrder(t *testing.T) {
 	}
 	if !p.news(line(5, 1)) || p.news(line(2, 1)) {
 		t.Error("what was handled meanwhile is not shown, or what was shown comes again")
+	}
+}
+
+// Each chat in sight has a head of its own, whose escapes are whole.
+func TestTailHeadsAreUnique(t *testing.T) {
+	t.Parallel()
+	var h heads
+	for _, step := range []struct{ id, want string }{
+		{"7d1b2c9e-aaaa-457e-81d4-55e386d70001", "7d1b2c9e…"},
+		{"7d1b2c9e-aaaa-457e-81d4-55e386d70002", "7d1b2c9e…0002"},
+		{"7d1b2c9e-aaaa-457e-81d4-55e386d70001", "7d1b2c9e…0001"},
+		{"7d1b2c9e-bbbb-457e-81d4-55e386d70002", "7d1b2c9e-b…"},
+		{"7d1b2c9e-aaaa-457e-81d4-55e386d70002", "7d1b2c9e-a…0002"},
+		{"0c94f7aa-aaaa-457e-81d4-55e386d70002", "0c94f7aa…"},
+		{"chat\u200b567890123456", "chat\u200b567…"},
+		{"chat\u200b567890123457", "chat\u200b567…3457"},
+		{"c1", "c1"},
+	} {
+		if got := h.of(step.id); got != step.want {
+			t.Errorf("%q is shown as %q, want %q", step.id, got, step.want)
+		}
+	}
+	seen := map[string]string{}
+	for n := range 300 {
+		h.of(fmt.Sprintf("7d1b2c9e-%04d-457e-%04d", n*7%100, n*13%100))
+	}
+	for n := range 300 {
+		id := fmt.Sprintf("7d1b2c9e-%04d-457e-%04d", n*7%100, n*13%100)
+		label := h.of(id)
+		if other := seen[label]; other != "" && other != id {
+			t.Errorf("%s and %s are both shown as %s", id, other, label)
+		}
+		seen[label] = id
+		head, end, _ := strings.Cut(label, "…")
+		for m := range 300 {
+			other := fmt.Sprintf("7d1b2c9e-%04d-457e-%04d", m*7%100, m*13%100)
+			if other != id && label != id && strings.HasPrefix(other, head) && strings.HasSuffix(other, end) {
+				t.Fatalf("%s is shown as %s, which may be %s", id, label, other)
+			}
+		}
+	}
+
+	// A line is cut before or after an escape, never within.
+	const line = "chat \u200b\x1b[31m日\n end"
+	whole := `chat \u200b\x1b[31m日\n end`
+	for columns := 1; columns <= 40; columns++ {
+		got := fit(line, columns)
+		cut, isCut := strings.CutSuffix(got, "…")
+		rest := strings.TrimPrefix(whole, cut)
+		if !strings.HasPrefix(whole, cut) || uniseg.StringWidth(got) > columns || isCut && strings.HasSuffix(cut, `\`) || rest == whole && cut != "" {
+			t.Errorf("at %d columns: %s", columns, got)
+		}
+		for _, escape := range []string{`\u200b`, `\x1b`, `\n`} {
+			if i := strings.LastIndexByte(cut, '\\'); i >= 0 && strings.HasPrefix(escape, cut[i:]) && cut[i:] != escape {
+				t.Errorf("at %d columns an escape is cut: %s", columns, got)
+			}
+		}
 	}
 }

@@ -44,7 +44,6 @@ func (v *tailView) show(line control.Tailed) error {
 	if line.Kind == control.TailAction && !v.all && len(line.Actions) == 1 && line.Actions[0].Why == chat.WhyReplaced {
 		return nil
 	}
-	line = shown(line)
 	at := line.At.Local()
 	if day := at.Format("2006-01-02"); !at.IsZero() && day != v.day {
 		v.day = day
@@ -60,7 +59,7 @@ func (v *tailView) show(line control.Tailed) error {
 		width = 0 // the whole of it matters
 	}
 	if width > 0 {
-		line.Chat = pad(choose(line.Chat == "", "-", v.heads.of(line.Chat)), headLetters+1)
+		line.Chat = padShown(choose(line.Chat == "", "-", v.heads.of(line.Chat)), headLetters+1)
 	}
 	for i, text := range tailWords(&line) {
 		if i == 0 {
@@ -84,7 +83,8 @@ func (v *tailView) print(colour, text string) error {
 	return err
 }
 
-// tailWords returns a line, and those that belong below it, without their beginning.
+// tailWords returns a line, and those that belong below it, without their beginning. Nothing is
+// escaped yet.
 func tailWords(line *control.Tailed) []string {
 	switch line.Kind {
 	case control.TailGap:
@@ -92,19 +92,23 @@ func tailWords(line *control.Tailed) []string {
 	case control.TailNote:
 		return []string{line.Summary}
 	}
-	outcome := line.Outcome
-	if line.Failed && (outcome == control.OutcomeNotRead || outcome == control.OutcomeNone) {
-		outcome = control.OutcomeFailed
-	}
 	summary := line.Summary
 	if line.Rerun {
 		summary = "run again: " + summary
 	}
-	words := []string{pad(outcome, 8) + "  " + pad(choose(line.Chat == "", "-", line.Chat), 8) + "  " + summary}
+	words := []string{pad(tailOutcome(line), 8) + "  " + padShown(choose(line.Chat == "", "-", line.Chat), 8) + "  " + summary}
 	if line.From+line.Text != "" {
 		words = append(words, strings.TrimSuffix(choose(line.From == "", "unknown sender", line.From)+": "+line.Text, " "))
 	}
 	return words
+}
+
+// tailOutcome returns the outcome of a line, as people see it.
+func tailOutcome(line *control.Tailed) string {
+	if line.Failed && (line.Outcome == control.OutcomeNotRead || line.Outcome == control.OutcomeNone) {
+		return control.OutcomeFailed
+	}
+	return line.Outcome
 }
 
 // needsSomebody reports whether somebody must look at what a line is about.

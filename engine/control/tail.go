@@ -11,9 +11,11 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"chertd/luabind/diag"
+	"chertd/rules"
 	"chertd/rules/chat"
 )
 
@@ -23,6 +25,8 @@ const (
 	maxTails = 16
 	// MaxTailLines is how many of the newest events a tail begins with at most.
 	MaxTailLines = 1000
+	// MaxTailAgain is how many events a tail looks at again at most.
+	MaxTailAgain = 500
 	// TailText is up to how many letters of a message a tail shows, if it shows any.
 	TailText = 200
 	// tailAlive is how often an idle tail sends an empty line, so that both sides notice a
@@ -45,8 +49,11 @@ type TailQuery struct {
 	Outcomes []string
 	Lines    int   // the newest events to begin with
 	After    int64 // of them, only those with a higher seq
-	NoFollow bool  // end after these
-	Text     bool  // with senders and texts of messages
+	// Again are the seqs of events up to After that the tail shows first, as they are now: of
+	// those that its reader knows, the ones whose outcome may have changed.
+	Again    []int64
+	NoFollow bool // end after these
+	Text     bool // with senders and texts of messages
 }
 
 // Values of Tailed.Kind.
@@ -68,9 +75,9 @@ const (
 	OutcomeFailed  = "failed"   // a rule or a call failed
 )
 
-// TailOutcomes are the values of TailQuery.Outcomes: outcomes, and each status and reason of
-// docs/outcomes.md.
-var TailOutcomes = []string{
+// TailOutcomes are the values of TailQuery.Outcomes: outcomes, each status and reason of
+// docs/outcomes.md, and why rules did not run.
+var TailOutcomes = append([]string{
 	OutcomeRead, string(chat.Waiting), OutcomeNotRead, string(chat.Blocked), string(chat.Dead), string(chat.Shadowed), OutcomeNone, OutcomeFailed,
 	string(chat.Sent), string(chat.Done), string(chat.Dropped),
 	chat.WhyCoalesced, chat.WhyTooLate, string(chat.Typing), string(chat.React), string(chat.Send), string(chat.Notify), chat.WhyBacklog,
@@ -78,7 +85,7 @@ var TailOutcomes = []string{
 	chat.WhyNotAnswered, chat.WhyAnswered, chat.WhyAnswerUnknown, chat.WhyLimit,
 	chat.WhyDiscarded, chat.WhyUnqueued, chat.WhyPackInactive, chat.WhyForgotten, chat.WhyDepth, chat.WhyExpired, chat.WhyOnce,
 	chat.WhyRefused, chat.WhyExhausted, chat.WhyUnknown,
-}
+}, rules.Skips...)
 
 // Tailed is a line of GET tail.
 type Tailed struct {
@@ -259,6 +266,17 @@ func tailQuery(v url.Values) (TailQuery, error) {
 			return q, &UserError{Message: fmt.Sprintf("after: expected the seq of an event, got %.20q", text)}
 		}
 	}
+	if text := v.Get("again"); text != "" {
+		for word := range strings.SplitSeq(text, ",") {
+			seq, err := strconv.ParseInt(word, 10, 64)
+			if err != nil || seq <= 0 || seq > q.After {
+				return q, &UserError{Message: fmt.Sprintf("again: expected seqs of events up to after=%d, separated by commas, got %.20q", q.After, word)}
+			}
+			if q.Again = append(q.Again, seq); len(q.Again) > MaxTailAgain {
+				return q, &UserError{Message: fmt.Sprintf("again: more than %d events", MaxTailAgain)}
+			}
+		}
+	}
 	for _, o := range q.Outcomes {
 		if !slices.Contains(TailOutcomes, o) {
 			return q, unknownOutcome(o)
@@ -283,6 +301,13 @@ func (q *TailQuery) values() url.Values {
 	}
 	if q.After > 0 {
 		v.Set("after", strconv.FormatInt(q.After, 10))
+	}
+	if len(q.Again) > 0 {
+		words := make([]string, len(q.Again))
+		for i, seq := range q.Again {
+			words[i] = strconv.FormatInt(seq, 10)
+		}
+		v.Set("again", strings.Join(words, ","))
 	}
 	if q.NoFollow {
 		v.Set("follow", "0")

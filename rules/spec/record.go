@@ -133,18 +133,32 @@ func (d *draft) try(ctx context.Context) {
 	d.fails = fmt.Sprintf("more than %d assertions do not hold", maxRecordedTrials)
 }
 
+// Comments above an assertion that holds for the pack alone, and above one that holds because
+// texts are masked.
+const (
+	byPackAlone     = "-- by the pack alone; in the chat it was the opposite:"
+	byPackWithTexts = "-- with the texts, by the pack alone, the opposite holds: "
+)
+
 // mark turns an assertion that does not hold into a comment or, where something outside the
 // pack explains it, into its opposite.
 func (d *draft) mark(at int, why *Failure) {
 	line := d.lines[at]
 	if line.others && (line.text == readWord || line.text == unreadWord) {
 		d.lines[at] = recordedLine{text: line.opposite, opposite: line.text}
-		d.lines = slices.Insert(d.lines, at, recordedLine{text: "-- by the pack alone; in the chat it was the opposite:"})
+		d.lines = slices.Insert(d.lines, at, recordedLine{text: byPackAlone})
 		return
 	}
 	d.differs++
-	if at > 0 && strings.HasPrefix(d.lines[at-1].text, "-- by the pack alone") {
+	if at > 0 && d.lines[at-1].text == byPackAlone {
+		// Only masked texts keep the pack from what it did alone: then it does what happened in the chat.
+		d.lines[at-1].text = byPackWithTexts + line.text
+		d.lines[at] = recordedLine{text: line.opposite, opposite: line.text}
+		return
+	}
+	if at > 0 && strings.HasPrefix(d.lines[at-1].text, byPackWithTexts) {
 		d.lines = slices.Delete(d.lines, at-1, at)
+		d.differs--
 		at--
 	}
 	d.lines[at] = recordedLine{text: diag.Visible("-- does not hold: " + line.text + ": " + why.Message)}

@@ -180,7 +180,9 @@ func (s *recordedStory) outsiders(i int, a *RecordedAction) {
 		note = read + " shared the call of another pack"
 	case a.Why == chat.WhyTooLate, a.Why == chat.WhyPackInactive, a.Why == chat.WhyForgotten, a.Why == chat.WhyBlocked, a.Why == chat.WhyDiscarded:
 		note = read + " ended as " + a.Why + ": not part of this spec"
-	case a.Why == chat.WhyAlreadyRead, a.Why == chat.WhySuperseded, a.Why == chat.WhyLimit:
+	case a.Why == chat.WhyLimit:
+		note = read + " ended as " + a.Why + ": the pack's reads of other chats count, and are not part of this spec"
+	case a.Why == chat.WhyAlreadyRead, a.Why == chat.WhySuperseded:
 		// With other packs gone, this may go another way; the trial shows it.
 		if !s.alone() {
 			s.add(s.times[i], i, 3, false, func() { s.other = true })
@@ -218,6 +220,23 @@ func (s *recordedStory) postpones() bool {
 	for i := range s.r.Events {
 		for _, rule := range s.r.Events[i].Rules {
 			if rule.Pack == s.pack && slices.ContainsFunc(rule.Asked, func(a string) bool { return strings.HasPrefix(a, string(chat.RequestPostpone)) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// postponedByOthers reports whether anything but a rule of the pack, on an event of the chat,
+// postponed reads: the spec lacks that.
+func (s *recordedStory) postponedByOthers() bool {
+	for i := range s.r.Events {
+		e := &s.r.Events[i]
+		if e.Request == string(chat.RequestPostpone) {
+			return true
+		}
+		for _, rule := range e.Rules {
+			if rule.Pack != s.pack && !rule.Shadow && slices.ContainsFunc(rule.Asked, func(a string) bool { return strings.HasPrefix(a, string(chat.RequestPostpone)) }) {
 				return true
 			}
 		}

@@ -39,6 +39,8 @@ type recordedStory struct {
 	begun bool      // an event has named the chat
 	lines []recordedLine
 	other bool
+	// shadowed has the rules of the pack of which a comment says that they ran in shadow.
+	shadowed map[string]bool
 
 	times    []time.Time // of the events, in the spec
 	calls    []recordedCall
@@ -278,9 +280,12 @@ func (s *recordedStory) did(i int, e *RecordedEvent) {
 		}
 		took = took || len(rule.Asked) > 0
 		failed = failed || rule.Failed
-		if rule.Shadow && !s.other {
-			s.other = true
-			s.comment("%s was in shadow mode: in a spec it is live", s.pack)
+		if rule.Shadow && !s.shadowed[rule.Rule] {
+			if s.shadowed == nil {
+				s.shadowed = map[string]bool{}
+			}
+			s.other, s.shadowed[rule.Rule] = true, true
+			s.comment("%s was in shadow mode: in a spec it is live", chat.Key(s.pack, rule.Rule))
 		}
 		for _, asked := range rule.Asked {
 			if slices.Contains(rule.Refused, asked) || strings.Contains(asked, " chat ") {

@@ -66,7 +66,7 @@ const soon = 100 * time.Millisecond
 func (s *recordedStory) answered(i int, a *RecordedAction) (at time.Time, now bool) {
 	e := &s.r.Events[i]
 	if len(a.Failed) == 0 {
-		if !a.Due.After(e.Handled) && (a.Called.IsZero() || a.Called.Sub(e.Handled) < soon || !s.waits()) {
+		if !a.Due.After(e.Handled) && (a.Called.IsZero() || a.Called.Sub(e.Handled) < soon || !s.waits() && !s.postponedByOthers()) {
 			return s.times[i], true
 		}
 		return latest(ceil(a.Due), ceil(a.Called)), false

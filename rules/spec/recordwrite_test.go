@@ -1,6 +1,7 @@
 package spec_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,7 +101,26 @@ func TestRecordedSpecs(t *testing.T) {
 				e.Rules[0].Shadow = true
 				return e
 			}()}},
-			wants: []string{`-- echo was in shadow mode: in a spec it is live`},
+			wants: []string{`-- echo/obey was in shadow mode: in a spec it is live`},
+			lacks: []string{`-- echo was in shadow mode`},
+		},
+		"a single rule in shadow mode": {
+			r: spec.Recording{Events: []spec.RecordedEvent{func() spec.RecordedEvent {
+				e := requested(requested(came(1, 0, "hi"), "night", "rest", "keep_unread"), "echo", "obey", "mark_read")
+				e = requested(e, "echo", "friend", "mark_read")
+				e.Rules[2].Shadow = true
+				return e
+			}(), func() spec.RecordedEvent {
+				e := requested(came(2, 9, "hi"), "echo", "friend", "mark_read")
+				e.Rules[0].Shadow = true
+				return e
+			}()}},
+			wants: []string{`-- echo/friend was in shadow mode: in a spec it is live`, `receive(`},
+			lacks: []string{`echo/obey was in`, `echo was in`, `live
+    assert.is_unread(chat)
+    advance("9s")
+    receive({ chat = chat, from = "+15550100001", text = "xx" })
+    -- echo/friend`},
 		},
 		"one that was late, from a group, with media": {
 			r: spec.Recording{Events: []spec.RecordedEvent{func() spec.RecordedEvent {
@@ -152,6 +172,67 @@ func TestRecordedSpecs(t *testing.T) {
 			})[0]
 			if report := spec.Run(t.Context(), pack, spec.Options{}); len(report.Results) != 1 || len(report.Broken) > 0 {
 				t.Errorf("%v\n%s", report.Broken, got.Lua)
+			}
+		})
+	}
+}
+
+// TestRecordedSpecNamesWhatItLacks: an assertion about the chat that a pack alone does not
+// keep is never said to be the pack's other decision, nor one that was so in the chat.
+func TestRecordedSpecNamesWhatItLacks(t *testing.T) {
+	t.Parallel()
+	pack := echoPacks(t, echoPack)
+	const alone, read, unread = "    -- by the pack alone; in the chat it was the opposite:\n    assert.is_read(chat)\n", "assert.is_read(chat)", "assert.is_unread(chat)"
+	message := func() spec.RecordedEvent {
+		e := requested(came(1, 0, "read"), "echo", "obey", "mark_read")
+		e.From = ""
+		return e
+	}
+	for name, test := range map[string]struct {
+		e           spec.RecordedEvent
+		text        bool
+		wants       []string // in this order
+		lacks, says []string
+	}{
+		"a veto of another pack, masked": {
+			e: acted(requested(message(), "night", "rest", "keep_unread"),
+				spec.RecordedAction{Pack: "echo", Rule: "obey", Status: "dropped", Why: "vetoed", EndedBy: "night/rest", EndedSeq: 1, Ended: clockAt(0)}),
+			wants: []string{"-- with the texts, by the pack alone, the opposite holds: " + read + "\n    " + unread + "\n"},
+			lacks: []string{"does not hold", alone},
+			says:  []string{"the rules look at the text or the sender, which are masked: run again with --text, or edit the marked lines (2)"},
+		},
+		"a limit that other chats reached": {
+			e:     acted(message(), spec.RecordedAction{Pack: "echo", Rule: "obey", Status: "dropped", Why: "limit_reached", Ended: clockAt(0)}),
+			text:  true,
+			wants: []string{"-- the read that obey requested ended as limit_reached: the pack's reads of other chats count, and are not part of this spec", alone},
+			lacks: []string{"does not hold"},
+		},
+		"a postponement of another pack": {
+			e: acted(requested(message(), "night", "rest", "postpone for 4s"),
+				spec.RecordedAction{Pack: "echo", Rule: "obey", Status: "done", Why: "read", Called: clockAt(4), Ended: clockAt(4)}),
+			text:  true,
+			wants: []string{"-- night/rest requested postpone for 4s: not part of this spec", alone, `advance("4s")`, read},
+			lacks: []string{"does not hold"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := spec.Record(t.Context(), &spec.Recording{Chat: "c1", Taken: clockAt(100), Events: []spec.RecordedEvent{test.e}}, "echo", pack, test.text)
+			rest := got.Lua
+			for _, want := range test.wants {
+				_, after, ok := strings.Cut(rest, want)
+				if !ok {
+					t.Fatalf("it lacks %s, or has it elsewhere:\n%s", want, got.Lua)
+				}
+				rest = after
+			}
+			for _, lack := range test.lacks {
+				if strings.Contains(got.Lua, lack) {
+					t.Errorf("it has %s:\n%s", lack, got.Lua)
+				}
+			}
+			if !slices.Equal(got.Notes, test.says) {
+				t.Errorf("notes %q, want %q\n%s", got.Notes, test.says, got.Lua)
 			}
 		})
 	}
