@@ -21,7 +21,7 @@ func TestSkipsAreDocumented(t *testing.T) {
 	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]*)` \\|").FindAllStringSubmatch(table, -1) {
 		got = append(got, row[1])
 	}
-	want := []string{SkippedCooldown, SkippedSample, SkippedHours, SkippedDay, SkippedAge, SkippedNoAge, SkippedSuspended, skippedRuleOff}
+	want := []string{SkippedCooldown, SkippedSample, SkippedHours, SkippedDay, SkippedAge, SkippedNoAge, SkippedSuspended, skippedRuleOff, SkippedPackOff}
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {

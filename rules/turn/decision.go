@@ -50,7 +50,7 @@ type RuleDecision struct {
 	// it; zero: it did not.
 	Rerun time.Time `json:"rerun,omitzero"`
 	// Note is why a pack that missed the event does not run on it any more, or by which
-	// command the rule is off or in shadow: "off until 2026-01-05T15:00:00Z by anna".
+	// command the rule or its pack is off, in shadow or live in a share: "off until 2026-01-05T15:00:00Z by anna".
 	Note string `json:"note,omitempty"`
 }
 
