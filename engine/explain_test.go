@@ -168,8 +168,12 @@ chert.rule({ name = "later", on = "message.received", where = { words = "later" 
 	c.handle("c4", "e4", "shield")
 	c.endedAs("c3", "read dropped (vetoed)")
 	c.expectOutcome(c.explainOne("e3"), "not_read", "vetoed by p/shield at rules/p.lua:4, on message.received e4")
-	if e := c.explainOne("e4"); len(e.Elsewhere) != 1 || e.Elsewhere[0].Asked != "keep_unread chat c3" || !strings.HasPrefix(e.Elsewhere[0].Summary, "carries a request of event ") {
+	if e := c.explainOne("e4"); len(e.Elsewhere) != 1 || e.Elsewhere[0].Asked != "keep_unread chat c3" || !strings.HasPrefix(e.Elsewhere[0].Summary, "carries a request of event ") || !strings.HasSuffix(e.Elsewhere[0].Summary, " here; dropped 1 waiting read") || e.Elsewhere[0].Dropped != 1 || !strings.HasSuffix(e.Summary, "requested keep_unread chat c3 (dropped 1 waiting read)") {
 		t.Errorf("the event of the veto: %+v", e.Elsewhere)
+	}
+	c.handle("c4", "e4a", "shield")
+	if e := c.explainOne("e4a"); len(e.Elsewhere) != 1 || !strings.HasSuffix(e.Elsewhere[0].Summary, " here; no read waited there that it dropped") {
+		t.Errorf("the event of a veto that found nothing: %+v", e.Elsewhere)
 	}
 	c.handle("c2", "e2", "stop")
 	if e := c.explainOne("e2"); e.Outcome != "not_read" || e.Summary != "no rule requested a read" {

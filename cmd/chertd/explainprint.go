@@ -175,7 +175,7 @@ func printExplainedEvent(b *strings.Builder, e *control.ExplainedEvent, text str
 	}
 	for i := range e.Elsewhere {
 		o := &e.Elsewhere[i]
-		l := t.add("%s for %s: %s", o.Asked, o.By, strings.ReplaceAll(o.Outcome, "_", " "))
+		l := t.add("%s for %s: %s", o.Asked, o.By, strings.ReplaceAll(o.Became(), "_", " "))
 		l.say("%s", o.Summary)
 		if o.Event != nil {
 			l.say("chertd explain %s", diag.ShellWord(o.Event.ID))

@@ -220,6 +220,23 @@ type ExplainedElsewhere struct {
 	Event   *EventName `json:"event,omitempty"` // that carried it there; nil: it is not kept any more
 	Outcome string     `json:"outcome"`         // as of an event
 	Summary string     `json:"summary"`
+	Dropped int        `json:"dropped,omitempty"` // waiting reads that it dropped there
+}
+
+// Became returns in a few words what became of the request.
+func (e *ExplainedElsewhere) Became() string {
+	if e.Dropped > 0 {
+		return DroppedReads(e.Dropped)
+	}
+	return e.Outcome
+}
+
+// DroppedReads says that a request has dropped reads.
+func DroppedReads(n int) string {
+	if n == 1 {
+		return "dropped 1 waiting read"
+	}
+	return fmt.Sprintf("dropped %d waiting reads", n)
 }
 
 // ExplainedRequester is who requested something from another chat.
