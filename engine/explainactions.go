@@ -44,6 +44,9 @@ func (x *explainer) actions(ctx context.Context, r *store.Record, e *control.Exp
 		if out.EndedBy, err = x.ender(ctx, a); err != nil {
 			return err
 		}
+		if out.Postponed, err = x.postponed(ctx, a); err != nil {
+			return err
+		}
 		if out.InFlight = x.inFlight(a); out.InFlight {
 			out.Called = x.flight.HandedOut
 		} else if a.Status == chat.Waiting {

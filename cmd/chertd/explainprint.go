@@ -266,6 +266,13 @@ func explainAction(t *tree, e *control.ExplainedEvent, a *control.ExplainedActio
 	if !a.Latest.IsZero() {
 		l.say("%s", restarted(a))
 	}
+	if p := a.Postponed; p != nil {
+		text := fmt.Sprintf("postponed by %s at %s until %s", p.By, p.Place, p.Until.Local().Format(logTime))
+		if p.Event != nil {
+			text += fmt.Sprintf(", on %s %s", p.Event.Type, p.Event.ID)
+		}
+		l.say("%s: %s", text, p.Asked)
+	}
 	if a.InFlight {
 		l.say("a call is on its way since %s", a.Called.Local().Format(logTime))
 	}

@@ -195,20 +195,31 @@ type ExplainedAction struct {
 	EndedBy   *ExplainedEnd `json:"ended_by,omitempty"`
 	Requested time.Time     `json:"requested"`
 	Due       time.Time     `json:"due"`
-	Latest    time.Time     `json:"latest,omitzero"`     // with at_most: until when its delay may restart
-	Restarts  int           `json:"restarts,omitempty"`  // with at_most: how often it did
-	Revived   time.Time     `json:"revived,omitzero"`    // when it was made to wait again, after it was dead or blocked
-	InFlight  bool          `json:"in_flight,omitempty"` // a call for it is on its way
-	Called    time.Time     `json:"called,omitzero"`     // when its last call went out
-	Ended     time.Time     `json:"ended,omitzero"`
-	WaitsFor  string        `json:"waits_for,omitempty"` // of one that waits, in words
-	Attempts  int           `json:"attempts"`
-	HTTP      int           `json:"http,omitempty"` // of the last answer
-	Code      int           `json:"code,omitempty"`
-	TraceID   string        `json:"trace_id,omitempty"`
-	Error     string        `json:"error,omitempty"`
+	Latest    time.Time     `json:"latest,omitzero"`    // with at_most: until when its delay may restart
+	Restarts  int           `json:"restarts,omitempty"` // with at_most: how often it did
+	// Postponed is the postponement for which a read waited that is done.
+	Postponed *ExplainedPostponement `json:"postponed,omitempty"`
+	Revived   time.Time              `json:"revived,omitzero"`    // when it was made to wait again, after it was dead or blocked
+	InFlight  bool                   `json:"in_flight,omitempty"` // a call for it is on its way
+	Called    time.Time              `json:"called,omitzero"`     // when its last call went out
+	Ended     time.Time              `json:"ended,omitzero"`
+	WaitsFor  string                 `json:"waits_for,omitempty"` // of one that waits, in words
+	Attempts  int                    `json:"attempts"`
+	HTTP      int                    `json:"http,omitempty"` // of the last answer
+	Code      int                    `json:"code,omitempty"`
+	TraceID   string                 `json:"trace_id,omitempty"`
+	Error     string                 `json:"error,omitempty"`
 	// FailedAttempts are the attempts that failed, in their order.
 	FailedAttempts []DeadAttempt `json:"failed_attempts,omitempty"`
+}
+
+// ExplainedPostponement is a postponement that has ended.
+type ExplainedPostponement struct {
+	By    string     `json:"by"`              // PACK/RULE
+	Place string     `json:"place"`           // of the rule
+	Asked string     `json:"asked"`           // in words
+	Until time.Time  `json:"until"`           // in whole seconds
+	Event *EventName `json:"event,omitempty"` // on which the rule ran, if that is another one; nil: the read's, or it is not kept any more
 }
 
 // ExplainedElsewhere is a request for another chat, and what became of it there.
