@@ -28,7 +28,7 @@ type pastKey struct {
 // rule explains what a rule did with an event.
 func (x *explainer) rule(ctx context.Context, r *store.Record, d *turn.RuleDecision) (control.ExplainedRule, error) {
 	out := control.ExplainedRule{
-		Pack: d.Pack, Version: d.Version, Rule: d.Rule, Place: d.Place, Shadow: d.Shadow, Candidate: d.Candidate, Asked: d.Asked, Refused: d.Refused,
+		Pack: d.Pack, Version: d.Version, Rule: d.Rule, Place: d.Place, Shadow: d.Shadow, Candidate: d.Candidate, CandidateLive: d.CandidateLive, Asked: d.Asked, Refused: d.Refused,
 		Skipped: d.Skipped, SkippedWhy: d.SkippedWhy, Error: d.Error, Steps: d.Steps, Logs: d.Logs, Rerun: d.Rerun, Note: d.Note,
 	}
 	if d.Skipped == "" || d.Skipped == rules.SkippedSuspended || d.Skipped == rules.SkippedPackOff || d.Rule == "" {

@@ -82,6 +82,7 @@ func (s *Set) Run(shard int, in Input) Result {
 		}
 		shadow := mode == Shadow
 		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Candidate: beside, Note: note}
+		o.CandidateLive = mode == Live && s.candidates[pack.Name] == pack
 		if o.Skipped = skippedRuleOff; !off {
 			o.Skipped = rule.skip(&r.in, shadow)
 		}

@@ -210,6 +210,8 @@ func explainRule(t *tree, e *control.ExplainedEvent, r *control.ExplainedRule) {
 	switch {
 	case r.Candidate:
 		verdict = "candidate, in shadow: " + verdict
+	case r.CandidateLive:
+		verdict = "candidate, live in its share: " + verdict
 	case r.Shadow:
 		verdict = "in shadow: " + verdict
 	}

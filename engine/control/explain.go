@@ -128,15 +128,17 @@ type EventName struct {
 
 // ExplainedRule is what one rule did.
 type ExplainedRule struct {
-	Pack      string   `json:"pack"`
-	Version   string   `json:"version"`
-	Rule      string   `json:"rule"`
-	Place     string   `json:"place"`               // file:line
-	Shadow    bool     `json:"shadow,omitempty"`    // it ran in shadow: nothing that it requested was carried out
-	Candidate bool     `json:"candidate,omitempty"` // it ran in shadow beside the live version
-	Asked     []string `json:"asked,omitempty"`     // its requests, in words
-	Refused   []string `json:"refused,omitempty"`   // those of Asked that were not carried out, and why
-	Skipped   string   `json:"skipped,omitempty"`   // it did not run: cooldown, suspended …
+	Pack      string `json:"pack"`
+	Version   string `json:"version"`
+	Rule      string `json:"rule"`
+	Place     string `json:"place"`               // file:line
+	Shadow    bool   `json:"shadow,omitempty"`    // it ran in shadow: nothing that it requested was carried out
+	Candidate bool   `json:"candidate,omitempty"` // it ran in shadow beside the live version
+	// CandidateLive is set if its version ran beside the live one, live as the chat is in its share.
+	CandidateLive bool     `json:"candidate_live,omitempty"`
+	Asked         []string `json:"asked,omitempty"`   // its requests, in words
+	Refused       []string `json:"refused,omitempty"` // those of Asked that were not carried out, and why
+	Skipped       string   `json:"skipped,omitempty"` // it did not run: cooldown, suspended …
 	// SkippedWhy has the value that decided: "2h0m0s old, at most 1h".
 	SkippedWhy string `json:"skipped_why,omitempty"`
 	// Assumes are the keys of the configuration on which SkippedWhy depends, if their values
