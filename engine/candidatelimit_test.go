@@ -8,6 +8,7 @@ import (
 
 	"chertd/engine/control"
 	"chertd/rules"
+	"chertd/rules/chat"
 )
 
 // tryLimited has a pack with a limit of reads run as the candidate of codes, in a share.
@@ -61,6 +62,16 @@ func TestCandidateLimitEndsItsShare(t *testing.T) {
 	c.finished()
 	if got := c.actions(in[3]); got != "read dropped (limit_reached)" && got != "read dropped (pack_inactive)" {
 		t.Errorf("beyond the limit: %s", got)
+	}
+	over := c.explainOne("over")
+	if n := len(over.Rules); n != 1 || !over.Rules[0].CandidateLive || over.Rules[0].Candidate || over.Rules[0].Version != candidate || over.Rules[0].Note != "live in the candidate's share of 50%, by command" {
+		t.Errorf("the rules of the event: %+v", over.Rules)
+	}
+	if a := over.Actions[0]; a.Why == chat.WhyLimit && (a.EndedBy == nil || a.EndedBy.Cause != "limits.reads of version "+rules.ShortOf(candidate)+" of pack codes, a candidate then") {
+		t.Errorf("its read was ended by %+v", a.EndedBy)
+	}
+	if e := c.explainOne("out0"); len(e.Rules) != 2 || e.Rules[0].CandidateLive || e.Rules[1].CandidateLive || !e.Rules[1].Candidate || e.Rules[1].Note != "outside the candidate's share of 50%, by command" {
+		t.Errorf("outside the share: %+v", e.Rules)
 	}
 	for _, when := range []string{"then", "after a restart"} {
 		p := c.pack("codes")

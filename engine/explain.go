@@ -103,7 +103,9 @@ type explainer struct {
 	chat *chat.Chat // nil: none
 
 	flight *chat.Flight // of the chat; nil: none
-	listed int          // rules that did not match, so far
+	// history has the newest events of chat, for postponed; nil: not read yet.
+	history []store.Record
+	listed  int // rules that did not match, so far
 
 	noCalls []string // why no calls are made; nil: not asked yet
 	asked   bool

@@ -168,8 +168,12 @@ chert.rule({ name = "later", on = "message.received", where = { words = "later" 
 	c.handle("c4", "e4", "shield")
 	c.endedAs("c3", "read dropped (vetoed)")
 	c.expectOutcome(c.explainOne("e3"), "not_read", "vetoed by p/shield at rules/p.lua:4, on message.received e4")
-	if e := c.explainOne("e4"); len(e.Elsewhere) != 1 || e.Elsewhere[0].Asked != "keep_unread chat c3" || !strings.HasPrefix(e.Elsewhere[0].Summary, "carries a request of event ") {
+	if e := c.explainOne("e4"); len(e.Elsewhere) != 1 || e.Elsewhere[0].Asked != "keep_unread chat c3" || !strings.HasPrefix(e.Elsewhere[0].Summary, "carries a request of event ") || !strings.HasSuffix(e.Elsewhere[0].Summary, " here; dropped 1 waiting read") || e.Elsewhere[0].Dropped != 1 || !strings.HasSuffix(e.Summary, "requested keep_unread chat c3 (dropped 1 waiting read)") {
 		t.Errorf("the event of the veto: %+v", e.Elsewhere)
+	}
+	c.handle("c4", "e4a", "shield")
+	if e := c.explainOne("e4a"); len(e.Elsewhere) != 1 || !strings.HasSuffix(e.Elsewhere[0].Summary, " here; no read waited there that it dropped") {
+		t.Errorf("the event of a veto that found nothing: %+v", e.Elsewhere)
 	}
 	c.handle("c2", "e2", "stop")
 	if e := c.explainOne("e2"); e.Outcome != "not_read" || e.Summary != "no rule requested a read" {
@@ -475,10 +479,10 @@ func TestExplainNamesWhatMadeAPackInactive(t *testing.T) {
 			}
 		}
 	}
-	if _, err := c.m.SetMode(ctx, "p", control.ModeRequest{Mode: "off"}); err != nil {
+	if _, err := c.m.SetMode(ctx, "p", control.ModeRequest{Mode: "off", By: "ann", Reason: "wrong reads"}); err != nil {
 		t.Fatal(err)
 	}
-	become("p", "mode off, by command")
+	become("p", "mode off, by ann: wrong reads")
 	c.expectOutcome(c.explain(control.ExplainQuery{Of: "e1", Rule: "p"}).Events[0], "waiting")
 	c.write("q.lua", strings.Replace(asking, `"later"`, `"renamed"`, 1))
 	c.reload()
@@ -503,6 +507,45 @@ func TestExplainNamesWhatMadeAPackInactive(t *testing.T) {
 	for _, a := range c.explainOne("e2").Actions {
 		if a.Pack == "s" && (a.Why != chat.WhyPackInactive || a.EndedBy == nil || a.EndedBy.Cause != want) {
 			t.Errorf("of pack s: %s, ended by %+v, want %q", a.Why, a.EndedBy, want)
+		}
+	}
+}
+
+// A pack that a command switched off, or sent to shadow, is named with who did it and why, also
+// once the mode has ended.
+func TestExplainNamesTheCommandByWhichAPackWasNotLive(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", asking)
+	mode := func(q control.ModeRequest) {
+		t.Helper()
+		if _, err := c.m.SetMode(ctx, "p", q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mode(control.ModeRequest{Mode: "off", By: "ann", Reason: "wrong reads"})
+	c.handle("c1", "e1", "read it later")
+	c.handle("c1", "e2", "hm")
+	mode(control.ModeRequest{Mode: "shadow", Reason: "a look"})
+	c.handle("c2", "e3", "read")
+	mode(control.ModeRequest{Mode: "live", Share: "0.01%", By: "bob"})
+	c.handle("c3", "e4", "read")
+	mode(control.ModeRequest{Reset: true})
+	off := "off by ann: wrong reads"
+	for _, of := range []string{"e1", "c1"} {
+		e := c.explain(control.ExplainQuery{Of: of}).Events[0]
+		c.expectOutcome(e, "not_read", "p/read at rules/p.lua:2 matched, and did not run: pack_off ("+off+")")
+		if len(e.Rules) != 1 || e.Rules[0].Skipped != rules.SkippedPackOff || e.Rules[0].Note != off {
+			t.Errorf("the rule of a pack that is off: %+v", e.Rules)
+		}
+	}
+	i := slices.IndexFunc(c.explainOne("e1").NotMatch, func(o control.ExplainedOther) bool { return o.Rule == "later" })
+	if i < 0 || fmt.Sprint(c.explainOne("e1").NotMatch[i].Why) != "[its pack was "+off+"]" {
+		t.Errorf("another rule of it whose conditions hold: %+v", c.explainOne("e1").NotMatch)
+	}
+	c.expectOutcome(c.explainOne("e2"), "not_read", "no rule matched it")
+	for id, want := range map[string]string{"e3": "shadow by command: a look", "e4": "shadow outside the pack's share of 0.01%, by bob"} {
+		if e := c.explainOne(id); len(e.Rules) != 1 || !e.Rules[0].Shadow || e.Rules[0].Note != want {
+			t.Errorf("%s: %+v, want %q", id, e.Rules, want)
 		}
 	}
 }

@@ -3,12 +3,15 @@ package engine
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
 	"chertd/engine/control"
 	"chertd/engine/store"
+	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // actions explains what became of an event's actions.
@@ -44,6 +47,9 @@ func (x *explainer) actions(ctx context.Context, r *store.Record, e *control.Exp
 		if out.EndedBy, err = x.ender(ctx, a); err != nil {
 			return err
 		}
+		if out.Postponed, err = x.postponed(ctx, a); err != nil {
+			return err
+		}
 		if out.InFlight = x.inFlight(a); out.InFlight {
 			out.Called = x.flight.HandedOut
 		} else if a.Status == chat.Waiting {
@@ -69,6 +75,13 @@ func unanswered(a *chat.Action) bool {
 // ender returns what ended an action; nil: nothing but its Why.
 func (x *explainer) ender(ctx context.Context, a *chat.Action) (*control.ExplainedEnd, error) {
 	end := &control.ExplainedEnd{By: a.EndedBy.By, Cause: causeOf(a)}
+	if a.Status == chat.Dropped && a.Why == chat.WhyLimit && a.EndedBy.Cause == "" {
+		if candidate, err := x.ofCandidate(ctx, a); err != nil {
+			return nil, err
+		} else if candidate {
+			end.Cause = fmt.Sprintf("limits.reads of version %s of pack %s, a candidate then", rules.ShortOf(a.Version), a.Pack)
+		}
+	}
 	if *end == (control.ExplainedEnd{}) && a.EndedBy.Seq == 0 {
 		return nil, nil
 	}
@@ -110,6 +123,17 @@ func (x *explainer) ender(ctx context.Context, a *chat.Action) (*control.Explain
 		break
 	}
 	return end, nil
+}
+
+// ofCandidate reports whether an action is of a candidate that was live as part of its share.
+func (x *explainer) ofCandidate(ctx context.Context, a *chat.Action) (bool, error) {
+	r, err := x.record(ctx, a.ID.Seq)
+	if r == nil || r.Decision == nil || err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(r.Decision.Rules, func(d turn.RuleDecision) bool {
+		return d.CandidateLive && d.Pack == a.Pack && d.Version == a.Version && d.Rule == a.Rule
+	}), nil
 }
 
 // causeOf says which command or edit ended an action; "": none did, or it is not known.

@@ -91,8 +91,45 @@ func (x *explainer) became(ctx context.Context, id string, out *control.Explaine
 	out.Outcome, out.Summary = e.Outcome, e.Summary
 	if len(e.Actions) == 0 {
 		out.Summary = e.Note // a veto, a hold, a timer: it leaves no action
+		if w := &there.Forward.Request; w.KeepsUnread() && w.Kind != chat.RequestPostpone && !w.Shadow && there.Decision != nil {
+			n, more, err := y.endedBy(ctx, there.Seq)
+			if err != nil {
+				return err
+			}
+			out.Dropped, out.Summary = n, out.Summary+"; "+droppedThere(n, more)
+		}
 	}
 	return nil
+}
+
+// endedLooked is how many events of a chat, the newest up to the one that ended reads, are
+// looked through for these.
+const endedLooked = 200
+
+// endedBy counts the reads of the chat that an event ended. more is whether older ones were not
+// looked at.
+func (x *explainer) endedBy(ctx context.Context, seq int64) (n int, more bool, err error) {
+	all, err := x.m.store.Events(ctx, x.chat.ID, seq, endedLooked)
+	for i := range all {
+		for j := range all[i].Actions {
+			if a := &all[i].Actions[j]; a.Kind == chat.Read && a.Status == chat.Dropped && a.EndedBy.Seq == seq {
+				n++
+			}
+		}
+	}
+	return n, len(all) == endedLooked, err
+}
+
+// droppedThere says how many waiting reads a request has dropped in its chat.
+func droppedThere(n int, more bool) string {
+	text := "no read waited there that it dropped"
+	if n > 0 {
+		text = control.DroppedReads(n)
+	}
+	if more {
+		text += fmt.Sprintf(" (of the %d events before it)", endedLooked)
+	}
+	return text
 }
 
 // forOtherChat returns the chat of a request, in words, if it is for another one than that of
@@ -107,7 +144,7 @@ func forOtherChat(words string) (id string, ok bool) {
 // elsewhereWords says what became of requests for other chats, in part of a sentence.
 func elsewhereWords(e *control.ExplainedEvent) string {
 	first := &e.Elsewhere[0]
-	text := fmt.Sprintf("%s at %s requested %s (%s)", first.By, first.Place, first.Asked, first.Outcome)
+	text := fmt.Sprintf("%s at %s requested %s (%s)", first.By, first.Place, first.Asked, first.Became())
 	if more := e.ElsewhereTotal - 1; more > 0 {
 		text += fmt.Sprintf(", and %d more of other chats", more)
 	}

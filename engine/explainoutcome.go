@@ -98,7 +98,11 @@ func failedWords(d *turn.Decision) string {
 func skippedWords(d *turn.Decision) string {
 	for i := range d.Rules {
 		if r := &d.Rules[i]; r.Skipped != "" && !r.Candidate {
-			return fmt.Sprintf("; %s at %s matched, and did not run: %s", chat.Key(r.Pack, r.Rule), r.Place, r.Skipped)
+			text := fmt.Sprintf("; %s at %s matched, and did not run: %s", chat.Key(r.Pack, r.Rule), r.Place, r.Skipped)
+			if r.Note != "" {
+				text += " (" + r.Note + ")"
+			}
+			return text
 		}
 	}
 	return ""

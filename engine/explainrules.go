@@ -28,10 +28,10 @@ type pastKey struct {
 // rule explains what a rule did with an event.
 func (x *explainer) rule(ctx context.Context, r *store.Record, d *turn.RuleDecision) (control.ExplainedRule, error) {
 	out := control.ExplainedRule{
-		Pack: d.Pack, Version: d.Version, Rule: d.Rule, Place: d.Place, Shadow: d.Shadow, Candidate: d.Candidate, Asked: d.Asked, Refused: d.Refused,
+		Pack: d.Pack, Version: d.Version, Rule: d.Rule, Place: d.Place, Shadow: d.Shadow, Candidate: d.Candidate, CandidateLive: d.CandidateLive, Asked: d.Asked, Refused: d.Refused,
 		Skipped: d.Skipped, SkippedWhy: d.SkippedWhy, Error: d.Error, Steps: d.Steps, Logs: d.Logs, Rerun: d.Rerun, Note: d.Note,
 	}
-	if d.Skipped == "" || d.Skipped == rules.SkippedSuspended || d.Rule == "" {
+	if d.Skipped == "" || d.Skipped == rules.SkippedSuspended || d.Skipped == rules.SkippedPackOff || d.Rule == "" {
 		return out, nil
 	}
 	in := rules.Input{Event: x.chat.Complete(&r.Event), Seq: r.Seq, Now: r.Decision.At}
@@ -145,6 +145,11 @@ func (x *explainer) notMatched(ctx context.Context, r *store.Record, e *control.
 	off := map[string]string{}
 	for _, s := range x.m.gens.Standings() {
 		off[s.Name] = offNow(&s, r.Decision.At)
+	}
+	for i := range r.Decision.Rules {
+		if d := &r.Decision.Rules[i]; d.Skipped == rules.SkippedPackOff {
+			off[d.Pack] = "its pack was " + d.Note
+		}
 	}
 	in := rules.Input{Event: x.chat.Complete(&r.Event), Seq: r.Seq, Now: r.Decision.At, Lists: x.m.eng.Lists()}
 	for _, o := range past.Set.Explain(in) {

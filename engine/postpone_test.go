@@ -54,6 +54,35 @@ func TestPostponedReadWaits(t *testing.T) {
 	if p := postponed(); p != nil {
 		t.Errorf("it is over, and the status says %+v", p)
 	}
+	p := c.explainOne("e1").Actions[0].Postponed
+	if p == nil || p.By != "night/rest" || !strings.HasSuffix(p.Place, "night.lua:1") || !strings.HasSuffix(p.Asked, "(closed)") || p.Event != nil || p.Until.Sub(c.explainOne("e1").Handled).Round(time.Minute) != time.Hour {
+		t.Errorf("once the read is done, it was postponed by %+v", p)
+	}
+}
+
+// Of several postponements, explain names the one that ended last before the call, also if it
+// came from another chat; a read that went out when it was due has none.
+func TestExplainNamesThePostponementThatWon(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes.lua", readAll, "night.lua", `
+chert.rule({ name = "rest", on = "message.received", where = { words = "rest" }, run = function(ev) chert.postpone(ev.chat.id, { after = "1h" }) end })
+chert.rule({ name = "far", on = "message.received", where = { words = "far" }, run = function(ev) chert.postpone("c1", { after = "2h" }) end })`)
+	c.handle("c1", "e1", "rest")
+	c.handle("c2", "e2", "far")
+	c.drained()
+	c.handle("c3", "e3", "x")
+	c.endedAs("c3", "read done (read)")
+	c.stop()
+	c.ahead.Store(int64(3 * time.Hour))
+	c.start()
+	c.endedAs("c1", "read done (read)")
+	p := c.explainOne("e1").Actions[0].Postponed
+	if p == nil || p.By != "night/far" || p.Event == nil || p.Event.ID != "e2" {
+		t.Errorf("postponed by %+v", p)
+	}
+	if p := c.explainOne("e3").Actions[0].Postponed; p != nil {
+		t.Errorf("a read that did not wait was postponed by %+v", p)
+	}
 }
 
 // What a pack has postponed ends when the pack goes off, and the command reports it; an

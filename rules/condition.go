@@ -15,6 +15,8 @@ type condition interface {
 	holds(p *probe) event.Truth
 	// why returns, for people, why the event does not meet the condition.
 	why(p *probe) string
+	// met returns, for people, by which value the event meets the condition.
+	met(p *probe) string
 	// field names the field that the condition reads, for messages.
 	field() string
 }
@@ -86,6 +88,57 @@ func (c *oneOf) why(p *probe) string {
 	return fmt.Sprintf("%s: %q is not %s", c.key, v, orList(c.values))
 }
 
+func (c *oneOf) met(p *probe) string {
+	v, _ := c.get(p)
+	return fmt.Sprintf("%s is %q", c.key, v)
+}
+
+func (c *onList) met(p *probe) string {
+	raw, _ := c.raw(p)
+	member := p.member(raw)
+	for _, name := range c.lists {
+		if p.onAny([]string{name}, member) {
+			return fmt.Sprintf("%s %q is on list %q", c.key, member, name)
+		}
+	}
+	return c.oneOf.met(p)
+}
+
+func (c *isTrue) met(*probe) string { return fmt.Sprintf("%s is %t", c.key, c.want) }
+
+func (c *contains) met(p *probe) string {
+	found := c.literals
+	if !p.hideText {
+		found = nil
+		for _, l := range c.literals {
+			if c.in(p.folded(), l) {
+				found = append(found, l)
+			}
+		}
+	}
+	return fmt.Sprintf("%s: %s contains %s", c.key, p.excerpt(p.folded()), orList(found))
+}
+
+// in reports whether a folded text contains a literal.
+func (c *contains) in(text, literal string) bool {
+	return c.whole && containsWord(text, literal) || !c.whole && strings.Contains(text, literal)
+}
+
+func (c *matching) met(p *probe) string {
+	var found []string
+	for _, re := range c.patterns {
+		if p.hideText || re.MatchString(p.ev.Text) {
+			found = append(found, re.String())
+		}
+	}
+	return fmt.Sprintf("%s: %s matches %s", c.key, p.excerpt(p.ev.Text), orList(found))
+}
+
+func (c inChat) met(p *probe) string {
+	id, _ := p.chat()
+	return fmt.Sprintf("chat is %q", id)
+}
+
 func (c *onList) holds(p *probe) event.Truth {
 	raw, ok := c.raw(p)
 	if !ok {
@@ -134,7 +187,7 @@ func (c *contains) holds(p *probe) event.Truth {
 	}
 	text := p.folded()
 	for _, l := range c.literals {
-		if c.whole && containsWord(text, l) || !c.whole && strings.Contains(text, l) {
+		if c.in(text, l) {
 			return event.True
 		}
 	}

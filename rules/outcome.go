@@ -114,11 +114,14 @@ type Outcome struct {
 	Shadow  bool   // its pack is in shadow mode, or not live in this chat, or the rule is in shadow
 	// Candidate is set in shadow if the rule is of a version that runs beside the live one.
 	Candidate bool
-	Skipped   string // not run: "cooldown", "sample", "outside its hours", "suspended", "rule_off", or its not_on or max_age
+	// CandidateLive is set if it is of such a version, and live in the chat as part of its share.
+	CandidateLive bool
+	Skipped       string // not run: "cooldown", "sample", "outside its hours", "suspended", "rule_off", "pack_off", or its not_on or max_age
 	// SkippedWhy says since when it is suspended and why; "" for other values of Skipped, of
 	// which Pack.SkipOf says more.
 	SkippedWhy string
-	// Note is by which command the rule does not run as its pack does; "": by none.
+	// Note is by which command the rule does not run as its pack does, or the pack is not live
+	// in the chat; "": by none.
 	Note string
 
 	Failure  *luabind.Failure // it failed: everything below but Logs and Steps is empty

@@ -175,3 +175,40 @@ func BenchmarkRuleModes(b *testing.B) {
 		})
 	}
 }
+
+// TestCommandsOfPacks: what a pack would have done is recorded with the command by which it
+// is off, in shadow or outside its share. Without a command there is no note.
+func TestCommandsOfPacks(t *testing.T) {
+	t.Parallel()
+	packs := mustLoad(t, Options{}, twoRules).Packs()
+	for _, tt := range []struct {
+		name  string
+		mode  Mode
+		words string
+		share Share
+		want  string
+	}{
+		{"off", Off, "by ann: wrong reads", 0, "q/read mark_read; p/read pack_off (off by ann: wrong reads)"},
+		{"off by no command", Off, "", 0, "q/read mark_read"},
+		{"shadow", Shadow, "by ann", 0, "p/read in p (shadow) mark_read [shadow] (shadow by ann); p/keep in p (shadow) keep_unread [shadow] (shadow by ann); q/read mark_read"},
+		{"outside its share", Live, "by ann", 1, "p/read in p (shadow) mark_read [shadow] (shadow outside the pack's share of 0.01%, by ann); p/keep in p (shadow) keep_unread [shadow] (shadow outside the pack's share of 0.01%, by ann); q/read mark_read"},
+		{"in its share", Live, "by ann", 9999, "p/read mark_read; p/keep keep_unread; q/read mark_read"},
+	} {
+		parts := SetParts{Packs: packs, Modes: map[string]Mode{"p": tt.mode, "q": Live}, Commands: map[string]string{"p": tt.words}}
+		if tt.share != 0 {
+			parts.Rollouts = map[string]Rollout{"p": {Share: tt.share}}
+		}
+		set := NewSet(parts, Options{})
+		if got := outcomes(set.Run(0, Input{Event: message("x"), Now: noon})); got != tt.want {
+			t.Errorf("%s:\n got %s\nwant %s", tt.name, got, tt.want)
+		}
+		parts.Commands = map[string]string{"p": tt.words + "2"}
+		if set.SameAs(NewSet(parts, Options{})) {
+			t.Errorf("%s: a set with other words is the same", tt.name)
+		}
+	}
+	set := NewSet(SetParts{Packs: packs, Modes: map[string]Mode{"p": Live, "q": Live}, Commands: map[string]string{"p": "by ann"}}, Options{})
+	if got := outcomes(set.Shadowed("p").Run(0, Input{Event: message("x"), Now: noon})); strings.Contains(got, "ann") {
+		t.Errorf("a pack that its limit sent to shadow names a command: %s", got)
+	}
+}

@@ -77,8 +77,12 @@ func (s *Set) Run(shard int, in Input) Result {
 				note = m.note()
 			}
 		}
+		if note == "" && s.commands != nil {
+			note = s.commandNote(pack, in.Event.ChatID())
+		}
 		shadow := mode == Shadow
 		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Candidate: beside, Note: note}
+		o.CandidateLive = mode == Live && s.candidates[pack.Name] == pack
 		if o.Skipped = skippedRuleOff; !off {
 			o.Skipped = rule.skip(&r.in, shadow)
 		}
@@ -128,6 +132,9 @@ func (s *Set) Run(shard int, in Input) Result {
 		}
 	}
 	result.Lists = r.look.versions()
+	if s.silent != nil && in.Pack == "" {
+		r.notRun(&result) // after the lists: what does not run looks at none
+	}
 	clear(r.memories)
 	*r = runner{probe: r.probe, memories: r.memories[:0], look: listReader{seen: r.look.seen[:0]}}
 	r.probe.reset(nil)

@@ -470,7 +470,7 @@ func TestExplain(t *testing.T) {
 	}
 	want := []string{
 		`a/a#1 false  is_group: it is false; from: "+14155551234" is not "+14155550000"; text: the text "hello" does not contain "code" or "pin"`,
-		`a/a#2 false  except: it matches`,
+		`a/a#2 false  except: line is "+14152165723"`,
 		`a/a#3 true  `,
 		`a/night false outside its hours `,
 		`off/off#1 false off `,

@@ -38,6 +38,11 @@ type Set struct {
 	ruleModes  map[PackRule]RuleMode
 	restricted []RuleMode
 
+	// commands are the modes of packs that a command set, in words; silent has the rules of
+	// those that are off: nil: none is.
+	commands map[string]string
+	silent   *silent
+
 	// runners, one for each shard, are reused: an event that no rule wants costs no
 	// allocation.
 	runners []*runner
@@ -55,8 +60,11 @@ type SetParts struct {
 	// RuleModes are the modes of single rules, by pack and name. Names that no rule has count
 	// for nothing.
 	RuleModes map[string]map[string]RuleMode
-	Content   string // hash of the folder
-	Unread    bool   // the folder could not be read: there may be other packs
+	// Commands has, of packs whose mode or share a command set, until when, by whom and why, in
+	// words for records: "by ann: wrong reads".
+	Commands map[string]string
+	Content  string // hash of the folder
+	Unread   bool   // the folder could not be read: there may be other packs
 }
 
 // PackVersion names a version of a pack. Version "" names all its versions.
@@ -77,6 +85,7 @@ func NewSet(p SetParts, o Options) *Set {
 	s := assemble(p.Packs, p.Unloaded, p.Modes, p.Candidates, p.Content, o)
 	s.unread, s.withdrawn = p.Unread, maps.Clone(p.Withdrawn)
 	s.setRuleModes(p.RuleModes)
+	s.setCommands(p.Commands)
 	if len(p.Rollouts) > 0 {
 		s.rollouts = maps.Clone(p.Rollouts)
 		s.tries = true
@@ -238,6 +247,8 @@ func (s *Set) Shadowed(pack string) *Set {
 	if t.withdrawn == nil {
 		t.withdrawn = map[PackVersion]bool{}
 	}
+	t.commands = maps.Clone(s.commands)
+	delete(t.commands, pack)
 	t.modes[pack], t.withdrawn[PackVersion{Pack: pack}], t.tries = Shadow, true, true
 	return &t
 }
@@ -290,7 +301,7 @@ func (s *Set) Subscribers(typ, chatID string) (live, shadow int) {
 
 // SameAs reports whether a set would do the same as this one.
 func (s *Set) SameAs(t *Set) bool {
-	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && maps.Equal(s.rollouts, t.rollouts) && maps.Equal(s.candidates, t.candidates) && s.sameRuleModes(t) && s.unread == t.unread && maps.Equal(s.lists, t.lists)
+	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && maps.Equal(s.rollouts, t.rollouts) && maps.Equal(s.candidates, t.candidates) && s.sameRuleModes(t) && maps.Equal(s.commands, t.commands) && s.unread == t.unread && maps.Equal(s.lists, t.lists)
 }
 
 // Unloaded lists the packs of which no version is live, by name.

@@ -19,7 +19,7 @@ const (
 )
 
 // Skips are all values of Outcome.Skipped but "".
-var Skips = []string{SkippedCooldown, SkippedSample, SkippedHours, SkippedDay, SkippedAge, SkippedNoAge, SkippedSuspended, skippedRuleOff}
+var Skips = []string{SkippedCooldown, SkippedSample, SkippedHours, SkippedDay, SkippedAge, SkippedNoAge, SkippedSuspended, skippedRuleOff, SkippedPackOff}
 
 // mine reports whether an event of the rule's types is for it: the event of a schedule
 // names its rule.

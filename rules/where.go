@@ -112,15 +112,28 @@ func (c *clause) refusals(p *probe) []string {
 			why = append(why, cond.why(p))
 		}
 	}
-	for _, x := range c.except {
+	for i, x := range c.except {
+		name := "except"
+		if len(c.except) > 1 {
+			name = fmt.Sprintf("except[%d]", i+1)
+		}
 		switch holds := x.all(p); {
 		case holds == event.True:
-			why = append(why, "except: it matches")
+			why = append(why, name+": "+x.met(p))
 		case c.excepts(holds):
-			why = append(why, "except: it may match, because the event lacks "+orWords(x.unknown(p)))
+			why = append(why, name+": it may match, because the event lacks "+orWords(x.unknown(p)))
 		}
 	}
 	return why
+}
+
+// met returns by which values the event meets all conditions of the clause.
+func (c *clause) met(p *probe) string {
+	var all []string
+	for _, cond := range c.conditions {
+		all = append(all, cond.met(p))
+	}
+	return strings.Join(all, ", and ")
 }
 
 // unknown returns the fields of the clause that the event lacks.

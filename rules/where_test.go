@@ -222,3 +222,34 @@ func TestSurfaceHasTheWhereKeys(t *testing.T) {
 		t.Errorf("luabind's surface has the keys %v, and there are %v", shown, there)
 	}
 }
+
+// What an exception saw is named, with the alternative that holds.
+func TestRefusalNamesTheExceptionThatHolds(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		except any
+		want   string
+	}{
+		{map[string]any{"from": "+14155551234"}, `except: from is "+14155551234"`},
+		{[]any{map[string]any{"words": "nothing"}, map[string]any{"from": []any{"+14155550199", "+14155551234"}}}, `except[2]: from is "+14155551234"`},
+		{map[string]any{"words": []any{"hello", "help", "there"}, "is_group": false}, `except: is_group is false, and words: the text "hello there" contains "hello" or "there"`},
+		{[]any{map[string]any{"matches": "^H"}, map[string]any{"chat": true}}, `except[1]: matches: the text "Hello there" matches "^H"; except[2]: chat is "c1"`},
+		{map[string]any{"from": []any{luabind.ListRef{List: "vips"}, "+14155550199"}}, `except: from "+14155551234" is on list "vips"`},
+		{map[string]any{"from": []any{luabind.ListRef{List: "staff"}, "+14155551234"}}, `except: from is "+14155551234"`},
+	} {
+		c, problems := compileWhere(map[string]any{"except": tt.except}, "")
+		if len(problems) > 0 {
+			t.Fatal(problemText(problems))
+		}
+		p := &probe{}
+		p.reset(message("Hello there"))
+		p.lists = &listReader{probe: p, lists: NewLists(NewList("vips", 1, []ListMember{{Member: "+14155551234"}})), now: noon}
+		if got := strings.Join(c.refusals(p), "; "); got != tt.want {
+			t.Errorf("except %v:\n got %s\nwant %s", tt.except, got, tt.want)
+		}
+		p.hideText = true
+		if got := strings.Join(c.refusals(p), "; "); strings.Contains(got, "ello there") {
+			t.Errorf("the text is not hidden: %s", got)
+		}
+	}
+}

@@ -175,7 +175,7 @@ func printExplainedEvent(b *strings.Builder, e *control.ExplainedEvent, text str
 	}
 	for i := range e.Elsewhere {
 		o := &e.Elsewhere[i]
-		l := t.add("%s for %s: %s", o.Asked, o.By, strings.ReplaceAll(o.Outcome, "_", " "))
+		l := t.add("%s for %s: %s", o.Asked, o.By, strings.ReplaceAll(o.Became(), "_", " "))
 		l.say("%s", o.Summary)
 		if o.Event != nil {
 			l.say("chertd explain %s", diag.ShellWord(o.Event.ID))
@@ -210,6 +210,8 @@ func explainRule(t *tree, e *control.ExplainedEvent, r *control.ExplainedRule) {
 	switch {
 	case r.Candidate:
 		verdict = "candidate, in shadow: " + verdict
+	case r.CandidateLive:
+		verdict = "candidate, live in its share: " + verdict
 	case r.Shadow:
 		verdict = "in shadow: " + verdict
 	}
@@ -265,6 +267,13 @@ func explainAction(t *tree, e *control.ExplainedEvent, a *control.ExplainedActio
 	}
 	if !a.Latest.IsZero() {
 		l.say("%s", restarted(a))
+	}
+	if p := a.Postponed; p != nil {
+		text := fmt.Sprintf("postponed by %s at %s until %s", p.By, p.Place, p.Until.Local().Format(logTime))
+		if p.Event != nil {
+			text += fmt.Sprintf(", on %s %s", p.Event.Type, p.Event.ID)
+		}
+		l.say("%s: %s", text, p.Asked)
 	}
 	if a.InFlight {
 		l.say("a call is on its way since %s", a.Called.Local().Format(logTime))

@@ -128,15 +128,17 @@ type EventName struct {
 
 // ExplainedRule is what one rule did.
 type ExplainedRule struct {
-	Pack      string   `json:"pack"`
-	Version   string   `json:"version"`
-	Rule      string   `json:"rule"`
-	Place     string   `json:"place"`               // file:line
-	Shadow    bool     `json:"shadow,omitempty"`    // it ran in shadow: nothing that it requested was carried out
-	Candidate bool     `json:"candidate,omitempty"` // it ran in shadow beside the live version
-	Asked     []string `json:"asked,omitempty"`     // its requests, in words
-	Refused   []string `json:"refused,omitempty"`   // those of Asked that were not carried out, and why
-	Skipped   string   `json:"skipped,omitempty"`   // it did not run: cooldown, suspended …
+	Pack      string `json:"pack"`
+	Version   string `json:"version"`
+	Rule      string `json:"rule"`
+	Place     string `json:"place"`               // file:line
+	Shadow    bool   `json:"shadow,omitempty"`    // it ran in shadow: nothing that it requested was carried out
+	Candidate bool   `json:"candidate,omitempty"` // it ran in shadow beside the live version
+	// CandidateLive is set if its version ran beside the live one, live as the chat is in its share.
+	CandidateLive bool     `json:"candidate_live,omitempty"`
+	Asked         []string `json:"asked,omitempty"`   // its requests, in words
+	Refused       []string `json:"refused,omitempty"` // those of Asked that were not carried out, and why
+	Skipped       string   `json:"skipped,omitempty"` // it did not run: cooldown, suspended …
 	// SkippedWhy has the value that decided: "2h0m0s old, at most 1h".
 	SkippedWhy string `json:"skipped_why,omitempty"`
 	// Assumes are the keys of the configuration on which SkippedWhy depends, if their values
@@ -195,20 +197,31 @@ type ExplainedAction struct {
 	EndedBy   *ExplainedEnd `json:"ended_by,omitempty"`
 	Requested time.Time     `json:"requested"`
 	Due       time.Time     `json:"due"`
-	Latest    time.Time     `json:"latest,omitzero"`     // with at_most: until when its delay may restart
-	Restarts  int           `json:"restarts,omitempty"`  // with at_most: how often it did
-	Revived   time.Time     `json:"revived,omitzero"`    // when it was made to wait again, after it was dead or blocked
-	InFlight  bool          `json:"in_flight,omitempty"` // a call for it is on its way
-	Called    time.Time     `json:"called,omitzero"`     // when its last call went out
-	Ended     time.Time     `json:"ended,omitzero"`
-	WaitsFor  string        `json:"waits_for,omitempty"` // of one that waits, in words
-	Attempts  int           `json:"attempts"`
-	HTTP      int           `json:"http,omitempty"` // of the last answer
-	Code      int           `json:"code,omitempty"`
-	TraceID   string        `json:"trace_id,omitempty"`
-	Error     string        `json:"error,omitempty"`
+	Latest    time.Time     `json:"latest,omitzero"`    // with at_most: until when its delay may restart
+	Restarts  int           `json:"restarts,omitempty"` // with at_most: how often it did
+	// Postponed is the postponement for which a read waited that is done.
+	Postponed *ExplainedPostponement `json:"postponed,omitempty"`
+	Revived   time.Time              `json:"revived,omitzero"`    // when it was made to wait again, after it was dead or blocked
+	InFlight  bool                   `json:"in_flight,omitempty"` // a call for it is on its way
+	Called    time.Time              `json:"called,omitzero"`     // when its last call went out
+	Ended     time.Time              `json:"ended,omitzero"`
+	WaitsFor  string                 `json:"waits_for,omitempty"` // of one that waits, in words
+	Attempts  int                    `json:"attempts"`
+	HTTP      int                    `json:"http,omitempty"` // of the last answer
+	Code      int                    `json:"code,omitempty"`
+	TraceID   string                 `json:"trace_id,omitempty"`
+	Error     string                 `json:"error,omitempty"`
 	// FailedAttempts are the attempts that failed, in their order.
 	FailedAttempts []DeadAttempt `json:"failed_attempts,omitempty"`
+}
+
+// ExplainedPostponement is a postponement that has ended.
+type ExplainedPostponement struct {
+	By    string     `json:"by"`              // PACK/RULE
+	Place string     `json:"place"`           // of the rule
+	Asked string     `json:"asked"`           // in words
+	Until time.Time  `json:"until"`           // in whole seconds
+	Event *EventName `json:"event,omitempty"` // on which the rule ran, if that is another one; nil: the read's, or it is not kept any more
 }
 
 // ExplainedElsewhere is a request for another chat, and what became of it there.
@@ -220,6 +233,23 @@ type ExplainedElsewhere struct {
 	Event   *EventName `json:"event,omitempty"` // that carried it there; nil: it is not kept any more
 	Outcome string     `json:"outcome"`         // as of an event
 	Summary string     `json:"summary"`
+	Dropped int        `json:"dropped,omitempty"` // waiting reads that it dropped there
+}
+
+// Became returns in a few words what became of the request.
+func (e *ExplainedElsewhere) Became() string {
+	if e.Dropped > 0 {
+		return DroppedReads(e.Dropped)
+	}
+	return e.Outcome
+}
+
+// DroppedReads says that a request has dropped reads.
+func DroppedReads(n int) string {
+	if n == 1 {
+		return "dropped 1 waiting read"
+	}
+	return fmt.Sprintf("dropped %d waiting reads", n)
 }
 
 // ExplainedRequester is who requested something from another chat.

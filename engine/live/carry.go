@@ -130,7 +130,7 @@ const LiveMessage = "rules are live"
 // swap makes a set of the live versions and swaps it in, if it differs. Then it drops
 // the pending work of packs that are no longer live, in the background.
 func (m *Manager) swap(reason string) (dropped []*dropEnd) {
-	parts := rules.SetParts{Modes: map[string]rules.Mode{}, Withdrawn: map[rules.PackVersion]bool{}, Rollouts: map[string]rules.Rollout{}, RuleModes: map[string]map[string]rules.RuleMode{}, Content: m.folder.content, Unread: m.folder.diags.Errors()}
+	parts := rules.SetParts{Modes: map[string]rules.Mode{}, Withdrawn: map[rules.PackVersion]bool{}, Rollouts: map[string]rules.Rollout{}, RuleModes: map[string]map[string]rules.RuleMode{}, Commands: map[string]string{}, Content: m.folder.content, Unread: m.folder.diags.Errors()}
 	for _, s := range m.sorted() {
 		m.loadCandidate(s)
 		m.tend(s)
@@ -172,6 +172,9 @@ func addTo(parts *rules.SetParts, s *Standing) {
 	}
 	if rollout.Candidate != "" || rollout.Share != 0 {
 		parts.Rollouts[s.Pack] = rollout
+	}
+	if s.Mode != "" && s.Why == "" && (mode != rules.Live || s.shareNow() != 0) {
+		parts.Commands[s.Pack] = s.commandWords()
 	}
 	if s.RuleModes != "" {
 		parts.RuleModes[s.Pack] = s.RuleModes.forRules()

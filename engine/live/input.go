@@ -236,7 +236,8 @@ type Drop struct {
 	// Outside, if it is not all chats, has the chats in which nothing is cancelled.
 	Outside rules.Share
 	Why     DropWhy
-	// By says who or what decided that, for people: "by command", "by chertd.yaml".
+	// By says who or what decided that, for people: "by command", "by ann: wrong reads",
+	// "by chertd.yaml".
 	By string
 	// Forget has the store forget the pack afterwards, except for Rest: what operators
 	// set.
@@ -257,6 +258,8 @@ func (d *Drop) Cause() (words string) {
 		words = "an edit deleted its rule"
 	case d.Outside != 0:
 		words = fmt.Sprintf("the chat is not in the pack's share of %s", d.Outside)
+	case d.Rule != "":
+		words = "mode " + string(d.Why) + " of its rule"
 	default:
 		words = "mode " + string(d.Why)
 	}

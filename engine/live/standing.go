@@ -143,8 +143,11 @@ func (s *Standing) modeNow() (mode rules.Mode, by string) {
 // modeDrop returns the drop of what is pending of a pack that is not live.
 func (s *Standing) modeDrop() Drop {
 	mode, by := s.modeNow()
-	if s.Mode == "" || s.Why == "" {
+	switch {
+	case s.Mode == "":
 		by = "by " + by
+	case s.Why == "":
+		by = s.commandWords()
 	}
 	return Drop{Pack: s.Pack, Why: DropWhy(mode), By: by}
 }
@@ -160,7 +163,7 @@ func (s *Standing) shareNow() rules.Share {
 
 // outside returns the drop of what is pending in the chats outside the share.
 func (s *Standing) outside() Drop {
-	return Drop{Pack: s.Pack, Version: s.Candidate, Outside: s.Share, Why: DropShadow, By: Cause{Kind: ByCommand}.String()}
+	return Drop{Pack: s.Pack, Version: s.Candidate, Outside: s.Share, Why: DropShadow, By: s.commandWords()}
 }
 
 // mayVeto reports whether reads are blocked while no version is live: one of what

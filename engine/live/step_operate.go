@@ -229,7 +229,7 @@ func (s *Standing) owed() (drops []Drop) {
 	}
 	for _, r := range s.RuleModes.All() {
 		if r.restricts() && !r.PendingKept {
-			drops = append(drops, Drop{Pack: s.Pack, Rule: r.Rule, Why: DropWhy(r.Mode)})
+			drops = append(drops, Drop{Pack: s.Pack, Rule: r.Rule, Why: DropWhy(r.Mode), By: r.words()})
 		}
 	}
 	for _, version := range slices.Sorted(maps.Keys(s.Back)) {

@@ -44,7 +44,7 @@ func authorAttrs(a Author, until time.Time) (attrs []any) {
 // dropRule drops what a rule has pending that is not live.
 func (t *step) dropRule(r *RuleMode) {
 	if r.restricts() && !r.PendingKept {
-		t.drop(Drop{Rule: r.Rule, Why: DropWhy(r.Mode)})
+		t.drop(Drop{Rule: r.Rule, Why: DropWhy(r.Mode), By: r.words()})
 	}
 }
 

@@ -60,6 +60,9 @@ func authorWords(a Author, until time.Time) string {
 	return text
 }
 
+// commandWords returns until when the mode that a command set holds, by whom and why.
+func (p *PackState) commandWords() string { return authorWords(p.Author, p.Until) }
+
 // RuleModes are the modes of single rules of a pack, as JSON: PackState is compared, and a
 // pack has few of them. "" is none.
 type RuleModes string

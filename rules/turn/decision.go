@@ -35,12 +35,14 @@ type RuleDecision struct {
 	Rule    string `json:"rule"`
 	// Shadow is set if its pack or the rule ran in shadow, and Candidate if its version ran in shadow
 	// beside the live one.
-	Shadow    bool     `json:"shadow,omitempty"`
-	Candidate bool     `json:"candidate,omitempty"`
-	Place     string   `json:"place"`             // file:line
-	Asked     []string `json:"asked,omitempty"`   // its requests, in words
-	Refused   []string `json:"refused,omitempty"` // those of Asked that left no action and were not carried out, and why
-	Skipped   string   `json:"skipped,omitempty"` // passed where, but not run: "cooldown", …
+	Shadow    bool `json:"shadow,omitempty"`
+	Candidate bool `json:"candidate,omitempty"`
+	// CandidateLive is set if its version ran beside the live one, live in the chat.
+	CandidateLive bool     `json:"candidate_live,omitempty"`
+	Place         string   `json:"place"`             // file:line
+	Asked         []string `json:"asked,omitempty"`   // its requests, in words
+	Refused       []string `json:"refused,omitempty"` // those of Asked that left no action and were not carried out, and why
+	Skipped       string   `json:"skipped,omitempty"` // passed where, but not run: "cooldown", …
 	// SkippedWhy says of a suspended rule since when and why.
 	SkippedWhy string `json:"skipped_why,omitempty"`
 	Error      string `json:"error,omitempty"` // it failed: none of its results was stored
@@ -50,7 +52,7 @@ type RuleDecision struct {
 	// it; zero: it did not.
 	Rerun time.Time `json:"rerun,omitzero"`
 	// Note is why a pack that missed the event does not run on it any more, or by which
-	// command the rule is off or in shadow: "off until 2026-01-05T15:00:00Z by anna".
+	// command the rule or its pack is off, in shadow or live in a share: "off until 2026-01-05T15:00:00Z by anna".
 	Note string `json:"note,omitempty"`
 }
 
@@ -66,7 +68,7 @@ func (r *RuleDecision) Failed() bool {
 // chatID is the event's chat; "": none.
 func ruleDecisionOf(o *rules.Outcome, chatID string, at time.Time) RuleDecision {
 	r := RuleDecision{
-		Pack: o.Pack, Version: o.Version, Rule: o.Rule, Place: o.Place, Shadow: o.Shadow, Candidate: o.Candidate,
+		Pack: o.Pack, Version: o.Version, Rule: o.Rule, Place: o.Place, Shadow: o.Shadow, Candidate: o.Candidate, CandidateLive: o.CandidateLive,
 		Skipped: o.Skipped, SkippedWhy: o.SkippedWhy, Steps: o.Steps, Logs: o.Logs, Note: o.Note,
 	}
 	if o.Failure != nil {

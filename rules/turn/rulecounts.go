@@ -3,6 +3,7 @@ package turn
 import (
 	"time"
 
+	"chertd/rules"
 	"chertd/rules/chat"
 )
 
@@ -76,7 +77,7 @@ func CountDecision(d *Decision, add func(RuleRun, *RuleCounts)) {
 	}
 	for i := range d.Rules {
 		r := &d.Rules[i]
-		if r.Rule == "" {
+		if r.Rule == "" || r.Skipped == rules.SkippedPackOff {
 			continue // its pack did not run
 		}
 		at := later(d.At, r.Rerun)
