@@ -211,7 +211,7 @@ func TestHoldOfASelectionIsRefused(t *testing.T) {
 	c.expectActions("with another line held", "c1", "read waiting")
 }
 
-var selectionChats = flag.Int("selection.chats", 5000, "how many chats of a line wait when it is held, and are cancelled")
+var selectionChats = flag.Int("selection.chats", 1000, "how many chats of a line wait when it is held, and are cancelled")
 
 // ingestWaiting has many chats wait for a read in an hour.
 func (c *crew) ingestWaiting(n int) {
@@ -248,7 +248,7 @@ func TestManyChatsOfALineAreHeld(t *testing.T) {
 	if int(h.WaitingChats) != n || h.KnownChats != int64(min(n, control.CountedHolds)) {
 		t.Errorf("held %+v", h)
 	}
-	for n > 5000 && !c.eng.held.now()[0].Swept { // longer than swept waits
+	for n > 1000 && !c.eng.held.now()[0].Swept { // longer than swept waits
 		runtime.Gosched()
 	}
 	c.swept()

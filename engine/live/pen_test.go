@@ -127,6 +127,13 @@ func (p *pen) pass(d time.Duration) {
 	p.now = p.now.Add(d)
 }
 
+// current returns the set that is in force, beside a manager that may swap it.
+func (p *pen) current() *rules.Set {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.set
+}
+
 func (p *pen) swap(s *rules.Set) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -50,7 +50,7 @@ func TestModeEndsAtItsTime(t *testing.T) {
 		p.expectCancelled("both", "codes rule read codes: shadow", "codes: off")
 		p.logged("")
 		time.Sleep(time.Hour - time.Second)
-		if p.set.Mode("codes") != rules.Off {
+		if p.current().Mode("codes") != rules.Off {
 			t.Error("the mode ends too early")
 		}
 		time.Sleep(2 * time.Second)
@@ -59,12 +59,12 @@ func TestModeEndsAtItsTime(t *testing.T) {
 		if n := p.logged(`msg="a mode for a time ended" pack=codes was=off mode=live by=default`); n != 1 {
 			t.Errorf("the end is logged %d times", n)
 		}
-		if !p.set.RuleWithdrawn("codes", "read codes") {
+		if !p.current().RuleWithdrawn("codes", "read codes") {
 			t.Error("the mode of the rule ended with that of the pack")
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if p.set.RuleWithdrawn("codes", "read codes") || len(p.standing("codes").Switches) != 0 {
+		if p.current().RuleWithdrawn("codes", "read codes") || len(p.standing("codes").Switches) != 0 {
 			t.Errorf("the mode of the rule holds: %+v", p.standing("codes").Switches)
 		}
 		if n := p.logged(`msg="a mode for a time ended" pack=codes rule="read codes" was=shadow mode="as its pack"`); n != 1 {
@@ -109,8 +109,8 @@ func TestStoreFailsWhenAModeEnds(t *testing.T) {
 		p.keeper.fail(1)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if p.set.Mode("codes") != rules.Off || p.logged("a mode for a time could not be ended; retrying") != 1 {
-			t.Errorf("codes is %s", p.set.Mode("codes"))
+		if p.current().Mode("codes") != rules.Off || p.logged("a mode for a time could not be ended; retrying") != 1 {
+			t.Errorf("codes is %s", p.current().Mode("codes"))
 		}
 		time.Sleep(timeUpRetry)
 		synctest.Wait()
@@ -153,7 +153,7 @@ func TestModesOfRulesAreCheckedByName(t *testing.T) {
 		t.Errorf("after an edit: %+v", s.Switches)
 	}
 	p.edit("codes.lua", named)
-	if s := p.standing("codes"); len(s.Switches) != 1 || s.Switches[0].Gone || !p.set.RuleWithdrawn("codes", "codes#2") {
+	if s := p.standing("codes"); len(s.Switches) != 1 || s.Switches[0].Gone || !p.current().RuleWithdrawn("codes", "codes#2") {
 		t.Errorf("when the rule is back: %+v", s.Switches)
 	}
 	p.edit("codes.lua", strings.Replace(named, "chert.on(", "-- chert.on(", 1))
@@ -188,13 +188,13 @@ func TestCandidatesAndModesForATime(t *testing.T) {
 			t.Errorf("the candidate is made live for a time: %v", err)
 		}
 		set(SetMode{Mode: rules.Live, Share: 1000, For: time.Hour})
-		if r := p.set.Rollout("codes"); r.Share != 1000 || r.Candidate == "" {
+		if r := p.current().Rollout("codes"); r.Share != 1000 || r.Candidate == "" {
 			t.Errorf("for a time, the rollout is %+v", r)
 		}
 		p.hasCancelled("")
 		time.Sleep(time.Hour + time.Second)
 		synctest.Wait()
-		if r := p.set.Rollout("codes"); r.Share != 0 || r.Candidate == "" {
+		if r := p.current().Rollout("codes"); r.Share != 0 || r.Candidate == "" {
 			t.Errorf("then the rollout is %+v", r)
 		}
 		p.expectCancelled("the candidate's share ended", "codes v2: rolled back")
@@ -205,7 +205,7 @@ func TestCandidatesAndModesForATime(t *testing.T) {
 		try("v3")
 		time.Sleep(time.Hour + time.Second)
 		synctest.Wait()
-		if r := p.set.Rollout("codes"); r.Share != 0 || r.Candidate == "" || p.set.Mode("codes") != rules.Live {
+		if r := p.current().Rollout("codes"); r.Share != 0 || r.Candidate == "" || p.current().Mode("codes") != rules.Live {
 			t.Errorf("with another candidate the rollout is %+v", r)
 		}
 
@@ -214,7 +214,7 @@ func TestCandidatesAndModesForATime(t *testing.T) {
 		set(SetMode{Mode: rules.Off, For: time.Hour})
 		time.Sleep(time.Hour + time.Second)
 		synctest.Wait()
-		if r := p.set.Rollout("codes"); r.Share != 2000 || r.Candidate == "" || p.set.Withdrawn("codes", r.Candidate, chatIn(2000)) {
+		if r := p.current().Rollout("codes"); r.Share != 2000 || r.Candidate == "" || p.current().Withdrawn("codes", r.Candidate, chatIn(2000)) {
 			t.Errorf("with the same candidate the rollout is %+v", r)
 		}
 	})
