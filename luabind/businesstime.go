@@ -47,7 +47,7 @@ func (b BusinessTime) After(t time.Time) (time.Time, error) {
 	// From one change of the clock to the next, the wall clock is t plus an offset.
 	for at := t; at.Before(end); {
 		local := at.In(b.window.loc)
-		_, until := local.ZoneBounds()
+		until := zoneEnd(local)
 		if until.IsZero() || until.After(end) {
 			until = end
 		}

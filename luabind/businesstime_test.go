@@ -220,6 +220,30 @@ func TestBusinessTimeOfZeroIsTheNextOpening(t *testing.T) {
 	})
 }
 
+// Business time ends in every year of every zone, however its changes of the clock are computed.
+func TestBusinessTimeEndsInEveryYear(t *testing.T) {
+	t.Parallel()
+	for _, zone := range oddZones {
+		for year := 2026; year <= 2110; year++ {
+			b := businessTime(t, "30m", "Sun-Sat 00:00-24:00", zone)
+			from := time.Date(year, 12, 31, 23, 50, 0, 0, time.UTC)
+			if got, err := b.After(from); err != nil || !got.Equal(from.Add(30*time.Minute)) {
+				t.Errorf("%s from %s: %s, %v", zone, from, got, err)
+			}
+			if next := b.window.NextOpening(from); !next.Equal(from) {
+				t.Errorf("%s from %s opens at %s", zone, from, next)
+			}
+			monday := businessTime(t, "1m", "Mon 09:00-09:01", zone).window
+			if next := monday.NextOpening(from); !monday.Contains(next) {
+				t.Errorf("%s from %s opens at %s", zone, from, next)
+			}
+			if _, err := businessTime(t, "350d", "Sun-Sat 00:00-24:00", zone).After(from); err != nil {
+				t.Errorf("%s from %s: %v", zone, from, err)
+			}
+		}
+	}
+}
+
 func BenchmarkBusinessTime(b *testing.B) {
 	from := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	many := "Mon-Fri " + strings.TrimSuffix(strings.Repeat("%s,", 14), ",")

@@ -57,6 +57,18 @@ func wallTimes(year int, month time.Month, day, hour, minute int, loc *time.Loca
 	return []time.Time{first}
 }
 
+// zoneEnd returns a time after t until which the clock keeps its offset to UTC; zero: for
+// ever. Beyond the table of a zone, where years are computed by its rule,
+// ZoneBounds may return the time itself at the start of a year. Clocks change at quarters of an
+// hour there.
+func zoneEnd(t time.Time) time.Time {
+	_, end := t.ZoneBounds()
+	if !end.IsZero() && !end.After(t) {
+		return t.Truncate(15 * time.Minute).Add(15 * time.Minute)
+	}
+	return end
+}
+
 // asWall returns the time in UTC that has the date and time of t in its zone, for
 // comparing and computing wall times.
 func asWall(t time.Time) time.Time {

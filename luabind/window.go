@@ -132,7 +132,7 @@ func (w Window) NextOpening(t time.Time) time.Time {
 	}
 	// When the clock is put back, it may show a time in the middle of a span.
 	for at := t; ; {
-		_, at = at.ZoneBounds()
+		at = zoneEnd(at)
 		if at.IsZero() || at.After(next) {
 			return next
 		}
