@@ -123,6 +123,21 @@ func alter(t *testing.T, path, sql string) {
 	}
 }
 
+// reopen opens a store again, altered by SQL while it was closed, until the test ends.
+func reopen(t *testing.T, s *Store, sql string, o Options) *Store {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	alter(t, s.path, sql)
+	s, err := Open(t.Context(), s.path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
 // TestCheckFindsNothingWhileLateRowsAreWritten: a group of late rows takes several
 // transactions, and a check may come between any two of them.
 func TestCheckFindsNothingWhileLateRowsAreWritten(t *testing.T) {

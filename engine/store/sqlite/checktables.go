@@ -96,7 +96,7 @@ var tableChecks = []tableCheck{
 	},
 	{
 		onlyChecked(`SELECT 'list ' || json_quote(list) FROM (SELECT DISTINCT list FROM list_members) WHERE list NOT IN (SELECT name FROM lists)`),
-		"list_members", "members are on a list that does not exist, so that no rule sees them", "add them again: chertd list NAME add MEMBER",
+		"list_members", "members are on a list that does not exist: rules do not see them", "add them again: chertd list NAME add MEMBER",
 	},
 	{
 		onlyChecked(`SELECT 'list ' || json_quote(l.name) FROM lists l

@@ -24,16 +24,7 @@ func TestQuarantineOfSchema17(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	path := s.path
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	alter(t, path, beforeSchema19+"PRAGMA user_version = 18")
-	s, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s = reopen(t, s, beforeSchema19+"PRAGMA user_version = 18", Options{tick: make(chan time.Time)})
 	list, err := s.QuarantinedAfter(t.Context(), 0, 9)
 	for i := 0; err == nil && len(list) < 3 && i < 9; i++ { // large bodies come one by one
 		var more []store.Quarantined

@@ -31,16 +31,7 @@ func TestPacksOfSchema19HaveNoCandidate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	path := s.path
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	alter(t, path, beforeSchema20+"PRAGMA user_version = 19")
-	s, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s = reopen(t, s, beforeSchema20+"PRAGMA user_version = 19", Options{tick: make(chan time.Time)})
 	states, err := s.PackStates(t.Context())
 	if want := []store.PackState{state}; err != nil || !reflect.DeepEqual(states, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, states, want)

@@ -40,16 +40,7 @@ func TestModesOfSchema20HaveNoEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	path := s.path
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	alter(t, path, beforeSchema21+"PRAGMA user_version = 20")
-	s, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s = reopen(t, s, beforeSchema21+"PRAGMA user_version = 20", Options{tick: make(chan time.Time)})
 	states, err := s.PackStates(t.Context())
 	if want := []store.PackState{state}; err != nil || !reflect.DeepEqual(states, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, states, want)
@@ -68,15 +59,7 @@ func TestDamagedModesNameThePack(t *testing.T) {
 		if err := s.SetPackState(t.Context(), store.PackState{Pack: "codes", Mode: rules.Off, Author: live.Author{By: "anna"}}); err != nil {
 			t.Fatal(err)
 		}
-		path := s.path
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		alter(t, path, "UPDATE packs SET "+column+" = '{'")
-		s, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s = reopen(t, s, "UPDATE packs SET "+column+" = '{'", Options{tick: make(chan time.Time)})
 		if _, err := s.PackStates(t.Context()); err == nil || !strings.Contains(err.Error(), `pack "codes": what commands set of it`) {
 			t.Errorf("%s: %v", column, err)
 		}

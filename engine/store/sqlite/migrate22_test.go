@@ -43,17 +43,8 @@ func TestRulesOfSchema21CountFromTheUpgrade(t *testing.T) {
 		return seq
 	}
 	old := handle(s, "e1")
-	path := s.path
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	alter(t, path, beforeSchema22+"PRAGMA user_version = 21")
 	upgraded := someTime.Add(time.Hour)
-	s, err := Open(t.Context(), path, Options{tick: make(chan time.Time), now: func() time.Time { return upgraded }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s = reopen(t, s, beforeSchema22+"PRAGMA user_version = 21", Options{tick: make(chan time.Time), now: func() time.Time { return upgraded }})
 	ended := read(old, chat.Done)
 	ended.Ended = someTime
 	if err := s.Commit(t.Context(), []turn.Transition{{Chat: &chat.Chat{ID: "c1"}, Actions: []chat.Action{ended}}}); err != nil {

@@ -30,16 +30,7 @@ func TestStoreOfSchema22HasNoLists(t *testing.T) {
 	if err := s.Commit(t.Context(), []turn.Transition{{Decision: &turn.Decision{Seq: seq, At: someTime, Note: "old"}}}); err != nil {
 		t.Fatal(err)
 	}
-	path := s.path
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	alter(t, path, beforeSchema23+"PRAGMA user_version = 22")
-	s, err = Open(t.Context(), path, Options{tick: make(chan time.Time)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s = reopen(t, s, beforeSchema23+"PRAGMA user_version = 22", Options{tick: make(chan time.Time)})
 	lists, err := s.Lists(t.Context())
 	if err != nil || len(lists) != 0 {
 		t.Errorf("lists %v, %v", lists, err)

@@ -23,16 +23,7 @@ func TestWhatWaitsInSchema23IsListed(t *testing.T) {
 	if err := s.DropSelectionHold(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	path := s.path
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	alter(t, path, beforeSchema24+"PRAGMA user_version = 23")
-	s, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s = reopen(t, s, beforeSchema24+"PRAGMA user_version = 23", Options{tick: make(chan time.Time)})
 	if lines, err := s.WaitingLines(t.Context(), "", 9); err != nil || !reflect.DeepEqual(lines, []string{"L"}) {
 		t.Errorf("lines %q, %v", lines, err)
 	}
