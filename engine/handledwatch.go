@@ -71,7 +71,7 @@ func (w *handledWatch) complete(shards []*shard) bool {
 		n, limits := w.n, append([]int64(nil), w.limits...)
 		w.mu.Unlock()
 		for i, s := range shards {
-			if !s.handledTo(limits[i]) {
+			if s.handledThrough(limits[i]) < limits[i] {
 				return false
 			}
 		}
@@ -84,21 +84,6 @@ func (w *handledWatch) complete(shards []*shard) bool {
 			return true
 		}
 	}
-}
-
-// handledTo reports whether no event of the shard up to a sequence remains to be handled.
-func (s *shard) handledTo(seq int64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.handled >= seq:
-		return true
-	case s.taken > s.handled:
-		return false // they are in a batch
-	case len(s.queue) > 0:
-		return s.queue[0].Seq > seq
-	}
-	return !s.behind
 }
 
 // handledThrough returns a sequence up to which all events are handled, and their outcomes
