@@ -185,3 +185,14 @@ func refusal(status int, text []byte) error {
 	p.Error.Status = status
 	return &p.Error
 }
+
+// parameters returns those of a request that are given.
+func parameters(texts map[string]string) url.Values {
+	v := url.Values{}
+	for name, text := range texts {
+		if text != "" {
+			v.Set(name, text)
+		}
+	}
+	return v
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 )
@@ -219,12 +218,7 @@ func deadRequest(r *http.Request) (in DeadRequest, err error) {
 
 // Dead returns dead actions.
 func (c *Client) Dead(ctx context.Context, q DeadQuery) (d Dead, err error) {
-	v := url.Values{}
-	for name, value := range map[string]string{"chat": q.Chat, "pack": q.Pack} {
-		if value != "" {
-			v.Set(name, value)
-		}
-	}
+	v := parameters(map[string]string{"chat": q.Chat, "pack": q.Pack})
 	if q.Code != nil {
 		v.Set("code", strconv.Itoa(*q.Code))
 	}

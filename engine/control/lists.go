@@ -183,13 +183,7 @@ func (c *Client) Lists(ctx context.Context) ([]List, error) {
 
 // List returns a list and members of it.
 func (c *Client) List(ctx context.Context, name string, q ListQuery) (l ListShown, err error) {
-	v := url.Values{}
-	if q.Member != "" {
-		v.Set("member", q.Member)
-	}
-	if q.After != "" {
-		v.Set("after", q.After)
-	}
+	v := parameters(map[string]string{"member": q.Member, "after": q.After})
 	if q.Limit > 0 {
 		v.Set("limit", strconv.Itoa(q.Limit))
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -117,12 +116,7 @@ func (a *api) rules(r *http.Request) (any, error) {
 
 // Rules returns what rules did.
 func (c *Client) Rules(ctx context.Context, q RulesQuery) (all Rules, err error) {
-	v := url.Values{}
-	for name, value := range map[string]string{"pack": q.Pack, "rule": q.Rule} {
-		if value != "" {
-			v.Set(name, value)
-		}
-	}
+	v := parameters(map[string]string{"pack": q.Pack, "rule": q.Rule})
 	if q.Stale > 0 {
 		v.Set("stale", q.Stale.String())
 	}

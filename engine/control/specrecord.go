@@ -28,11 +28,6 @@ func (a *api) record(r *http.Request) (any, error) {
 
 // RecordChat returns what a chat saw, and what became of it.
 func (c *Client) RecordChat(ctx context.Context, q RecordQuery) (r spec.Recording, err error) {
-	v := url.Values{}
-	for name, value := range map[string]string{"since": q.Since, "pack": q.Pack, "version": q.Version} {
-		if value != "" {
-			v.Set(name, value)
-		}
-	}
+	v := parameters(map[string]string{"since": q.Since, "pack": q.Pack, "version": q.Version})
 	return r, c.ask(ctx, http.MethodGet, "/chats/"+url.PathEscape(q.Chat)+"/record?"+v.Encode(), nil, &r)
 }

@@ -287,12 +287,7 @@ func tailQuery(v url.Values) (TailQuery, error) {
 
 // values returns the query as a request has it.
 func (q *TailQuery) values() url.Values {
-	v := url.Values{}
-	for name, text := range map[string]string{"pack": q.Pack, "rule": q.Rule, "chat": q.Chat} {
-		if text != "" {
-			v.Set(name, text)
-		}
-	}
+	v := parameters(map[string]string{"pack": q.Pack, "rule": q.Rule, "chat": q.Chat})
 	for _, o := range q.Outcomes {
 		v.Add("outcome", o)
 	}
