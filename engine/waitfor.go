@@ -14,7 +14,7 @@ import (
 const (
 	waitInFlight = "in_flight" // a call for it is on its way
 	waitDrain    = "drain"     // chertd is stopping
-	waitStore    = "store"     // the store fails, so that no call could be recorded
+	waitStore    = "store"     // the store fails: calls could not be recorded
 	waitPause    = "pause"     // chertd pause
 	waitCatchUp  = "catch_up"  // events that may have been missed are read from the events log
 	waitOutage   = "outage"    // calls to Chert fail or have stopped

@@ -26,7 +26,7 @@ func (m *manager) CancelWaiting(ctx context.Context, in control.WaitingRequest) 
 func (m *manager) HurryWaiting(ctx context.Context, in control.WaitingRequest) (control.WaitingChanged, error) {
 	out, err := m.changeWaiting(ctx, in, &waitingChange{m: m, hurry: true, input: func(ids []chat.ActionID) chat.Input { return chat.Hurry{IDs: ids} }})
 	if out.Matched > 0 {
-		m.log.Info("waiting actions called for now by command", "called_for", out.Done, "too_late", out.TooLate, "changed", out.Changed, "held", out.Held, "where", strings.Join(in.Where, " "))
+		m.log.Info("waiting actions made due by command", "due", out.Done, "too_late", out.TooLate, "changed", out.Changed, "held", out.Held, "where", strings.Join(in.Where, " "))
 	}
 	return out, err
 }

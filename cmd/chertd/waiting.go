@@ -71,7 +71,7 @@ recalled. Rules decide about the next message as usual.`,
 
 func newWaitingNowCommand() *cobra.Command {
 	return waitingChangeCommand(waitingChange{
-		use: "now", short: "Call now for what waits", done: "called for now", question: "call now for",
+		use: "now", short: "End the delay of what waits", done: "due now", question: "make due",
 		do: (*control.Client).HurryWaiting,
 		long: `Ends the delay, the postponement and the wait for another attempt of waiting actions.
 Vetoes, holds, limits.reads, pauses, the rate, outages and catching up still apply. A

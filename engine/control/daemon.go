@@ -81,7 +81,7 @@ type Daemon interface {
 	ReleaseSelection(ctx context.Context, in ReleaseRequest) (ReleasedSelection, error)
 	// Waiting counts and lists what waits.
 	Waiting(ctx context.Context, q WaitingQuery) (Waiting, error)
-	// CancelWaiting drops waiting actions, and HurryWaiting has them called for now: one batch
+	// CancelWaiting drops waiting actions, and HurryWaiting makes them due: one batch
 	// of those that a request chooses.
 	CancelWaiting(ctx context.Context, in WaitingRequest) (WaitingChanged, error)
 	HurryWaiting(ctx context.Context, in WaitingRequest) (WaitingChanged, error)

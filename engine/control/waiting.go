@@ -159,7 +159,7 @@ func (c *Client) CancelWaiting(ctx context.Context, in WaitingRequest) (w Waitin
 	return w, c.ask(ctx, http.MethodPost, "/waiting/cancel", in, &w)
 }
 
-// HurryWaiting has one batch of waiting actions called for now.
+// HurryWaiting makes one batch of waiting actions due.
 func (c *Client) HurryWaiting(ctx context.Context, in WaitingRequest) (w WaitingChanged, err error) {
 	return w, c.ask(ctx, http.MethodPost, "/waiting/now", in, &w)
 }

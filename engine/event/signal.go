@@ -173,7 +173,7 @@ func checkSignalData(data json.RawMessage) string {
 	return tooLargeNumber(data)
 }
 
-// tooLargeNumber reports a number that Lua can't represent, so that no rule could read the data;
+// tooLargeNumber reports a number that is too large for Lua. Rules can't read data with one.
 // "": there is none.
 func tooLargeNumber(data json.RawMessage) string {
 	dec := json.NewDecoder(bytes.NewReader(data))

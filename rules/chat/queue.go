@@ -5,7 +5,7 @@ import "slices"
 // Unqueue is the input for an operator who cancels waiting actions.
 type Unqueue struct{ IDs []ActionID }
 
-// Hurry is the input for an operator who has waiting actions called for now: their delay ends, and
+// Hurry is the input for an operator who makes waiting actions due: their delay ends, and
 // reads wait neither for postponements nor, until the next attempt, after one that failed. All else
 // applies: vetoes, limits.reads, order, and whatever keeps all calls of the daemon waiting. Reads of
 // a chat that is held stay as they are, as the hold would drop them.
