@@ -95,7 +95,7 @@ func (r *backtestReport) packLines(b *bytes.Buffer) {
 		case "unchanged":
 			same++
 		case "added":
-			fmt.Fprintf(b, "  pack %s: new, %s, %s (beside the live packs: none has its name)\n", p.Name, rules.ShortOf(p.Candidate), p.CandidateMode)
+			fmt.Fprintf(b, "  pack %s: new, %s, %s\n", p.Name, rules.ShortOf(p.Candidate), p.CandidateMode)
 		case "removed":
 			fmt.Fprintf(b, "  pack %s: removed, was %s, %s\n", p.Name, rules.ShortOf(p.Live), p.LiveMode)
 		default:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -120,8 +121,15 @@ func (r *backtestReport) note(o *backtestOptions, p *backtestPair, in *recordedE
 		if was := p.live.packs[row.Name]; was != nil && was.partly != "" {
 			add("%s", was.partly)
 		}
+		if row.Change == "added" && !p.whole {
+			add("pack %s runs beside the live packs: no live pack has this name; to compare it with one, name its folder or file like that pack", row.Name)
+		}
 		if row.Change == "removed" && p.whole {
-			add("%s does not have the pack %s, which is live", p.path, row.Name)
+			how := ""
+			if abs, err := filepath.Abs(p.path); err == nil && filepath.Base(abs) == row.Name {
+				how = ": it was read as a rules directory; if it is this pack, add a pack.yaml to it (it may be empty)"
+			}
+			add("%s does not have the pack %s, which is live%s", p.path, row.Name, how)
 		}
 	}
 	if same {
