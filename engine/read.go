@@ -47,7 +47,8 @@ func (m *manager) Read(ctx context.Context, in control.ReadRequest) (control.Rea
 			return out, err
 		}
 		if ok && r.Decision != nil {
-			return out, m.explainRead(ctx, &out)
+			err = m.explainRead(ctx, &out)
+			return out, err
 		}
 		if !wait.For(ctx, readEvery) {
 			break

@@ -53,7 +53,8 @@ func (m *manager) changeWaiting(ctx context.Context, in control.WaitingRequest, 
 	}
 	x.out.Through = x.f.through
 	if len(in.IDs) > 0 {
-		return x.out, x.changeNamed(ctx, in.IDs)
+		err = x.changeNamed(ctx, in.IDs)
+		return x.out, err
 	}
 	at := waitingPlace{}
 	if in.After != "" {
@@ -65,7 +66,8 @@ func (m *manager) changeWaiting(ctx context.Context, in control.WaitingRequest, 
 	} else if err := x.checkExpected(ctx, &in); err != nil {
 		return x.out, err
 	}
-	return x.out, x.changeChosen(ctx, at)
+	err = x.changeChosen(ctx, at)
+	return x.out, err
 }
 
 // checkExpected refuses a selection that has grown since it was counted.
