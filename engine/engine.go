@@ -91,6 +91,7 @@ type Engine struct {
 	admission   *admission
 	gaps        gaps
 	freezes     freezes
+	announced   atomic.Int64 // the newest event that shards were offered
 }
 
 // New returns an Engine. Before Run it only journals the events that are ingested.
@@ -139,6 +140,7 @@ func New(c Config) *Engine {
 	})
 	e.notices = newNotices(e)
 	e.countBacklog() // before further events are announced, which are counted then
+	e.announced.Store(c.Store.LastSeq())
 	c.Store.Journaled(e.journaled)
 	return e
 }
@@ -308,6 +310,9 @@ func (e *Engine) journaled(entries []turn.Entry) {
 			watch.note(&entries[i], s.part.Index)
 		}
 		s.offer(&entries[i])
+	}
+	if n := len(entries); n > 0 {
+		e.announced.Store(entries[n-1].Seq)
 	}
 }
 

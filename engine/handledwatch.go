@@ -87,9 +87,10 @@ func (w *handledWatch) complete(shards []*shard) bool {
 }
 
 // handledThrough returns a sequence up to which all events are handled, and their outcomes
-// durable and published. It may be lower than the highest one.
+// durable and published. It may be lower than the highest one. The store knows an event
+// before its shard does: only those that shards were offered count.
 func (e *Engine) handledThrough() int64 {
-	through := e.c.Store.LastSeq()
+	through := e.announced.Load()
 	for _, s := range e.shards {
 		through = s.handledThrough(through)
 	}
