@@ -90,7 +90,7 @@ func TestCrashPointsCoverTheStore(t *testing.T) {
 		Healthy LastSeq Paused ClockOffset CallPause ScheduleDone ReadCount Version Versions PackStates IgnoreFile Concerned Comparison MissedPacks
 		Missed Vetoes BlockedReads Backlog Records LogCursor Early Stats Event Events Actions Holds Postponed Quarantined QuarantinedAfter
 		Dead DeadAfter DeadGroups ActionsByID Attempts KVPacks StatePacks LearnedRate LineStops UnsupportedLines RuleTotals EventBySeq MessageEvents EventsNaming Lists ListMembers ListHistory ListMentions
-		WaitingLines WaitingChats CountWaiting BlockedChats CountChats SelectionHolds`)
+		WaitingLines WaitingChats NoticeChats CountWaiting BlockedChats CountChats SelectionHolds`)
 	of := reflect.TypeFor[store.Store]()
 	for i := range of.NumMethod() {
 		name := of.Method(i).Name

@@ -13,7 +13,7 @@ import (
 // forgetNotices forgets the notifications that rules requested on events of the chats and on the
 // messages of the traces. Those that wait are dropped. What a target has received is out of reach.
 func (m *manager) forgetNotices(ctx context.Context, t *traces, dryRun bool, f *control.Forgotten) error {
-	targets, err := m.noticeChats(ctx)
+	targets, err := m.store.NoticeChats(ctx)
 	if err != nil {
 		return err
 	}
@@ -60,20 +60,6 @@ func (m *manager) forgetNotices(ctx context.Context, t *traces, dryRun bool, f *
 		}
 	}
 	return nil
-}
-
-// noticeChats returns the chats of the targets that the configuration has, or for which
-// notifications wait.
-func (m *manager) noticeChats(ctx context.Context) ([]string, error) {
-	ids, err := dueOf{m.store, true}.CallLines(ctx, "", 1000)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range m.sender.Names() {
-		ids = append(ids, chat.NotifyChat(name))
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids), nil
 }
 
 // caused reports whether a notification was requested on an event of the traces: by the sequence of

@@ -286,6 +286,22 @@ func TestForgottenChatLeavesNoNotification(t *testing.T) {
 	}
 }
 
+// A chat is forgotten in the notifications of a target, too, that the configuration lost.
+func TestForgottenChatLeavesNoNotificationOfALostTarget(t *testing.T) {
+	t.Parallel()
+	p := newPagers(t)
+	p.answer("desk", 404)
+	p.c.handle("c1", "e1", "desk lostsecret")
+	p.c.endedAs(chat.NotifyChat("desk"), "notify dead (refused)")
+	p.targets("oncall")
+	if f := p.c.forget(control.ForgetRequest{Who: "c1"}); f.Dropped != 1 || f.Remains != "" {
+		t.Errorf("got %+v", f)
+	}
+	if n := p.c.filesHave("lostsecret"); n > 0 {
+		t.Errorf("the files have the text %d times", n)
+	}
+}
+
 // However phone lines and targets are mixed in the store, the queue of the calls to Chert has all
 // lines but the targets', and that of the notifications has those.
 func TestDueLinesAreTargetsOrNot(t *testing.T) {

@@ -15,6 +15,8 @@ type Waits interface {
 	// WaitingChats returns the ids of a line's chats that have actions waiting, in order: at most
 	// limit, those after a given one.
 	WaitingChats(ctx context.Context, line, after string, limit int) ([]string, error)
+	// NoticeChats returns the chats of chat.NotifyChat, in order: all that ever had a notification.
+	NoticeChats(ctx context.Context) ([]string, error)
 	// CountWaiting counts the chats of a line that have actions waiting; nil: of all lines.
 	CountWaiting(ctx context.Context, line *string) (int64, error)
 	// BlockedChats returns the ids of chats that have blocked reads, in order: at most limit, those

@@ -142,7 +142,7 @@ var samples = map[*statement][]driver.Value{
 	upsertReadCall:     {"pack 5", int64(5), int64(1), int64(5)},
 	deleteReadCall:     {"pack 5", int64(5)},
 	selectReadCalls:    {"pack 5"},
-	selectWaitingChats: {"+1", "", int64(10)}, selectBlockedChats: {"", int64(10)},
+	selectWaitingChats: {"+1", "", int64(10)}, selectBlockedChats: {"", int64(10)}, selectChatsLike: {"notify:", "notify;"},
 	upsertSelectionHold: {int64(5), "+1", nil, "alice", nil, int64(1), int64(2), int64(3), int64(0), nil, int64(0), int64(0)}, deleteSelectionHold: {int64(5)},
 }
 

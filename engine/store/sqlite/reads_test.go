@@ -88,6 +88,7 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 	"UnsupportedLines": func(s *Store, ctx context.Context) (any, error) { return s.UnsupportedLines(ctx) },
 	"WaitingLines":     func(s *Store, ctx context.Context) (any, error) { return s.WaitingLines(ctx, "", 9) },
 	"WaitingChats":     func(s *Store, ctx context.Context) (any, error) { return s.WaitingChats(ctx, "L", "", 9) },
+	"NoticeChats":      func(s *Store, ctx context.Context) (any, error) { return s.NoticeChats(ctx) },
 	"BlockedChats":     func(s *Store, ctx context.Context) (any, error) { return s.BlockedChats(ctx, "", 9) },
 	"CountWaiting":     func(s *Store, ctx context.Context) (any, error) { return s.CountWaiting(ctx, nil) },
 	"CountChats":       func(s *Store, ctx context.Context) (any, error) { return s.CountChats(ctx, chat.Selection{Line: "L"}) },

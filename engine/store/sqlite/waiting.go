@@ -22,7 +22,8 @@ var (
 		`SELECT count(*) FROM chats INDEXED BY chats_waiting WHERE waiting IS NOT NULL AND (?1 IS NULL OR `+lineOf+` = ?1)`)
 	selectBlockedChats = declare(`SELECT DISTINCT chat_id FROM open_actions INDEXED BY open_actions_blocked
 		WHERE status = 'blocked' AND chat_id > ? ORDER BY chat_id LIMIT ?`)
-	countChosen = declareCostly("looks at chats until it has counted a bounded number, for people", `SELECT count(*) FROM (SELECT 1 FROM chats
+	selectChatsLike = declare(`SELECT id FROM chats WHERE id >= ?1 AND id < ?2 ORDER BY id`)
+	countChosen     = declareCostly("looks at chats until it has counted a bounded number, for people", `SELECT count(*) FROM (SELECT 1 FROM chats
 		WHERE (?1 IS NULL OR line = ?1) AND (?2 IS NULL OR state ->> 'is_group' = ?2) LIMIT ?3)`)
 
 	selectSelectionHolds = declareCostly("lists what operators have held in a month, at each start", `SELECT id, line, is_group, by, reason, began_at, until_at,
@@ -47,6 +48,12 @@ func (s *Store) WaitingChats(ctx context.Context, line, after string, limit int)
 // BlockedChats implements store.Waits.
 func (s *Store) BlockedChats(ctx context.Context, after string, limit int) ([]string, error) {
 	return waitingStrings(ctx, s, "read which chats have blocked reads", selectBlockedChats, after, int64(max(limit, 0)))
+}
+
+// NoticeChats implements store.Waits.
+func (s *Store) NoticeChats(ctx context.Context) ([]string, error) {
+	prefix := chat.NotifyChat("")
+	return waitingStrings(ctx, s, "read which targets had notifications", selectChatsLike, prefix, behind(prefix))
 }
 
 // waitingStrings reads strings from the tables, after what is late is written.

@@ -107,6 +107,7 @@ func closed(t *testing.T, b *bench) {
 		"CountWait":   func() error { _, err := b.s.CountWaiting(ctx, nil); return err },
 		"CountChats":  func() error { _, err := b.s.CountChats(ctx, chat.Selection{}); return err },
 		"BlockedChat": func() error { _, err := b.s.BlockedChats(ctx, "", 1); return err },
+		"NoticeChats": func() error { _, err := b.s.NoticeChats(ctx); return err },
 		"SelectHolds": func() error { _, err := b.s.SelectionHolds(ctx); return err },
 		"SetSelect":   func() error { return b.s.SetSelectionHold(ctx, chat.SelectionHold{ID: 1}) },
 		"DropSelect":  func() error { return b.s.DropSelectionHold(ctx, 1) },

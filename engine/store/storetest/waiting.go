@@ -13,6 +13,19 @@ import (
 var waitingTests = map[string]func(*testing.T, *bench){
 	"what waits is listed and counted by line": waitingByLine,
 	"holds of selections are kept":             selectionHolds,
+	"chats of notifications are listed":        noticeChats,
+}
+
+// noticeChats: they are listed whether something waits for them or not, and no others are.
+func noticeChats(t *testing.T, b *bench) {
+	ids := []string{"c1", "notify", "notify;", chat.NotifyChat("a"), chat.NotifyChat("b"), "notifyx"}
+	for i, id := range ids {
+		b.append(arrival(fmt.Sprint("e", i), id))
+		b.commit(turn.Transition{Decision: &turn.Decision{Seq: int64(i + 1), At: noon}, Chat: &chat.Chat{ID: id}})
+	}
+	got, err := b.s.NoticeChats(t.Context())
+	b.must(err)
+	b.equal("of targets", got, []string{chat.NotifyChat("a"), chat.NotifyChat("b")})
 }
 
 // waitingByLine: a chat is listed under its line while any of its actions waits, and only then.
