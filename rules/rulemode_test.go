@@ -99,6 +99,26 @@ func TestModesOfRules(t *testing.T) {
 	}
 }
 
+// TestSubscribersByTheModeOfTheRule: a rule that is off does not subscribe, and one in shadow does
+// so in shadow.
+func TestSubscribersByTheModeOfTheRule(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		pack         Mode
+		rule         Mode
+		live, shadow int
+	}{{Live, "", 3, 0}, {Live, Off, 2, 0}, {Live, Shadow, 2, 1}, {Shadow, Live, 1, 2}, {Shadow, Off, 1, 1}, {Off, Shadow, 1, 0}} {
+		var modes map[string]RuleMode
+		if tt.rule != "" {
+			modes = map[string]RuleMode{"read": {Mode: tt.rule}}
+		}
+		live, shadow := switched(t, tt.pack, modes).Subscribers("message.received", "c1")
+		if live != tt.live || shadow != tt.shadow {
+			t.Errorf("pack %s, rule %q: %d live and %d in shadow, want %d and %d", tt.pack, tt.rule, live, shadow, tt.live, tt.shadow)
+		}
+	}
+}
+
 // TestOffRuleDoesNotStopAPackFromBlocking: whether another rule can veto is not known, so
 // that the pack blocks reads as long as one that fails is live.
 func TestOffRuleDoesNotStopAPackFromBlocking(t *testing.T) {

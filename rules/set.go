@@ -289,7 +289,11 @@ func (s *Set) Subscribers(typ, chatID string) (live, shadow int) {
 		if !slices.Contains(r.Types, typ) {
 			continue
 		}
-		switch s.modeOf(s.packOf[i], chatID) {
+		mode := s.modeOf(s.packOf[i], chatID)
+		if s.restricted != nil && mode != Off && s.restricted[i].restricts() {
+			mode = s.restricted[i].Mode
+		}
+		switch mode {
 		case Live:
 			live++
 		case Shadow:
