@@ -102,7 +102,7 @@ func (s *Set) Run(shard int, in Input) Result {
 				o.by.excused = o.Failure != nil && (in.Again || r.memory(&o, pack).broken)
 				view.ran(rule, id, r.spent, in.Now)
 			} else {
-				o.Skipped, o.SkippedWhy = SkippedSuspended, view.suspendedWhy(rule, id, in.Now)
+				o.Skipped = SkippedSuspended
 			}
 		}
 		if mode == Live {
@@ -117,6 +117,7 @@ func (s *Set) Run(shard int, in Input) Result {
 			if left--; left < 0 {
 				continue
 			}
+			o.SkippedWhy = view.suspendedWhy(rule, in.Event.ChatID(), in.Now) // only for those that are recorded
 		}
 		result.Outcomes = append(result.Outcomes, o)
 	}
