@@ -122,6 +122,8 @@ func (w *requests) add(chatID string, request chat.Request) error {
 	switch {
 	case chatID == "":
 		return errors.New("the chat's id is empty")
+	case request.Kind != chat.RequestNotify && isTarget(chatID):
+		return fmt.Errorf("%.60q is a target of notifications, not a chat", chatID)
 	case len(w.asked) >= maxRequests:
 		return fmt.Errorf("a handler may make at most %d requests in one event", maxRequests)
 	}
@@ -133,10 +135,16 @@ func (w *requests) add(chatID string, request chat.Request) error {
 // decides returns the chat whose share decides whether a request for a chat is carried out: for
 // a notification, that of its event.
 func (w *requests) decides(chatID string) string {
-	if _, ok := chat.NotifyTarget(chatID); ok {
+	if isTarget(chatID) {
 		return w.chat
 	}
 	return chatID
+}
+
+// isTarget reports whether a chat has the notifications of a target.
+func isTarget(chatID string) bool {
+	_, ok := chat.NotifyTarget(chatID)
+	return ok
 }
 
 // quoted returns a string as JSON, for the body of a request.

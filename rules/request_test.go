@@ -65,6 +65,8 @@ func TestRequestsRefused(t *testing.T) {
 	}{
 		{"a delayed read without a name", unnamed.MarkRead("c1", luabind.ReadOptions{Delayed: true}), "needs a rule with a name"},
 		{"a read without a chat", newRequests().MarkRead("", luabind.ReadOptions{}), "the chat's id is empty"},
+		{"a read of a target's notifications", newRequests().MarkRead(chat.NotifyChat("desk"), luabind.ReadOptions{}), `"notify:desk" is a target of notifications, not a chat`},
+		{"a hold of a target's notifications", newRequests().Hold(chat.NotifyChat("desk"), noon, ""), "is a target of notifications"},
 		{"not granted", newRequests("typing").Send("c1", "x"), `the operator has not granted "send"`},
 		{"a timer without a chat", chatless.SetTimer(noon, "t", nil), "a timer belongs to one"},
 		{"a timer without a name", newRequests().SetTimer(noon, "", nil), "the timer's name is empty"},
