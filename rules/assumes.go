@@ -36,6 +36,7 @@ func (a *Assumptions) Where(rule string, in Input) (keys []string) {
 	}
 	p := &probe{handles: handle.NewReader(a.opts.Country)}
 	p.reset(in.Event)
+	p.lists = &listReader{probe: p, lists: in.Lists, now: in.Now}
 	if r.where.refusedByCountry(p) {
 		keys = append(slices.Clip(keys), "rules.country")
 	}
@@ -171,8 +172,13 @@ func (c *clause) refusedByCountry(p *probe) bool {
 		return false
 	}
 	local := func(cond condition) bool {
-		of, ok := cond.(*oneOf)
-		if !ok {
+		var of *oneOf
+		switch c := cond.(type) {
+		case *oneOf:
+			of = c
+		case *onList:
+			of = &c.oneOf
+		default:
 			return false
 		}
 		switch of.key {

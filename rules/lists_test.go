@@ -152,6 +152,28 @@ func TestExplainNamesLists(t *testing.T) {
 	}
 }
 
+// A number without + beside a list, or of the event, is compared by the country.
+func TestListsDependOnTheCountry(t *testing.T) {
+	t.Parallel()
+	o := Options{Country: "US"}
+	s := loadSet(t, o, `
+chert.rule({ name = "list", on = "message.received", where = { from = chert.list("vips") }, run = function() end })
+chert.rule({ name = "local", on = "message.received", where = { from = { chert.list("vips"), "415 555 0199" } }, run = function() end })
+chert.rule({ name = "other", on = "message.received", where = { from = chert.list("vips"), words = "never" }, run = function() end })`)
+	lists := NewLists(NewList("vips", 1, []ListMember{{"+14155550100", 0}}))
+	for _, c := range []struct{ rule, from, want string }{
+		{"list", "+14155550123", "[]"},
+		{"list", "415 555 0123", "[rules.country]"},
+		{"local", "+14155550123", "[rules.country]"},
+		{"other", "415 555 0100", "[]"}, // a member: another condition refuses it
+	} {
+		got := NewAssumptions(s.Packs()[0], o).Where(c.rule, Input{Event: inbound("c1", c.from, "x"), Now: noon, Lists: lists})
+		if fmt.Sprint(got) != c.want {
+			t.Errorf("%s of %s depends on %v, want %s", c.rule, c.from, got, c.want)
+		}
+	}
+}
+
 // A handler may compute the name of a list; one that nobody declares is an error then.
 func TestUnknownListInAHandler(t *testing.T) {
 	t.Parallel()

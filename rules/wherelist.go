@@ -40,7 +40,8 @@ func withLists(plain func(string, any) (condition, *problem), field, raw func(*p
 		}
 		also, p := plain(name, rest)
 		if also != nil {
-			c.values = also.(*oneOf).values
+			o := also.(*oneOf)
+			c.values, c.local = o.values, o.local
 		}
 		return c, p
 	}
