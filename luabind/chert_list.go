@@ -143,6 +143,10 @@ func (m *memberList) refuse(L *lua.LState) {
 func listUses(tokens []token) (uses []ListUse, others bool) {
 	at := func(i int) token { return tokens[min(i, len(tokens)-1)] }
 	for i, t := range tokens {
+		if t.Type == parse.TIdent && t.Str == "_G" {
+			others = true // _G.chert.list
+			continue
+		}
 		if t.Type == parse.TString && t.Str == "list" && i > 0 && at(i-1).Type == '[' {
 			others = true // chert["list"]
 			continue
@@ -151,7 +155,8 @@ func listUses(tokens []token) (uses []ListUse, others bool) {
 			continue
 		}
 		if at(i+1).Type != '.' || at(i+2).Type != parse.TIdent {
-			others = others || at(i+1).Type != '['
+			constant := at(i+1).Type == '[' && at(i+2).Type == parse.TString && at(i+3).Type == ']'
+			others = others || !constant // chert[k] may be chert.list
 			continue
 		}
 		if at(i+2).Str != "list" {

@@ -21,6 +21,10 @@ func TestListUses(t *testing.T) {
 		{`local list = chert.list`, nil, true},
 		{`local a = chert["list"]("vips")`, nil, true},
 		{`local c = chert`, nil, true},
+		{`local a = _G.chert.list("vips")`, nil, true},
+		{`local a = chert["li" .. "st"]("vips")`, nil, true},
+		{`local k = "list" local a = chert[k]("vips")`, nil, true},
+		{`local a = chert["now"]()`, nil, false},
 		{`local list = { "vips" } log.info(list[1], kv.list("a")) print(chert.now)`, nil, false},
 		{`-- chert.list("vips")`, nil, false},
 	} {
