@@ -173,6 +173,9 @@ func (m *manager) ListAdd(ctx context.Context, name string, in control.ListAddRe
 	if err != nil {
 		return control.ListChanged{}, err
 	}
+	if in.Replace && in.SkipBad {
+		return control.ListChanged{}, &control.UserError{Message: "replace and skip_bad exclude each other: the members of rows that are left out would be removed", Hint: "correct the rows, or import without replace"}
+	}
 	edit.By = in.By
 	now := m.eng.c.Now()
 	until := time.Time{}

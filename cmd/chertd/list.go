@@ -161,6 +161,9 @@ func (f *listFlags) check(cmd *cobra.Command, args []string, verb string) error 
 			return hinted(usageError("--%s does not go with `chertd list%s`", flag, choose(len(args) == 0, "", " NAME "+verb)), usage)
 		}
 	}
+	if f.replace && f.skipBad {
+		return hinted(usageError("--replace and --skip-bad exclude each other: the members of rows that are left out would be removed"), "correct the rows, or import without --replace")
+	}
 	if f.limit < 1 || f.limit > control.MaxListShown {
 		return hinted(usageError("--limit: expected a number from 1 to %d, got %d", control.MaxListShown, f.limit), "for example --limit 100")
 	}

@@ -97,8 +97,8 @@ func readListFile(name string, text []byte) (f listFile, err error) {
 		return f, hinted(fmt.Errorf("%s is UTF-16", name), "save it as UTF-8")
 	}
 	in := csv.NewReader(bytes.NewReader(text))
-	in.FieldsPerRecord, in.Comment, in.TrimLeadingSpace = -1, '#', true
-	in.Comma = separatorOf(text)
+	in.FieldsPerRecord, in.Comment, in.Comma = -1, '#', separatorOf(text)
+	in.TrimLeadingSpace = in.Comma != '\t' // it takes tabs for space, even between two of them
 	columns, first := listColumns, true
 	for {
 		row, err := in.Read()
@@ -106,20 +106,23 @@ func readListFile(name string, text []byte) (f listFile, err error) {
 			return f, nil
 		}
 		if broken := (*csv.ParseError)(nil); errors.As(err, &broken) {
-			// What follows a quote that is not closed can't be read either.
-			f.refuse(name, broken.StartLine, `write a quote within quotes twice: "a ""b"" c"`, "%v", broken.Err)
-			return f, nil
+			// What follows a quote that is not closed can't be read either: it is more than a bad row.
+			return f, hinted(fmt.Errorf("%s:%d: %v; nothing was changed", name, broken.StartLine, broken.Err), `write a quote within quotes twice: "a ""b"" c"`)
 		}
 		if err != nil {
 			return f, fmt.Errorf("read %s: %w", name, err)
 		}
 		line, _ := in.FieldPos(0)
-		if first && slices.Contains(listColumns, strings.ToLower(strings.TrimSpace(row[0]))) {
+		if first && namesColumns(row) {
 			if columns, err = namedColumns(name, line, row); err != nil {
 				return f, err
 			}
 			first = false
 			continue
+		}
+		if first && !strings.ContainsAny(row[0], "@0123456789") {
+			return f, hinted(fmt.Errorf("%s:%d: %.40q looks like the name of a column, and there is no such column; nothing was changed", name, line, strings.TrimSpace(row[0])),
+				"begin the file with the columns "+strings.Join(listColumns, ",")+", also if it is a member")
 		}
 		first = false
 		f.row(name, line, columns, row)
@@ -158,6 +161,17 @@ func (f *listFile) row(name string, line int, columns, row []string) {
 
 func (f *listFile) refuse(name string, line int, hint, format string, args ...any) {
 	f.bad = append(f.bad, diag.Diagnostic{File: name, Line: line, Severity: diag.SeverityError, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+// namesColumns reports whether a first row has the names of columns, known or not.
+func namesColumns(row []string) bool {
+	for i, cell := range row {
+		cell = strings.ToLower(strings.TrimSpace(cell))
+		if cell == "member" || i == 0 && slices.Contains(listColumns, cell) {
+			return true
+		}
+	}
+	return false
 }
 
 // namedColumns returns the columns that the first row names.
