@@ -22,6 +22,9 @@ const (
 
 // Hold implements control.Daemon.
 func (m *manager) Hold(ctx context.Context, in control.HoldRequest) (control.Held, error) {
+	if err := ofSelections(in.By, in.DryRun); err != nil {
+		return control.Held{}, err
+	}
 	length, err := holdLength(in.For)
 	if err != nil {
 		return control.Held{}, err
@@ -53,6 +56,19 @@ func (m *manager) Hold(ctx context.Context, in control.HoldRequest) (control.Hel
 	return held, nil
 }
 
+// ofSelections refuses what only the holds of selections have. Without an error, a request for a
+// dry run would hold the chat.
+func ofSelections(by string, dryRun bool) error {
+	what := "by"
+	switch {
+	case dryRun:
+		what = "dry_run"
+	case by == "":
+		return nil
+	}
+	return &control.UserError{Message: what + " goes with where, not with a chat", Hint: "leave it out, or choose chats with where"}
+}
+
 // holdLength returns how long a hold is; "": control.DefaultHold.
 func holdLength(text string) (time.Duration, error) {
 	if text == "" {
@@ -77,6 +93,9 @@ func checkReason(reason string) error {
 
 // Release implements control.Daemon.
 func (m *manager) Release(ctx context.Context, in control.ReleaseRequest) (control.Released, error) {
+	if err := ofSelections(in.By, false); err != nil {
+		return control.Released{}, err
+	}
 	if err := m.checkChat(ctx, in.Chat, false, ""); err != nil {
 		return control.Released{}, err
 	}

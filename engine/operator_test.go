@@ -125,6 +125,22 @@ func TestStatusCountsMissedEvents(t *testing.T) {
 }
 
 // A read in flight does not count as dropped, and the answer to a hold names it.
+// A dry run is of selections: for a chat it is refused, and nothing is dropped.
+func TestChatsAreNotHeldByADryRun(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, holdPack...)
+	c.handle("c1", "e1", "later")
+	for _, in := range []control.HoldRequest{{Chat: "c1", DryRun: true}, {Chat: "c1", By: "ana"}} {
+		if h, err := c.m.Hold(ctx, in); err == nil || !strings.Contains(err.Error(), "goes with where") {
+			t.Errorf("%+v: %+v, %v", in, h, err)
+		}
+	}
+	if r, err := c.m.Release(ctx, control.ReleaseRequest{Chat: "c1", By: "ana"}); err == nil {
+		t.Errorf("released: %+v", r)
+	}
+	c.expectActions("after them", "c1", "read waiting")
+}
+
 func TestHoldReportsReadInFlight(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "read.lua", readAll)
