@@ -71,6 +71,7 @@ func TestWaitingIsCountedAndChosen(t *testing.T) {
 		"rule=later/later":             "hour",
 		"kind=read":                    "due hour night day",
 		"kind=send":                    "",
+		"kind=notify":                  "",
 		"for=delay":                    "hour day",
 		"for=postponed":                "night",
 		"for=pause":                    "due",

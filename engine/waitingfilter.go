@@ -15,7 +15,7 @@ import (
 var waitingKeys = []string{"chat", "line", "pack", "rule", "kind", "for", "due"}
 
 // waitingKinds are the values of kind.
-var waitingKinds = []string{string(chat.Read), string(chat.Typing), string(chat.React), string(chat.Send)}
+var waitingKinds = []string{string(chat.Read), string(chat.Typing), string(chat.React), string(chat.Send), string(chat.Notify)}
 
 // unknownLine is the value of line for chats whose line is not known.
 const unknownLine = "unknown"

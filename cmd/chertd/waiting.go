@@ -15,8 +15,8 @@ import (
 const waitingHelp = `
 --where chooses what matches all of its KEY=VALUE pairs:
   chat=ID  line=NUMBER (or unknown)  pack=NAME  rule=NAME
-  kind=read|typing|react|send
-  for=delay|postponed|retry|limit|newer|order|timer|hold|in_flight|rate|outage|line|catch_up|pause|store|drain
+  kind=read|typing|react|send|notify
+  for=delay|postponed|retry|limit|newer|order|timer|hold|in_flight|rate|target|outage|line|catch_up|pause|store|drain
   due=<1h (due within an hour)  due=>1h (due later)  due=<0s (due already)
 docs/operations.md describes the words of for.`
 
@@ -100,7 +100,7 @@ the command asks for confirmation, or takes --yes. What is requested after that,
 what no longer matches, stays as it is. If the command is interrupted, repeat it.
 ` + waitingHelp,
 		Example: fmt.Sprintf("  chertd waiting %[1]s 17.0\n  chertd waiting %[1]s --where for=postponed --where pack=night --yes", x.use),
-		Args:    noneEmptyList,
+		Args:    noneEmptyOf("an ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, arg := range args {
 				if _, ok := chat.ParseActionID(arg); !ok {
@@ -134,16 +134,6 @@ what no longer matches, stays as it is. If the command is interrupted, repeat it
 	cmd.Flags().StringArrayVar(&where, "where", nil, "choose what matches `KEY=VALUE`; several must all match")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask for confirmation")
 	return cmd
-}
-
-// noneEmptyList rejects empty arguments of a list: they come from an unset shell variable.
-func noneEmptyList(_ *cobra.Command, args []string) error {
-	for _, arg := range args {
-		if strings.TrimSpace(arg) == "" {
-			return hinted(usageError("an ID is empty"), "check that the shell variable in this place is set")
-		}
-	}
-	return nil
 }
 
 // chosen changes what --where chooses: it counts that, asks, and then sends one request a batch.

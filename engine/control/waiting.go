@@ -63,7 +63,7 @@ type WaitingAction struct {
 	ID        string    `json:"id"` // as the commands take it: SEQ.N
 	Chat      string    `json:"chat"`
 	Line      string    `json:"line,omitempty"`
-	Kind      string    `json:"kind"`           // read, typing, react, send
+	Kind      string    `json:"kind"`           // read, typing, react, send, notify
 	Pack      string    `json:"pack,omitempty"` // "": an operator requested it
 	Rule      string    `json:"rule"`
 	Place     string    `json:"place"`
