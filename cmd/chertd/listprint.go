@@ -119,10 +119,14 @@ func printColumns(cmd *cobra.Command, rows [][]string) error {
 // changedWords returns the lines that describe a change of a list.
 func changedWords(l control.ListChanged) []string {
 	var parts []string
+	unchanged := l.Unchanged
+	if len(l.NotThere) > 0 {
+		unchanged = 0 // of a removal, all that were not on it
+	}
 	for _, part := range []struct {
 		n    int
 		what string
-	}{{l.Added, "added"}, {l.Updated, "updated"}, {l.Removed, "removed"}, {l.Unchanged - len(l.NotThere), "unchanged"}} {
+	}{{l.Added, "added"}, {l.Updated, "updated"}, {l.Removed, "removed"}, {unchanged, "unchanged"}} {
 		if part.n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %s", thousands(int64(part.n)), part.what))
 		}
@@ -132,7 +136,11 @@ func changedWords(l control.ListChanged) []string {
 	}
 	lines := []string{fmt.Sprintf("list %s: %s; it has %s now, version %d", l.Name, strings.Join(parts, ", "), many(int64(l.Members), "member"), l.Version)}
 	if len(l.NotThere) > 0 {
-		lines = append(lines, "not on it: "+strings.Join(l.NotThere, ", "))
+		text := "not on it: " + strings.Join(l.NotThere, ", ")
+		if more := l.Unchanged - len(l.NotThere); more > 0 {
+			text += fmt.Sprintf(" and %s more", thousands(int64(more)))
+		}
+		lines = append(lines, text)
 	}
 	if len(l.Skipped) > 0 {
 		lines = append(lines, many(int64(len(l.Skipped)), "row")+" left out")
