@@ -92,7 +92,7 @@ func ruleRemarks(r *control.Rule) (list []string) {
 			text += " on event " + f.Event
 		}
 		if f.Error != "" {
-			text += ": " + f.Error
+			text += ": " + strings.Replace(f.Error, `\n  hint: `, "\n    hint: ", 1) // diag.Visible has shown the line end
 		}
 		list = append(list, text)
 	}

@@ -46,5 +46,9 @@ vip/old\x1b[2J  -  never (since 2026-01-03)
 	}), want+`  note: it is counted for 2d only
 note: this store counts rules for 3d only, since 2026-01-02 12:00Z
 `)
+	all.Rules = []control.Rule{{Pack: "p", Rule: "r", Mode: "live", LastMatched: at(11, 59), LastFailure: &control.RuleFailure{At: at(11, 0), Error: "p.lua:5: oh\n  hint: x is nil here"}}}
+	if got := printed(t, func(b *strings.Builder) error { return printRules(b, all, control.RulesQuery{}) }); !strings.HasSuffix(got, ": p.lua:5: oh\n    hint: x is nil here\n") {
+		t.Errorf("a failure with a hint:\n%s", got)
+	}
 	compare(t, printed(t, func(b *strings.Builder) error { return printRules(b, control.Rules{}, control.RulesQuery{}) }), "\nno rules\n")
 }

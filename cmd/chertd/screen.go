@@ -116,7 +116,7 @@ func printJSON(w io.Writer, v any) error {
 // them. Line ends in other fields are shown as \n.
 var linesOf = map[string]bool{
 	"Status.Notes": true, "Status.NotReady": true, "Status.NoCalls": true, "Pack.NotLive": true, "Blocked.Why": true,
-	"evalRule.Error": true, "Failure.Source": true, "junitFailure.Text": true,
+	"evalRule.Error": true, "ExplainedRule.Error": true, "Failure.Source": true, "junitFailure.Text": true,
 	"finding.Message": true, "remedy.Fix": true,
 }
 
