@@ -126,7 +126,7 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 	_, err := s.Append(ctx, []turn.Arrival{inChat("e1", "c1"), inChat("e2", "c1"), simple("alone")})
 	for _, err := range []error{
 		err,
-		s.Commit(ctx, []turn.Transition{tr}),
+		s.Commit(ctx, []turn.Transition{tr, {Chat: &chat.Chat{ID: chat.NotifyChat("desk")}}}),
 		s.Quarantine(ctx, store.Quarantined{Source: "webhook", Header: map[string]string{"A": "b"}, Body: []byte("?")}),
 		s.SaveVersion(ctx, store.Version{Pack: "p", Version: filledVersion, Files: filledFiles}),
 		s.SetPackState(ctx, store.PackState{Pack: "p", Live: filledVersion}),
