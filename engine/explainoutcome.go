@@ -30,16 +30,16 @@ func (x *explainer) conclude(ctx context.Context, r *store.Record, e *control.Ex
 			e.Outcome = control.OutcomeNotRead
 		}
 	case read != nil && x.inFlight(read):
-		e.Outcome, e.Summary = control.OutcomeInFlight, fmt.Sprintf("a call for %s at %s is on its way since %s", read.RuleKey(), read.Place, x.flight.HandedOut.UTC().Format(stamp))
+		e.Outcome, e.Summary = control.OutcomeInFlight, fmt.Sprintf("a call for %s is on its way since %s", requesterOf(read), x.flight.HandedOut.UTC().Format(stamp))
 		if read.Status != chat.Waiting {
 			e.Summary += "; it can't be recalled, although the read was dropped since: " + read.Why
 		}
 		return nil
 	case read != nil && unanswered(read):
 		e.Outcome = control.OutcomeUnknown
-		e.Summary = fmt.Sprintf("a call for %s at %s had no answer, so Chert may have marked the chat as read; then the read was dropped: %s", read.RuleKey(), read.Place, read.Why)
+		e.Summary = fmt.Sprintf("a call for %s had no answer, so Chert may have marked the chat as read; then the read was dropped: %s", requesterOf(read), read.Why)
 	case read != nil && read.Why == chat.WhyAlreadyRead:
-		e.Outcome, e.Summary = control.OutcomeRead, fmt.Sprintf("the chat was read already when the read of %s at %s was due", read.RuleKey(), read.Place)
+		e.Outcome, e.Summary = control.OutcomeRead, fmt.Sprintf("the chat was read already when the read of %s was due", requesterOf(read))
 		return nil
 	case read == nil && !r.Event.InboundMessage():
 		e.Outcome, e.Summary = control.OutcomeNone, "no rule requested a read for it"
@@ -51,7 +51,7 @@ func (x *explainer) conclude(ctx context.Context, r *store.Record, e *control.Ex
 		e.Outcome, e.Summary = control.OutcomeNotRead, "no rule requested a read"+skippedWords(r.Decision)
 	case read.Status == chat.Done:
 		e.Outcome = control.OutcomeRead
-		e.Summary = fmt.Sprintf("marked as read at %s, for %s at %s", read.Ended.UTC().Format(stamp), read.RuleKey(), read.Place)
+		e.Summary = fmt.Sprintf("marked as read at %s, for %s", read.Ended.UTC().Format(stamp), requesterOf(read))
 		if read.Why == chat.WhyTooLate {
 			end, err := x.ender(ctx, read)
 			if err != nil {
@@ -65,19 +65,31 @@ func (x *explainer) conclude(ctx context.Context, r *store.Record, e *control.Ex
 		}
 		return nil
 	case read.Status == chat.Waiting:
-		e.Outcome, e.Summary = string(chat.Waiting), fmt.Sprintf("%s at %s requested a read, which waits", read.RuleKey(), read.Place)
+		e.Outcome, e.Summary = string(chat.Waiting), fmt.Sprintf("%s requested a read, which waits", requesterOf(read))
 		return nil
 	case read.Status == chat.Shadowed:
-		e.Outcome, e.Summary = string(chat.Shadowed), fmt.Sprintf("%s at %s would have requested a read, in shadow", read.RuleKey(), read.Place)
+		e.Outcome, e.Summary = string(chat.Shadowed), fmt.Sprintf("%s would have requested a read, in shadow", requesterOf(read))
 	default:
 		e.Outcome = outcomeOfAction(read)
 		end, err := x.ender(ctx, read)
 		if err != nil {
 			return err
 		}
-		e.Summary = fmt.Sprintf("%s at %s requested a read: %s", read.RuleKey(), read.Place, endWords(read, end))
+		e.Summary = fmt.Sprintf("%s requested a read: %s", requesterOf(read), endWords(read, end))
 	}
 	return x.readLater(ctx, r, e)
+}
+
+// requesterOf names what requested an action: a rule and its place, or a command.
+func requesterOf(a *chat.Action) string {
+	batch, applied := a.Batch()
+	switch {
+	case applied:
+		return fmt.Sprintf("chertd apply (batch %s, rule at %s)", batch, a.Place)
+	case a.Pack == "":
+		return a.Place // "chertd read"
+	}
+	return a.RuleKey() + " at " + a.Place
 }
 
 // failedWords names the first rule that failed on an event or was suspended.
@@ -207,7 +219,7 @@ func (x *explainer) readLater(ctx context.Context, r *store.Record, e *control.E
 			continue
 		}
 		if a := chosenRead(n.Actions); a != nil && a.Status == chat.Done {
-			later = fmt.Sprintf("marked as read later, at %s, for %s at %s on event %s", a.Ended.UTC().Format(stamp), a.RuleKey(), a.Place, n.Event.ID)
+			later = fmt.Sprintf("marked as read later, at %s, for %s on event %s", a.Ended.UTC().Format(stamp), requesterOf(a), n.Event.ID)
 			break
 		}
 	}

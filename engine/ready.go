@@ -84,7 +84,7 @@ func (e *Engine) setDue(c *chat.Chat) {
 	if c.Flight != nil {
 		call = time.Time{} // the answer sets it
 	}
-	e.queueOf(c.Line).Set(dispatch.Pick{Chat: c.ID, Line: c.Line, Due: call, Retry: c.Retry.Attempts > 0})
+	e.queueOf(c.Line).Set(dispatch.Pick{Chat: c.ID, Line: c.Line, Due: call, Retry: c.Yields()})
 	e.timersDue.Set(c.ID, c.NextTimer())
 }
 

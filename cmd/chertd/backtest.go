@@ -190,11 +190,11 @@ func (o *backtestOptions) run(ctx context.Context, cmd *cobra.Command) error {
 	result, err := backtest.Run(ctx, c, func() (backtest.Event, bool, error) { return in.next(ctx) })
 	progress.end(events, time.Since(began))
 	if err != nil {
-		return o.failed(ctx, err)
+		return o.failed(ctx, "the comparison", err)
 	}
 	r := o.report(result, pair, in)
 	if err := r.explain(ctx, &c, in); err != nil {
-		return o.failed(ctx, err)
+		return o.failed(ctx, "the comparison", err)
 	}
 	r.Took = time.Since(began)
 	if err := r.write(cmd, o.format); err != nil {
@@ -206,13 +206,13 @@ func (o *backtestOptions) run(ctx context.Context, cmd *cobra.Command) error {
 	return nil
 }
 
-// failed adds a hint to the error of a comparison.
-func (o *backtestOptions) failed(ctx context.Context, err error) error {
+// failed adds a hint to the error of a run of events, such as the comparison.
+func (o *backtestOptions) failed(ctx context.Context, what string, err error) error {
 	if runaway := (*backtest.RunawayError)(nil); errors.As(err, &runaway) {
 		return hinted(fail(exitFailure, err), "make that rule do less for an event: `chertd eval EVENT.json --format json` shows its steps")
 	}
 	if ctx.Err() != nil { // whatever it ended first: a rule, or a query of the store
-		return fail(exitFailure, errors.New("the comparison was interrupted"))
+		return fail(exitFailure, fmt.Errorf("%s was interrupted", what))
 	}
 	return storeError(fail(exitFailure, err))
 }

@@ -119,13 +119,18 @@ func (in *recordedEvents) begin(ctx context.Context, o *backtestOptions) (from t
 		return time.Time{}, hinted(fail(exitFailure, fmt.Errorf("the store %s has no events", in.storePath)), "name another one with --store FILE, or a file of events with --events FILE")
 	}
 	from = in.store.Newest.Add(-o.window)
-	in.after, err = in.store.Before(ctx, from.Add(-o.before))
+	return from, in.from(ctx, from.Add(-o.before))
+}
+
+// from goes to the first event of the store that was received at a time, or later.
+func (in *recordedEvents) from(ctx context.Context, at time.Time) (err error) {
+	in.after, err = in.store.Before(ctx, at)
 	if err != nil {
-		return from, storeError(err)
+		return storeError(err)
 	}
 	in.first, in.paged = in.after, true
 	in.total.Store(in.store.Last - in.first)
-	return from, nil
+	return nil
 }
 
 // part returns how much of the events was read, from 0 to 1.

@@ -220,6 +220,25 @@ var hostileCommands = map[string]func(w *hostileWorld){
 			w.t.Errorf("the line of progress has %s: %q", what, drawn.String())
 		}
 	},
+	"chertd apply": func(w *hostileWorld) {
+		w.run("apply", w.dir, "-c", w.config)
+		w.run("apply", hostileName, "--mode", hostile)
+		w.run("apply", w.dir, "--since", hostile)
+		w.run("apply", w.dir, "--batch", hostile, "-c", hostileName)
+		w.shows(func(out *screen) {
+			r := hostileOf[applyReport](true)
+			for _, left := range []string{"", backtest.LeftNewer} {
+				x := hostileOf[applyRead](false)
+				x.Left = left
+				r.Reads = append(r.Reads, x)
+			}
+			r.count()
+			_ = r.print(out, &applyOptions{})
+			for _, line := range r.requested(&daemonFlags{}) {
+				_, _ = fmt.Fprintln(out, diag.Visible(line))
+			}
+		})
+	},
 	"chertd new": func(w *hostileWorld) {
 		w.run("new", hostileName, "--dir", w.t.TempDir())
 		w.run("new", "fine", "--dir", filepath.Join(w.t.TempDir(), hostileName))
@@ -686,6 +705,13 @@ func (d hostileDaemon) Drained(context.Context, time.Duration) (control.Drain, e
 	return hostileOf[control.Drain](d.bools), nil
 }
 
+func (d hostileDaemon) Apply(_ context.Context, in control.ApplyRequest) (control.ApplyResult, error) {
+	out := control.ApplyResult{Batch: in.Batch, Waits: []string{hostile}}
+	for range in.Reads {
+		out.Reads = append(out.Reads, hostileOf[control.AppliedNow](d.bools))
+	}
+	return out, nil
+}
 func (d hostileDaemon) Read(_ context.Context, in control.ReadRequest) (control.ReadRequested, error) {
 	return hostileOf[control.ReadRequested](d.bools), unwilling(in.Chat)
 }

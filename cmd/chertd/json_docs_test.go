@@ -172,6 +172,7 @@ func TestJSONFieldsOfTheStoreAreDocumented(t *testing.T) {
 	documented := documentedFields(t)
 	for command, v := range map[string]any{
 		"chertd store check": everything[sqlite.CheckReport](), "chertd store backup": everything[sqlite.BackedUp](), "chertd store restore": everything[sqlite.Restored](),
+		"chertd apply": everything[applyReport](),
 	} {
 		text, err := json.Marshal(v)
 		if err != nil {
@@ -321,6 +322,9 @@ func (full) Forget(context.Context, control.ForgetRequest) (control.Forgotten, e
 }
 func (full) Read(context.Context, control.ReadRequest) (control.ReadRequested, error) {
 	return everything[control.ReadRequested](), nil
+}
+func (full) Apply(context.Context, control.ApplyRequest) (control.ApplyResult, error) {
+	return everything[control.ApplyResult](), nil
 }
 func (full) Hold(context.Context, control.HoldRequest) (control.Held, error) {
 	return everything[control.Held](), nil

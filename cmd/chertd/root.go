@@ -56,7 +56,7 @@ To see it at work, run: chertd demo`,
 		newDemoCommand(), newRunCommand(), newCheckCommand(), newTestCommand(), newEvalCommand(), newBacktestCommand(), newNewCommand(),
 		newDoctorCommand(), newSubscribeCommand(), newSimCommand(), newVersionCommand(),
 		newStatusCommand(), newPacksCommand(), newRulesCommand(), newTailCommand(), newReloadCommand(), newRollbackCommand(),
-		newModeCommand(), newShadowCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newReadCommand(), newWaitingCommand(), newSignalCommand(), newDeadCommand(), newQuarantineCommand(),
+		newModeCommand(), newShadowCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newReadCommand(), newApplyCommand(), newWaitingCommand(), newSignalCommand(), newDeadCommand(), newQuarantineCommand(),
 		newRetryErrorsCommand(), newExplainCommand(), newListCommand(), newForgetCommand(), newDrainCommand(), newStoreCommand(), newSpecCommand(),
 	)
 	root.SetVersionTemplate("{{.Version}}\n")

@@ -37,6 +37,9 @@ func bodyLimit(r *http.Request) int64 {
 	if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, apiPath+listsPath+"/") {
 		return maxListBody
 	}
+	if r.Method == http.MethodPost && r.URL.Path == applyPath {
+		return maxApplyBody
+	}
 	return maxBody
 }
 
@@ -80,6 +83,7 @@ func (a *api) routes(mux *http.ServeMux) {
 		"POST " + apiPath + "/hold":                      a.hold,
 		"POST " + apiPath + "/release":                   a.release,
 		"POST " + apiPath + "/read":                      a.read,
+		"POST " + applyPath:                              a.apply,
 		"POST " + apiPath + "/signals":                   a.sendSignal,
 		"POST " + apiPath + "/forget":                    a.forget,
 		"POST " + drainPath:                              a.drain,

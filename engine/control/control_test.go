@@ -110,6 +110,10 @@ func (f *fake) Read(_ context.Context, in ReadRequest) (ReadRequested, error) {
 	return ReadRequested{Chat: in.Chat}, f.tell("read %+v", in)
 }
 
+func (f *fake) Apply(_ context.Context, in ApplyRequest) (ApplyResult, error) {
+	return ApplyResult{Batch: in.Batch}, f.tell("apply %+v", in)
+}
+
 func (f *fake) Hold(_ context.Context, in HoldRequest) (Held, error) {
 	return Held{Hold: Hold{Chat: in.Chat, By: Operator, Reason: in.Reason}}, f.tell("hold %+v", in)
 }

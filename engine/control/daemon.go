@@ -72,6 +72,8 @@ type Daemon interface {
 	Release(ctx context.Context, in ReleaseRequest) (Released, error)
 	// Read requests that a chat be marked as read.
 	Read(ctx context.Context, in ReadRequest) (ReadRequested, error)
+	// Apply requests reads that rules would have requested of past events.
+	Apply(ctx context.Context, in ApplyRequest) (ApplyResult, error)
 	// Signal takes a signal in, as an event of its chat. It returns once that is on disk.
 	Signal(ctx context.Context, in SignalRequest) (Signaled, error)
 	// HoldSelection keeps the chats of a selection unread for a time, also those that come

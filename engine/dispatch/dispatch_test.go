@@ -73,7 +73,7 @@ func (d *desk) CallsDue(_ context.Context, line string, after store.Due, limit i
 	defer d.mu.Unlock()
 	var all []store.Due
 	for id, c := range d.chats {
-		due := store.Due{Chat: id, At: c.NextCall(), Retry: c.Retry.Attempts > 0}
+		due := store.Due{Chat: id, At: c.NextCall(), Retry: c.Yields()}
 		if c.Line == line && !due.At.IsZero() && compare(due, after) > 0 {
 			all = append(all, due)
 		}
@@ -114,7 +114,7 @@ func (d *desk) step(id string, in chat.Input) chat.Effects {
 	if c.Flight != nil {
 		next = time.Time{}
 	}
-	d.queue.Set(Pick{Chat: id, Line: c.Line, Due: next, Retry: c.Retry.Attempts > 0})
+	d.queue.Set(Pick{Chat: id, Line: c.Line, Due: next, Retry: c.Yields()})
 	return effects
 }
 

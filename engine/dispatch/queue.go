@@ -14,7 +14,7 @@ import (
 // calls go before old ones:
 //
 //   - A call is fresh for two seconds from when it is due, unless an earlier attempt
-//     failed. All others are old. Each kind goes in the order in which it is due.
+//     failed, or all it does was applied to past messages. All others are old. Each kind goes in the order in which it is due.
 //   - Fresh calls of any line go before old calls of any line, but every eighth call
 //     is an old one if there is one.
 //   - While calls have stopped, new ones wait for the next probe, though Chert may have
@@ -69,7 +69,7 @@ type Pick struct {
 	Chat  string
 	Line  string
 	Due   time.Time
-	Retry bool // it is old: an earlier attempt failed, or it is overdue
+	Retry bool // it is old: an earlier attempt failed, an operator applied it to past messages, or it is overdue
 }
 
 type line struct {

@@ -209,7 +209,7 @@ func (s Shard) Holds(key string) bool { return Slot(key)%s.Of == s.Index }
 type Due struct {
 	Chat  string
 	At    time.Time
-	Retry bool // an attempt of the chat's read call has failed
+	Retry bool // the call yields to those that have just come due (chat.Chat.Yields)
 }
 
 // Quarantined is a delivery with a valid signature that could not be understood.

@@ -61,6 +61,15 @@ func Run(ctx context.Context, c Config, next func() (ev Event, ok bool, err erro
 	if c.Tolerance == 0 {
 		c.Tolerance = time.Second
 	}
+	r := newRun(c)
+	if err := feed(ctx, next, r.batch); err != nil {
+		return nil, err
+	}
+	return r.end(ctx)
+}
+
+// feed calls do with all events, in batches that it reads meanwhile.
+func feed(ctx context.Context, next func() (Event, bool, error), do func(context.Context, []Event) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	batches := make(chan []Event, 2)
@@ -69,21 +78,17 @@ func Run(ctx context.Context, c Config, next func() (ev Event, ok bool, err erro
 		defer close(batches)
 		read <- readBatches(ctx, next, batches)
 	}()
-	defer func() { // the reader has ended when Run returns
+	defer func() { // the reader has ended when feed returns
 		cancel()
 		for range batches {
 		}
 	}()
-	r := newRun(c)
 	for batch := range batches {
-		if err := r.batch(ctx, batch); err != nil {
-			return nil, err
+		if err := do(ctx, batch); err != nil {
+			return err
 		}
 	}
-	if err := <-read; err != nil {
-		return nil, err
-	}
-	return r.end(ctx)
+	return <-read
 }
 
 // readBatches sends the events in batches.
@@ -117,6 +122,13 @@ type run struct {
 	c        Config
 	sides    [2]*side
 	compared *comparison
+	intake
+}
+
+// intake puts events into order, and counts them.
+type intake struct {
+	from     time.Time // when counting begins
+	progress func(events int, at time.Time)
 	result   Result
 	known    map[string]bool // ids of events
 	n        int             // events so far
@@ -130,32 +142,53 @@ const (
 )
 
 func newRun(c Config) *run {
-	return &run{c: c, compared: newComparison(&c), known: map[string]bool{}}
+	return &run{c: c, compared: newComparison(&c), intake: newIntake(c.From, c.Progress)}
+}
+
+func newIntake(from time.Time, progress func(int, time.Time)) intake {
+	return intake{from: from, progress: progress, known: map[string]bool{}}
+}
+
+// arrange returns those events of a batch that are new, each when it is handled.
+func (in *intake) arrange(batch []Event) []Event {
+	fresh := batch[:0]
+	for i := range batch {
+		ev := &batch[i]
+		if ev.Received.Before(in.last) {
+			// Time does not go back: what was received by an earlier clock is handled now.
+			if in.last.Sub(ev.Received) > time.Minute {
+				in.result.Unordered++
+			}
+			ev.Received = in.last
+		}
+		in.last = ev.Received
+		if in.known[ev.Event.ID] {
+			in.result.Duplicates++
+			continue
+		}
+		in.known[ev.Event.ID] = true
+		in.result.note(ev, in.from)
+		fresh = append(fresh, *ev)
+	}
+	return fresh
+}
+
+// done notes that so many more events were handled.
+func (in *intake) done(events int) {
+	in.n += events
+	if in.progress != nil {
+		in.progress(in.n, in.last)
+	}
 }
 
 // batch runs events on both sides, and compares what they did.
 func (r *run) batch(ctx context.Context, batch []Event) error {
-	fresh := batch[:0]
-	for i := range batch {
-		ev := &batch[i]
-		if ev.Received.Before(r.last) {
-			// Time does not go back: what was received by an earlier clock is handled now.
-			if r.last.Sub(ev.Received) > time.Minute {
-				r.result.Unordered++
-			}
-			ev.Received = r.last
-		}
-		r.last = ev.Received
-		if r.known[ev.Event.ID] {
-			r.result.Duplicates++
-			continue
-		}
-		r.known[ev.Event.ID] = true
-		r.result.note(ev, r.c.From)
-		if id := ev.Event.ChatID(); id != "" && !ev.Received.Before(r.c.From) {
+	all := len(batch)
+	fresh := r.arrange(batch)
+	for i := range fresh {
+		if id := fresh[i].Event.ChatID(); id != "" && !fresh[i].Received.Before(r.c.From) {
 			r.compared.seen(id)
 		}
-		fresh = append(fresh, *ev)
 	}
 	if len(fresh) == 0 {
 		return nil
@@ -176,10 +209,7 @@ func (r *run) batch(ctx context.Context, batch []Event) error {
 		}
 		r.compare(i)
 	}
-	r.n += len(batch)
-	if r.c.Progress != nil {
-		r.c.Progress(r.n, r.last)
-	}
+	r.done(all)
 	return nil
 }
 
@@ -206,18 +236,13 @@ func (r *run) end(ctx context.Context) (*Result, error) {
 	if r.sides[live] == nil {
 		return &r.result, nil
 	}
-	if err := r.both(func(s *side) error { return s.tail(ctx) }); err != nil {
+	if err := r.both(func(s *side) error { return s.tail(ctx, r.last.Add(afterLast)) }); err != nil {
 		return nil, err
 	}
 	r.compare(-1)
 	for at, s := range r.sides {
 		r.result.Sides[at] = s.count()
-		for name := range s.lists {
-			if r.result.Lists == nil {
-				r.result.Lists = map[string]int{}
-			}
-			r.result.Lists[name] = r.c.Lists.List(name).Len()
-		}
+		r.result.Lists = s.listSizes(r.c.Lists, r.result.Lists)
 	}
 	r.compared.end(func(at int, chatID string) *Read { return r.sides[at].waiting(chatID) })
 	r.result.compared(r.compared)

@@ -37,6 +37,12 @@ func (s *side) ended(h *spec.Happening, a *chat.Action, counted bool) {
 	if counted {
 		s.counts.Dropped[a.Why]++
 	}
+	if s.past != nil {
+		if a.Why == chat.WhyAnswerUnknown {
+			s.past.add(a, h.At, time.Time{}) // Chert is asked once the read is requested
+		}
+		return
+	}
 	if a.Why == chat.WhyAlreadyRead || a.Why == chat.WhyReplaced {
 		return
 	}
@@ -82,7 +88,7 @@ func missing(h *spec.Happening) (rule, place string) {
 
 // note records a reason for a chat.
 func (s *side) note(n note, r Reason) {
-	if n.chat == "" {
+	if n.chat == "" || s.past != nil {
 		return
 	}
 	kept := s.reasons[r]

@@ -30,6 +30,7 @@ type side struct {
 	lists           map[string]bool // that rules looked at
 	counts          Side
 	reasons         map[Reason]*Reason // each that there is, once
+	past            *pastReads         // nil: nobody wants the reads
 	cancel          context.CancelCauseFunc
 }
 
@@ -87,6 +88,9 @@ func (s *side) run(ctx context.Context, batch []Event) error {
 			}
 			s.index = i
 			s.events++
+			if s.past != nil {
+				s.past.now = ev
+			}
 			before := s.world.LastEvent(ev.Event.ChatID())
 			if err := s.world.Receive(ctx, ev.Event); err != nil {
 				return err
@@ -97,10 +101,10 @@ func (s *side) run(ctx context.Context, batch []Event) error {
 	})
 }
 
-// tail lets the time after the last event pass.
-func (s *side) tail(ctx context.Context) error {
+// tail lets the time after the last event pass, until another.
+func (s *side) tail(ctx context.Context, until time.Time) error {
 	s.records, s.taken, s.index = s.records[:0], 0, -1
-	return s.bounded(ctx, func(ctx context.Context) error { return s.world.Advance(ctx, afterLast) })
+	return s.bounded(ctx, func(ctx context.Context) error { return s.world.Advance(ctx, until.Sub(s.world.Now())) })
 }
 
 // bounded ends what the side does with a *RunawayError if it is too much.
@@ -157,6 +161,9 @@ func (s *side) observe(h *spec.Happening) {
 		for name := range h.Decision.Lists {
 			s.lists[name] = true
 		}
+	}
+	if s.past != nil && h.Event != nil {
+		s.past.handled(s.world, h)
 	}
 	for i := range h.Rules {
 		s.ruleRan(h, &h.Rules[i], counted)
@@ -220,7 +227,9 @@ func (s *side) called(made *spec.CallMade, counted bool) {
 	if made.Call.Kind == chat.Question {
 		return
 	}
-	if first.Kind == chat.Read {
+	if first.Kind == chat.Read && s.past != nil {
+		s.past.add(first, made.At, time.Time{})
+	} else if first.Kind == chat.Read {
 		s.records = append(s.records, record{index: s.index, call: &call{made.Call.Chat, readOf(first, made.At)}})
 	}
 	if !counted {
@@ -270,4 +279,15 @@ func (s *side) count() Side {
 	}
 	sortFailing(s.counts.Failing)
 	return s.counts
+}
+
+// listSizes adds to sizes how many members the lists have that rules looked at.
+func (s *side) listSizes(lists *rules.Lists, sizes map[string]int) map[string]int {
+	for name := range s.lists {
+		if sizes == nil {
+			sizes = map[string]int{}
+		}
+		sizes[name] = lists.List(name).Len()
+	}
+	return sizes
 }

@@ -14,6 +14,23 @@ func (c *Chat) NextCall() time.Time {
 	return next
 }
 
+// Yields reports whether the chat's next call yields to calls of other chats that have just come due:
+// an attempt of it has failed, or it serves nothing but applied reads.
+func (c *Chat) Yields() bool {
+	if c.Retry.Attempts > 0 {
+		return true
+	}
+	applied := false
+	for i := range c.Waiting {
+		if _, is := c.Waiting[i].Batch(); is {
+			applied = true
+		} else if c.mayCall(i) {
+			return false
+		}
+	}
+	return applied
+}
+
 // NextTimer returns when the chat's earliest timer fires. Zero means never.
 func (c *Chat) NextTimer() time.Time {
 	var next time.Time

@@ -123,10 +123,10 @@ func (s *step) covers(in Outcomes, w *Request) int64 {
 		return in.Seq
 	case s.late(in):
 		return newest
+	case w.Pack == "" && w.Covers > 0:
+		return min(w.Covers, max(newest, s.c.LastEvent))
 	case newest == 0:
 		return s.c.LastEvent // there is no message that it could read by mistake
-	case w.Pack == "" && w.Covers > 0:
-		return min(w.Covers, newest)
 	case seen < newest && !w.EvenIfNewer && w.Pack != "":
 		return seen
 	case in.New && !in.Message:

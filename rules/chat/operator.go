@@ -3,7 +3,23 @@ package chat
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
+
+// appliedPrefix is what the rule of an applied read begins with.
+const appliedPrefix = "apply:"
+
+// AppliedRule is the rule of the reads of a batch: reads that a rule would have requested of past
+// events, and that an operator requests. Their pack is "".
+func AppliedRule(batch string) string { return appliedPrefix + batch }
+
+// Batch returns the batch of an applied read; ok is false for any other action.
+func (a *Action) Batch() (batch string, ok bool) {
+	if a.Pack != "" {
+		return "", false
+	}
+	return strings.CutPrefix(a.Rule, appliedPrefix)
+}
 
 // cancel drops what a pack, or one version or rule of it, has pending. For a pack or a rule it also
 // ends the postponements; those of a version stay, as its hold always does, until they end or are released.

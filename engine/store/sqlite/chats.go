@@ -103,7 +103,7 @@ type chatRow struct {
 	id, line  string
 	newest    int64
 	waiting   string
-	retries   int
+	retries   int // failed attempts of its read call; yieldsUntried: none, and the call yields all the same
 	call      time.Time
 	timer     time.Time
 	hold      time.Time
@@ -113,11 +113,18 @@ type chatRow struct {
 	bodies    int        // bytes in the bodies of actions that wait
 }
 
+// yieldsUntried is what the column retries has for a call that no attempt of was made, and that yields
+// to new ones (chat.Chat.Yields).
+const yieldsUntried = -1
+
 func rowOf(c *chat.Chat) *chatRow {
 	r := &chatRow{
 		id: c.ID, line: c.Line, newest: c.Newest, retries: c.Retry.Attempts,
 		call: c.NextCall(), timer: c.NextTimer(), hold: c.Hold.Until,
 		state: appendChat(make([]byte, 0, 320), c),
+	}
+	if r.retries == 0 && c.Yields() {
+		r.retries = yieldsUntried
 	}
 	if last := c.LastPostponement(); last != nil {
 		r.postponed = last.Until

@@ -73,7 +73,7 @@ func (s *Store) due(ctx context.Context, what *statement, after store.Due, limit
 }
 
 func dueOf(row []driver.Value) (store.Due, error) {
-	return store.Due{Chat: stringOf(row[0]), At: timeOf(row[1]), Retry: intOf(row[2]) > 0}, nil
+	return store.Due{Chat: stringOf(row[0]), At: timeOf(row[1]), Retry: intOf(row[2]) != 0}, nil
 }
 
 // Holds implements store.Reader.

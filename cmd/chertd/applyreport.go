@@ -1,0 +1,360 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"chertd/engine/control"
+	"chertd/luabind/diag"
+	"chertd/rules"
+	"chertd/rules/backtest"
+	"chertd/rules/chat"
+)
+
+// applyReport is the result of `chertd apply`, for people and programs.
+type applyReport struct {
+	Path string `json:"path"`
+	// Batch names the reads, once they are requested: their rule is apply:BATCH.
+	Batch     string          `json:"batch"`
+	Requested bool            `json:"requested"`
+	Packs     []applyPack     `json:"packs"` // by name
+	Events    int             `json:"events"`
+	Chats     int             `json:"chats"` // of these events
+	First     time.Time       `json:"first,omitzero"`
+	Last      time.Time       `json:"last,omitzero"`
+	Warmup    backtest.Warmup `json:"warmup"`
+	Rules     backtest.Side   `json:"rules"` // what they did on the recorded events
+	Reads     []applyRead     `json:"reads"` // in the order of the messages
+	Counts    []applyCount    `json:"counts"`
+	Notes     []string        `json:"notes"`
+	Waits     []string        `json:"waits,omitempty"` // why no calls are made
+
+	hint string
+	sent int
+}
+
+// applyPack is a pack whose rules are applied.
+type applyPack struct {
+	Name    string     `json:"name"`
+	Version string     `json:"version"`
+	Mode    rules.Mode `json:"mode"`
+}
+
+// applyRead is a read that the rules would have requested.
+type applyRead struct {
+	backtest.PastRead
+	// Now is what became of it, or without --go, and if it is Left, what would become of it. nil:
+	// it is of no event.
+	Now  *control.AppliedNow `json:"now,omitempty"`
+	Text string              `json:"text,omitempty"`
+}
+
+// applyCount counts reads. Status is that of the read, or left for PastRead.Left, which Why is then.
+type applyCount struct {
+	Status string `json:"status"`
+	Why    string `json:"why,omitempty"`
+	Count  int    `json:"count"`
+}
+
+// statusLeft is applyCount.Status of reads that are not requested.
+const statusLeft = "left"
+
+// outcome returns the status of a read, and why.
+func (x *applyRead) outcome() (status, why string) {
+	switch {
+	case x.Left != "" && x.Now != nil && x.Now.Why == chat.WhyAlreadyRead:
+		return x.Now.Status, x.Now.Why
+	case x.Left != "":
+		return statusLeft, x.Left
+	case x.Now == nil:
+		return "", ""
+	case x.Now.Status == string(chat.Waiting):
+		return x.Now.Status, x.Now.For
+	}
+	return x.Now.Status, x.Now.Why
+}
+
+// possible reports whether the read can be requested and waits then.
+func (x *applyRead) possible() bool {
+	status, _ := x.outcome()
+	return status == string(chat.Waiting) && x.Now.For != string(chat.WaitHold) || status == string(chat.Blocked)
+}
+
+// report makes the report of what the rules would have done.
+func (o *applyOptions) report(past *backtest.Applied, side rulesSide, in *recordedEvents) *applyReport {
+	r := &applyReport{
+		Path: o.path, Batch: o.request.Batch, Packs: []applyPack{}, Events: past.Result.Events, Chats: past.Result.Chats,
+		First: past.Result.First, Last: past.Result.Last, Warmup: past.Result.Warmup, Rules: past.Side,
+		Reads: []applyRead{}, Notes: []string{},
+	}
+	for _, name := range sortedKeys(side.packs) {
+		p := side.packs[name]
+		r.Packs = append(r.Packs, applyPack{name, p.version, p.mode})
+	}
+	for i := range past.Reads {
+		r.Reads = append(r.Reads, applyRead{PastRead: past.Reads[i]})
+	}
+	r.note(o, past, side)
+	return r
+}
+
+// note adds what one must know to read the report.
+func (r *applyReport) note(o *applyOptions, past *backtest.Applied, side rulesSide) {
+	add := func(format string, args ...any) { r.Notes = append(r.Notes, fmt.Sprintf(format, args...)) }
+	for i := range r.Packs {
+		p := &r.Packs[i]
+		by := choose(side.packs[p.Name].command != "", " by command", "")
+		if p.Mode != rules.Live {
+			add("pack %s is %s%s: none of its reads are requested; with --mode %s=live they are", p.Name, choose(p.Mode == rules.Off, "off", "in shadow mode"), by, diag.ShellWord(p.Name))
+		}
+	}
+	if n := past.Result.NoText + past.Result.Warmup.NoText; n > 0 {
+		add("%s no text, sender or group any more (store.raw: %s, or chertd forget): rules that look at these see nothing, and reads of such messages are left out",
+			choose(n == 1, "1 event has", thousands(int64(n))+" events have"), span(o.source.config.Store.Raw))
+	}
+	for _, name := range slices.Sorted(maps.Keys(past.Result.Lists)) {
+		add("the list %s has the %s that it has now: what it had when the messages came is not known", name, many(int64(past.Result.Lists[name]), "member"))
+	}
+	for _, l := range past.Side.Limited {
+		add("%s: %s", minute(l.At), l.What)
+	}
+	var others []string
+	for _, other := range []struct {
+		n    int
+		what string
+	}{{past.Side.Sends, "message"}, {past.Side.Reacts, "reaction"}, {past.Side.Typing, "typing signal"}, {past.Side.Notifies, "notification"}} {
+		if other.n > 0 {
+			others = append(others, many(int64(other.n), other.what))
+		}
+	}
+	if len(others) > 0 {
+		add("the rules also requested %s: only reads are applied", strings.Join(others, ", "))
+	}
+}
+
+// count counts the reads by what becomes of them.
+func (r *applyReport) count() {
+	r.Counts, r.Requested = nil, r.sent > 0
+	for i := range r.Reads {
+		status, why := r.Reads[i].outcome()
+		at := slices.IndexFunc(r.Counts, func(c applyCount) bool { return c.Status == status && c.Why == why })
+		if at < 0 {
+			at = len(r.Counts)
+			r.Counts = append(r.Counts, applyCount{Status: status, Why: why})
+		}
+		r.Counts[at].Count++
+	}
+	rank := []string{string(chat.Waiting), string(chat.Done), string(chat.Blocked), "", string(chat.Dropped), statusLeft}
+	slices.SortFunc(r.Counts, func(a, b applyCount) int {
+		return cmp.Or(cmp.Compare(slices.Index(rank, a.Status), slices.Index(rank, b.Status)), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Why, b.Why))
+	})
+	if r.Counts == nil {
+		r.Counts = []applyCount{}
+	}
+}
+
+// possible counts the chats whose reads can be requested.
+func (r *applyReport) possible() int {
+	chats := map[string]bool{}
+	for i := range r.Reads {
+		if r.Reads[i].possible() {
+			chats[r.Reads[i].Chat] = true
+		}
+	}
+	return len(chats)
+}
+
+// texts reads the texts of the messages.
+func (r *applyReport) texts(ctx context.Context, in *recordedEvents, wanted bool) error {
+	if !wanted {
+		return nil
+	}
+	seqs := map[int64]bool{}
+	for i := range r.Reads {
+		if seq := r.Reads[i].Seq; seq > 0 {
+			seqs[seq] = true
+		}
+	}
+	events, err := in.fetch(ctx, seqs)
+	if err != nil {
+		return err
+	}
+	for i := range r.Reads {
+		if ev := events[r.Reads[i].Seq]; ev != nil {
+			r.Reads[i].Text = ev.Text
+		}
+	}
+	return nil
+}
+
+// name is the word for a count: why a read ended, or what it waits for.
+func (c *applyCount) name() string {
+	if c.Status == string(chat.Waiting) {
+		return "waiting"
+	}
+	return cmp.Or(c.Why, c.Status, "pending")
+}
+
+// waitingWords are what a read would wait for.
+var waitingWords = map[chat.WaitFor]string{
+	"":                 "requested, and waiting",
+	chat.WaitCall:      "to be read within the rate",
+	chat.WaitDelay:     "to be read later, as the rule asks",
+	chat.WaitPostponed: "to be read later: a live rule has postponed reads of the chat",
+	chat.WaitRetry:     "to be read after an attempt that failed",
+	chat.WaitLimit:     "to be read once limits.reads leaves a call",
+	chat.WaitNewer:     "to be read together with a newer message whose read waits",
+	chat.WaitOrder:     "to be read after an earlier action of the chat",
+	chat.WaitHold:      "not to be read: the chat is held until after it is due",
+	chat.WaitTimer:     "to be read after a timer of the chat",
+}
+
+// outcomeWords say what a count means.
+func (c *applyCount) outcomeWords() string {
+	switch c.Status {
+	case string(chat.Waiting):
+		return waitingWords[chat.WaitFor(c.Why)]
+	case string(chat.Done):
+		return "read"
+	case string(chat.Blocked):
+		return "to be read once what blocks reads is fixed (chertd packs)"
+	case "":
+		return "requested, after earlier events of their chats"
+	}
+	switch c.Why {
+	case chat.WhyAlreadyRead:
+		return "read already"
+	case chat.WhySuperseded:
+		return "a newer message came that no rule reads"
+	case chat.WhyVetoed:
+		return "a rule has vetoed the message, or a newer one"
+	case chat.WhyHeld:
+		return "the chat is held"
+	case control.WhyNoEvent:
+		return "the daemon's store does not have the message: is this the daemon of the configuration?"
+	case backtest.LeftOlder:
+		return "the message is older than --since"
+	case backtest.LeftNoText:
+		return "the text was removed (store.raw)"
+	case backtest.LeftKept:
+		return "the same rules keep the chat unread since"
+	case backtest.LeftUnknown:
+		return "no message of the chat is among the events"
+	}
+	return c.Status
+}
+
+// print prints the report for people.
+func (r *applyReport) print(w io.Writer, o *applyOptions) error {
+	safe := shown(*r)
+	r = &safe
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "rules at %s, on %s in %s", r.Path, many(int64(r.Events), "event"), many(int64(r.Chats), "chat"))
+	if r.Events > 0 {
+		fmt.Fprintf(&b, ", received from %s to %s", minute(r.First), minute(r.Last))
+	}
+	fmt.Fprintln(&b)
+	for _, p := range r.Packs {
+		fmt.Fprintf(&b, "  pack %s: %s, %s\n", p.Name, rules.ShortOf(p.Version), p.Mode)
+	}
+	if r.Warmup.Events > 0 {
+		fmt.Fprintf(&b, "warm-up: %s before, from %s; state that is older is missing\n", many(int64(r.Warmup.Events), "event"), minute(r.Warmup.First))
+	}
+	if len(r.Counts) > 0 {
+		fmt.Fprintln(&b)
+	}
+	for i := range r.Counts {
+		c := &r.Counts[i]
+		fmt.Fprintf(&b, "%8s  %-14s %s\n", thousands(int64(c.Count)), c.name(), c.outcomeWords())
+	}
+	r.list(&b, o, "to be read", (*applyRead).possible)
+	r.list(&b, o, "not read", func(x *applyRead) bool {
+		_, why := x.outcome()
+		return !x.possible() && (o.all || why != chat.WhyAlreadyRead)
+	})
+	fmt.Fprintln(&b)
+	for _, f := range r.Rules.Failing {
+		fmt.Fprintf(&b, "%s: rule %s failed %s; the first: %s\n", f.Place, f.Rule, times(f.Failures), f.First)
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(&b, "note: %s\n", note)
+	}
+	for _, why := range r.Waits {
+		fmt.Fprintf(&b, "note: %s\n", why)
+	}
+	if r.hint != "" {
+		fmt.Fprintln(&b, r.hint)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// list lists those of the reads that match.
+func (r *applyReport) list(b *bytes.Buffer, o *applyOptions, title string, match func(*applyRead) bool) {
+	n, all := 0, 0
+	for i := range r.Reads {
+		x := &r.Reads[i]
+		if !match(x) {
+			continue
+		}
+		if all++; o.limit > 0 && n >= o.limit {
+			continue
+		}
+		if n++; n == 1 {
+			fmt.Fprintf(b, "\n%s\n", title)
+		}
+		fmt.Fprintf(b, "  %s  chat %s, event %s\n", stamp(x.Received), x.Chat, x.Event)
+		if x.Text != "" {
+			fmt.Fprintf(b, "    \"%s\"\n", cut(x.Text, 70))
+		}
+		fmt.Fprintf(b, "    %s\n", x.words())
+	}
+	if all > n {
+		fmt.Fprintf(b, "  %s more; --limit lists more of them, --all lists all\n", thousands(int64(all-n)))
+	}
+}
+
+// words describe a read: its rule, and what becomes of it.
+func (x *applyRead) words() string {
+	text := fmt.Sprintf("%s (%s)", x.Read.Rule, x.Read.Place)
+	if x.Read.Reason != "" {
+		text += ": " + x.Read.Reason
+	}
+	if x.OnlyIf != "" {
+		text += fmt.Sprintf("; only if Chert says that the chat is %s", x.OnlyIf)
+	}
+	if !x.Due.IsZero() {
+		text += "; due at " + stamp(x.Due)
+	}
+	status, why := x.outcome()
+	if why != string(chat.WaitCall) {
+		text += "; " + cmp.Or(why, status)
+		if x.Now != nil && x.Now.EndedBy != "" {
+			text += " by " + x.Now.EndedBy
+		}
+	}
+	return text
+}
+
+// requested returns the lines that say what was requested.
+func (r *applyReport) requested(f *daemonFlags) []string {
+	parts := []string{}
+	for i := range r.Counts {
+		if c := &r.Counts[i]; c.Status != statusLeft {
+			parts = append(parts, c.name()+" "+thousands(int64(c.Count)))
+		}
+	}
+	lines := []string{fmt.Sprintf("batch %s: %s requested (%s)", r.Batch, many(int64(r.sent), "read"), strings.Join(parts, ", "))}
+	for _, why := range r.Waits {
+		lines = append(lines, "  "+why)
+	}
+	where := " --where rule=apply:" + r.Batch
+	return append(lines, "hint: "+f.daemonCommand("waiting"+where)+" lists what waits of it; "+f.daemonCommand("waiting cancel"+where)+" cancels that")
+}
