@@ -47,6 +47,10 @@ func (h *held) Read(context.Context, ReadRequest) (ReadRequested, error) {
 	<-h.release
 	return ReadRequested{}, nil
 }
+func (h *held) Apply(context.Context, ApplyRequest) (ApplyResult, error) {
+	<-h.release
+	return ApplyResult{}, nil
+}
 func (h *held) HoldSelection(context.Context, HoldRequest) (HeldSelection, error) {
 	<-h.release
 	return HeldSelection{}, nil
@@ -110,6 +114,9 @@ var changing = []struct{ method, path, body, names string }{
 	{"POST", "/api/v1/release", `{"id": 3}`, "chertd release "},
 	{"POST", "/api/v1/waiting/cancel", `{"ids": ["7.0"]}`, "chertd waiting cancel "},
 	{"POST", "/api/v1/waiting/now", `{"ids": ["7.0"]}`, "chertd waiting now "},
+	{"POST", "/api/v1/read", `{"chat": "c1"}`, "chertd read "},
+	{"POST", "/api/v1/apply", `{"batch": "b"}`, "chertd apply "},
+	{"POST", "/api/v1/signals", `{"name": "x", "chat": "c1"}`, "chertd signal "},
 	{"POST", "/api/v1/forget", `{"who": "c1"}`, "chertd forget "},
 	{"POST", "/api/v1/quarantine/retry", `{"all": true}`, "chertd quarantine retry "},
 	{"POST", "/api/v1/quarantine/drop", `{"ids": [7]}`, "chertd quarantine drop "},
@@ -226,6 +233,9 @@ func (f *failing) DropDead(context.Context, DeadRequest) (DeadDropped, error) {
 }
 func (f *failing) DropQuarantined(context.Context, QuarantineRequest) (QuarantineDropped, error) {
 	return QuarantineDropped{}, f.err
+}
+func (f *failing) Apply(context.Context, ApplyRequest) (ApplyResult, error) {
+	return ApplyResult{}, f.err
 }
 func (f *failing) Pause(context.Context, bool) error { return f.err }
 
