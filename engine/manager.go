@@ -12,6 +12,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/control"
 	"chertd/engine/live"
+	"chertd/engine/metrics"
 	"chertd/engine/notify"
 	"chertd/engine/store"
 	"chertd/engine/wait"
@@ -33,10 +34,12 @@ type manager struct {
 
 	intake
 
-	tenant   string // chert.tenant
-	version  string // of the program
-	since    time.Time
-	settings func(context.Context) (control.Settings, error) // reads them again; nil: nothing to read
+	tenant    string // chert.tenant
+	version   string // of the program
+	storePath string // file of the store; "": it is not known
+	metrics   *metrics.Metrics
+	since     time.Time
+	settings  func(context.Context) (control.Settings, error) // reads them again; nil: nothing to read
 
 	settingsInUse func(context.Context) (control.SettingsInUse, error) // nil: as of settings
 
@@ -77,11 +80,13 @@ const demotionRetry = 5 * time.Second
 func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock *chertClock) (*manager, error) {
 	m := &manager{
 		client: client, store: st, log: d.Log, tenant: d.API.Tenant,
-		version: d.Version, since: d.Now(), settings: d.Settings, settingsInUse: d.SettingsInUse,
+		version: d.Version, storePath: d.StorePath, since: d.Now(), settings: d.Settings, settingsInUse: d.SettingsInUse,
 		demotions: map[rules.Meter]demotion{}, signal: make(chan struct{}, 1),
 		blocking: blocking{check: make(chan struct{}, 1)},
 		drains:   drains{stop: d.Stop, ended: make(chan struct{})},
 	}
+	m.metrics = metrics.New(d.Version)
+	c.Store = m.metrics.Timed(c.Store)
 	observe := c.Observe
 	c.Observe = func(o Observation) {
 		m.observed(o)
@@ -324,6 +329,13 @@ func (m *manager) observed(o Observation) {
 	switch {
 	case o.Handled != nil:
 		m.handled(o.Handled)
+		m.metrics.Handled(o.Handled.Entry, o.Handled.Decision, o.Handled.Actions, m.eng.c.Now())
+	case o.Rerun != nil:
+		m.metrics.Rerun(o.Rerun.Decision, o.Rerun.Actions)
+	case o.Attempt != nil:
+		m.metrics.Called(o.Attempt)
+	case o.Ended != nil:
+		m.metrics.Ended(o.Ended)
 	case o.Limited != nil:
 		m.requestDemotion(o.Limited.Meter, demotion{limit: o.Limited.Limit, count: o.Limited.count})
 	}

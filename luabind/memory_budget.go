@@ -43,6 +43,10 @@ func (a *MemoryBudget) Reserve(bytes int64) {
 	a.kept.Add(bytes)
 }
 
+// Kept returns how many bytes the pack and all its VMs retain between calls, as of the last time that
+// each was looked at.
+func (a *MemoryBudget) Kept() int64 { return a.kept.Load() }
+
 // owner returns the owner for which a VM takes the lock of large calls.
 func (a *MemoryBudget) owner(vm *VM) any {
 	if a.nested {

@@ -143,6 +143,10 @@ func (c *counting) Subscribe(s luabind.Subscription) error {
 // ShortOf returns the first ShortDigits digits of a version.
 func ShortOf(version string) string { return version[:min(len(version), ShortDigits)] }
 
+// KeptMemory returns how many bytes the pack retains between events: its data, and what its VMs have
+// in globals and upvalues.
+func (p *Pack) KeptMemory() int64 { return p.config.Budget.Kept() }
+
 // Built returns a hash of all that the pack's VMs are made of. Packs with the same hash
 // behave alike.
 func (p *Pack) Built() string { return p.built }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"gopkg.in/yaml.v3"
+
 	"chertd/engine"
 	"chertd/engine/chert"
 	"chertd/engine/chertsim"
@@ -80,11 +82,15 @@ func checkSnippet(t *testing.T, s snippet) {
 			if _, diags := parseConfig("chertd.yaml", []byte(s.text), env, use{}); diags.Errors() {
 				t.Error(diags)
 			}
+		case "# prometheus.yml":
+			if err := yaml.Unmarshal([]byte(s.text), new(map[string]any)); err != nil {
+				t.Error(err)
+			}
 		case "# pack.yaml":
 			loads(t, "chert.on('message.received', function() end)", s.text)
 		default:
 			if !strings.HasPrefix(first, "# data/") {
-				t.Error("the first line must say which file this is: # chertd.yaml, # pack.yaml or # data/…")
+				t.Error("the first line must say which file this is: # chertd.yaml, # pack.yaml, # prometheus.yml or # data/…")
 			}
 		}
 	case "console":

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
@@ -23,7 +24,7 @@ func TestRequestsOfDocuments(t *testing.T) {
 	for _, m := range documented.FindAllStringSubmatch(string(text), -1) {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest(m[1], strings.ReplaceAll(m[2], "{pack}", "codes"), strings.NewReader(m[3]))
-		Handler(Config{Daemon: &fake{packs: []Pack{{Name: "codes"}}}, Health: fine}).ServeHTTP(w, r)
+		Handler(Config{Daemon: &fake{packs: []Pack{{Name: "codes"}}}, Health: fine, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}).ServeHTTP(w, r)
 		if w.Code != 200 {
 			t.Errorf("%s %s with body %s: %d %s", m[1], m[2], m[3], w.Code, w.Body)
 		}
@@ -33,12 +34,15 @@ func TestRequestsOfDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	probes, err := os.ReadFile("health.go")
-	if err != nil {
-		t.Fatal(err)
+	for _, more := range []string{"health.go", "server.go"} {
+		text, err := os.ReadFile(more)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source = append(source, text...)
 	}
 	route := regexp.MustCompile(`"(?:GET|POST|DELETE|PUT|PATCH) `)
-	if n := len(route.FindAll(append(source, probes...), -1)); served != n {
+	if n := len(route.FindAll(source, -1)); served != n {
 		t.Errorf("the manual lists %d requests, %d are served", served, n)
 	}
 }

@@ -28,6 +28,8 @@ type Config struct {
 	Stalled func() error
 	// Failing, if set, returns why writes to the store fail though it answers, or nil.
 	Failing func() error
+	// Metrics answers GET /metrics; nil: there are none.
+	Metrics http.Handler
 	// Commands, if set, counts the commands under way.
 	Commands *Commands
 }
@@ -37,6 +39,9 @@ type Config struct {
 func Handler(c Config) http.Handler {
 	mux := http.NewServeMux()
 	healthRoutes(mux, c.Health)
+	if c.Metrics != nil {
+		mux.Handle("GET /metrics", c.Metrics)
+	}
 	if c.Stalled == nil {
 		c.Stalled = func() error { return nil }
 	}

@@ -52,6 +52,7 @@ type Manager struct {
 	starting bool      // Start has not ended
 	lastRead time.Time // when the last reading of the folder began
 
+	readings atomic.Pointer[Readings]
 	busy     atomic.Pointer[map[string]bool] // names in the folder of packs whose files are changing
 	view     atomic.Pointer[view]
 	trials   trials
@@ -167,6 +168,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	done := m.swap("start")
 	m.release()
+	m.noteReading(true)
 	_, err := awaitDrops(ctx, done)
 	m.tasks.start(m.endModes)
 	return err

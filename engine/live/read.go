@@ -87,7 +87,48 @@ func (m *Manager) decide(ctx context.Context, reason string, r reading) (due tim
 	due = later(m.halfDue(false), m.ignoring.half.Due)
 	m.swap(reason)
 	m.release()
-	return due, errors.Join(err, m.collectApart(ctx, pending, reason, r.all))
+	err = errors.Join(err, m.collectApart(ctx, pending, reason, r.all))
+	m.noteReading(err == nil)
+	return due, err
+}
+
+// Readings counts the times that the rules directory was read since the start.
+type Readings struct {
+	Live    int64     // all of it was live
+	NotLive int64     // something was not
+	Last    time.Time // zero: it was not read yet
+}
+
+// Readings returns how often the rules directory was read, and with what result.
+func (m *Manager) Readings() Readings {
+	if r := m.readings.Load(); r != nil {
+		return *r
+	}
+	return Readings{}
+}
+
+// noteReading counts a reading; complete is false if it could not be finished.
+func (m *Manager) noteReading(complete bool) {
+	v := m.view.Load()
+	live := complete && !v.folder.diags.Errors()
+	for i := range v.standings {
+		live = live && v.standings[i].NotLive == ""
+	}
+	for {
+		was := m.readings.Load()
+		now := Readings{Last: m.c.Now()}
+		if was != nil {
+			now.Live, now.NotLive = was.Live, was.NotLive
+		}
+		if live {
+			now.Live++
+		} else {
+			now.NotLive++
+		}
+		if m.readings.CompareAndSwap(was, &now) {
+			return
+		}
+	}
 }
 
 // halfDue is when the last of the packs that look half written is taken as it is, or of

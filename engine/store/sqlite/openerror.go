@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -185,12 +186,24 @@ func checkHeader(path string) error {
 	return nil
 }
 
+// FreeSpace returns how many bytes the disk of a store has left; negative: that is not known.
+func FreeSpace(path string) int64 {
+	n := room(filepath.Dir(path))
+	if n > math.MaxInt64 || n == unknownRoom {
+		return -1
+	}
+	return int64(n)
+}
+
+// unknownRoom is what room returns if it does not know.
+const unknownRoom = 1 << 62
+
 // room returns how many bytes the disk of a folder has left; very many if that is
 // not known.
 func room(dir string) uint64 {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
-		return 1 << 62
+		return unknownRoom
 	}
 	return st.Bavail * uint64(st.Bsize)
 }

@@ -1,0 +1,121 @@
+package metrics
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+const monitoring = "../../docs/monitoring/"
+
+// names returns the metrics of chertd in a text, each once, those of histograms without their suffix.
+func names(text string) (all []string) {
+	for _, name := range regexp.MustCompile(`chertd_[a-z_]+`).FindAllString(text, -1) {
+		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+			name = strings.TrimSuffix(name, suffix)
+		}
+		if !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// there returns the metrics of a daemon that has everything.
+func there(t *testing.T) (all []string) {
+	t.Helper()
+	for _, name := range regexp.MustCompile(`(?m)^# TYPE (chertd_[a-z_]+) `).FindAllStringSubmatch(scrape(t, busy(full())), -1) {
+		all = append(all, name[1])
+	}
+	return all
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Alerts and the dashboard ask for metrics that there are, and each alert has its paragraph in the
+// manual.
+func TestAlertsAndDashboardFit(t *testing.T) {
+	t.Parallel()
+	known := there(t)
+	var rules struct {
+		Groups []struct {
+			Rules []struct {
+				Alert, Expr string
+				Annotations map[string]string
+			}
+		}
+	}
+	alerts := read(t, monitoring+"alerts.yml")
+	if err := yaml.Unmarshal([]byte(alerts), &rules); err != nil {
+		t.Fatal(err)
+	}
+	manual := read(t, "../../docs/operations.md")
+	_, section, _ := strings.Cut(manual, "\n## Alerts\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var there []string
+	for _, r := range rules.Groups[0].Rules {
+		there = append(there, r.Alert)
+		if !strings.Contains(section, "\n### "+r.Alert+"\n\n") {
+			t.Errorf("docs/operations.md does not explain %s", r.Alert)
+		}
+		if r.Annotations["summary"] == "" || r.Annotations["description"] == "" {
+			t.Errorf("%s has no summary or description", r.Alert)
+		}
+	}
+	for _, title := range regexp.MustCompile(`(?m)^### (Chertd\w+)$`).FindAllStringSubmatch(section, -1) {
+		if !slices.Contains(there, title[1]) {
+			t.Errorf("docs/operations.md explains %s, which is not there", title[1])
+		}
+	}
+	for _, file := range []string{"alerts.yml", "alerts_test.yml", "dashboard.json"} {
+		used := names(read(t, monitoring+file))
+		if len(used) < 5 {
+			t.Errorf("%s has %d metrics: the test proves nothing", file, len(used))
+		}
+		for _, name := range used {
+			if !slices.Contains(known, name) {
+				t.Errorf("%s asks for %s, which is not there", file, name)
+			}
+		}
+	}
+	if !json.Valid([]byte(read(t, monitoring+"dashboard.json"))) {
+		t.Error("dashboard.json is not JSON")
+	}
+}
+
+// promtool, where it is installed, checks the alerts and runs their tests.
+func TestAlertsWithPromtool(t *testing.T) {
+	t.Parallel()
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		if os.Getenv("CHERTD_TEST_PROMTOOL") == "required" {
+			t.Fatal(err)
+		}
+		t.Skip("promtool is not installed: Debian has it in the package prometheus")
+	}
+	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"test", "rules", "alerts_test.yml"}} {
+		cmd := exec.Command(promtool, args...)
+		cmd.Dir = monitoring
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	check := exec.Command(promtool, "check", "metrics")
+	check.Stdin = strings.NewReader(scrape(t, busy(full())))
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	}
+}

@@ -1,0 +1,224 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"chertd/engine/chert"
+	"chertd/engine/control"
+	"chertd/engine/dispatch"
+	"chertd/engine/event"
+	"chertd/rules/chat"
+	"chertd/rules/turn"
+)
+
+// daemon is a source that has everything.
+type daemon struct {
+	rules []control.Rule
+	packs []control.Pack
+	err   error
+}
+
+var noon = time.Date(2026, time.January, 5, 12, 0, 0, 0, time.UTC)
+
+func (d *daemon) Status(context.Context) (control.Status, error) {
+	lag := control.Lag{LastEvent: noon, Seconds: 1, MedianSeconds: 1, MaxSeconds: 2}
+	return control.Status{
+		Since: noon, Ready: true, Events: 7, Pending: 1, Actions: map[string]int64{"dead": 2}, Bytes: 4096, Intake: control.IntakeSlowed,
+		Holds: &control.Holds{Total: 3}, Postponed: &control.Postponed{Total: 2}, HeldSelections: []control.SelectionHold{{ID: 1}},
+		Notify:  []control.NotifyTarget{{Target: "oncall", Waiting: 2, FailingSince: noon}},
+		Calls:   control.Calls{State: control.CallsFail, LastConfirmed: noon, Ceiling: 10, Learned: 5, Lines: []control.LineStop{{Line: "+14155550100"}}},
+		Webhook: &control.Webhook{Lag: lag, Accepted: 5, Refused: map[string]int64{"bad_signature": 1}},
+		Catchup: &control.Catchup{State: control.CatchupDone, Passed: noon, Rows: 9, Found: 2, Lag: lag},
+		Stream:  &control.Stream{Connected: noon, Lag: lag, Events: 1}, File: &control.File{Events: 1}, Signals: &control.Signals{Accepted: 1},
+		NotLive: 1,
+	}, d.err
+}
+func (d *daemon) Packs(context.Context) ([]control.Pack, error) { return d.packs, d.err }
+func (d *daemon) Rules(context.Context, control.RulesQuery) (control.Rules, error) {
+	return control.Rules{Rules: d.rules}, d.err
+}
+func (d *daemon) Extra(context.Context) Extra {
+	return Extra{OldestPending: noon, DiskFree: 1 << 30, Reloads: 3, FailedReloads: 1, LastReload: noon, Kept: map[string]int64{"vip": 4096}}
+}
+
+func full() *daemon {
+	counts := control.RuleCounts{Matched: 5, Ran: 4, Failed: 1, Requested: 3, Reads: 3, Read: 1, Vetoed: 1, Superseded: 1, Steps: 100, TookUS: 2500}
+	return &daemon{
+		packs: []control.Pack{{Name: "vip", Version: "3f786850", Mode: "live", Since: noon, Rules: 2, NotLive: "it does not load", Blocked: &control.Blocked{Reads: 4}, Missed: 2}},
+		rules: []control.Rule{{Pack: "vip", Rule: "hold", RuleCounts: counts, Shadow: &counts, LastMatched: noon, Stopped: 9}},
+	}
+}
+
+// busy returns metrics of a daemon on which each kind of thing has happened.
+func busy(s Source) *Metrics {
+	m := New("1.0")
+	m.Handler(s)
+	actions := []chat.Action{{Kind: chat.Read, Status: chat.Done, Why: chat.WhyRead, Ended: noon}, {Kind: chat.Read, Status: chat.Waiting}}
+	m.Handled(&turn.Entry{Arrival: turn.Arrival{Received: noon, Event: event.Event{Type: event.MessageReceived, Source: event.SourceWebhook, Chat: &event.Chat{ID: "c1"}}}},
+		&turn.Decision{Took: time.Millisecond, Rules: []turn.RuleDecision{{Pack: "vip", Rule: "hold"}, {Pack: "vip", Rule: "hold", Error: "it failed"}, {Pack: "vip", Rule: "hold", Skipped: "outside its hours"}}}, actions, noon.Add(time.Second))
+	m.Rerun(&turn.Decision{Rules: []turn.RuleDecision{{Pack: "vip", Rule: "hold", Error: "it failed"}, {Pack: "vip", Rule: "hold", Rerun: noon}}}, nil)
+	for _, err := range []*chert.Error{nil, {Status: 429, Code: chert.CodeRateLimited}, {Status: 999, Code: 77}, {}, {Local: true}} {
+		m.Called(&dispatch.Attempt{Call: chat.Call{Kind: chat.Read}, Began: noon, Ended: noon.Add(time.Second), Err: err})
+	}
+	return m
+}
+
+// scrape returns what Prometheus gets.
+func scrape(t *testing.T, m *Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.handler.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+// The names, types and help texts are as the linter of promtool wants them.
+func TestMetricsPassPromlint(t *testing.T) {
+	t.Parallel()
+	problems, err := testutil.GatherAndLint(busy(full()).registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestMetricsCountWhatHappens(t *testing.T) {
+	t.Parallel()
+	text := scrape(t, busy(full()))
+	for _, want := range []string{
+		`chertd_events_handled_total{source="webhook",type="message.received"} 1`,
+		`chertd_event_delay_seconds_sum 1`,
+		`chertd_rule_runs_total{outcome="ok",pack="vip",rule="hold"} 2`,
+		`chertd_rule_runs_total{outcome="failed",pack="vip",rule="hold"} 1`,
+		`chertd_rule_runs_total{outcome="outside_its_hours",pack="vip",rule="hold"} 1`,
+		`chertd_actions_ended_total{kind="read",status="done",why="read"} 1`,
+		`chertd_calls_total{code="0",http="200",kind="read"} 1`,
+		`chertd_calls_total{code="` + fmt.Sprint(chert.CodeRateLimited) + `",http="429",kind="read"} 1`,
+		`chertd_calls_total{code="other",http="other",kind="read"} 1`,
+		`chertd_calls_total{code="0",http="0",kind="read"} 1`,
+		`chertd_call_seconds_count{kind="read"} 4`,
+		`chertd_calls_state{state="failing"} 1`,
+		`chertd_calls_state{state="going_out"} 0`,
+		`chertd_actions{status="dead"} 2`,
+		`chertd_pack_edit_not_live{pack="vip"} 1`,
+		`chertd_pack_blocks_reads{pack="vip"} 1`,
+		`chertd_pack_blocked_reads{pack="vip"} 4`,
+		`chertd_pack_memory_bytes{pack="vip"} 4096`,
+		`chertd_rule_matched_total{mode="live",pack="vip",rule="hold"} 5`,
+		`chertd_rule_reads{mode="live",pack="vip",result="vetoed",rule="hold"} 1`,
+		`chertd_rule_reads_stopped_total{pack="vip",rule="hold"} 9`,
+		`chertd_rule_seconds_total{mode="live",pack="vip",rule="hold"} 0.0025`,
+		`chertd_rules_all_live 0`,
+		`chertd_lines_stopped 1`,
+		`chertd_build_info{version="1.0"} 1`,
+		`go_goroutines `,
+	} {
+		if !strings.Contains(text, "\n"+want) {
+			t.Errorf("there is no %s", want)
+		}
+	}
+	for _, secret := range []string{"c1", "+1415"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("a label has %s", secret)
+		}
+	}
+}
+
+// The series of a rule go with it, and those of others stay.
+func TestSeriesOfAVanishedRuleGo(t *testing.T) {
+	t.Parallel()
+	d := full()
+	m := busy(d)
+	m.Handled(&turn.Entry{}, &turn.Decision{Rules: []turn.RuleDecision{{Pack: "vip", Rule: "other"}}}, nil, noon)
+	d.rules = append(d.rules, control.Rule{Pack: "vip", Rule: "other"})
+	if text := scrape(t, m); !strings.Contains(text, `rule="hold"`) || !strings.Contains(text, `chertd_rule_runs_total{outcome="ok",pack="vip",rule="other"} 1`) {
+		t.Fatalf("there is no series of a rule:\n%s", text)
+	}
+	d.rules, d.packs = d.rules[1:], nil
+	scrape(t, m) // it may have them for the last time
+	text := scrape(t, m)
+	if strings.Contains(text, `rule="hold"`) || strings.Contains(text, "chertd_pack_") || !strings.Contains(text, `rule="other"`) {
+		t.Errorf("after the rule and the pack are gone:\n%s", text)
+	}
+}
+
+// Whatever an event or a rule is called, the number of series stays bounded and the scrape works.
+func TestLabelsAreBoundedAndValid(t *testing.T) {
+	t.Parallel()
+	d := full()
+	d.rules = append(d.rules, control.Rule{Pack: "vip", Rule: "bad\xff\n\"name"})
+	m := busy(d)
+	for i := range 10 * maxTypes {
+		ev := event.Event{Type: fmt.Sprintf("new.type.%d", i), Source: event.SourceWebhook}
+		m.Handled(&turn.Entry{Arrival: turn.Arrival{Event: ev}}, &turn.Decision{Rules: []turn.RuleDecision{{Pack: "vip", Rule: "bad\xff\n\"name"}}}, nil, noon)
+	}
+	for _, kind := range []string{"\xff\xfe", strings.Repeat("x", maxTypeLength+1), "timer:of " + strings.Repeat("c", 50)} {
+		m.Handled(&turn.Entry{Arrival: turn.Arrival{Event: event.Event{Type: kind, Source: event.SourceEngine}}}, &turn.Decision{}, nil, noon)
+	}
+	text := scrape(t, m)
+	n := strings.Count(text, "\nchertd_events_handled_total{")
+	if n > maxTypes+5 || n < maxTypes || !strings.Contains(text, `type="other"`) || !strings.Contains(text, `type="timer"`) {
+		t.Errorf("%d types have series", n)
+	}
+	if strings.Contains(text, "xxx") {
+		t.Error("a long type is a label")
+	}
+}
+
+// A store that does not answer leaves what is counted in memory.
+func TestScrapeWithoutAStatus(t *testing.T) {
+	t.Parallel()
+	d := full()
+	m := busy(d)
+	d.err = errors.New("the store does not answer")
+	text := scrape(t, m)
+	if !strings.Contains(text, "\nchertd_up 0") || !strings.Contains(text, "chertd_events_handled_total{") || strings.Contains(text, "chertd_pack_info") {
+		t.Errorf("it is\n%s", text)
+	}
+}
+
+// docs/monitoring.md has each metric, and none that there is not.
+func TestMetricsAreDocumented(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../../docs/monitoring.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented, there []string
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|").FindAllStringSubmatch(string(doc), -1) {
+		for _, name := range regexp.MustCompile("`(chertd_[a-z_]+)`").FindAllStringSubmatch(row[1], -1) {
+			documented = append(documented, name[1])
+		}
+	}
+	for _, name := range regexp.MustCompile(`(?m)^# TYPE (chertd_[a-z_]+) `).FindAllStringSubmatch(scrape(t, busy(full())), -1) {
+		there = append(there, name[1])
+	}
+	slices.Sort(documented)
+	slices.Sort(there)
+	for _, name := range there {
+		if !slices.Contains(documented, name) {
+			t.Errorf("docs/monitoring.md does not have %s", name)
+		}
+	}
+	for i, name := range documented {
+		if !slices.Contains(there, name) || i > 0 && documented[i-1] == name {
+			t.Errorf("docs/monitoring.md has %s, which is not there or is there twice", name)
+		}
+	}
+}

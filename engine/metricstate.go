@@ -1,0 +1,33 @@
+package engine
+
+import (
+	"context"
+
+	"chertd/engine/metrics"
+	"chertd/engine/store/sqlite"
+)
+
+// Extra implements metrics.Source.
+func (m *manager) Extra(ctx context.Context) metrics.Extra {
+	readings := m.gens.Readings()
+	extra := metrics.Extra{
+		DiskFree: -1, Reloads: readings.Live, FailedReloads: readings.NotLive, LastReload: readings.Last,
+		Kept: map[string]int64{},
+	}
+	if m.storePath != "" {
+		extra.DiskFree = sqlite.FreeSpace(m.storePath)
+	}
+	if set := m.eng.Rules(); set != nil {
+		for _, p := range set.Packs() {
+			extra.Kept[p.Name] = p.KeptMemory()
+		}
+	}
+	if through := m.eng.handledThrough(); through < m.store.LastSeq() {
+		reading, cancel := withStoreTimeout(ctx)
+		defer cancel()
+		if oldest, ok, err := m.store.EventBySeq(reading, through+1); err == nil && ok && oldest.Decision == nil {
+			extra.OldestPending = oldest.Received
+		}
+	}
+	return extra
+}
