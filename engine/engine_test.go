@@ -36,6 +36,7 @@ type rig struct {
 	calls   []chat.Call
 	answer  func(chat.Call) error // nil: success
 	newest  chat.Newest           // what Chert says of the newest message of any chat
+	unclear string                // why newest is not known
 	now     func() time.Time
 	shards  int
 	wrap    func(store.Store) store.Store // wraps the store that the engine uses; nil: no wrapper
@@ -116,7 +117,7 @@ func (r *rig) load() {
 func (r *rig) Call(_ context.Context, call chat.Call) (dispatch.Reply, error) {
 	r.mu.Lock()
 	r.calls = append(r.calls, call)
-	answer, newest := r.answer, r.newest
+	answer, newest, unclear := r.answer, r.newest, r.unclear
 	r.mu.Unlock()
 	r.changed.Broadcast()
 	if answer != nil {
@@ -124,7 +125,7 @@ func (r *rig) Call(_ context.Context, call chat.Call) (dispatch.Reply, error) {
 			return dispatch.Reply{}, err
 		}
 	}
-	return dispatch.Reply{TraceID: "trace", Newest: newest}, nil
+	return dispatch.Reply{TraceID: "trace", Newest: newest, Unclear: unclear}, nil
 }
 
 func (r *rig) observe(h Observation) {

@@ -181,6 +181,22 @@ chert.rule({ name = "later", on = "message.received", where = { words = "later" 
 	}
 }
 
+// A message that a rule sends to another chat has the status of its action there.
+func TestExplainShowsWhatBecameOfAMessageToAnotherChat(t *testing.T) {
+	t.Parallel()
+	c := &crew{rig: &rig{t: t, dir: t.TempDir(), shards: 2, now: time.Now}}
+	c.changed.L = &c.mu
+	c.options.Packs = map[string]rules.PackOptions{"p": {Grant: []string{"send"}}}
+	c.write("p/p.lua", `chert.on("message.received", function(ev) chert.send("c9", "look at " .. ev.chat.id) end)`, "p/pack.yaml", "permissions: [send]\n")
+	c.start()
+	c.handle("c1", "e1", "hello")
+	c.endedAs("c9", "send done (send)")
+	e := c.explainOne("e1")
+	if len(e.Elsewhere) != 1 || e.Elsewhere[0].Outcome != "done" || !strings.Contains(e.Elsewhere[0].Summary, "was confirmed at ") {
+		t.Errorf("elsewhere it has %+v", e.Elsewhere)
+	}
+}
+
 // What keeps calls from going out is named, not only that a read waits.
 func TestExplainNamesWhyCallsWait(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"chertd/engine/control"
@@ -89,15 +90,48 @@ func (x *explainer) became(ctx context.Context, id string, out *control.Explaine
 	}
 	out.Event = &control.EventName{Seq: there.Seq, ID: there.Event.ID, Type: there.Event.Type, Chat: out.Chat, At: there.Received}
 	out.Outcome, out.Summary = e.Outcome, e.Summary
-	if len(e.Actions) == 0 {
+	switch {
+	case len(e.Actions) > 0 && there.Actions[0].Kind != chat.Read:
+		return y.carriedOut(ctx, &there.Actions[0], &e.Actions[0], out)
+	case len(e.Actions) == 0 && there.Decision != nil:
 		out.Summary = e.Note // a veto, a hold, a timer: it leaves no action
-		if w := &there.Forward.Request; w.KeepsUnread() && w.Kind != chat.RequestPostpone && !w.Shadow && there.Decision != nil {
+		if w := &there.Forward.Request; w.KeepsUnread() && w.Kind != chat.RequestPostpone && !w.Shadow {
 			n, more, err := y.endedBy(ctx, there.Seq)
 			if err != nil {
 				return err
 			}
 			out.Dropped, out.Summary = n, out.Summary+"; "+droppedThere(n, more)
 		}
+	}
+	return nil
+}
+
+// carriedOut explains what became of an action that is not a read: a notification, or a message in
+// another chat.
+func (x *explainer) carriedOut(ctx context.Context, a *chat.Action, shown *control.ExplainedAction, out *control.ExplainedElsewhere) error {
+	name := string(a.Kind) + " " + a.ID.String()
+	out.Outcome = outcomeOfAction(a)
+	switch {
+	case shown.InFlight:
+		out.Outcome, out.Summary = control.OutcomeInFlight, fmt.Sprintf("the call of %s is on its way since %s", name, shown.Called.UTC().Format(stamp))
+	case a.Status == chat.Done:
+		out.Summary = fmt.Sprintf("%s was confirmed at %s", name, a.Ended.UTC().Format(stamp))
+	case a.Status == chat.Waiting:
+		out.Summary = name + " waits"
+		if shown.WaitsFor != "" {
+			out.Summary += ": " + shown.WaitsFor
+		}
+		if a.Error != "" {
+			out.Summary += "; the last attempt: " + a.Error
+		}
+	case a.Status == chat.Shadowed:
+		out.Summary = name + " is in shadow, and is not carried out"
+	default:
+		end, err := x.ender(ctx, a)
+		if err != nil {
+			return err
+		}
+		out.Summary = name + ": " + endWords(a, end)
 	}
 	return nil
 }
@@ -133,9 +167,15 @@ func droppedThere(n int, more bool) string {
 }
 
 // forOtherChat returns the chat of a request, in words, if it is for another one than that of
-// its event. Such a request has the chat right after its kind (rules.Request.Words).
+// its event. Such a request has the chat right after its kind, and a notification its target
+// (rules.Request.Words).
 func forOtherChat(words string) (id string, ok bool) {
-	_, rest, _ := strings.Cut(words, " ")
+	kind, rest, _ := strings.Cut(words, " ")
+	if kind == string(chat.RequestNotify) {
+		quoted, _ := strconv.QuotedPrefix(rest)
+		target, err := strconv.Unquote(quoted)
+		return chat.NotifyChat(target), err == nil
+	}
 	id, ok = strings.CutPrefix(rest, "chat ")
 	id, _, _ = strings.Cut(id, " ")
 	return id, ok

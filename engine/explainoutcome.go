@@ -123,7 +123,7 @@ func skippedWords(d *turn.Decision) string {
 // stamp is a time in a sentence.
 const stamp = "2006-01-02 15:04:05Z"
 
-// endWords returns why a read was not carried out. end is what ended it; nil: nothing but its
+// endWords returns why an action was not carried out. end is what ended it; nil: nothing but its
 // Why.
 func endWords(a *chat.Action, end *control.ExplainedEnd) string {
 	text := a.Why

@@ -239,6 +239,61 @@ func TestNotificationsOfPacksThatAreNotLive(t *testing.T) {
 	}
 }
 
+// The event on which a rule requested a notification shows what became of it, also among the events
+// of its chat: it is an action of another chat, that of the target.
+func TestExplainShowsWhatBecameOfNotifications(t *testing.T) {
+	t.Parallel()
+	p := newPagers(t)
+	expect := func(id, outcome, summary string) {
+		t.Helper()
+		of := p.c.explain(control.ExplainQuery{Of: "c1"})
+		i := slices.IndexFunc(of.Events, func(e control.ExplainedEvent) bool { return e.ID == id })
+		for what, e := range map[string]control.ExplainedEvent{"event": p.c.explainOne(id), "chat": of.Events[i]} {
+			if len(e.Elsewhere) != 1 || e.ElsewhereTotal != 1 {
+				t.Fatalf("%s, by %s: elsewhere it has %+v", id, what, e.Elsewhere)
+			}
+			got := e.Elsewhere[0]
+			if got.Outcome != outcome || !strings.Contains(got.Summary, summary) || got.By != "page/page" || got.Event == nil || got.Event.Chat != got.Chat || !strings.HasPrefix(got.Chat, "notify:") {
+				t.Errorf("%s, by %s: got %+v, want %s: %s", id, what, got, outcome, summary)
+			}
+		}
+	}
+	p.c.handle("c1", "e1", "desk look")
+	p.c.endedAs(chat.NotifyChat("desk"), "notify done (notify)")
+	expect("e1", "done", "was confirmed at ")
+	p.answer("oncall", 404)
+	p.c.handle("c1", "e2", "oncall refused")
+	p.c.endedAs(chat.NotifyChat("oncall"), "notify dead (refused)")
+	expect("e2", "dead", "refused, notify \"oncall\": ")
+	release := p.hang("desk")
+	p.c.handle("c1", "e3", "desk hangs")
+	p.c.wait("the attempt", func() bool { return len(p.texts("desk")) == 2 })
+	expect("e3", "in_flight", "is on its way since ")
+	p.answer("oncall", 503)
+	p.c.handle("c1", "e4", "oncall waits")
+	p.c.wait("an attempt", func() bool { return attemptsOf(p.c, "oncall") > 0 })
+	expect("e4", "waiting", " waits: ")
+	release()
+	p.c.endedAs(chat.NotifyChat("desk"), "notify done (notify), notify done (notify)")
+	p.c.mode("page", "shadow")
+	expect("e4", "dropped", "pack_inactive: ")
+	p.c.handle("c1", "e5", "desk shadow")
+	p.c.wait("it to be recorded", func() bool { return strings.Contains(p.c.actions(chat.NotifyChat("desk")), "shadow") })
+	expect("e5", "shadow", "is in shadow")
+	p.c.handle("c1", "e6", "nothing")
+	if e := p.c.explainOne("e6"); len(e.Elsewhere) > 0 {
+		t.Errorf("it notified nobody, and elsewhere it has %+v", e.Elsewhere)
+	}
+}
+
+// attemptsOf returns how many attempts of the notifications that wait for a target have failed.
+func attemptsOf(c *crew, target string) (n int) {
+	for _, a := range c.chatOf(chat.NotifyChat(target)).Waiting {
+		n += a.Attempts
+	}
+	return n
+}
+
 // Commands about chats of Chert's do not take the notifications of a target for one.
 func TestCommandsRefuseChatsOfNotifications(t *testing.T) {
 	t.Parallel()

@@ -38,7 +38,7 @@ func TestConditionsAreAskedOfChert(t *testing.T) {
 	c.handle("c2", "e2", "x")
 	c.endedAs("c2", "read done (read), read dropped (not_answered)")
 	c.mu.Lock()
-	c.newest = chat.NewestUnknown
+	c.newest, c.unclear = chat.NewestUnknown, "Chert lists no messages of the chat"
 	c.mu.Unlock()
 	c.handle("c3", "e3", "x")
 	c.endedAs("c3", "read dropped (answer_unknown), read dropped (answer_unknown)")
@@ -47,7 +47,7 @@ func TestConditionsAreAskedOfChert(t *testing.T) {
 			t.Errorf("calls of %s: %q, want %q", id, got, want)
 		}
 	}
-	c.expectOutcome(c.explainOne("e3"), control.OutcomeNotRead, "answer_unknown")
+	c.expectOutcome(c.explainOne("e3"), control.OutcomeNotRead, "answer_unknown, Chert lists no messages of the chat")
 }
 
 // A question that fails is asked again, also after a restart; one that Chert refuses leaves the

@@ -59,14 +59,32 @@ func TestExamplesDoWhatTheySay(t *testing.T) {
 }
 
 // Examples run beside each other, also with nothing granted by the operator but
-// what the one that sends and types is given.
+// what those that do more than read are given. Each shows in its pack.yaml what that is.
 func TestExamplesLoadForAnOperator(t *testing.T) {
 	t.Parallel()
 	_, diags := rules.Load([]string{"."}, rules.Options{Packs: map[string]rules.PackOptions{}}).Set()
-	if !strings.Contains(diags.Error(), `chert.typing needs the permission "typing", which chertd.yaml does not grant to pack "typing-bot"`) {
-		t.Errorf("typing-bot is loaded without leave: %v", diags)
+	for _, want := range []string{
+		`chert.typing needs the permission "typing", which chertd.yaml does not grant to pack "typing-bot"`,
+		`chert.notify needs the permission "notify", which chertd.yaml does not grant to pack "oncall"`,
+	} {
+		if !strings.Contains(diags.Error(), want) {
+			t.Errorf("a pack is loaded without its permission: the findings lack %q:\n%v", want, diags)
+		}
 	}
-	granted := rules.Options{Packs: map[string]rules.PackOptions{"typing-bot": {Grant: []string{"typing", "react", "send"}}}}
+	granted := rules.Options{Packs: map[string]rules.PackOptions{}}
+	for _, p := range loadExamples(t) {
+		if len(p.Manifest.Permissions) == 0 {
+			continue
+		}
+		granted.Packs[p.Name] = rules.PackOptions{Grant: p.Manifest.Permissions}
+		text, err := os.ReadFile(filepath.Join(p.Path, "pack.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if how := fmt.Sprintf("#   rules: {packs: {%s: {grant: [%s]}}}\n", p.Name, strings.Join(p.Manifest.Permissions, ", ")); !strings.Contains(string(text), how) {
+			t.Errorf("%s does not show how it is granted: %s", p.Name, how)
+		}
+	}
 	if _, diags := rules.Load([]string{"."}, granted).Set(); len(diags) > 0 {
 		t.Error(diags)
 	}

@@ -295,7 +295,7 @@ func explainAction(t *tree, e *control.ExplainedEvent, a *control.ExplainedActio
 		if late := a.Called.Sub(a.Due); late >= time.Second {
 			line += fmt.Sprintf(" (%s after it was due)", briefly(late))
 		}
-		l.say("%s; Chert confirmed it after %s%s", line, briefly(a.Ended.Sub(a.Called)), traced(a.TraceID))
+		l.say("%s; %s confirmed it after %s%s", line, choose(a.Kind == string(chat.Notify), "the target", "Chert"), briefly(a.Ended.Sub(a.Called)), traced(a.TraceID))
 	} else if !a.Ended.IsZero() && a.Status != string(chat.Done) {
 		l.say("%s at %s", a.Status, a.Ended.Local().Format(logTime))
 	}

@@ -15,10 +15,16 @@ const (
 	Outbound Direction = "outbound"
 )
 
-// Newest returns the direction of the newest message of a chat; "" if Chert's answer does not
-// say it: the list is empty or not in its documented form, or the message has another direction.
-// Such an answer is not foreign: what reads nothing must not stop the calls that do.
-func (c *Client) Newest(ctx context.Context, chat string) (Direction, Reply, error) {
+// Newest is what Chert says about the newest message of a chat.
+type Newest struct {
+	Direction Direction // "": Chert's answer does not say it
+	Unclear   string    // if so, why
+}
+
+// Newest returns the direction of the newest message of a chat. Chert's answer does not say it if
+// the list is empty or not in its documented form, or the message has another direction. Such an
+// answer is not foreign: what reads nothing must not stop the calls that do.
+func (c *Client) Newest(ctx context.Context, chat string) (Newest, Reply, error) {
 	var got struct {
 		Messages json.RawMessage `json:"messages"`
 	}
@@ -31,30 +37,39 @@ func (c *Client) Newest(ctx context.Context, chat string) (Direction, Reply, err
 		list: true, private: true,
 	}, &got)
 	if err != nil {
-		return "", reply, err
+		return Newest{}, reply, err
 	}
 	return newestOf(chat, got.Messages), reply, nil
 }
 
 // newestOf returns the direction of the last message of a list, which has to be the newest one,
 // and of the chat.
-func newestOf(chat string, list json.RawMessage) Direction {
+func newestOf(chat string, list json.RawMessage) Newest {
+	unclear := func(why string) Newest { return Newest{Unclear: why} }
 	var all []struct {
 		Chat      string    `json:"chat_id"`
 		Direction Direction `json:"direction"`
 		Created   time.Time `json:"created_at"`
 	}
-	if json.Unmarshal(list, &all) != nil || len(all) == 0 {
-		return ""
+	if len(list) == 0 || json.Unmarshal(list, &all) != nil {
+		return unclear("Chert's list of the chat's messages is not in its documented form")
+	}
+	if len(all) == 0 {
+		return unclear("Chert lists no messages of the chat")
 	}
 	last := &all[len(all)-1]
 	for i := range all {
 		if all[i].Created.After(last.Created) {
-			return "" // it is not oldest first
+			return unclear("Chert's list of the chat's messages is not oldest first")
 		}
 	}
-	if last.Chat != chat || last.Created.IsZero() || last.Direction != Inbound && last.Direction != Outbound {
-		return ""
+	switch {
+	case last.Chat != chat:
+		return unclear("the newest message that Chert lists is of another chat")
+	case last.Created.IsZero():
+		return unclear("the newest message that Chert lists has no time")
+	case last.Direction != Inbound && last.Direction != Outbound:
+		return unclear("the newest message that Chert lists is neither inbound nor outbound")
 	}
-	return last.Direction
+	return Newest{Direction: last.Direction}
 }

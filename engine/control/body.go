@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,15 +11,17 @@ import (
 	"slices"
 	"strings"
 
+	"chertd/engine/event"
 	"chertd/luabind/diag"
 )
 
 var errMore = errors.New("there is more after the object")
 
-// decode reads the body of a request: one JSON object without unknown fields. An empty
-// body is an empty object.
+// decode reads the body of a request: one JSON object without unknown fields, and with none
+// twice. An empty body is an empty object.
 func decode(r *http.Request, into any) error {
-	dec := json.NewDecoder(r.Body)
+	var body bytes.Buffer
+	dec := json.NewDecoder(io.TeeReader(r.Body, &body))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(into)
 	if err == nil {
@@ -26,10 +29,16 @@ func decode(r *http.Request, into any) error {
 			err = errMore
 		}
 	}
-	if err == nil || err == io.EOF {
+	if err == io.EOF {
 		return nil
 	}
-	return unreadable(err, fieldsOf(reflect.TypeOf(into)))
+	fields := fieldsOf(reflect.TypeOf(into))
+	if err == nil {
+		if err = event.CheckFields(body.Bytes(), fields); err == nil {
+			return nil
+		}
+	}
+	return unreadable(err, fields)
 }
 
 // fieldsOf returns the names of the fields of a body.
@@ -62,7 +71,8 @@ func unreadable(err error, fields []string) error {
 	}
 	var kind *json.UnmarshalTypeError
 	var large *http.MaxBytesError
-	unknown, isUnknown := strings.CutPrefix(err.Error(), "json: unknown field ")
+	var field *event.MalformedError
+	unknown, isUnknown := strings.CutPrefix(strings.TrimPrefix(err.Error(), "json: "), "unknown field ")
 	switch {
 	case errors.As(err, &large):
 		why, hint = fmt.Sprintf("it is too large: the limit is %d KiB", large.Limit>>10), "send one small JSON object"
@@ -76,7 +86,7 @@ func unreadable(err error, fields []string) error {
 		if near := diag.Suggest(strings.Trim(unknown, `"`), fields); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
-	case errors.Is(err, errMore):
+	case errors.As(err, &field), errors.Is(err, errMore):
 		why = err.Error()
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		why = "it is truncated"

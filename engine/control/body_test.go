@@ -22,6 +22,8 @@ func TestBodyThatCanNotBeRead(t *testing.T) {
 		`{"chat": {}}`:               {"chat: expected a string, got an object", fields},
 		`{"fro": "1h"}`:              {`unknown field "fro"`, `did you mean "for"?`},
 		`{"line": "x"}`:              {`unknown field "line"`, fields},
+		`{"Chat": "c"}`:              {`unknown field "Chat"`, `did you mean "chat"?`},
+		`{"chat": "c", "chat": "d"}`: {"chat: it is there twice", fields},
 		`{"chat": "c"} {}`:           {"there is more after the object", fields},
 		`{"chat": "c"`:               {"it is truncated", fields},
 		`chat=c`:                     {"it is not JSON: invalid character", fields},

@@ -37,10 +37,13 @@ func (c *Client) Call(ctx context.Context, call chat.Call) (said Reply, err erro
 			return c.do(ctx, &call)
 		}
 		newest, reply, err := c.api.Newest(ctx, call.Chat)
-		if said.Newest = chat.NewestUnknown; newest == chert.Inbound {
+		switch newest.Direction {
+		case chert.Inbound:
 			said.Newest = chat.NewestInbound
-		} else if newest == chert.Outbound {
+		case chert.Outbound:
 			said.Newest = chat.NewestOutbound
+		default:
+			said.Newest, said.Unclear = chat.NewestUnknown, newest.Unclear
 		}
 		return reply, err
 	})

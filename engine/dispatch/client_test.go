@@ -109,3 +109,28 @@ func TestUnknownKindIsNotCalled(t *testing.T) {
 		t.Errorf("the call ended with %v", err)
 	}
 }
+
+// A question has which message is the newest or, if Chert's answer does not say it, why not.
+func TestQuestionThatIsNotAnsweredSaysWhy(t *testing.T) {
+	t.Parallel()
+	for messages, want := range map[string]Reply{
+		`[{"chat_id":"c1","direction":"inbound","created_at":"2026-01-05T12:00:00Z"}]`:  {Newest: chat.NewestInbound},
+		`[{"chat_id":"c1","direction":"outbound","created_at":"2026-01-05T12:00:00Z"}]`: {Newest: chat.NewestOutbound},
+		`[]`: {Newest: chat.NewestUnknown, Unclear: "Chert lists no messages of the chat"},
+	} {
+		api, err := chert.New(chert.Config{
+			BaseURL: "http://127.0.0.1:1/api", Tenant: "acme", SigningSecret: "secret",
+			Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"messages":` + messages + `}`))}, nil
+			}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := NewClient(api, func(time.Time, bool) bool { return false }, slog.New(slog.DiscardHandler))
+		got, err := client.Call(t.Context(), chat.Call{Chat: "c1", Kind: chat.Question})
+		if err != nil || got != want {
+			t.Errorf("%s: %+v, %v, want %+v", messages, got, err, want)
+		}
+	}
+}

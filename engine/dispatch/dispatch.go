@@ -48,6 +48,7 @@ type Caller interface {
 type Reply struct {
 	TraceID string
 	Newest  chat.Newest // of a question: what Chert said
+	Unclear string      // if Newest is NewestUnknown: why
 }
 
 // Config has the parts and settings of a Dispatcher.

@@ -41,6 +41,9 @@ type wireSignal struct {
 	Force bool            `json:"force,omitempty"` // says something to the daemon only
 }
 
+// signalFields are the names of the fields of a signal.
+var signalFields = []string{"name", "chat", "id", "at", "data", "force"}
+
 // NewSignal returns the event of a signal. Its ID is SignalPrefix and that of the signal:
 // no event of Chert's has such an id. An error is a *MalformedError that names the field.
 func NewSignal(s SignalSpec) (Event, error) {
@@ -78,6 +81,9 @@ func DecodeSignal(body []byte) (Event, error) {
 	}
 	if err != nil {
 		return Event{}, malformedSignal(err)
+	}
+	if err := CheckFields(body, signalFields); err != nil {
+		return Event{}, err
 	}
 	if err := wire.check(); err != nil {
 		return Event{}, err

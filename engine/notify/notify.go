@@ -36,10 +36,6 @@ const (
 	// Timeout is how long one attempt may take. A receiver has to store a notification, not to
 	// act on it.
 	Timeout = 10 * time.Second
-	// perSecond and burst limit the notifications of one target. Incoming webhooks of chat tools take
-	// one a second and short bursts.
-	perSecond = 1
-	burst     = 10
 	// MaxTargets is how many targets there may be: each has a place on the wire of its own, so that
 	// none waits for another.
 	MaxTargets = 50
@@ -93,7 +89,7 @@ func (s *Sender) SetTargets(all []Target) {
 	before := s.targets
 	s.targets = make(map[string]*paced, len(all))
 	for _, t := range all {
-		limit := rate.NewLimiter(perSecond, burst)
+		limit := chat.NewNotifyLimit()
 		if p := before[t.Name]; p != nil {
 			limit = p.limit
 		}

@@ -190,6 +190,7 @@ func TestTargetsArePaced(t *testing.T) {
 	s := newSender(Target{"oncall", srv.URL, ""})
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(time.Hour))
 	defer cancel()
+	burst := chat.NewNotifyLimit().Burst()
 	for range burst {
 		if _, err := s.Call(ctx, notice("oncall")); err != nil {
 			t.Fatal(err)

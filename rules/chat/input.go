@@ -71,7 +71,7 @@ type Answer struct {
 	Code       int
 	HTTP       int
 	TraceID    string
-	Error      string
+	Error      string // why it is not OK; of a Question whose Newest is NewestUnknown, why
 }
 
 // Cancel is the input for a pack, one version or one rule of it, that is no longer live: what it has pending

@@ -3,6 +3,8 @@ package chat
 import (
 	"fmt"
 	"strings"
+
+	"golang.org/x/time/rate"
 )
 
 // notifyPrefix begins the ids of the chats that have the notifications of a target. Chert's chats
@@ -13,6 +15,11 @@ const notifyPrefix = "notify:"
 // a while would deliver more of them too late to be of use, and a chat is in memory as a whole. Those
 // beyond are dead: they are listed, and can be retried.
 const maxNotifications = 1000
+
+// NewNotifyLimit returns how fast one target may be notified, from now on: one a second beyond a burst
+// of ten. Incoming webhooks of chat tools take one a second and short bursts. The limit has no clock
+// of its own: the daemon waits for it, and a spec's time is virtual.
+func NewNotifyLimit() *rate.Limiter { return rate.NewLimiter(1, 10) }
 
 // NotifyChat returns the chat that has the notifications of a target. Chert does not know this chat:
 // its events carry requests alone. So notifications of one target go out one at a time, in the order

@@ -1,6 +1,9 @@
 package chat
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Condition is what must hold when a read with only_if is due.
 type Condition string
@@ -22,6 +25,8 @@ const (
 // Asked is an answer to a Question. The zero value is none.
 type Asked struct {
 	Newest Newest
+	// Error is why Newest is NewestUnknown.
+	Error string
 	// Seq is the journal sequence at which the question was sent. A newer event of the chat
 	// makes the answer stale.
 	Seq int64
@@ -81,7 +86,11 @@ func (s *step) decideConditions() {
 		}
 	}
 	s.transition(func(a *Action) bool { return at[a.ID] && s.known(a) && !s.meets(a) }, func(a *Action) (Status, string) {
-		return Dropped, a.OnlyIf.why(s.c.Asked.Newest)
+		why := a.OnlyIf.why(s.c.Asked.Newest)
+		if why == WhyAnswerUnknown {
+			a.Error = cmp.Or(s.c.Asked.Error, "Chert did not say which message of the chat is the newest")
+		}
+		return Dropped, why
 	})
 }
 
@@ -103,7 +112,7 @@ func (s *step) answerQuestion(in Answer, flight *Flight) {
 	served := func(a *Action) bool { return flight.carries(a.ID) }
 	if in.OK {
 		waited := s.now.Sub(s.c.due(&flight.Actions[0]))
-		s.c.Asked = Asked{Newest: in.Newest, Seq: flight.SentSeq, At: s.now, Until: s.now.Add(max(askedFor, min(2*waited, askedMost)))}
+		s.c.Asked = Asked{Newest: in.Newest, Error: in.Error, Seq: flight.SentSeq, At: s.now, Until: s.now.Add(max(askedFor, min(2*waited, askedMost)))}
 		s.transition(func(a *Action) bool { return served(a) && a.Attempts == 0 && a.Error != "" }, func(a *Action) (Status, string) {
 			a.Code, a.HTTP, a.TraceID, a.Error = 0, 0, "", "" // those of an earlier question
 			return Waiting, ""

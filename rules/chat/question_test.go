@@ -36,7 +36,25 @@ func TestConditionIsAskedOfChertWhenTheReadIsDue(t *testing.T) {
 			asks 1.0 1.1
 			newest unknown
 			1.0 dropped answer_unknown
-			1.1 dropped answer_unknown`,
+			1.1 dropped answer_unknown
+			says 1.0 Chert did not say which message of the chat is the newest
+			says 1.1 Chert did not say which message of the chat is the newest`,
+		"Chert cannot say, and why, also for those that come due within seconds": `
+			msg m1: bot mark_read only_if=unanswered; bot mark_read 4s only_if=answered rule=other
+			asks 1.0
+			newest unknown no messages
+			1.0 dropped answer_unknown
+			says 1.0 no messages
+			advance 4s
+			no call
+			1.1 dropped answer_unknown
+			says 1.1 no messages`,
+		"a read that is dropped for its condition has no error": `
+			msg m1: bot mark_read only_if=answered
+			asks 1.0
+			newest inbound
+			1.0 dropped not_answered
+			says 1.0`,
 		"one question decides all due reads": `
 			msg m1: bot mark_read only_if=answered; bot mark_read only_if=unanswered rule=other; vip mark_read only_if=answered
 			asks 1.0 1.1 1.2

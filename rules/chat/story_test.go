@@ -28,6 +28,7 @@ import (
 //	advance 30s
 //	calls 1.0 2.0    no call                 dispatch asks: what the call is for
 //	asks 1.0         newest outbound         the same, and the call is a question; and its answer
+//	newest unknown TEXT                      an answer that does not say it, and why
 //	spent PACK …                             these have no read call left, from here on
 //	full PACK 30s                          the next call has no place for the pack's reads that were called for before
 //	journaled 5                              so many events are journaled, handled or not
@@ -138,8 +139,8 @@ func (s *story) do(line string) {
 	case "ok":
 		s.answer(Answer{OK: true, HTTP: 200})
 	case "newest":
-		if slices.Contains([]string{"inbound", "outbound", "unknown"}, rest) {
-			s.answer(Answer{OK: true, HTTP: 200, Newest: Newest(words[1])})
+		if slices.Contains([]string{"inbound", "outbound", "unknown"}, words[1]) {
+			s.answer(Answer{OK: true, HTTP: 200, Newest: Newest(words[1]), Error: strings.Join(words[2:], " ")})
 			return
 		}
 		if got := strings.TrimSpace(fmt.Sprint(s.chat.LastMessageSeq, " ", s.chat.LastMessage)); got != rest {

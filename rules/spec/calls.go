@@ -68,6 +68,12 @@ func (w *World) call(ctx context.Context, id string) error {
 		w.agenda.set(key{makeCall, id}, w.resume)
 		return nil
 	}
+	if notice {
+		if wait := w.paceOf(id); wait > 0 {
+			w.agenda.set(key{makeCall, id}, w.now.Add(wait))
+			return nil
+		}
+	}
 	d, spent, err := w.turn(id).Call(ctx, w.seq, w.limits)
 	if err != nil {
 		return err
@@ -87,6 +93,7 @@ func (w *World) call(ctx context.Context, id string) error {
 	made := CallMade{At: w.now, Call: *d.Call}
 	switch {
 	case notice:
+		w.paced[id].AllowN(w.now, 1) // it does: there was nothing to wait for
 	case len(w.faults) > 0:
 		f := w.faults[0]
 		w.faults = w.faults[1:]
@@ -101,6 +108,18 @@ func (w *World) call(ctx context.Context, id string) error {
 		return nil
 	}
 	return w.answered(ctx, made)
+}
+
+// paceOf returns how long the next notification of a target has to wait.
+func (w *World) paceOf(id string) time.Duration {
+	limit := w.paced[id]
+	if limit == nil {
+		limit = chat.NewNotifyLimit()
+		w.paced[id] = limit
+	}
+	r := limit.ReserveN(w.now, 1)
+	defer r.CancelAt(w.now)
+	return r.DelayFrom(w.now)
 }
 
 // answered gives the chat the call's answer, as dispatch does.

@@ -158,6 +158,9 @@ func given(set *rules.Set, h *spec.Happening) bool {
 	if h.Event.Source != event.SourceEngine || h.Event.Type == event.OperatorRead {
 		return true
 	}
+	if _, n, ok := strings.Cut(h.Event.ID, ":"); ok && (h.Event.Type == event.ActionDone || h.Event.Type == event.ActionFailed) {
+		return !strings.Contains(n, ".") // otherwise it names the action that ended
+	}
 	for _, r := range set.Schedules() {
 		if h.Event.Type == event.Schedule && string(h.Event.Payload) == fmt.Sprintf("%q", r.Name) {
 			return !r.Schedule.Next(h.At.Add(-time.Second)).Equal(h.At)
@@ -208,7 +211,7 @@ func newDaemon(t *testing.T, set *rules.Set, w *spec.World) *daemon {
 		t.Fatal(err)
 	}
 	d.eng = engine.New(engine.Config{
-		Store: d.st, Caller: d, Now: d.now, Jitter: func() float64 { return 1 }, Log: slog.New(slog.DiscardHandler), Shards: 1, Observe: d.observe,
+		Store: d.st, Caller: d, Notify: d, Now: d.now, Jitter: func() float64 { return 1 }, Log: slog.New(slog.DiscardHandler), Shards: 1, Observe: d.observe,
 	})
 	d.eng.Swap(set)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -262,7 +265,7 @@ func (d *daemon) sleepUntil(at time.Time) {
 	synctest.Wait()
 }
 
-// Call implements dispatch.Caller: it answers as the World's Chert did.
+// Call implements dispatch.Caller: it answers as the World's Chert and its targets of notifications did.
 func (d *daemon) Call(_ context.Context, call chat.Call) (dispatch.Reply, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -142,7 +142,7 @@ func explained(a *chat.Action) string {
 	case chat.WhyAnswered:
 		return `answered, only_if is "unanswered" and the newest message is outbound`
 	case chat.WhyAnswerUnknown:
-		return "answer_unknown, Chert did not say which message is the newest"
+		return "answer_unknown, " + a.Error
 	case chat.WhyBlocked:
 		return "blocked, a rule that could have vetoed it failed"
 	case chat.WhyRefused, chat.WhyExhausted:

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"chertd/engine/event"
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -68,7 +70,8 @@ type World struct {
 	// replied is, by chat, how far the journal was when its newest outbound message was sent.
 	replied map[string]int64
 	resume  time.Time
-	flying  map[string]CallMade // by chat, while Latency passes
+	paced   map[string]*rate.Limiter // by chat: how fast a target may be notified
+	flying  map[string]CallMade      // by chat, while Latency passes
 	limits  *turn.Calls
 
 	log      []Happening
@@ -88,7 +91,7 @@ func NewWorld(c WorldConfig) *World {
 	c.Steps = cmp.Or(c.Steps, 50_000_000)
 	w := &World{
 		c: c, set: c.Set, now: c.Start, seen: map[string]bool{}, chats: map[string]*chat.Chat{},
-		flying: map[string]CallMade{}, replied: map[string]int64{}, actions: map[chat.ActionID]chat.Action{}, blocked: map[string]*turn.Blockade{},
+		flying: map[string]CallMade{}, paced: map[string]*rate.Limiter{}, replied: map[string]int64{}, actions: map[chat.ActionID]chat.Action{}, blocked: map[string]*turn.Blockade{},
 	}
 	if c.Lists != nil && c.Observe == nil {
 		w.noteLists()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -261,5 +262,54 @@ func receive(t testing.TB, w *spec.World, ev event.Event) {
 	t.Helper()
 	if err := w.Receive(context.Background(), ev); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A target is notified as fast as the daemon does it: a burst, and then one a second. Others do not
+// wait for it, and a pack that notifies without end fills its backlog.
+func TestNotificationsOfATargetArePaced(t *testing.T) {
+	t.Parallel()
+	p := write(t, map[string]string{"p/pack.yaml": "permissions: [notify]", "p/p.lua": `
+chert.on("message.received", function(ev)
+  local n, target = ev.text:match("(%d+) (%a+)")
+  for i = 1, tonumber(n) do
+    chert.notify(target, "notification " .. i)
+  end
+end)`})[0]
+	set, diags := p.Solo(rules.Solo{})
+	if set == nil {
+		t.Fatal(diags)
+	}
+	w := spec.NewWorld(spec.WorldConfig{Set: set, Happenings: 1 << 20})
+	made := func(target string) (at []time.Duration) {
+		for _, c := range w.Calls() {
+			if c.Call.Chat == chat.NotifyChat(target) {
+				at = append(at, c.At.Sub(spec.Epoch))
+			}
+		}
+		return at
+	}
+	receive(t, w, message(1, "c1", "13 oncall"))
+	receive(t, w, message(2, "c1", "1 desk"))
+	if err := w.Advance(t.Context(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	want := append(make([]time.Duration, 10), time.Second, 2*time.Second, 3*time.Second)
+	if got := made("oncall"); !slices.Equal(got, want) {
+		t.Errorf("oncall was notified at %v, want %v", got, want)
+	}
+	if got := made("desk"); !slices.Equal(got, []time.Duration{0}) {
+		t.Errorf("desk was notified at %v, want immediately", got)
+	}
+	receive(t, w, message(3, "c1", "900 oncall"))
+	receive(t, w, message(4, "c1", "900 oncall"))
+	refused := 0
+	for _, a := range w.Actions(chat.NotifyChat("oncall")) {
+		if a.Status == chat.Dead && a.Why == chat.WhyBacklog {
+			refused++
+		}
+	}
+	if want := 1800 - 1000 - 10; refused != want {
+		t.Errorf("%d notifications did not fit, want %d", refused, want)
 	}
 }

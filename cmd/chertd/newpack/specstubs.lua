@@ -115,11 +115,12 @@ function operator.read(chat) end
 ---@return table
 function state(chat) end
 
----A call to Chert. All fields that you give must match.
+---A call to Chert or, with the kind "notify", to a target of notifications. All fields that you give must match.
 ---@class (exact) SpecCall
----@field kind? "read"|"typing"|"react"|"send"
+---@field kind? "read"|"typing"|"react"|"send"|"notify"|"question" A question asks Chert for the newest message, for only_if.
 ---@field chat? string
----@field text? string The text of a send, the kind of a reaction or the typing state.
+---@field target? string The target of a notification.
+---@field text? string The text of a send or a notification, the kind of a reaction or the typing state.
 ---@field message? string The message of a reaction.
 ---@field code? number The error code of the answer; 0 if the call succeeded.
 ---@field ok? boolean

@@ -64,6 +64,7 @@ type chatJSON struct {
 	} `json:"cancelled"`
 	Asked struct {
 		Newest text    `json:"newest"`
+		Error  text    `json:"error"`
 		Seq    int64   `json:"seq"`
 		At     instant `json:"at"`
 		Until  instant `json:"until"`
@@ -174,6 +175,7 @@ func appendCancelled(b []byte, c *chat.Cancelled) []byte {
 func appendAsked(b []byte, a *chat.Asked) []byte {
 	b = append(b, '{')
 	b = appendText(b, "newest", string(a.Newest))
+	b = appendText(b, "error", a.Error)
 	b = appendInt(b, "seq", a.Seq)
 	b = appendTime(b, "at", a.At)
 	return append(appendTime(b, "until", a.Until), '}')
@@ -216,7 +218,7 @@ func parseChat(id, line string, newest int64, state []byte) (c chat.Chat, waitin
 		Recent: chat.Messages{IDs: texts(j.Recent.IDs), Sent: j.Recent.Sent.Time, Newest: texts(j.Recent.Newest)},
 		Veto:   j.Veto, Missed: chat.Missed{Through: j.Missed, HoldUntil: j.MayHoldUntil.Time}, Unrequested: j.Unrequested, ReadThrough: j.ReadThrough,
 		Retry: chat.Retry{Attempts: j.RetryAttempts, First: j.RetryFirst.Time, NotBefore: j.RetryNotBefore.Time},
-		Asked: chat.Asked{Newest: chat.Newest(j.Asked.Newest), Seq: j.Asked.Seq, At: j.Asked.At.Time, Until: j.Asked.Until.Time},
+		Asked: chat.Asked{Newest: chat.Newest(j.Asked.Newest), Error: string(j.Asked.Error), Seq: j.Asked.Seq, At: j.Asked.At.Time, Until: j.Asked.Until.Time},
 		Hold:  chat.Hold{Until: j.HoldUntil.Time, By: string(j.HoldBy), Reason: string(j.HoldReason), Seq: j.HoldSeq},
 	}
 	for _, r := range j.Recent.Replies {

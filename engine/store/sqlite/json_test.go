@@ -100,7 +100,7 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 		Hold:      chat.Hold{Until: at, By: "vip/keep", Reason: "say \"no\"\n", Seq: 2},
 		Postponed: []chat.Postponement{{Seq: 2, Until: at, Pack: "night", Version: "aa", Rule: "rest", Reason: "closed"}},
 		Cancelled: []chat.Cancelled{{Pack: "vip", Timer: "t", Seq: 4}}, Cooldown: map[string]time.Time{"vip/keep": at},
-		Asked:   chat.Asked{Newest: chat.NewestOutbound, Seq: 7, At: at, Until: at},
+		Asked:   chat.Asked{Newest: chat.NewestUnknown, Error: "no messages", Seq: 7, At: at, Until: at},
 		Waiting: []chat.Action{{ID: chat.ActionID{Seq: 7, N: 1}}, {ID: chat.ActionID{Seq: 6}}},
 		Timers:  []chat.Timer{{Pack: "vip", Name: "t"}}, Flight: &chat.Flight{}, LimitedUntil: map[chat.Reader]time.Time{{Pack: "vip"}: at},
 	}
@@ -109,7 +109,7 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 		`"missed_seq":2,"may_hold_until":1767614400000000,"unasked_seq":4,"read_through_seq":3,"retry_attempts":1,"retry_first_at":1767614400000000,` +
 		`"retry_not_before":1767614400000000,"hold_until":1767614400000000,"hold_by":"vip/keep","hold_reason":"say \"no\"\n","hold_seq":2,` +
 		`"postponed":[{"seq":2,"until":1767614400000000,"pack":"night","version":"aa","rule":"rest","reason":"closed"}],` +
-		`"cancelled":[{"pack":"vip","timer":"t","seq":4}],"asked":{"newest":"outbound","seq":7,"at":1767614400000000,"until":1767614400000000},"cooldowns":{"vip/keep":1767614400000000},"waiting":[[7,1],[6,0]]}`
+		`"cancelled":[{"pack":"vip","timer":"t","seq":4}],"asked":{"newest":"unknown","error":"no messages","seq":7,"at":1767614400000000,"until":1767614400000000},"cooldowns":{"vip/keep":1767614400000000},"waiting":[[7,1],[6,0]]}`
 	if got := string(appendChat(nil, &c)); got != want {
 		t.Errorf("a chat is\n%s\nwant\n%s", got, want)
 	}

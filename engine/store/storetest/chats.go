@@ -41,7 +41,7 @@ func wholeChat(t *testing.T, b *bench) {
 		Retry: chat.Retry{Attempts: 1, First: noon, NotBefore: noon.Add(time.Second)}, Hold: chat.Hold{Until: noon, By: "vip/keep", Reason: "quiet", Seq: 2},
 		Postponed: []chat.Postponement{{Seq: 2, Until: noon, Pack: "night", Version: "aa", Rule: "rest", Reason: "closed"}},
 		Cancelled: []chat.Cancelled{{Pack: "vip", Seq: 3}, {Pack: "vip", Timer: "t", Seq: 4}},
-		Asked:     chat.Asked{Newest: chat.NewestOutbound, Seq: 7, At: noon, Until: noon.Add(time.Second)},
+		Asked:     chat.Asked{Newest: chat.NewestUnknown, Error: "no messages", Seq: 7, At: noon, Until: noon.Add(time.Second)},
 		Cooldown:  map[string]time.Time{"vip/keep": noon},
 	}
 	for v, i := reflect.ValueOf(c), 0; i < v.NumField(); i++ {
