@@ -13,9 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"chertd/engine/control"
+	"chertd/engine/system"
 	"chertd/luabind/diag"
 )
 
@@ -72,7 +71,7 @@ func (k *checkup) controlSocket(ctx context.Context) result {
 func (k *checkup) socketFolder(r *result) {
 	dir, err := existing(filepath.Dir(k.path))
 	if err == nil {
-		err = unix.Access(dir, unix.W_OK|unix.X_OK)
+		err = system.May(dir, system.CreateIn)
 	}
 	if err != nil {
 		r.problem(fmt.Sprintf("user %s can't create the socket in %s: %v", userName(os.Geteuid()), filepath.Dir(k.path), err), k.at("control.socket")+": set control.socket to a path in a folder that chertd can write to")

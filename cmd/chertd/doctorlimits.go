@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/fsnotify/fsnotify"
-	"golang.org/x/sys/unix"
+
+	"chertd/engine/system"
 )
 
 const (
@@ -70,11 +72,7 @@ func limitWords(n uint64) string {
 // openFiles returns how many files a process may open; 0: not known.
 func openFiles(pid int) uint64 {
 	if pid == os.Getpid() {
-		var limit unix.Rlimit
-		if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
-			return 0
-		}
-		return uint64(limit.Cur)
+		return system.OpenFiles()
 	}
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
 	if err != nil {
@@ -190,7 +188,7 @@ func (k *checkup) watches(r *result) {
 	}
 	switch {
 	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
-	case errors.Is(err, unix.ENOSPC):
+	case errors.Is(err, syscall.ENOSPC):
 		r.warn("the rules directory can't be watched: edits are found by polling, within seconds", "sysctl fs.inotify.max_user_watches=524288")
 	default:
 		r.warn("the rules directory can't be watched ("+err.Error()+"): edits are found by polling, within seconds", "sysctl fs.inotify.max_user_instances=512")

@@ -9,10 +9,10 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"chertd/engine/store/sqlite"
+	"chertd/engine/system"
 	"chertd/luabind/diag"
 )
 
@@ -118,15 +118,15 @@ func (k *checkup) storeFolder(r *result, dir string) {
 		r.problem(err.Error(), "set store.url to a file in a folder that chertd can write to ("+k.at("store.url")+")")
 		return
 	}
-	writable := unix.Access(there, unix.W_OK|unix.X_OK)
+	writable := system.May(there, system.CreateIn)
 	if writable == nil && k.db != nil {
-		writable = unix.Access(k.db.Path, unix.R_OK|unix.W_OK)
+		writable = system.May(k.db.Path, system.ReadWrite)
 		if writable != nil {
 			there = k.db.Path
 		}
 	}
 	switch {
-	case errors.Is(writable, unix.EROFS):
+	case errors.Is(writable, syscall.EROFS):
 		r.problem("the disk of "+there+" is mounted read-only", "mount it for writing: findmnt -T "+diag.ShellWord(there)+" shows it; or set store.url to a file on another disk ("+k.at("store.url")+")")
 	case writable != nil:
 		k.refused(r, there)
@@ -153,11 +153,15 @@ func (k *checkup) refused(r *result, paths ...string) {
 
 // ownerOf returns the user who owns a file; "": not known.
 func ownerOf(path string) string {
-	var st unix.Stat_t
-	if unix.Stat(path, &st) != nil {
+	info, err := os.Stat(path)
+	if err != nil {
 		return ""
 	}
-	return userName(int(st.Uid))
+	of, ok := system.OwnerOf(info)
+	if !ok {
+		return ""
+	}
+	return userName(of.User)
 }
 
 // userName returns the name of a user, or the number if it has none.
@@ -181,11 +185,11 @@ func (k *checkup) disk(context.Context) result {
 	if err != nil {
 		return skipped("%v", err)
 	}
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
+	there, err := system.DiskOf(dir)
+	if err != nil {
 		return skipped("look at the disk of %s: %v", dir, err)
 	}
-	free, day := int64(st.Bavail)*int64(st.Bsize), int64(0)
+	free, day := there.Free, int64(0)
 	if k.db != nil {
 		day = k.db.EventsADay * eventBytes
 	}
@@ -201,7 +205,7 @@ func (k *checkup) disk(context.Context) result {
 		r.warn(fmt.Sprintf("that is less than %d days' events", fewDays), room)
 	}
 	onDisk := "put the store on a local disk: stop chertd, move its files, and set " + k.at("store.url") + ": store: {url: \"sqlite:/var/lib/chertd/chertd.db\"}"
-	kind := fileSystem(&st)
+	kind := fileSystem(there.Kind)
 	switch kind.sort {
 	case diskNetwork:
 		r.problem("the store is on a network file system ("+kind.name+"): SQLite needs shared memory and locks that work, and may lose or damage data there", onDisk)

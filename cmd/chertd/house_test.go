@@ -18,7 +18,7 @@ import (
 // layers and of its own. Those of layer 0 import nothing of chertd. Rules and Lua know
 // neither the client of the API nor waiting.
 var layers = [][]string{
-	{"engine/event", "engine/event/handle", "luabind/diag", "luabind/tree", "engine/chert", "engine/wait"},
+	{"engine/event", "engine/event/handle", "luabind/diag", "luabind/tree", "engine/chert", "engine/system", "engine/wait"},
 	{"luabind"},
 	{"rules", "rules/*"},
 	{"engine", "engine/*", "engine/store/*"},

@@ -7,7 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"chertd/engine/system"
 )
 
 // secretsFile is a file with one secret per line that a command edits. An edit replaces
@@ -27,8 +28,8 @@ func openSecrets(path, socket string) (*secretsFile, error) {
 	}
 	f := &secretsFile{path: real, daemon: -1}
 	if info, err := os.Stat(socket); err == nil {
-		if s, ok := info.Sys().(*syscall.Stat_t); ok {
-			f.daemon = int(s.Uid)
+		if of, ok := system.OwnerOf(info); ok {
+			f.daemon = of.User
 		}
 	}
 	if _, err := f.lines(); err != nil {
@@ -137,11 +138,11 @@ func (f *secretsFile) temp() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s, ok := info.Sys().(*syscall.Stat_t); ok {
-		if int(s.Uid) != os.Geteuid() || int(s.Gid) != os.Getegid() {
-			err = temp.Chown(int(s.Uid), int(s.Gid))
+	if of, ok := system.OwnerOf(info); ok {
+		if of.User != os.Geteuid() || of.Group != os.Getegid() {
+			err = temp.Chown(of.User, of.Group)
 		}
-		if err == nil && int(s.Uid) != f.daemon {
+		if err == nil && of.User != f.daemon {
 			err = temp.Chmod(info.Mode().Perm() &^ 0o111)
 		}
 	}

@@ -6,8 +6,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"syscall"
 	"time"
+
+	"chertd/engine/system"
 )
 
 // How long to wait for a program to open a named pipe for writing, and for it to finish.
@@ -22,7 +23,7 @@ const (
 // wait without saying why.
 func readSmall(path string, most int) ([]byte, error) {
 	// With these flags, opening does not wait for a pipe's writer or a device.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|system.NonBlock, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"chertd/engine/system"
 	"chertd/luabind/diag"
 )
 
@@ -65,7 +66,7 @@ func Listen(path string) (net.Listener, error) {
 	// On Linux the file takes the mode of its descriptor. Other systems refuse this;
 	// there the Chmod below makes it private.
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		return c.Control(func(fd uintptr) { _ = syscall.Fchmod(int(fd), 0o600) })
+		return c.Control(system.MakePrivate)
 	}}
 	l, err := lc.Listen(context.Background(), "unix", path)
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	moderncsqlite "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"chertd/engine/system"
 	"chertd/engine/wait"
 )
 
@@ -179,12 +180,12 @@ const applicationAt = 68
 // createPartial creates the file that a copy is written to, or takes the one that a copy
 // that was killed has left. Its lock keeps others from it.
 func createPartial(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|system.NoFollow, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	err = system.Lock(f)
+	if errors.Is(err, system.ErrLocked) {
 		err = &UnusableError{path, errors.New("another copy is being written there"), "wait for its end, or name another file"}
 	}
 	if err == nil {

@@ -8,7 +8,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"chertd/engine/system"
 )
 
 // InUseError reports that another process has the store open.
@@ -68,13 +69,7 @@ func lock(path string) (*lockFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	for {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EINTR) {
-			break
-		}
-	}
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	if err = system.Lock(f); errors.Is(err, system.ErrLocked) {
 		defer f.Close()
 		return nil, &InUseError{Path: path, PID: lockedBy(f)}
 	}
@@ -115,7 +110,7 @@ func user(path string) (pid int, err error) {
 		return 0, err
 	}
 	defer f.Close()
-	if pid = lockedBy(f); pid > 0 && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+	if pid = lockedBy(f); pid > 0 && system.Ended(pid) {
 		return 0, nil
 	}
 	return pid, nil
@@ -125,6 +120,6 @@ func (l *lockFile) unlock() error {
 	l.f.Truncate(0)
 	// Close alone keeps the lock while a process that was just forked has the file, until it
 	// runs another program.
-	_ = syscall.Flock(int(l.f.Fd()), syscall.LOCK_UN)
+	system.Unlock(l.f)
 	return l.f.Close()
 }

@@ -14,6 +14,7 @@ import (
 
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"chertd/engine/system"
 	"chertd/luabind/diag"
 )
 
@@ -201,9 +202,9 @@ const unknownRoom = 1 << 62
 // room returns how many bytes the disk of a folder has left; very many if that is
 // not known.
 func room(dir string) uint64 {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(dir, &st); err != nil {
+	disk, err := system.DiskOf(dir)
+	if err != nil {
 		return unknownRoom
 	}
-	return st.Bavail * uint64(st.Bsize)
+	return uint64(disk.Free)
 }

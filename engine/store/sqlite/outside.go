@@ -8,8 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
+
+	"chertd/engine/system"
 )
 
 // outside is a store as a command sees it that is not the daemon: read only, through
@@ -147,8 +148,8 @@ func ownAs(path, as string) error {
 	if err != nil {
 		return err
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return os.Chown(path, int(st.Uid), int(st.Gid))
+	if of, ok := system.OwnerOf(info); ok {
+		return os.Chown(path, of.User, of.Group)
 	}
 	return nil
 }
