@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 )
 
 // Only the documented shape says which message is the newest. What is not of that shape says
@@ -35,7 +36,7 @@ func TestNewestIsTheDirectionOfTheLastMessage(t *testing.T) {
 			}
 			w.Write([]byte(body))
 		}))
-		got, _, err := newClient(t, server.URL, nil).Newest(t.Context(), "c1")
+		got, _, err := newClient(t, server.URL, nil).Newest(t.Context(), "c1", Known{})
 		server.Close()
 		if got != want || err != nil {
 			t.Errorf("%s: %+v, %v, want %+v", body, got, err, want)
@@ -55,11 +56,37 @@ func TestNewestIsTheDirectionOfTheLastMessage(t *testing.T) {
 			w.WriteHeader(c.status)
 			w.Write([]byte(c.body))
 		}))
-		got, _, err := newClient(t, server.URL, nil).Newest(t.Context(), "c1")
+		got, _, err := newClient(t, server.URL, nil).Newest(t.Context(), "c1", Known{})
 		server.Close()
 		var e *Error
 		if !errors.As(err, &e) || got != (Newest{}) || e.Foreign != c.foreign || e.Code != c.code {
 			t.Errorf("%s: %+v, %+v", c.body, got, err)
+		}
+	}
+}
+
+// An answer that does not have a message that an event has brought is older than that message.
+func TestNewestKnowsOfTheKnownMessage(t *testing.T) {
+	t.Parallel()
+	const out = `{"id":"m1","chat_id":"c1","direction":"outbound","created_at":"2026-01-05T12:00:00Z"}`
+	const in = `{"id":"m2","chat_id":"c1","direction":"inbound","created_at":"2026-01-05T12:00:10Z"}`
+	at := time.Date(2026, time.January, 5, 12, 0, 10, 0, time.UTC)
+	stale := Newest{Unclear: "Chert's list does not have the chat's newest message yet, of 2026-01-05T12:00:10Z"}
+	for _, test := range []struct {
+		list  string
+		known Known
+		want  Newest
+	}{
+		{out, Known{}, Newest{Direction: Outbound}},
+		{out, Known{IDs: []string{"m2"}, Sent: at}, stale},
+		{out + "," + in, Known{IDs: []string{"m2"}, Sent: at}, Newest{Direction: Inbound}},
+		{out + "," + in, Known{IDs: []string{"guid", "m2"}, Sent: at.Add(time.Minute)}, Newest{Direction: Inbound}}, // the event has another time
+		{out + "," + in, Known{IDs: []string{"other id"}, Sent: at.Add(900 * time.Millisecond)}, Newest{Direction: Inbound}},
+		{out, Known{IDs: []string{"m2"}, Sent: at.Add(-10 * time.Second)}, Newest{Direction: Outbound}}, // answered since
+		{out, Known{IDs: []string{"m2"}}, Newest{Direction: Outbound}},                                  // its time is not known
+	} {
+		if got := newestOf("c1", test.known, []byte("["+test.list+"]")); got != test.want {
+			t.Errorf("%s, known %+v: %+v, want %+v", test.list, test.known, got, test.want)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func (c *Client) Call(ctx context.Context, call chat.Call) (said Reply, err erro
 		if call.Kind != chat.Question {
 			return c.do(ctx, &call)
 		}
-		newest, reply, err := c.api.Newest(ctx, call.Chat)
+		newest, reply, err := c.api.Newest(ctx, call.Chat, chert.Known(call.Known))
 		switch newest.Direction {
 		case chert.Inbound:
 			said.Newest = chat.NewestInbound

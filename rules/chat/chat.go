@@ -134,6 +134,15 @@ type Call struct {
 	SentSeq int64 // journal sequence when it was sent
 	Actions []Action
 	Attempt int // 1 for the first
+	// Known is, of a Question, the newest inbound message: an answer that does not know it is too
+	// old. Zero: none is known by an id.
+	Known KnownMessage
+}
+
+// KnownMessage is a message that an event has brought.
+type KnownMessage struct {
+	IDs  []string
+	Sent time.Time // zero: unknown
 }
 
 const (

@@ -85,10 +85,25 @@ func (c *Chat) mayCall(i int) bool {
 }
 
 // coversNewest reports whether a read may be sent for all messages that its call would read: its
-// rule or its pack saw the newest one, it has even_if_newer, or everything is read already.
+// rule saw the newest one, or its pack did and another read is requested for that one; it has
+// even_if_newer, or everything is read already.
 func (c *Chat) coversNewest(a *Action) bool {
 	newest := c.LastMessageSeq
-	return a.EvenIfNewer || newest <= c.ReadThrough || c.covers(a) >= newest || c.SeenBy.By(a.Pack) >= newest
+	if a.EvenIfNewer || newest <= c.ReadThrough || c.covers(a) >= newest {
+		return true
+	}
+	return c.SeenBy.By(a.Pack) >= newest && c.requested(newest)
+}
+
+// requested reports whether a read without a condition waits for a message. One with only_if does not
+// say that the message is to be read: Chert's answer does.
+func (c *Chat) requested(message int64) bool {
+	for i := range c.Waiting {
+		if a := &c.Waiting[i]; a.Kind == Read && a.OnlyIf == "" && c.covers(a) >= message {
+			return true
+		}
+	}
+	return false
 }
 
 // covers returns the newest inbound message that a read covers by now.

@@ -30,8 +30,8 @@ type Asked struct {
 	// Seq is the journal sequence at which the question was sent. A newer event of the chat
 	// makes the answer stale.
 	Seq int64
-	// At is when the answer came. It counts for askedFor, and for the reads that were due
-	// at that time until Until.
+	// At is when the question was handed out: the answer is of then, or later. It counts for
+	// askedFor, and for the reads that were due at that time until Until.
 	At, Until time.Time
 }
 
@@ -42,6 +42,9 @@ type Asked struct {
 const (
 	askedFor  = 5 * time.Second
 	askedMost = time.Hour
+	// askedLeast is how long an answer counts from when it comes, even if it took longer than
+	// askedFor: otherwise a Chert that answers slowly would be asked without end.
+	askedLeast = time.Second
 )
 
 // why returns why a read with a condition is dropped, given which message is the newest; "": the
@@ -103,6 +106,9 @@ func (s *step) ask(in Ready) {
 			call.Actions = append(call.Actions, *a)
 		}
 	}
+	if ids := s.c.Recent.withoutTexts().Newest; len(ids) > 0 {
+		call.Known = KnownMessage{IDs: ids, Sent: s.c.Recent.Sent}
+	}
 	s.c.Flight = &Flight{Call: call, HandedOut: s.now}
 	s.out.Call = &s.c.Flight.Call
 }
@@ -111,8 +117,12 @@ func (s *step) ask(in Ready) {
 func (s *step) answerQuestion(in Answer, flight *Flight) {
 	served := func(a *Action) bool { return flight.carries(a.ID) }
 	if in.OK {
-		waited := s.now.Sub(s.c.due(&flight.Actions[0]))
-		s.c.Asked = Asked{Newest: in.Newest, Error: in.Error, Seq: flight.SentSeq, At: s.now, Until: s.now.Add(max(askedFor, min(2*waited, askedMost)))}
+		waited := flight.HandedOut.Sub(s.c.due(&flight.Actions[0]))
+		until := flight.HandedOut.Add(max(askedFor, min(2*waited, askedMost)))
+		if least := s.now.Add(askedLeast); until.Before(least) {
+			until = least
+		}
+		s.c.Asked = Asked{Newest: in.Newest, Error: in.Error, Seq: flight.SentSeq, At: flight.HandedOut, Until: until}
 		s.transition(func(a *Action) bool { return served(a) && a.Attempts == 0 && a.Error != "" }, func(a *Action) (Status, string) {
 			a.Code, a.HTTP, a.TraceID, a.Error = 0, 0, "", "" // those of an earlier question
 			return Waiting, ""

@@ -95,6 +95,55 @@ func TestConditionIsAskedOfChertWhenTheReadIsDue(t *testing.T) {
 			asks 1.0
 			newest outbound
 			calls 1.0 1.1`,
+		"an older read does not decide for a message that only a condition wants read": `
+			msg m1: codes mark_read 30s
+			msg m2: codes mark_read 1h only_if=answered rule=other
+			advance 30s
+			no call
+			next 1h
+			advance 59m30s
+			asks 2.0
+			newest inbound
+			2.0 dropped not_answered
+			1.0 dropped superseded`,
+		"it goes with it, if that holds": `
+			msg m1: codes mark_read 30s
+			msg m2: codes mark_read 1h only_if=answered rule=other
+			advance 1h
+			asks 2.0
+			newest outbound
+			calls 2.0 1.0`,
+		"nor does one with another condition": `
+			msg m1: codes mark_read 30s only_if=unanswered
+			msg m2: codes mark_read 1h only_if=answered rule=other
+			advance 30s
+			no call`,
+		"but if another read of the newer message needs no answer, it goes": `
+			msg m1: codes mark_read 30s
+			msg m2: codes mark_read 1h only_if=answered rule=other; codes mark_read 2h rule=third
+			advance 30s
+			calls 1.0 2.0 2.1`,
+		"an answer counts from when it was asked for": `
+			msg m1: bot mark_read only_if=answered; bot mark_read 7s only_if=answered rule=other
+			asks 1.0
+			advance 4s
+			newest inbound
+			1.0 dropped not_answered
+			advance 3s
+			asks 1.1`,
+		"one that came slowly counts for a second": `
+			msg m1: bot mark_read only_if=unanswered
+			asks 1.0
+			advance 9s
+			newest inbound
+			calls 1.0`,
+		"and no longer": `
+			msg m1: bot mark_read only_if=unanswered
+			asks 1.0
+			advance 9s
+			newest inbound
+			advance 2s
+			asks 1.0`,
 		"a new message makes the answer stale": `
 			msg m1: bot mark_read only_if=answered
 			asks 1.0
