@@ -1,5 +1,7 @@
 package rules
 
+import "strings"
+
 // Role is how a rule runs on an event. What a pack remembers, its cooldowns and the counts of
 // its rules are separate for each role, so that one does not change what another one does.
 type Role uint8
@@ -30,3 +32,13 @@ func RoleOf(shadow, candidate bool) Role {
 
 // Key returns the name under which something of a pack is kept for the role.
 func (r Role) Key(pack string) string { return pack + roleMarks[r] }
+
+// ParseRoleKey reads what Role.Key returned.
+func ParseRoleKey(key string) (pack string, r Role) {
+	for _, r := range Roles[1:] {
+		if pack, ok := strings.CutSuffix(key, roleMarks[r]); ok {
+			return pack, r
+		}
+	}
+	return key, RoleLive
+}

@@ -16,6 +16,9 @@ func TestRoleKeys(t *testing.T) {
 		if key != want {
 			t.Errorf("role %d has the key %q, want %q", role, key, want)
 		}
+		if pack, r := ParseRoleKey(key); pack != "codes" || r != role {
+			t.Errorf("%q is of role %d of pack %q", key, r, pack)
+		}
 		seen[key] = role
 	}
 	if len(seen) != len(Roles) {

@@ -171,7 +171,7 @@ func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
 func (r *runner) try(rule *Rule, pack *Pack, o *Outcome) (*handling, *luabind.Failure) {
 	ev := r.in.Event
 	h := &handling{}
-	h.requests = requests{set: r.set, pack: pack, rule: rule, event: ev, chat: ev.ChatID(), shadow: o.Shadow}
+	h.requests = requests{set: r.set, pack: pack, rule: rule, event: ev, chat: ev.ChatID(), role: o.Role()}
 	h.draft = draft{memory: r.memory(o, pack), chat: ev.ChatID(), now: r.in.Now}
 	h.call = luabind.Call{Event: ev, Now: r.in.Now, Seed: seed(ev, rule), Effects: &h.requests, Memory: &h.draft, Lists: &r.look}
 	vm, made, err := pack.vm(r.shard)

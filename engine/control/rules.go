@@ -37,7 +37,8 @@ type Rule struct {
 	// never.
 	LastMatched time.Time `json:"last_matched,omitzero"`
 	RuleCounts
-	Shadow *RuleCounts `json:"shadow,omitempty"` // what it did in shadow, or as part of a candidate; nil: nothing
+	Shadow    *RuleCounts `json:"shadow,omitempty"`    // what it did in shadow; nil: nothing
+	Candidate *RuleCounts `json:"candidate,omitempty"` // what it did as part of a candidate in shadow; nil: nothing
 	// Vetoes count Vetoed by what vetoed the reads, the most first, and VetoedMostly is set if
 	// that was mostly one rule or operator.
 	Vetoes       []RuleVetoes `json:"vetoes,omitempty"`

@@ -87,6 +87,8 @@ func (s *step) apply(in Outcomes, w *Request, veto cause) {
 		}
 		heldAtFirst := s.heldAtFirst(in, &a)
 		switch why := cmp.Or(s.barred(&a), s.replaces(&a)); {
+		case w.Candidate:
+			s.end(a, Shadowed, because(WhyCandidate))
 		case w.Shadow:
 			s.end(a, Shadowed, because(WhyShadow))
 		case deep:
