@@ -220,6 +220,42 @@ func TestRefusedNotificationsAreDead(t *testing.T) {
 	p.c.endedAs(chat.NotifyChat("oncall"), "notify done (notify), notify done (notify)")
 }
 
+// A target that the configuration lost is listed as removed while notifications wait for it, and
+// no longer.
+func TestRemovedTargetIsListedWhileNotificationsWait(t *testing.T) {
+	t.Parallel()
+	p := newPagers(t)
+	p.answer("oncall", 503)
+	p.c.handle("c1", "e1", "oncall one")
+	p.c.wait("its failure", func() bool { return strings.Contains(p.c.logged(), "notification failed") })
+	p.c.handle("c2", "e2", "desk two")
+	p.c.endedAs(chat.NotifyChat("desk"), "notify done (notify)")
+	listed := func(when, want string) {
+		t.Helper()
+		st, err := p.c.m.Status(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, n := range st.Notify {
+			got = append(got, fmt.Sprintf("%s %d %t", n.Target, n.Waiting, n.Removed))
+			if hint := strings.Contains(n.Hint, "add notify.oncall to chertd.yaml") && strings.Contains(n.Hint, "chertd waiting cancel --where chat=notify:oncall"); hint != n.Removed {
+				t.Errorf("%s: the hint of %s is %q", when, n.Target, n.Hint)
+			}
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s: got %q, want %q", when, got, want)
+		}
+	}
+	listed("configured", "desk 0 false, oncall 1 false")
+	p.targets()
+	listed("removed", "oncall 1 true")
+	if _, err := p.c.m.CancelWaiting(ctx, control.WaitingRequest{Where: []string{"chat=notify:oncall"}, Confirm: true}); err != nil {
+		t.Fatal(err)
+	}
+	listed("dropped", "")
+}
+
 // In shadow mode notifications are recorded, and those that wait when a pack is turned off are
 // dropped.
 func TestNotificationsOfPacksThatAreNotLive(t *testing.T) {

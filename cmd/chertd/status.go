@@ -127,6 +127,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	}
 	for i, t := range s.Notify {
 		line(choose(i == 0, "notify", ""), "%s: %s", t.Target, notifyState(&t))
+		if t.Hint != "" {
+			line("", "hint: %s", t.Hint)
+		}
 	}
 	for _, note := range s.Notes {
 		b.WriteString("note: " + strings.ReplaceAll(note, "\n", "\n  ") + "\n")
@@ -138,6 +141,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 // notifyState returns the state of a target in words. Why it fails is in a note.
 func notifyState(t *control.NotifyTarget) string {
 	state := choose(t.Waiting == 0, "nothing waits", choose(t.Waiting == 1, "1 notification waits", fmt.Sprintf("%d notifications wait", t.Waiting)))
+	if t.Removed {
+		state += "; REMOVED from chertd.yaml"
+	}
 	if !t.FailingSince.IsZero() {
 		state += "; FAILING since " + minute(t.FailingSince)
 	}

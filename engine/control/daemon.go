@@ -169,6 +169,9 @@ type Status struct {
 type NotifyTarget struct {
 	Target  string `json:"target"`
 	Waiting int    `json:"waiting"` // notifications that have not been delivered yet
+	// Removed is set if the configuration has no such target now. Hint says what to do then.
+	Removed bool   `json:"removed,omitempty"`
+	Hint    string `json:"hint,omitempty"`
 	// FailingSince is since when deliveries fail, and Error the last error; zero: they do not.
 	FailingSince time.Time `json:"failing_since,omitzero"`
 	Error        string    `json:"error,omitempty"`
