@@ -307,6 +307,7 @@ func TestForgottenChatLeavesNoNotification(t *testing.T) {
 	p.c.handle("c1", "e4", "desk deadsecret")
 	p.c.endedAs(chat.NotifyChat("desk"), "notify dead (refused), notify done (notify)")
 	p.c.wait("all to be handled", func() bool { return p.c.actions(chat.NotifyChat("oncall")) == "notify waiting, notify waiting" })
+	p.c.endedAs("c1", "read done (read), read done (read), read done (read)")
 	if f := p.c.forget(control.ForgetRequest{Who: "c1", DryRun: true}); f.Dropped != 2 {
 		t.Errorf("a dry run would drop %d", f.Dropped)
 	}
@@ -329,6 +330,7 @@ func TestForgottenChatLeavesNoNotificationOfALostTarget(t *testing.T) {
 	p.answer("desk", 404)
 	p.c.handle("c1", "e1", "desk lostsecret")
 	p.c.endedAs(chat.NotifyChat("desk"), "notify dead (refused)")
+	p.c.endedAs("c1", "read done (read)")
 	p.targets("oncall")
 	if f := p.c.forget(control.ForgetRequest{Who: "c1"}); f.Dropped != 1 || f.Remains != "" {
 		t.Errorf("got %+v", f)
