@@ -256,6 +256,58 @@ func TestRemovedTargetIsListedWhileNotificationsWait(t *testing.T) {
 	listed("dropped", "")
 }
 
+// Since when a target fails outlives the process, whether its notifications wait or are dead, and
+// until one succeeds.
+func TestFailingSinceOutlivesTheProcess(t *testing.T) {
+	t.Parallel()
+	p := newPagers(t)
+	of := func() (all string, since []time.Time) {
+		t.Helper()
+		st, err := p.c.m.Status(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range st.Notify {
+			all += fmt.Sprintf("%s %d %t %s\n", n.Target, n.Waiting, n.FailingSince.IsZero(), n.Error)
+			since = append(since, n.FailingSince)
+		}
+		return all, since
+	}
+	restarted := func(when string) {
+		t.Helper()
+		want, was := of()
+		p.c.stop()
+		p.start()
+		got, is := of()
+		if got != want {
+			t.Errorf("%s, it was\n%sand after a restart\n%s", when, want, got)
+		}
+		for i := range min(len(was), len(is)) {
+			if is[i].Sub(was[i]).Abs() > 100*time.Millisecond {
+				t.Errorf("%s, the targets fail since %v, and after a restart since %v", when, was, is)
+			}
+		}
+	}
+	p.answer("oncall", 503)
+	p.answer("desk", 404)
+	p.c.handle("c1", "e1", "oncall one")
+	p.c.handle("c2", "e2", "desk two")
+	p.c.endedAs(chat.NotifyChat("desk"), "notify dead (refused)")
+	p.c.wait("its failure", func() bool { return strings.Count(p.c.logged(), "notification failed") == 2 })
+	if all, since := of(); !strings.HasPrefix(all, "desk 0 false ") || !strings.Contains(all, "oncall 1 false ") || len(since) != 2 {
+		t.Fatalf("the targets are\n%s", all)
+	}
+	restarted("failing")
+	p.answer("desk", 0)
+	p.c.handle("c3", "e3", "desk three")
+	p.c.endedAs(chat.NotifyChat("desk"), "notify done (notify), notify dead (refused)")
+	p.c.wait("its success", func() bool { return strings.Contains(p.c.logged(), "notifications succeed again") })
+	if all, _ := of(); !strings.HasPrefix(all, "desk 0 true \n") {
+		t.Fatalf("the targets are\n%s", all)
+	}
+	restarted("one works again")
+}
+
 // In shadow mode notifications are recorded, and those that wait when a pack is turned off are
 // dropped.
 func TestNotificationsOfPacksThatAreNotLive(t *testing.T) {
