@@ -91,7 +91,7 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	if f := s.File; f != nil {
 		line("file", "%s; %s, %s known already, %s in quarantine%s", fileState(f, now), many(f.Events, "event"), thousands(f.Known), thousands(f.Quarantined), lagOf(&f.Lag, now))
 	}
-	if g := s.Signals; g != nil {
+	if g := s.Signals; g != (control.Signals{}) {
 		line("signals", "%s, %s known already%s", many(g.Accepted, "signal"), thousands(g.Duplicates), choose(g.Unavailable > 0, fmt.Sprintf(", %s answered 503", thousands(g.Unavailable)), ""))
 	}
 	line("calls", "%s; %s", choose(s.Paused, "PAUSED", choose(len(s.NoCalls) > 0, "NOT MADE", "going out")), lastConfirmed(s.Calls.LastConfirmed, now))
@@ -233,7 +233,7 @@ func lastConfirmed(at, now time.Time) string {
 
 // heldChats lists the held chats, longest hold first.
 func heldChats(h *control.Holds) []string {
-	if h == nil {
+	if h == nil || h.Total == 0 {
 		return nil
 	}
 	list := []string{"held; reads are dropped until the hold ends"}
@@ -245,7 +245,7 @@ func heldChats(h *control.Holds) []string {
 
 // postponedChats lists the chats whose reads wait, longest wait first.
 func postponedChats(p *control.Postponed) []string {
-	if p == nil {
+	if p == nil || p.Total == 0 {
 		return nil
 	}
 	list := []string{"postponed; reads wait until then"}
