@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"chertd/engine/control"
-	"chertd/rules/turn"
 )
 
 // rules returns what rules did, by PACK/RULE.
@@ -117,7 +116,7 @@ func TestRerunCountsWhatChanged(t *testing.T) {
 	if r := got["vip/hold"]; r.Matched != 1 || r.Ran != 1 || r.Failed != 0 || r.Requested != 1 || r.LastFailure == nil {
 		t.Errorf("after: %+v", r)
 	}
-	if r := got["codes/read"]; r.Matched != 1 || r.Reads != 1 || r.Vetoed != 1 || len(r.Vetoes) != 1 || r.Vetoes[0].By != turn.UnknownVeto {
+	if r := got["codes/read"]; r.Matched != 1 || r.Reads != 1 || r.Vetoed != 1 || len(r.Vetoes) != 1 || r.Vetoes[0].By != "vip/hold" {
 		t.Errorf("the read: %+v", r)
 	}
 }

@@ -67,7 +67,7 @@ type RuleCounts struct {
 
 // RuleVetoes counts vetoed reads of a rule.
 type RuleVetoes struct {
-	By    string `json:"by"`              // PACK/RULE, operator, or unknown: a read that was blocked or dead met an earlier veto
+	By    string `json:"by"`              // PACK/RULE, operator, or unknown: a read met an earlier veto that an older chertd handled
 	Place string `json:"place,omitempty"` // of that rule, as file:line; "": no pack has it now
 	Reads int64  `json:"reads"`
 }

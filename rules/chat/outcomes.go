@@ -33,7 +33,7 @@ func (s *step) applyOutcomes(in Outcomes) {
 		}
 	}
 	if veto != (cause{}) {
-		s.c.Veto = max(s.c.Veto, in.Seq)
+		s.vetoed(in.Seq, veto.by.By)
 		// If this event runs again, reads of later events stay.
 		s.dropReads(veto, func(a *Action) bool { return in.First.IsZero() || a.vetoedFrom() <= in.Seq })
 	}

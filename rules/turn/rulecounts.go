@@ -123,8 +123,8 @@ func CountAction(a *chat.Action) (RuleRun, RuleCounts) {
 	return run, c
 }
 
-// UnknownVeto is what VetoedBy returns if the rule is not known any more: a read was retried
-// after the veto.
+// UnknownVeto is what VetoedBy returns if the rule is not known: a read met an earlier veto that an
+// older chertd handled.
 const UnknownVeto = "unknown"
 
 // VetoedBy returns the key of the rule that vetoed a read, "operator" or UnknownVeto; "": the
