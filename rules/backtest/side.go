@@ -30,6 +30,7 @@ type side struct {
 	lists           map[string]bool // that rules looked at
 	counts          Side
 	reasons         map[Reason]*Reason // each that there is, once
+	places          map[string]string  // of rules, by key; nil until first used
 	cancel          context.CancelCauseFunc
 }
 
