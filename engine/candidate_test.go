@@ -99,7 +99,7 @@ func TestCandidateFromAShareToAllChats(t *testing.T) {
 	c.handle(in[0], "e1", "x")
 	c.handle(out[0], "e2", "x")
 	c.expectActions("in the share", in[0], "read waiting")
-	c.expectActions("outside", out[0], "read shadow (shadow), read waiting")
+	c.expectActions("outside", out[0], "read shadow (candidate), read waiting")
 	if d := c.decision("e1"); len(d.Rules) != 1 || d.Rules[0].Version != candidate || d.Rules[0].Rule != "new" || d.Rules[0].Shadow {
 		t.Errorf("in the share ran %+v", d.Rules)
 	}
@@ -108,7 +108,7 @@ func TestCandidateFromAShareToAllChats(t *testing.T) {
 		t.Errorf("the rollback returns %+v, %+v, %v", back.Ended, back.Dropped, err)
 	}
 	c.expectActions("rolled back, in the share", in[0], "read dropped (pack_inactive)")
-	c.expectActions("rolled back, outside", out[0], "read shadow (shadow), read waiting")
+	c.expectActions("rolled back, outside", out[0], "read shadow (candidate), read waiting")
 
 	c.try("codes", fmt.Sprintf(rule, "new", "2h"))
 	set(control.ModeRequest{Mode: "live", Share: "50%"})

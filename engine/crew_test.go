@@ -112,6 +112,7 @@ func (c *crew) start() {
 	if err := c.eng.restoreHolds(context.Background()); err != nil {
 		c.t.Fatal(err)
 	}
+	c.m.restoreNotices(context.Background())
 	engine, stopEngine := context.WithCancel(context.Background())
 	sources, stopSources := context.WithCancel(engine)
 	var handling, taking sync.WaitGroup

@@ -235,6 +235,7 @@ func (d *Daemon) prepare(ctx context.Context, st store.Store) (m *manager, pause
 	if err := m.eng.restoreLearned(ctx); err != nil {
 		return nil, false, err
 	}
+	m.restoreNotices(ctx)
 	// Actions of packs that are off or gone are dropped before any call goes out.
 	m.eng.Pause(true)
 	m.eng.notices.calls.Pause(true)

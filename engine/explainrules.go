@@ -42,7 +42,7 @@ func (x *explainer) rule(ctx context.Context, r *store.Record, d *turn.RuleDecis
 	if err != nil || past.pack == nil {
 		return out, err
 	}
-	skip, ok := past.pack.SkipOf(d.Rule, in, d.Skipped, d.Shadow)
+	skip, ok := past.pack.SkipOf(d.Rule, in, d.Skipped, d.Role())
 	if !ok {
 		return out, nil
 	}
@@ -83,7 +83,7 @@ func (x *explainer) cooldown(ctx context.Context, r *store.Record, d *turn.RuleD
 		}
 		for n := range o.Decision.Rules {
 			began := &o.Decision.Rules[n]
-			if began.Pack != d.Pack || began.Rule != d.Rule || began.Shadow != d.Shadow || len(began.Asked) == 0 {
+			if began.Pack != d.Pack || began.Rule != d.Rule || began.Role() != d.Role() || len(began.Asked) == 0 {
 				continue
 			}
 			since := o.Decision.At

@@ -126,7 +126,7 @@ end })`)
 		return st.Holds
 	}
 	c.handle("c", "e", "x")
-	if h := held(); h != nil {
+	if h := held(); h == nil || h.Total != 0 || h.First == nil {
 		t.Errorf("nothing is held, and the status says %+v", h)
 	}
 	for i := range control.ShownHolds + 5 {
@@ -147,7 +147,7 @@ end })`)
 		t.Errorf("the first is %+v", first)
 	}
 	c.ahead.Store(int64(25 * time.Hour))
-	if h := held(); h != nil {
+	if h := held(); h == nil || h.Total != 0 {
 		t.Errorf("all holds are over, and the status says %+v", h)
 	}
 }

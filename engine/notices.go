@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -161,24 +162,38 @@ func (n *notices) notes(names []string) (notes []string) {
 	return notes
 }
 
-// targets returns the targets of notifications, nil if there are none.
-func (m *manager) targets(ctx context.Context) ([]control.NotifyTarget, error) {
-	names := m.sender.Names()
-	if len(names) == 0 {
-		return nil, nil
+// targets returns the targets of notifications, and those that the configuration lost while
+// notifications wait for them; nil if there are none.
+func (m *manager) targets(ctx context.Context) (all []control.NotifyTarget, err error) {
+	ids, err := m.store.NoticeChats(ctx)
+	if err != nil {
+		return nil, err
 	}
-	ids := make([]string, len(names))
-	for i, name := range names {
-		ids[i] = chat.NotifyChat(name)
+	names := m.sender.Names()
+	for _, name := range names {
+		ids = append(ids, chat.NotifyChat(name))
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	if len(ids) == 0 {
+		return nil, nil
 	}
 	chats, err := m.store.Chats(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]control.NotifyTarget, len(names))
-	for i, name := range names {
+	for i, id := range ids {
+		name, _ := chat.NotifyTarget(id)
+		t := control.NotifyTarget{Target: name, Waiting: len(chats[i].Waiting), Removed: !slices.Contains(names, name)}
+		if t.Removed && t.Waiting == 0 {
+			continue
+		}
 		f, _ := m.eng.notices.lastFailure(name)
-		all[i] = control.NotifyTarget{Target: name, Waiting: len(chats[i].Waiting), FailingSince: f.since, Error: f.err}
+		t.FailingSince, t.Error = f.since, f.err
+		if t.Removed {
+			t.Hint = fmt.Sprintf("add notify.%s to chertd.yaml again and run chertd reload --settings, or they are refused at their next attempt; chertd waiting cancel --where chat=%s drops them", name, id)
+		}
+		all = append(all, t)
 	}
 	return all, nil
 }

@@ -220,6 +220,94 @@ func TestRefusedNotificationsAreDead(t *testing.T) {
 	p.c.endedAs(chat.NotifyChat("oncall"), "notify done (notify), notify done (notify)")
 }
 
+// A target that the configuration lost is listed as removed while notifications wait for it, and
+// no longer.
+func TestRemovedTargetIsListedWhileNotificationsWait(t *testing.T) {
+	t.Parallel()
+	p := newPagers(t)
+	p.answer("oncall", 503)
+	p.c.handle("c1", "e1", "oncall one")
+	p.c.wait("its failure", func() bool { return strings.Contains(p.c.logged(), "notification failed") })
+	p.c.handle("c2", "e2", "desk two")
+	p.c.endedAs(chat.NotifyChat("desk"), "notify done (notify)")
+	listed := func(when, want string) {
+		t.Helper()
+		st, err := p.c.m.Status(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, n := range st.Notify {
+			got = append(got, fmt.Sprintf("%s %d %t", n.Target, n.Waiting, n.Removed))
+			if hint := strings.Contains(n.Hint, "add notify.oncall to chertd.yaml") && strings.Contains(n.Hint, "chertd waiting cancel --where chat=notify:oncall"); hint != n.Removed {
+				t.Errorf("%s: the hint of %s is %q", when, n.Target, n.Hint)
+			}
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s: got %q, want %q", when, got, want)
+		}
+	}
+	listed("configured", "desk 0 false, oncall 1 false")
+	p.targets()
+	listed("removed", "oncall 1 true")
+	if _, err := p.c.m.CancelWaiting(ctx, control.WaitingRequest{Where: []string{"chat=notify:oncall"}, Confirm: true}); err != nil {
+		t.Fatal(err)
+	}
+	listed("dropped", "")
+}
+
+// Since when a target fails outlives the process, whether its notifications wait or are dead, and
+// until one succeeds.
+func TestFailingSinceOutlivesTheProcess(t *testing.T) {
+	t.Parallel()
+	p := newPagers(t)
+	of := func() (all string, since []time.Time) {
+		t.Helper()
+		st, err := p.c.m.Status(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range st.Notify {
+			all += fmt.Sprintf("%s %d %t %s\n", n.Target, n.Waiting, n.FailingSince.IsZero(), n.Error)
+			since = append(since, n.FailingSince)
+		}
+		return all, since
+	}
+	restarted := func(when string) {
+		t.Helper()
+		want, was := of()
+		p.c.stop()
+		p.start()
+		got, is := of()
+		if got != want {
+			t.Errorf("%s, it was\n%sand after a restart\n%s", when, want, got)
+		}
+		for i := range min(len(was), len(is)) {
+			if is[i].Sub(was[i]).Abs() > 100*time.Millisecond {
+				t.Errorf("%s, the targets fail since %v, and after a restart since %v", when, was, is)
+			}
+		}
+	}
+	p.answer("oncall", 503)
+	p.answer("desk", 404)
+	p.c.handle("c1", "e1", "oncall one")
+	p.c.handle("c2", "e2", "desk two")
+	p.c.endedAs(chat.NotifyChat("desk"), "notify dead (refused)")
+	p.c.wait("its failure", func() bool { return strings.Count(p.c.logged(), "notification failed") == 2 })
+	if all, since := of(); !strings.HasPrefix(all, "desk 0 false ") || !strings.Contains(all, "oncall 1 false ") || len(since) != 2 {
+		t.Fatalf("the targets are\n%s", all)
+	}
+	restarted("failing")
+	p.answer("desk", 0)
+	p.c.handle("c3", "e3", "desk three")
+	p.c.endedAs(chat.NotifyChat("desk"), "notify done (notify), notify dead (refused)")
+	p.c.wait("its success", func() bool { return strings.Contains(p.c.logged(), "notifications succeed again") })
+	if all, _ := of(); !strings.HasPrefix(all, "desk 0 true \n") {
+		t.Fatalf("the targets are\n%s", all)
+	}
+	restarted("one works again")
+}
+
 // In shadow mode notifications are recorded, and those that wait when a pack is turned off are
 // dropped.
 func TestNotificationsOfPacksThatAreNotLive(t *testing.T) {
@@ -326,6 +414,7 @@ func TestForgottenChatLeavesNoNotification(t *testing.T) {
 	p.c.handle("c1", "e4", "desk deadsecret")
 	p.c.endedAs(chat.NotifyChat("desk"), "notify dead (refused), notify done (notify)")
 	p.c.wait("all to be handled", func() bool { return p.c.actions(chat.NotifyChat("oncall")) == "notify waiting, notify waiting" })
+	p.c.endedAs("c1", "read done (read), read done (read), read done (read)")
 	if f := p.c.forget(control.ForgetRequest{Who: "c1", DryRun: true}); f.Dropped != 2 {
 		t.Errorf("a dry run would drop %d", f.Dropped)
 	}
@@ -348,6 +437,7 @@ func TestForgottenChatLeavesNoNotificationOfALostTarget(t *testing.T) {
 	p.answer("desk", 404)
 	p.c.handle("c1", "e1", "desk lostsecret")
 	p.c.endedAs(chat.NotifyChat("desk"), "notify dead (refused)")
+	p.c.endedAs("c1", "read done (read)")
 	p.targets("oncall")
 	if f := p.c.forget(control.ForgetRequest{Who: "c1"}); f.Dropped != 1 || f.Remains != "" {
 		t.Errorf("got %+v", f)

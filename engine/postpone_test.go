@@ -31,7 +31,7 @@ func TestPostponedReadWaits(t *testing.T) {
 		}
 		return st.Postponed
 	}
-	if p := postponed(); p != nil {
+	if p := postponed(); p == nil || p.Total != 0 || p.First == nil {
 		t.Errorf("nothing is postponed, and the status says %+v", p)
 	}
 	c.handle("c1", "e1", "x")
@@ -51,7 +51,7 @@ func TestPostponedReadWaits(t *testing.T) {
 	c.ahead.Store(int64(time.Hour))
 	c.start()
 	c.endedAs("c1", "read done (read)")
-	if p := postponed(); p != nil {
+	if p := postponed(); p == nil || p.Total != 0 || p.First == nil {
 		t.Errorf("it is over, and the status says %+v", p)
 	}
 	p := c.explainOne("e1").Actions[0].Postponed

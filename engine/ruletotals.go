@@ -83,7 +83,7 @@ func rulesNow(packs []live.RuledPack, since time.Time) map[string]*ruleNow {
 	for _, p := range packs {
 		if p.Live != nil {
 			for _, r := range p.Live.Rules {
-				add(r, string(p.Mode), p.Candidate == nil && (p.Mode != rules.Live || p.Share != 0))
+				add(r, string(p.Mode), p.Mode != rules.Live || p.Candidate == nil && p.Share != 0)
 			}
 		}
 		if p.Candidate != nil {
@@ -114,16 +114,15 @@ func addTotals(all map[string]*ruleNow, totals *store.RuleTotals) {
 		}
 		r.Since = t.Since
 		r.RuleCounts, r.LastMatched = countsOf(&t.Live), t.Live.LastMatched
-		if t.Shadow != (turn.RuleCounts{}) {
-			shadow := countsOf(&t.Shadow)
-			r.Shadow = &shadow
-		}
-		if r.partly && t.Shadow.LastMatched.After(r.LastMatched) {
-			r.LastMatched = t.Shadow.LastMatched
-		}
+		r.Shadow, r.Candidate = countsIfAny(&t.Shadow), countsIfAny(&t.Candidate)
 		r.failed, r.failedSeq = t.Live.LastFailed, t.Live.LastFailedSeq
-		if r.partly && t.Shadow.LastFailed.After(r.failed) {
-			r.failed, r.failedSeq = t.Shadow.LastFailed, t.Shadow.LastFailedSeq
+		for _, c := range []*turn.RuleCounts{&t.Shadow, &t.Candidate} {
+			if r.partly && c.LastMatched.After(r.LastMatched) {
+				r.LastMatched = c.LastMatched
+			}
+			if r.partly && c.LastFailed.After(r.failed) {
+				r.failed, r.failedSeq = c.LastFailed, c.LastFailedSeq
+			}
 		}
 		for _, v := range t.Vetoes {
 			r.Vetoes = append(r.Vetoes, control.RuleVetoes{By: v.By, Reads: v.Reads})
@@ -142,6 +141,15 @@ func addTotals(all map[string]*ruleNow, totals *store.RuleTotals) {
 			r.VetoedMostly = &mostly
 		}
 	}
+}
+
+// countsIfAny returns counts for the answer; nil: nothing was counted.
+func countsIfAny(c *turn.RuleCounts) *control.RuleCounts {
+	if *c == (turn.RuleCounts{}) {
+		return nil
+	}
+	counts := countsOf(c)
+	return &counts
 }
 
 func countsOf(c *turn.RuleCounts) control.RuleCounts {

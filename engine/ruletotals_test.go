@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"chertd/engine/control"
-	"chertd/rules/turn"
 )
 
 // rules returns what rules did, by PACK/RULE.
@@ -117,7 +116,37 @@ func TestRerunCountsWhatChanged(t *testing.T) {
 	if r := got["vip/hold"]; r.Matched != 1 || r.Ran != 1 || r.Failed != 0 || r.Requested != 1 || r.LastFailure == nil {
 		t.Errorf("after: %+v", r)
 	}
-	if r := got["codes/read"]; r.Matched != 1 || r.Reads != 1 || r.Vetoed != 1 || len(r.Vetoes) != 1 || r.Vetoes[0].By != turn.UnknownVeto {
+	if r := got["codes/read"]; r.Matched != 1 || r.Reads != 1 || r.Vetoed != 1 || len(r.Vetoes) != 1 || r.Vetoes[0].By != "vip/hold" {
 		t.Errorf("the read: %+v", r)
+	}
+}
+
+// TestRulesInShadowAndCandidatesCountApart: an operator switched the rule to shadow while a
+// candidate with the same rule runs beside it.
+func TestRulesInShadowAndCandidatesCountApart(t *testing.T) {
+	t.Parallel()
+	const rule = `chert.rule({ name = "read", on = "message.received", run = function(ev)
+		chert.mark_read(ev.chat.id)
+		%s
+	end })`
+	c := newCrew(t, "codes.lua", fmt.Sprintf(rule, ""))
+	c.try("codes", fmt.Sprintf(rule, `if ev.text == "bad" then error("oh no") end`))
+	if _, err := c.m.SetMode(ctx, "codes", control.ModeRequest{Rule: "read", Mode: "shadow"}); err != nil {
+		t.Fatal(err)
+	}
+	c.handle("c1", "e1", "x")
+	c.handle("c1", "e2", "bad")
+	c.expectActions("both in shadow", "c1", "read shadow (shadow), read shadow (candidate), read shadow (shadow)")
+	c.stop()
+	c.start()
+	r := c.rules(control.RulesQuery{})["codes/read"]
+	if r.RuleCounts != (control.RuleCounts{}) || r.Shadow == nil || r.Candidate == nil {
+		t.Fatalf("the rule: %+v", r)
+	}
+	if s := r.Shadow; s.Matched != 2 || s.Ran != 2 || s.Reads != 2 || s.Failed != 0 {
+		t.Errorf("in shadow: %+v", s)
+	}
+	if s := r.Candidate; s.Matched != 2 || s.Ran != 2 || s.Reads != 1 || s.Failed != 1 {
+		t.Errorf("the candidate: %+v", s)
 	}
 }

@@ -112,13 +112,9 @@ func notTakenIn(not, again string, err error) error {
 	return control.StoreFails(not, err)
 }
 
-// signalCount returns the counts of signals; nil: none came since the start.
-func (m *manager) signalCount() *control.Signals {
-	c := control.Signals{Accepted: m.signals.accepted.Load(), Duplicates: m.signals.duplicates.Load(), Unavailable: m.signals.unavailable.Load()}
-	if c == (control.Signals{}) {
-		return nil
-	}
-	return &c
+// signalCount returns the counts of signals.
+func (m *manager) signalCount() control.Signals {
+	return control.Signals{Accepted: m.signals.accepted.Load(), Duplicates: m.signals.duplicates.Load(), Unavailable: m.signals.unavailable.Load()}
 }
 
 // signalNames returns the names of the signals to which rules of a set subscribe.

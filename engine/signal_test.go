@@ -152,7 +152,7 @@ func TestSignalCountsOnceByItsID(t *testing.T) {
 	if got := strings.Count(c.orderOf("c1"), "signal:"); got != 4 {
 		t.Errorf("%d signals are handled: %s", got, c.orderOf("c1"))
 	}
-	if st, err := c.m.Status(ctx); err != nil || st.Signals == nil || *st.Signals != (control.Signals{Accepted: 2, Duplicates: 1}) {
+	if st, err := c.m.Status(ctx); err != nil || st.Signals != (control.Signals{Accepted: 2, Duplicates: 1}) {
 		t.Errorf("status: %+v, %v", st.Signals, err)
 	}
 }
@@ -319,7 +319,7 @@ end)`)
 			t.Errorf("c%d: %s, %v", i, raw, err)
 		}
 	}
-	if st, err := c.m.Status(ctx); err != nil || *st.Signals != (control.Signals{Accepted: chats * each, Duplicates: chats * each}) {
+	if st, err := c.m.Status(ctx); err != nil || st.Signals != (control.Signals{Accepted: chats * each, Duplicates: chats * each}) {
 		t.Errorf("status: %+v, %v", st.Signals, err)
 	}
 }
@@ -345,5 +345,24 @@ func TestSignalThatIsLostIsAnError(t *testing.T) {
 	}
 	if !c.signal(control.SignalRequest{Name: "human_replied", Chat: "c1", ID: "r1", Data: json.RawMessage(`1e300`)}).Duplicate {
 		t.Error("the signal sent again, with other data, is not a duplicate")
+	}
+}
+
+// A script can tell no signal from a daemon that counts none: zero is a number.
+func TestStatusCountsNoSignals(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "read.lua", readAll)
+	st, err := c.m.Status(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{`"signals":{"accepted":0,"duplicates":0,"unavailable":0}`, `"holds":{"total":0,"first":[]}`, `"postponed":{"total":0,"first":[]}`} {
+		if !strings.Contains(string(text), part) {
+			t.Errorf("the status has no %s:\n%s", part, text)
+		}
 	}
 }

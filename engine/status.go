@@ -66,26 +66,26 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	return st, nil
 }
 
-// holds returns the chats that are held, nil if there is none.
+// holds returns the chats that are held.
 func (m *manager) holds(ctx context.Context) (*control.Holds, error) {
 	list, total, err := m.store.Holds(ctx, m.eng.c.Now(), control.ShownHolds)
-	if err != nil || total == 0 {
+	if err != nil {
 		return nil, err
 	}
-	held := &control.Holds{Total: total}
+	held := &control.Holds{Total: total, First: []control.Hold{}} // [] in JSON
 	for _, h := range list {
 		held.First = append(held.First, control.Hold{Chat: h.Chat, By: h.By, Until: h.Until, Reason: h.Reason})
 	}
 	return held, nil
 }
 
-// postponed returns the chats whose reads are postponed, nil if there is none.
+// postponed returns the chats whose reads are postponed.
 func (m *manager) postponed(ctx context.Context) (*control.Postponed, error) {
 	list, total, err := m.store.Postponed(ctx, m.eng.c.Now(), control.ShownPostponed)
-	if err != nil || total == 0 {
+	if err != nil {
 		return nil, err
 	}
-	postponed := &control.Postponed{Total: total}
+	postponed := &control.Postponed{Total: total, First: []control.Postponement{}} // [] in JSON
 	for _, p := range list {
 		postponed.First = append(postponed.First, control.Postponement{Chat: p.Chat, By: p.By(), Until: p.Until, Reason: p.Reason})
 	}

@@ -25,7 +25,6 @@ func (o table) calendar(key string) *Calendar {
 	if v == lua.LNil {
 		return nil
 	}
-	c := &Calendar{}
 	from := ""
 	if t, ok := asView(v); ok {
 		if name, ok := strings.CutPrefix(t.label(), "data."); ok {
@@ -38,6 +37,17 @@ func (o table) calendar(key string) *Calendar {
 	if err != nil {
 		raise(o.L, "", "%s: %s: %v", o.function, key, err)
 	}
+	c, err := CalendarOf(key, from, data)
+	if err != nil {
+		raise(o.L, HintOf(err), "%s: %v", o.function, err)
+	}
+	return c
+}
+
+// CalendarOf returns the days of a value: a string, or what data.load returned as from ("": it did
+// not). Errors name the key; they have the hint of HintOf.
+func CalendarOf(key, from string, data any) (*Calendar, error) {
+	c := &Calendar{}
 	name := key
 	if from != "" {
 		name = key + ": " + from
@@ -59,12 +69,12 @@ func (o table) calendar(key string) *Calendar {
 			case map[string]any:
 				day, ok := item["date"].(string)
 				if !ok {
-					raise(o.L, "give the column with the days the name date: its values are days like 2026-12-25, or 2026-12-31..2027-01-02",
-						"%s: %s has no column date: it has %s", o.function, name, strings.Join(slices.Sorted(maps.Keys(item)), ", "))
+					return nil, misformed("give the column with the days the name date: its values are days like 2026-12-25, or 2026-12-31..2027-01-02",
+						"%s has no column date: it has %s", name, strings.Join(slices.Sorted(maps.Keys(item)), ", "))
 				}
 				add(day, fmt.Sprintf("row %d below the header", i+1))
 			default:
-				raise(o.L, "", "%s: %s: item %d must be %s", o.function, name, i+1, dayForms)
+				return nil, misformed("", "%s: item %d must be %s", key, i+1, dayForms)
 			}
 		}
 	case map[string]any: // a .txt is a set of its lines; in YAML a day may have a name
@@ -78,7 +88,7 @@ func (o table) calendar(key string) *Calendar {
 		}
 	}
 	if len(c.Days) == 0 {
-		raise(o.L, "leave "+key+" out if there are no such days", "%s: %s has no days", o.function, name)
+		return nil, misformed("leave "+key+" out if there are no such days", "%s has no days", name)
 	}
-	return c
+	return c, nil
 }

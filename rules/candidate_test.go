@@ -49,7 +49,7 @@ func TestCandidateRunsInShadowBesideTheLiveVersion(t *testing.T) {
 	if live.Candidate || !candidate.Candidate || !live.Saw() || candidate.Saw() {
 		t.Error("the outcomes do not say which version ran in shadow")
 	}
-	if live.MemoryPack() != "p" || candidate.MemoryPack() != "p (shadow)" {
+	if live.MemoryPack() != "p" || candidate.MemoryPack() != "p (candidate)" {
 		t.Errorf("memories %q and %q", live.MemoryPack(), candidate.MemoryPack())
 	}
 	// An event that the pack missed runs through the live version alone.

@@ -42,8 +42,9 @@ func (s *Set) Explain(in Input) []Explanation {
 				x.Skipped = skippedRuleOff
 			default:
 				shadow := s.ModeIn(pack.Name, in.Event.ChatID()) == Shadow || s.ruleModes[PackRule{pack.Name, r.Name}].Mode == Shadow
-				x.Skipped = r.skip(&in, shadow)
-				x.SkippedWhy = r.skippedWhy(&in, x.Skipped, shadow)
+				role := RoleOf(shadow, false)
+				x.Skipped = r.skip(&in, role)
+				x.SkippedWhy = r.skippedWhy(&in, x.Skipped, role)
 			}
 			x.Runs = len(x.Refused) == 0 && x.Skipped == ""
 			all = append(all, x)

@@ -70,6 +70,9 @@ func listEnd(until any, now time.Time) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
+		if d <= 0 {
+			return 0, fmt.Errorf("%s is over already", until)
+		}
 		return now.Add(d).UnixMilli(), nil
 	}
 	return 0, fmt.Errorf("%s is not the end of a member", describe(until))

@@ -150,7 +150,13 @@ func implies(given, then condition) bool {
 		return given.field() == "chat"
 	}
 	switch g := given.(type) {
+	case *onList:
+		t, ok := then.(*onList)
+		return ok && g.key == t.key && allIn(g.lists, t.lists) && allIn(g.values, t.values)
 	case *oneOf:
+		if t, ok := then.(*onList); ok {
+			return g.key == t.key && allIn(g.values, t.values)
+		}
 		t, ok := then.(*oneOf)
 		if ok && g.key == "from" && t.key == "sender" {
 			return allIn(kindsOf(g.values), t.values)

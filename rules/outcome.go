@@ -152,17 +152,13 @@ type runBy struct {
 // Saw reports whether a rule of a live pack ran on the event and did not fail.
 func (o *Outcome) Saw() bool { return o.Skipped == "" && o.Failure == nil && !o.Shadow }
 
-// MemoryPack is the pack under which what the rule keeps is kept. In shadow a
-// pack remembers apart, so that what it tries does not change what it knows
-// when it is live. No pack can be called so.
-func (o *Outcome) MemoryPack() string { return memoryPack(o.Pack, o.Shadow) }
+// Role is how the rule ran.
+func (o *Outcome) Role() Role { return RoleOf(o.Shadow, o.Candidate) }
 
-func memoryPack(pack string, shadow bool) string {
-	if shadow {
-		return pack + " (shadow)"
-	}
-	return pack
-}
+// MemoryPack is the pack under which what the rule keeps is kept. In shadow, and as a
+// candidate, a pack remembers apart, so that what it tries does not change what it knows
+// when it is live.
+func (o *Outcome) MemoryPack() string { return o.Role().Key(o.Pack) }
 
 // Request is a request and the chat it is for, which need not be the event's.
 type Request struct {

@@ -19,14 +19,14 @@ const maxRequests = 1000
 // requests collects the requests of one handler. It implements luabind.Effects; its
 // errors are raised in the rule, at the call.
 type requests struct {
-	set    *Set
-	pack   *Pack
-	rule   *Rule
-	event  *event.Event
-	chat   string // of the event; "" where there is none
-	shadow bool   // the rule runs in shadow
-	asked  []Request
-	logs   []Log
+	set   *Set
+	pack  *Pack
+	rule  *Rule
+	event *event.Event
+	chat  string // of the event; "" where there is none
+	role  Role   // of the rule
+	asked []Request
+	logs  []Log
 }
 
 func (w *requests) MarkRead(chatID string, o luabind.ReadOptions) error {
@@ -127,7 +127,8 @@ func (w *requests) add(chatID string, request chat.Request) error {
 	case len(w.asked) >= maxRequests:
 		return fmt.Errorf("a handler may make at most %d requests in one event", maxRequests)
 	}
-	request.Pack, request.Version, request.Rule, request.Place, request.Shadow = w.pack.Name, w.pack.Version, w.rule.Name, w.rule.place, w.shadow || w.set.shadows(w.pack, w.decides(chatID))
+	request.Pack, request.Version, request.Rule, request.Place, request.Shadow = w.pack.Name, w.pack.Version, w.rule.Name, w.rule.place, w.role != RoleLive || w.set.shadows(w.pack, w.decides(chatID))
+	request.Candidate = w.role == RoleCandidate
 	w.asked = append(w.asked, Request{Chat: chatID, Request: request})
 	return nil
 }

@@ -84,7 +84,7 @@ func (s *Set) Run(shard int, in Input) Result {
 		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Candidate: beside, Note: note}
 		o.CandidateLive = mode == Live && s.candidates[pack.Name] == pack
 		if o.Skipped = skippedRuleOff; !off {
-			o.Skipped = rule.skip(&r.in, shadow)
+			o.Skipped = rule.skip(&r.in, o.Role())
 		}
 		if o.Skipped == "" {
 			if view.pack != pack {
@@ -158,11 +158,11 @@ func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
 	}
 	o.Requests = h.requests.asked
 	h.draft.keep(o)
-	switch rests, later := rule.rests(&r.in, o.Shadow); {
+	switch rests, later := rule.rests(&r.in, o.Role()); {
 	case rests && later: // and it continues to rest
 		o.Requests = slices.DeleteFunc(o.Requests, func(w Request) bool { return !w.KeepsUnread() })
 	case rule.Cooldown > 0 && len(o.Requests) > 0:
-		o.Rest = &chat.Cooldown{Rule: rule.restKey(o.Shadow), Until: rule.judged(&r.in).Add(rule.Cooldown)}
+		o.Rest = &chat.Cooldown{Rule: rule.restKey(o.Role()), Until: rule.judged(&r.in).Add(rule.Cooldown)}
 	}
 }
 
@@ -171,7 +171,7 @@ func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
 func (r *runner) try(rule *Rule, pack *Pack, o *Outcome) (*handling, *luabind.Failure) {
 	ev := r.in.Event
 	h := &handling{}
-	h.requests = requests{set: r.set, pack: pack, rule: rule, event: ev, chat: ev.ChatID(), shadow: o.Shadow}
+	h.requests = requests{set: r.set, pack: pack, rule: rule, event: ev, chat: ev.ChatID(), role: o.Role()}
 	h.draft = draft{memory: r.memory(o, pack), chat: ev.ChatID(), now: r.in.Now}
 	h.call = luabind.Call{Event: ev, Now: r.in.Now, Seed: seed(ev, rule), Effects: &h.requests, Memory: &h.draft, Lists: &r.look}
 	vm, made, err := pack.vm(r.shard)

@@ -28,7 +28,7 @@ func (r *Rule) mine(ev *event.Event) bool {
 }
 
 // skip returns why a rule whose where holds does not run; "" if it runs.
-func (r *Rule) skip(in *Input, shadow bool) string {
+func (r *Rule) skip(in *Input, role Role) string {
 	switch at := r.judged(in); {
 	case r.during != nil && !r.during.Contains(at), r.outside != nil && r.outside.ContainsExcept(at, r.notOn):
 		return SkippedHours
@@ -41,7 +41,7 @@ func (r *Rule) skip(in *Input, shadow bool) string {
 	if r.Sample > 0 && !r.sampled(in.Event) {
 		return SkippedSample
 	}
-	if rests, later := r.rests(in, shadow); rests && !later {
+	if rests, later := r.rests(in, role); rests && !later {
 		return SkippedCooldown
 	}
 	return ""
@@ -50,11 +50,11 @@ func (r *Rule) skip(in *Input, shadow bool) string {
 // rests reports whether the rule's cooldown is not over. later is set if the
 // rule runs nevertheless, with nothing but its veto carried out: its pack had missed the
 // event, which arrived before the cooldown began, and reads wait for the veto.
-func (r *Rule) rests(in *Input, shadow bool) (rests, later bool) {
+func (r *Rule) rests(in *Input, role Role) (rests, later bool) {
 	if r.Cooldown == 0 || in.Chat == nil {
 		return false, false
 	}
-	end := in.Chat.Cooldown[r.restKey(shadow)]
+	end := in.Chat.Cooldown[r.restKey(role)]
 	rests = in.Now.Before(end)
 	return rests, rests && r.canVeto && !in.First.IsZero() && !end.Add(-r.Cooldown).Before(in.First)
 }
@@ -87,8 +87,8 @@ func (r *Rule) tooOld(in *Input) string {
 	return ""
 }
 
-// restKey returns the key of the rule's cooldowns. Those of shadow mode are separate.
-func (r *Rule) restKey(shadow bool) string { return chat.Key(memoryPack(r.Pack, shadow), r.Name) }
+// restKey returns the key of the rule's cooldowns in a role.
+func (r *Rule) restKey(role Role) string { return chat.Key(role.Key(r.Pack), r.Name) }
 
 // sampled reports whether the event's chat is in the rule's sample.
 func (r *Rule) sampled(ev *event.Event) bool { return r.sampleOf(ev) < r.Sample }

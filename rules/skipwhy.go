@@ -18,18 +18,18 @@ type Skip struct {
 }
 
 // SkipOf returns why a rule of the pack did not run on an event. skipped is the recorded
-// Outcome.Skipped, and shadow whether the rule ran in shadow. ok is false if the pack has no
+// Outcome.Skipped, and role that of the rule. ok is false if the pack has no
 // such rule. It runs no Lua and changes nothing.
-func (p *Pack) SkipOf(rule string, in Input, skipped string, shadow bool) (s Skip, ok bool) {
+func (p *Pack) SkipOf(rule string, in Input, skipped string, role Role) (s Skip, ok bool) {
 	r := p.rule(rule)
 	if r == nil {
 		return Skip{}, false
 	}
-	return Skip{r.skippedWhy(&in, skipped, shadow), r.Cooldown, r.restKey(shadow)}, true
+	return Skip{r.skippedWhy(&in, skipped, role), r.Cooldown, r.restKey(role)}, true
 }
 
 // skippedWhy returns, for people, the value by which skip decided; "": it is not known.
-func (r *Rule) skippedWhy(in *Input, skipped string, shadow bool) string {
+func (r *Rule) skippedWhy(in *Input, skipped string, role Role) string {
 	at := r.judged(in)
 	switch skipped {
 	case SkippedHours:
@@ -58,7 +58,7 @@ func (r *Rule) skippedWhy(in *Input, skipped string, shadow bool) string {
 		if in.Chat == nil {
 			return ""
 		}
-		if end := in.Chat.Cooldown[r.restKey(shadow)]; !end.IsZero() {
+		if end := in.Chat.Cooldown[r.restKey(role)]; !end.IsZero() {
 			return "until " + end.UTC().Format(stampForm)
 		}
 	}

@@ -97,8 +97,8 @@ func drawnWhere(r *rand.Rand, except bool) string {
 	choices := map[string][]string{
 		"is_group": {"true", "false"}, "has_media": {"true", "false"},
 		"direction": {`"inbound"`, `"outbound"`, `{ "inbound", "outbound" }`},
-		"chat":      {`"c1"`, `{ "c1", "c2" }`, "true"},
-		"from":      {`"a@b.co"`, `{ "a@b.co", "22395" }`, `"+14155550100"`},
+		"chat":      {`"c1"`, `{ "c1", "c2" }`, "true", `chert.list("chats")`, `{ "c2", chert.list("chats") }`},
+		"from":      {`"a@b.co"`, `{ "a@b.co", "22395" }`, `"+14155550100"`, `chert.list("vips")`, `{ chert.list("vips"), chert.list("codes") }`, `{ "a@b.co", chert.list("vips") }`},
 		"sender":    {`"email"`, `{ "email", "phone" }`, `"short_code"`},
 		"text":      {`"code"`, `"login code"`, `{ "code", "x" }`},
 		"words":     {`"code"`, `{ "code", "stop" }`},
@@ -156,8 +156,16 @@ func TestWithinHoldsOnEveryEvent(t *testing.T) {
 	for i := range events {
 		events[i] = drawnEvent(r)
 	}
+	var lists *Lists
+	for name, members := range map[string][]any{"vips": {"+14155550100", "someone@b.co"}, "codes": {"22395"}, "chats": {"c1", "c3"}} {
+		l, err := ListOf(name, members, "", noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lists = lists.With(l)
+	}
 	within, never, apart := 0, 0, 0
-	for range 25 {
+	for range 40 {
 		// Several rules a pack: compiling costs more than comparing.
 		var text [2]strings.Builder
 		for side := range text {
@@ -180,11 +188,16 @@ func TestWithinHoldsOnEveryEvent(t *testing.T) {
 		if diags.Errors() {
 			t.Fatalf("%v", diags)
 		}
+		holds := func(rule *Rule, e *event.Event) bool {
+			p := &probe{ev: e}
+			p.lists = &listReader{probe: p, lists: lists, now: noon, set: set}
+			return rule.where.holds(p)
+		}
 		passed := map[*Rule][]bool{}
 		for _, p := range set.Packs() {
 			for _, rule := range p.Rules {
 				for _, e := range events {
-					passed[rule] = append(passed[rule], rule.where.holds(&probe{ev: e}))
+					passed[rule] = append(passed[rule], holds(rule, e))
 				}
 				if why := rule.where.contradicts(); why != "" {
 					never++

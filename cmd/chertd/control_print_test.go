@@ -300,6 +300,20 @@ func TestPrintStatusWithPostponedChats(t *testing.T) {
 `)
 }
 
+func TestPrintStatusWithTargets(t *testing.T) {
+	t.Parallel()
+	s := control.Status{Version: "v1.2.0", Since: at(8, 0), Ready: true, Notify: []control.NotifyTarget{
+		{Target: "desk"}, {Target: "oncall", Waiting: 2, FailingSince: at(12, 0), Error: "no answer"}, {Target: "old", Waiting: 1, Removed: true, Hint: "add notify.old"},
+	}}
+	got := printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) })
+	compare(t, got[strings.Index(got, "  notify"):], `
+  notify   desk: nothing waits
+           oncall: 2 notifications wait; FAILING since 2026-01-05 12:00Z
+           old: 1 notification waits; REMOVED from chertd.yaml
+           hint: add notify.old
+`)
+}
+
 // What the store can't tell is not printed as zero.
 func TestPrintWithoutTheStore(t *testing.T) {
 	t.Parallel()

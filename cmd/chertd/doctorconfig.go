@@ -14,8 +14,16 @@ import (
 	"chertd/luabind/diag"
 )
 
-// secretKeys are the settings that are secrets.
-var secretKeys = []string{"chert.signing_secret", "sources.webhook.secrets", "control.token"}
+// secretKeys returns the settings that are secrets. URLs of targets may contain keys.
+func (k *checkup) secretKeys() []string {
+	keys := []string{"chert.signing_secret", "sources.webhook.secrets", "control.token"}
+	if k.c != nil {
+		for _, name := range k.c.targetNames() {
+			keys = append(keys, "notify."+name+".url", "notify."+name+".secret")
+		}
+	}
+	return keys
+}
 
 // load reads the configuration as chertd run does, errors included.
 func (k *checkup) load(file string) {
@@ -59,7 +67,7 @@ func (k *checkup) configuration(context.Context) result {
 	if k.c != nil {
 		r = fine("%s has no errors", k.c.File)
 	}
-	k.report(&r, func(d diag.Diagnostic) bool { return !ofSecret(d) })
+	k.report(&r, func(d diag.Diagnostic) bool { return !k.ofSecret(d) })
 	if len(r.Findings) > 0 {
 		r.Summary = "chertd run would not start with it"
 		if r.Status == statusWarning {
@@ -75,17 +83,26 @@ func (k *checkup) secrets(context.Context) result {
 	if k.c.Chert.SigningSecret != "" {
 		have = append(have, "signing secret")
 	}
+	notify := 0
+	for _, t := range k.c.Notify {
+		if t.Secret != "" {
+			notify++
+		}
+	}
 	if n := len(k.c.Sources.Webhook.Secrets); n > 0 {
 		have = append(have, count(n, "webhook secret"))
 	}
 	if k.c.Control.Token != "" {
 		have = append(have, "control token")
 	}
+	if notify > 0 {
+		have = append(have, count(notify, "secret")+" of targets")
+	}
 	r := fine("%s", strings.Join(append(have, "well formed"), ", "))
 	if len(have) == 0 {
 		r.Summary = "there are none"
 	}
-	k.report(&r, ofSecret)
+	k.report(&r, k.ofSecret)
 	if len(r.Findings) > 0 && k.daemon != nil && r.Status == statusWarning {
 		r.Summary = "not known in this shell; the daemon has an environment of its own"
 	} else if r.Status == statusProblem {
@@ -114,7 +131,7 @@ func (k *checkup) report(r *result, about func(diag.Diagnostic) bool) {
 		switch {
 		case d.Severity != diag.SeverityError:
 			r.warn(message, fix)
-		case ofSecret(d) && d.Code == codeEnv && k.daemon != nil:
+		case k.ofSecret(d) && d.Code == codeEnv && k.daemon != nil:
 			r.warn(message, "run chertd doctor in the environment of the daemon (systemd: EnvironmentFile), so that secrets can be checked, too")
 		default:
 			r.problem(message, fix)
@@ -124,20 +141,26 @@ func (k *checkup) report(r *result, about func(diag.Diagnostic) bool) {
 
 // ofSecret reports whether a diagnostic is about a secret. A message begins with the key
 // that it is about.
-func ofSecret(d diag.Diagnostic) bool {
-	return slices.ContainsFunc(secretKeys, func(key string) bool { return strings.HasPrefix(d.Message, key) })
+func (k *checkup) ofSecret(d diag.Diagnostic) bool {
+	return slices.ContainsFunc(k.secretKeys(), func(key string) bool { return strings.HasPrefix(d.Message, key) })
 }
 
 // openSecrets warns about files with secrets that every user of the machine can read.
 func (k *checkup) openSecrets(r *result) {
 	files := map[string]string{} // the key that is in it
-	for _, key := range secretKeys {
+	for _, key := range k.secretKeys() {
 		if file := k.c.secretFiles[key]; file != "" {
 			files[file] = key
 		}
 	}
 	text, err := readConfig(k.c.File)
-	if all := append([]Secret{k.c.Chert.SigningSecret, k.c.Control.Token}, k.c.Sources.Webhook.Secrets...); err == nil &&
+	all := append([]Secret{k.c.Chert.SigningSecret, k.c.Control.Token}, k.c.Sources.Webhook.Secrets...)
+	for _, t := range k.c.Notify {
+		if all = append(all, t.Secret); strings.HasPrefix(t.URL.Reveal(), "https:") { // others lead to this machine
+			all = append(all, t.URL)
+		}
+	}
+	if err == nil &&
 		slices.ContainsFunc(all, func(s Secret) bool { return s != "" && bytes.Contains(text, []byte(s.Reveal())) }) {
 		files[k.c.File] = "secrets"
 	}

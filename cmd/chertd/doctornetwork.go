@@ -23,36 +23,47 @@ func (k *checkup) network(ctx context.Context) result {
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorStep)
 	defer cancel()
+	got := k.reach(ctx, &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}, "chert.base_url")
+	r := fine("%s", got.summary)
+	if got.why != "" {
+		r.problem(got.why, got.fix)
+	}
+	return r
+}
+
+// reached is whether a host can be connected to.
+type reached struct {
+	summary  string
+	why, fix string // why it can't, and what to do; "": it can
+}
+
+// reach looks up the host of a URL and connects to it, or to the proxy that leads to it. It sends
+// no request. key is the setting that has the URL; what the result shows of the URL is no secret.
+func (k *checkup) reach(ctx context.Context, u *url.URL, key string) reached {
 	via := ""
 	to := u
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
 	switch {
 	case err != nil:
-		r := fine("the way to %s is not known", u.Host)
-		r.problem("the proxy of the environment can't be used: "+err.Error(), "set HTTPS_PROXY to a URL such as http://proxy.example.com:3128, or unset it")
-		return r
+		return reached{"the way to " + u.Host + " is not known", "the proxy of the environment can't be used: " + err.Error(),
+			"set HTTPS_PROXY to a URL such as http://proxy.example.com:3128, or unset it"}
 	case proxy != nil:
 		via, to = " through the proxy "+proxy.Redacted(), proxy
 	}
-	r := fine("connected to %s%s", u.Host, via)
 	conn, err := dialURL(ctx, to)
 	if err != nil {
-		r.Summary = "can't connect to " + to.Host
-		r.problem(k.whyNotConnected(to.Hostname(), err), k.connectFix(to, proxy != nil, err))
-		return r
+		return reached{"can't connect to " + to.Host, k.whyNotConnected(to.Hostname(), err), k.connectFix(to, key, proxy != nil, err)}
 	}
 	defer conn.Close()
+	connected := fmt.Sprintf("connected to %s%s", u.Host, via)
 	if to.Scheme != "https" {
-		return r
+		return reached{summary: connected}
 	}
 	secure := tls.Client(conn, &tls.Config{ServerName: to.Hostname(), MinVersion: tls.VersionTLS12})
 	if err := secure.HandshakeContext(ctx); err != nil {
-		r.Summary = fmt.Sprintf("connected to %s, but not securely", to.Host)
-		r.problem("TLS: "+err.Error(), certificateFix(to.Hostname(), err))
-		return r
+		return reached{fmt.Sprintf("connected to %s, but not securely", to.Host), "TLS: " + err.Error(), certificateFix(to.Hostname(), key, err)}
 	}
-	r.Summary += ", " + tls.VersionName(secure.ConnectionState().Version)
-	return r
+	return reached{summary: connected + ", " + tls.VersionName(secure.ConnectionState().Version)}
 }
 
 // dialURL connects to the host of a URL.
@@ -78,21 +89,22 @@ func (k *checkup) whyNotConnected(host string, err error) string {
 	return err.Error()
 }
 
-// connectFix returns what to do if nothing answers at an address.
-func (k *checkup) connectFix(to *url.URL, proxy bool, err error) string {
+// connectFix returns what to do if nothing answers at an address, which a setting has.
+func (k *checkup) connectFix(to *url.URL, key string, proxy bool, err error) string {
 	switch {
 	case proxy:
-		return "check HTTPS_PROXY, which names " + to.Host + ", or add the host of chert.base_url to NO_PROXY"
+		return "check HTTPS_PROXY, which names " + to.Host + ", or add the host of " + key + " to NO_PROXY"
 	case diag.OpenFilesHint(err) != "":
 		return diag.OpenFilesHint(err)
 	case errors.As(err, new(*net.DNSError)):
-		return fmt.Sprintf("%s: check the host of chert.base_url; if it is right, check the name server (/etc/resolv.conf): getent hosts %s", k.at("chert.base_url"), diag.ShellWord(to.Hostname()))
+		return fmt.Sprintf("%s: check the host of %s; if it is right, check the name server (/etc/resolv.conf): getent hosts %s", k.at(key), key, diag.ShellWord(to.Hostname()))
 	}
-	return fmt.Sprintf("%s: check chert.base_url; if it is right, check the firewall and routes: curl -sv %s", k.at("chert.base_url"), diag.ShellWord(to.String()))
+	return fmt.Sprintf("%s: check %s; if it is right, check the firewall and routes: curl -sv %s", k.at(key), key, diag.ShellWord(to.String()))
 }
 
-// certificateFix returns what to do about a certificate that is not trusted.
-func certificateFix(host string, err error) string {
+// certificateFix returns what to do about a certificate that is not trusted, of a host that a
+// setting has.
+func certificateFix(host, key string, err error) string {
 	bad, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	var invalid x509.CertificateInvalidError
 	switch {
@@ -101,7 +113,7 @@ func certificateFix(host string, err error) string {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "check this machine's clock, which is " + time.Now().UTC().Format(time.RFC3339) + ": timedatectl"
 	case errors.As(err, new(x509.HostnameError)):
-		return "check chert.base_url, and what the name " + host + " leads to here: getent hosts " + diag.ShellWord(host)
+		return "check " + key + ", and what the name " + host + " leads to here: getent hosts " + diag.ShellWord(host)
 	case len(bad.UnverifiedCertificates) > 0:
 		return fmt.Sprintf("the certificate was issued by %q. If that is a proxy of yours, add its CA to the system's (update-ca-certificates), or set SSL_CERT_FILE; if not, install ca-certificates",
 			bad.UnverifiedCertificates[0].Issuer.CommonName)

@@ -79,9 +79,12 @@ func subscribed(p *rules.Pack) []string {
 	return slices.Compact(types)
 }
 
-// memoryPacks returns the names of the memory of a pack, live and in shadow. A state file is for the mode that the pack is in.
-func memoryPacks(pack string) []string {
-	return []string{pack, (&rules.Outcome{Pack: pack, Shadow: true}).MemoryPack()}
+// memoryPacks returns the names of the memory of a pack in all roles. A state file is for the one that the pack is in.
+func memoryPacks(pack string) (names []string) {
+	for _, r := range rules.Roles {
+		names = append(names, r.Key(pack))
+	}
+	return names
 }
 
 // checkList warns if no pack uses a list.

@@ -95,7 +95,15 @@ func (f *listFlags) printHistory(cmd *cobra.Command, h control.ListHistory) erro
 	if err := printColumns(cmd, rows); err != nil || !h.More {
 		return err
 	}
-	return tell(cmd, false, nil, fmt.Sprintf("there are older ones: --limit %d shows more", min(10*f.limit, control.MaxListShown)))
+	return tell(cmd, false, nil, olderChanges(f.limit))
+}
+
+// olderChanges says how to see older changes than those that a limit lets through.
+func olderChanges(limit int) string {
+	if limit >= control.MaxListShown {
+		return fmt.Sprintf("there are older ones: at most %s are printed, and the table list_changes of the store has all", thousands(control.MaxListShown))
+	}
+	return fmt.Sprintf("there are older ones: --limit %d shows more", min(10*limit, control.MaxListShown))
 }
 
 // printColumns prints rows of columns.

@@ -7,6 +7,19 @@ import (
 	"chertd/engine/control"
 )
 
+// A limit that is advised lets more through.
+func TestOlderChangesAdvisesALargerLimit(t *testing.T) {
+	t.Parallel()
+	for limit, want := range map[int]string{
+		1: "--limit 10 ", 100: "--limit 1000 ", 5000: "--limit 10000 ", control.MaxListShown - 1: "--limit 10000 ",
+		control.MaxListShown: "at most 10,000 are printed, and the table list_changes of the store has all",
+	} {
+		if got := olderChanges(limit); !strings.Contains(got, want) || strings.Contains(got, "--limit") != (limit < control.MaxListShown) {
+			t.Errorf("with a limit of %d: %q, want %q", limit, got, want)
+		}
+	}
+}
+
 // What was not on a list is not counted as unchanged, however many there are.
 func TestChangedWordsOfARemoval(t *testing.T) {
 	t.Parallel()

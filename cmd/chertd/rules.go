@@ -82,12 +82,20 @@ listed with --all. Rules without a name are counted by their place in the file.`
 // ruleOrders compare rules by the columns of --sort, the largest first; ties stay in the
 // order of names.
 var ruleOrders = map[string]func(a, b control.Rule) int{
-	"name":      func(a, b control.Rule) int { return 0 }, // as the daemon answers
-	"cost":      most(func(r *control.Rule) int64 { return r.TookUS + shadowOf(r).TookUS }),
-	"matched":   most(func(r *control.Rule) int64 { return r.Matched + shadowOf(r).Matched }),
-	"requested": most(func(r *control.Rule) int64 { return r.Requested + shadowOf(r).Requested }),
-	"failed":    most(func(r *control.Rule) int64 { return r.Failed + shadowOf(r).Failed }),
-	"last":      func(a, b control.Rule) int { return b.LastMatched.Compare(a.LastMatched) },
+	"name": func(a, b control.Rule) int { return 0 }, // as the daemon answers
+	"cost": most(func(r *control.Rule) int64 {
+		return r.TookUS + countsOr(r.Shadow).TookUS + countsOr(r.Candidate).TookUS
+	}),
+	"matched": most(func(r *control.Rule) int64 {
+		return r.Matched + countsOr(r.Shadow).Matched + countsOr(r.Candidate).Matched
+	}),
+	"requested": most(func(r *control.Rule) int64 {
+		return r.Requested + countsOr(r.Shadow).Requested + countsOr(r.Candidate).Requested
+	}),
+	"failed": most(func(r *control.Rule) int64 {
+		return r.Failed + countsOr(r.Shadow).Failed + countsOr(r.Candidate).Failed
+	}),
+	"last": func(a, b control.Rule) int { return b.LastMatched.Compare(a.LastMatched) },
 }
 
 func ruleOrderNames() []string {
@@ -98,11 +106,12 @@ func most(of func(*control.Rule) int64) func(a, b control.Rule) int {
 	return func(a, b control.Rule) int { return cmp.Compare(of(&b), of(&a)) }
 }
 
-func shadowOf(r *control.Rule) control.RuleCounts {
-	if r.Shadow == nil {
+// countsOr returns counts; of nil, those of a rule that did nothing.
+func countsOr(c *control.RuleCounts) control.RuleCounts {
+	if c == nil {
 		return control.RuleCounts{}
 	}
-	return *r.Shadow
+	return *c
 }
 
 // dateOf formats the day of a time.

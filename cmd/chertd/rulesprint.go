@@ -51,11 +51,16 @@ func printRule(b *strings.Builder, r *control.Rule) {
 	fmt.Fprintf(b, "%s/%s  %s  %s\n", r.Pack, r.Rule, choose(r.Place == "", "-", r.Place), last)
 	live := r.Mode != control.RuleShadow && r.Mode != control.RuleCandidate
 	if live || r.RuleCounts != (control.RuleCounts{}) {
-		printRuleCounts(b, choose(live, r.Mode, "live"), &r.RuleCounts)
+		printRuleCounts(b, choose(live, r.Mode, control.RuleLive), &r.RuleCounts)
 	}
-	if s := r.Shadow; s != nil || !live {
-		counts := shadowOf(r)
-		printRuleCounts(b, choose(live, "shadow", r.Mode), &counts)
+	for _, side := range []struct {
+		mode   string
+		counts *control.RuleCounts
+	}{{control.RuleShadow, r.Shadow}, {control.RuleCandidate, r.Candidate}} {
+		if side.counts != nil || r.Mode == side.mode {
+			counts := countsOr(side.counts)
+			printRuleCounts(b, side.mode, &counts)
+		}
 	}
 	for _, remark := range ruleRemarks(r) {
 		b.WriteString("  " + remark + "\n")

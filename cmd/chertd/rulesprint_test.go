@@ -16,7 +16,7 @@ func TestPrintRules(t *testing.T) {
 			LastFailure: &control.RuleFailure{At: at(11, 0), Event: "e7", Error: "rules/codes.lua:5: oh\nno"}},
 		{Pack: "try", Rule: "all", Mode: "shadow", Place: "rules/try.lua:1", LastMatched: at(11, 59), Shadow: &control.RuleCounts{Matched: 7, Ran: 7, Requested: 7, Reads: 7}},
 		{Pack: "vip", Rule: "hold", Mode: "live", Place: "rules/vip.lua:1", LastMatched: at(11, 59), Stopped: 409,
-			RuleCounts: control.RuleCounts{Matched: 518, Ran: 518, Requested: 518}, Shadow: &control.RuleCounts{Matched: 2}},
+			RuleCounts: control.RuleCounts{Matched: 518, Ran: 518, Requested: 518}, Shadow: &control.RuleCounts{Matched: 2}, Candidate: &control.RuleCounts{Matched: 3}},
 		{Pack: "vip", Rule: "late", Mode: "live", Place: "rules/vip.lua:9", LastMatched: at(11, 59),
 			RuleCounts: control.RuleCounts{Matched: 412, Ran: 412, Requested: 412, Reads: 412, Read: 3, Vetoed: 409}, VetoedMostly: &control.RuleVetoes{By: "vip/hold", Place: "rules/vip.lua:1", Reads: 409}},
 		{Pack: "vip", Rule: "old\x1b[2J", Mode: "gone", Since: at(12, 0).AddDate(0, 0, -2)},
@@ -33,6 +33,7 @@ try/all  rules/try.lua:1  2026-01-05 11:59Z
 vip/hold  rules/vip.lua:1  2026-01-05 11:59Z
   live          518       518       0       0          0      0   0.00         0
   shadow          2         0       0       0          0      0      -         -
+  candidate       3         0       0       0          0      0      -         -
   it vetoed 409 reads
 vip/late  rules/vip.lua:9  2026-01-05 11:59Z
   live          412       412       3     409          0      0   0.00         0

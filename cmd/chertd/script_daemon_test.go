@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -19,6 +20,7 @@ const runs = "chertd started"
 type scripted struct {
 	cmd   *exec.Cmd
 	lines chan string // of its log; closed when it has ended
+	early []string    // those that came before it took commands
 	sim   *chertsim.Sim
 }
 
@@ -26,6 +28,7 @@ type scripted struct {
 //
 //	daemon start [ARG ...]   chertd run ARG …, until it takes commands
 //	daemon logs TEXT         until a line that has not been looked at contains TEXT
+//	daemon logged TEXT       the same, also for lines that may come before it takes commands
 //	daemon reload            by SIGHUP; it does not wait
 //	daemon kill              by SIGKILL, until it has ended
 //	daemon stop              by SIGTERM, until it has ended with 0
@@ -34,15 +37,19 @@ type scripted struct {
 // What it logs is in the script's log.
 func daemonCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: daemon start [ARG ...] | logs TEXT | reload | kill | stop | ended")
+		ts.Fatalf("usage: daemon start [ARG ...] | logs TEXT | logged TEXT | reload | kill | stop | ended")
 	}
 	d := ts.Value(scriptedKey{}).(*scripted)
 	switch {
 	case args[0] == "start":
 		d.start(ts, args[1:])
-		d.await(ts, runs)
+		d.early = d.await(ts, runs)
 	case args[0] == "logs" && len(args) == 2:
 		d.await(ts, args[1])
+	case args[0] == "logged" && len(args) == 2:
+		if !slices.ContainsFunc(d.early, func(line string) bool { return strings.Contains(line, args[1]) }) {
+			d.await(ts, args[1])
+		}
 	case args[0] == "reload" && len(args) == 1:
 		ts.Check(d.cmd.Process.Signal(syscall.SIGHUP))
 	case args[0] == "kill" && len(args) == 1:
@@ -87,7 +94,8 @@ func (d *scripted) start(ts *testscript.TestScript, args []string) {
 	}()
 }
 
-func (d *scripted) await(ts *testscript.TestScript, text string) {
+// await waits for a line with a text, and returns those before it.
+func (d *scripted) await(ts *testscript.TestScript, text string) (before []string) {
 	patience := time.NewTimer(30 * time.Second)
 	defer patience.Stop()
 	for {
@@ -98,10 +106,12 @@ func (d *scripted) await(ts *testscript.TestScript, text string) {
 			}
 			ts.Logf("[daemon] %s", line)
 			if strings.Contains(line, text) {
-				return
+				return before
 			}
+			before = append(before, line)
 		case <-patience.C:
 			ts.Fatalf("the daemon does not log %q", text)
+			return nil
 		}
 	}
 }

@@ -91,7 +91,7 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	if f := s.File; f != nil {
 		line("file", "%s; %s, %s known already, %s in quarantine%s", fileState(f, now), many(f.Events, "event"), thousands(f.Known), thousands(f.Quarantined), lagOf(&f.Lag, now))
 	}
-	if g := s.Signals; g != nil {
+	if g := s.Signals; g != (control.Signals{}) {
 		line("signals", "%s, %s known already%s", many(g.Accepted, "signal"), thousands(g.Duplicates), choose(g.Unavailable > 0, fmt.Sprintf(", %s answered 503", thousands(g.Unavailable)), ""))
 	}
 	line("calls", "%s; %s", choose(s.Paused, "PAUSED", choose(len(s.NoCalls) > 0, "NOT MADE", "going out")), lastConfirmed(s.Calls.LastConfirmed, now))
@@ -127,6 +127,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	}
 	for i, t := range s.Notify {
 		line(choose(i == 0, "notify", ""), "%s: %s", t.Target, notifyState(&t))
+		if t.Hint != "" {
+			line("", "hint: %s", t.Hint)
+		}
 	}
 	for _, note := range s.Notes {
 		b.WriteString("note: " + strings.ReplaceAll(note, "\n", "\n  ") + "\n")
@@ -138,6 +141,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 // notifyState returns the state of a target in words. Why it fails is in a note.
 func notifyState(t *control.NotifyTarget) string {
 	state := choose(t.Waiting == 0, "nothing waits", choose(t.Waiting == 1, "1 notification waits", fmt.Sprintf("%d notifications wait", t.Waiting)))
+	if t.Removed {
+		state += "; REMOVED from chertd.yaml"
+	}
 	if !t.FailingSince.IsZero() {
 		state += "; FAILING since " + minute(t.FailingSince)
 	}
@@ -227,7 +233,7 @@ func lastConfirmed(at, now time.Time) string {
 
 // heldChats lists the held chats, longest hold first.
 func heldChats(h *control.Holds) []string {
-	if h == nil {
+	if h == nil || h.Total == 0 {
 		return nil
 	}
 	list := []string{"held; reads are dropped until the hold ends"}
@@ -239,7 +245,7 @@ func heldChats(h *control.Holds) []string {
 
 // postponedChats lists the chats whose reads wait, longest wait first.
 func postponedChats(p *control.Postponed) []string {
-	if p == nil {
+	if p == nil || p.Total == 0 {
 		return nil
 	}
 	list := []string{"postponed; reads wait until then"}

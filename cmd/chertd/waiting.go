@@ -146,7 +146,7 @@ func (x *waitingChange) chosen(ctx context.Context, cmd *cobra.Command, c *contr
 	if w.Matched == 0 && !w.Partial {
 		return tell(cmd, f.json, all, "nothing that waits matches")
 	}
-	if err := confirm(cmd, yes, fmt.Sprintf("%s %s? %s", x.question, strings.Join(where, " "), countedWaiting(&w))); err != nil {
+	if err := confirm(cmd, yes, x.ask(where, &w)); err != nil {
 		return err
 	}
 	in := control.WaitingRequest{Where: where, Through: w.Through, Expect: &w.Matched}
@@ -170,6 +170,16 @@ func (x *waitingChange) chosen(ctx context.Context, cmd *cobra.Command, c *contr
 			return tell(cmd, f.json, all, waitingChangedWords(&all, x.done)...)
 		}
 	}
+}
+
+// ask returns the question before what --where chooses is changed: it shows what a filter chooses
+// that nobody meant.
+func (x *waitingChange) ask(where []string, w *control.Waiting) string {
+	text := fmt.Sprintf("%s %s? %s", x.question, strings.Join(where, " "), countedWaiting(w))
+	if w.Matched > 0 {
+		text += fmt.Sprintf(" (%sfor: %s; by pack: %s)", choose(w.Partial, "of those counted, ", ""), countsShown(w.For), countsShown(w.Packs))
+	}
+	return text
 }
 
 // waitingChangedWords returns the lines that describe what was changed.

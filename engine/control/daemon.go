@@ -148,8 +148,8 @@ type Status struct {
 	// Unknown is why Events, Pending, Chats, Actions, Quarantined, Bytes, Holds and
 	// Postponed could not be read from the store; they are empty then.
 	Unknown   string     `json:"unknown,omitempty"`
-	Holds     *Holds     `json:"holds,omitempty"`     // chats that are held; nil: none
-	Postponed *Postponed `json:"postponed,omitempty"` // chats with postponed reads; nil: none
+	Holds     *Holds     `json:"holds,omitempty"`     // chats that are held; nil: see Unknown
+	Postponed *Postponed `json:"postponed,omitempty"` // chats with postponed reads; nil: see Unknown
 	// HeldSelections are the holds of selections in force, those that end last first.
 	HeldSelections []SelectionHold `json:"held_selections,omitempty"`
 	// Notify has the targets of chert.notify, by name; nil: there are none.
@@ -159,7 +159,7 @@ type Status struct {
 	Catchup *Catchup       `json:"catchup,omitempty"` // nil: the events log is not read
 	Stream  *Stream        `json:"stream,omitempty"`  // nil: events are not taken from the stream
 	File    *File          `json:"file,omitempty"`    // nil: events are not read from a file
-	Signals *Signals       `json:"signals,omitempty"` // nil: none came since the start
+	Signals Signals        `json:"signals"`           // since the start
 	NotLive int            `json:"not_live"`          // packs with an edit that is not live
 	// Ignored has the files and folders that are not loaded because of their names.
 	Ignored []Ignored `json:"ignored,omitempty"`
@@ -171,6 +171,9 @@ type Status struct {
 type NotifyTarget struct {
 	Target  string `json:"target"`
 	Waiting int    `json:"waiting"` // notifications that have not been delivered yet
+	// Removed is set if the configuration has no such target now. Hint says what to do then.
+	Removed bool   `json:"removed,omitempty"`
+	Hint    string `json:"hint,omitempty"`
 	// FailingSince is since when deliveries fail, and Error the last error; zero: they do not.
 	FailingSince time.Time `json:"failing_since,omitzero"`
 	Error        string    `json:"error,omitempty"`

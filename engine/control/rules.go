@@ -37,7 +37,8 @@ type Rule struct {
 	// never.
 	LastMatched time.Time `json:"last_matched,omitzero"`
 	RuleCounts
-	Shadow *RuleCounts `json:"shadow,omitempty"` // what it did in shadow, or as part of a candidate; nil: nothing
+	Shadow    *RuleCounts `json:"shadow,omitempty"`    // what it did in shadow; nil: nothing
+	Candidate *RuleCounts `json:"candidate,omitempty"` // what it did as part of a candidate in shadow; nil: nothing
 	// Vetoes count Vetoed by what vetoed the reads, the most first, and VetoedMostly is set if
 	// that was mostly one rule or operator.
 	Vetoes       []RuleVetoes `json:"vetoes,omitempty"`
@@ -66,7 +67,7 @@ type RuleCounts struct {
 
 // RuleVetoes counts vetoed reads of a rule.
 type RuleVetoes struct {
-	By    string `json:"by"`              // PACK/RULE, operator, or unknown: a read that was blocked or dead met an earlier veto
+	By    string `json:"by"`              // PACK/RULE, operator, or unknown: a read met an earlier veto that an older chertd handled
 	Place string `json:"place,omitempty"` // of that rule, as file:line; "": no pack has it now
 	Reads int64  `json:"reads"`
 }

@@ -84,7 +84,7 @@ var TailOutcomes = append([]string{
 	chat.WhyVetoed, chat.WhyHeld, chat.WhySuperseded, chat.WhyAlreadyRead, chat.WhyReplaced, chat.WhyCancelled,
 	chat.WhyNotAnswered, chat.WhyAnswered, chat.WhyAnswerUnknown, chat.WhyLimit,
 	chat.WhyDiscarded, chat.WhyUnqueued, chat.WhyPackInactive, chat.WhyForgotten, chat.WhyDepth, chat.WhyExpired, chat.WhyOnce,
-	chat.WhyRefused, chat.WhyExhausted, chat.WhyUnknown,
+	chat.WhyRefused, chat.WhyExhausted, chat.WhyUnknown, chat.WhyCandidate,
 }, rules.Skips...)
 
 // Tailed is a line of GET tail.

@@ -41,7 +41,7 @@ func (d *daemon) Status(context.Context) (control.Status, error) {
 		Calls:   control.Calls{State: control.CallsFail, LastConfirmed: noon, Ceiling: 10, Learned: 5, Lines: []control.LineStop{{Line: "+14155550100"}}},
 		Webhook: &control.Webhook{Lag: lag, Accepted: 5, Refused: map[string]int64{"bad_signature": 1}},
 		Catchup: &control.Catchup{State: control.CatchupDone, Passed: noon, Rows: 9, Found: 2, Lag: lag},
-		Stream:  &control.Stream{Connected: noon, Lag: lag, Events: 1}, File: &control.File{Events: 1}, Signals: &control.Signals{Accepted: 1},
+		Stream:  &control.Stream{Connected: noon, Lag: lag, Events: 1}, File: &control.File{Events: 1}, Signals: control.Signals{Accepted: 1},
 		NotLive: 1,
 	}, d.err
 }

@@ -37,6 +37,9 @@ func (w *writer) rules(all *control.Rules) {
 		if r.Shadow != nil {
 			w.rule(r, "shadow", r.Shadow)
 		}
+		if r.Candidate != nil {
+			w.rule(r, "candidate", r.Candidate)
+		}
 		w.at("rule_last_matched_timestamp_seconds", "When a rule last matched an event.", r.LastMatched, "pack", r.Pack, "rule", r.Rule)
 		w.counter("rule_reads_stopped_total", "Reads of rules that a rule vetoed.", r.Stopped, "pack", r.Pack, "rule", r.Rule)
 	}

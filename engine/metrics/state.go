@@ -205,9 +205,7 @@ func (w *writer) sources(st *control.Status) {
 		received("file", "known", f.Known)
 		received("file", "quarantined", f.Quarantined)
 	}
-	if s := st.Signals; s != nil {
-		received("signal", "new", s.Accepted)
-		received("signal", "known", s.Duplicates)
-		w.counter("signals_unavailable_total", "Signals that were answered 503.", s.Unavailable)
-	}
+	received("signal", "new", st.Signals.Accepted)
+	received("signal", "known", st.Signals.Duplicates)
+	w.counter("signals_unavailable_total", "Signals that were answered 503.", st.Signals.Unavailable)
 }

@@ -55,19 +55,16 @@ type Sender struct {
 	client *http.Client
 
 	mu      sync.Mutex
-	targets map[string]*paced
-}
-
-// paced is a target and how fast it may be called.
-type paced struct {
-	Target
-	limit *rate.Limiter
+	targets map[string]Target
+	// limits are how fast targets may be called. Those of removed targets stay: one that returns
+	// has no new burst.
+	limits map[string]*rate.Limiter
 }
 
 // New returns a Sender without targets. now is the clock that signatures carry.
 func New(now func() time.Time) *Sender {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
-	return &Sender{now: now, client: &http.Client{
+	return &Sender{now: now, limits: map[string]*rate.Limiter{}, client: &http.Client{
 		// A redirect would carry texts to a host that nobody has configured.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
@@ -86,15 +83,28 @@ func (s *Sender) Close() { s.client.CloseIdleConnections() }
 func (s *Sender) SetTargets(all []Target) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := s.targets
-	s.targets = make(map[string]*paced, len(all))
+	s.targets = make(map[string]Target, len(all))
 	for _, t := range all {
-		limit := chat.NewNotifyLimit()
-		if p := before[t.Name]; p != nil {
-			limit = p.limit
-		}
-		s.targets[t.Name] = &paced{t, limit}
+		s.targets[t.Name] = t
 	}
+}
+
+// Resume notes when attempts of notifications of a target were made, in order, by an earlier Sender:
+// a restart brings no new burst.
+func (s *Sender) Resume(target string, attempts []time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, at := range attempts {
+		s.limitOf(target).AllowN(at, 1)
+	}
+}
+
+// limitOf returns the limit of a target. s.mu is locked.
+func (s *Sender) limitOf(target string) *rate.Limiter {
+	if s.limits[target] == nil {
+		s.limits[target] = chat.NewNotifyLimit()
+	}
+	return s.limits[target]
 }
 
 // Names returns the names of the targets, in order.
@@ -127,21 +137,24 @@ func (s *Sender) Call(ctx context.Context, call chat.Call) (dispatch.Reply, erro
 		return dispatch.Reply{}, &chert.Error{Call: string(call.Kind), Message: fmt.Sprintf("%q is a target of notifications, not a chat", call.Chat), Local: true}
 	}
 	s.mu.Lock()
-	t := s.targets[name]
+	t, known := s.targets[name]
 	s.mu.Unlock()
-	if t == nil {
+	if !known {
 		return dispatch.Reply{}, &chert.Error{Call: what, Message: "chertd.yaml has no such target under notify", Local: true}
 	}
 	body, err := payload(a, name)
 	if err != nil {
 		return dispatch.Reply{}, &chert.Error{Call: what, Message: err.Error(), Local: true}
 	}
-	if err := t.limit.Wait(ctx); err != nil {
+	s.mu.Lock()
+	limit := s.limitOf(name)
+	s.mu.Unlock()
+	if err := limit.Wait(ctx); err != nil {
 		return dispatch.Reply{}, &chert.Error{Call: what, Message: err.Error(), Retryable: true, Local: true}
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	return dispatch.Reply{}, s.post(ctx, &t.Target, what, a.Target, body)
+	return dispatch.Reply{}, s.post(ctx, &t, what, a.Target, body)
 }
 
 // payload returns the body of a notification.

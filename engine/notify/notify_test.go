@@ -11,8 +11,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"chertd/engine/chert"
@@ -213,5 +215,53 @@ func TestCheckURL(t *testing.T) {
 		if err := CheckURL(url); (err == nil) != ok {
 			t.Errorf("%s: got %v", url, err)
 		}
+	}
+}
+
+// roundTrip answers requests without a network.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// What an earlier process sent counts toward the burst, and a target that was removed for a moment
+// has no new one.
+func TestBurstIsNotRenewed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		ago  []time.Duration // of attempts before the start
+		want []time.Duration // when 12 notifications are sent
+	}{
+		"nothing before": {nil, []time.Duration{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2}},
+		"a full burst":   {[]time.Duration{0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, []time.Duration{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}},
+		"half of one":    {[]time.Duration{0, 0, 0, 0, 0}, []time.Duration{0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7}},
+		"some time ago":  {[]time.Duration{4, 4, 4, 4, 4, 4, 4, 4, 4, 4}, []time.Duration{0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8}},
+		"long ago":       {[]time.Duration{60, 60, 60, 60, 60, 60, 60, 60, 60, 60}, []time.Duration{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			s := New(time.Now)
+			var got []time.Duration
+			s.client.Transport = roundTrip(func(*http.Request) (*http.Response, error) {
+				got = append(got, time.Since(began)/time.Second)
+				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+			})
+			var before []time.Time
+			for _, ago := range test.ago {
+				before = append(before, began.Add(-ago*time.Second))
+			}
+			s.Resume("oncall", before)
+			for i := range 12 {
+				s.SetTargets([]Target{{"oncall", "https://hooks.example.com", ""}})
+				if _, err := s.Call(t.Context(), notice("oncall")); err != nil {
+					t.Fatal(err)
+				}
+				if i%3 == 0 {
+					s.SetTargets(nil)
+				}
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("%s: they are sent after %v seconds, want %v", name, got, test.want)
+			}
+		})
 	}
 }

@@ -29,9 +29,10 @@ type RuleTotal struct {
 	Pack, Rule string
 	// Since is when SaveVersion first stored a version with the rule, or the rule's first
 	// event; never before RuleTotals.Since.
-	Since  time.Time
-	Live   turn.RuleCounts
-	Shadow turn.RuleCounts // in shadow, or as part of a candidate
+	Since     time.Time
+	Live      turn.RuleCounts
+	Shadow    turn.RuleCounts // in shadow; in older stores also as part of a candidate
+	Candidate turn.RuleCounts // as part of a candidate in shadow
 	// Vetoes count Live.Vetoed by what vetoed the reads, the most first.
 	Vetoes []RuleVetoes
 }

@@ -16,6 +16,7 @@ const (
 	reads   = `chert.rule({ name = "read", on = "message.received", where = { text = "%s" }, run = function(ev) chert.mark_read(ev.chat.id) end })`
 	waits   = `chert.rule({ name = "wait", on = "message.received", where = { words = "%s" }, run = function(ev) chert.mark_read(ev.chat.id, { after = "%s" }) end })`
 	vetoes  = `chert.rule({ name = "veto", on = "message.received", where = { text = "%s" }, run = function(ev) chert.keep_unread(ev.chat.id) end })`
+	timed   = "chert.on(\"message.received\", function(ev) chert.set_timer(\"t\", \"10m\") end)\nchert.on(\"timer:t\", function(ev) chert.mark_read(ev.chat.id) end)"
 	nothing = `chert.on("no.event", function(ev) end)`
 )
 
@@ -136,6 +137,12 @@ func TestDifferencesOfEdits(t *testing.T) {
 			reads 0 2, added 2, left 0, earlier 0, later 0, other rule 0, unknown 0, chats 2 of 2
 			added a e1 1: unread, no_rule p/p#2 ; read 10m0s p/p#2 p.lua:2
 			added b e2 1: unread, no_rule p/p#2 ; read 10m0s p/p#2 p.lua:2`},
+		"a veto that a timer's read met": {packs{"p": timed, "v": nothing}, packs{"p": timed, "v": fmt.Sprintf(vetoes, "bank")}, []string{"a bank", "b x"}, `
+			reads 2 1, added 0, left 1, earlier 0, later 0, other rule 0, unknown 0, chats 1 of 2
+			left a e1 1: read 10m0s p/p#2 p.lua:2; unread, vetoed p/p#2 p.lua:2 by v/veto v.lua:1`},
+		"a read that another rule cancels": {packs{"p": fmt.Sprintf(waits, "x", "90s")}, packs{"p": fmt.Sprintf(waits, "x", "90s") + "\n" + `chert.on("message.received", { text = "stop" }, function(ev) chert.cancel_read(ev.chat.id) end)`}, []string{"a x", "a x stop"}, `
+			reads 1 0, added 0, left 1, earlier 0, later 0, other rule 0, unknown 0, chats 1 of 1
+			left a e2 2: read 1m30s p/wait p.lua:1; unread, cancelled p/wait p.lua:1 by p/p#2 p.lua:2`},
 		"a schedule": {packs{"p": nothing}, packs{"p": `chert.every("5m", { name = "sweep" }, function(ev) chert.mark_read("a", { even_if_newer = true }) end)`}, []string{"a x", "b x"}, `
 			reads 0 1, added 1, left 0, earlier 0, later 0, other rule 0, unknown 0, chats 1 of 2
 			added a e1 1: unread, no_rule p/sweep ; read 5m0s p/sweep p.lua:1`},

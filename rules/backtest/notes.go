@@ -46,34 +46,24 @@ func (s *side) ended(h *spec.Happening, a *chat.Action, counted bool) {
 	if a.Why == chat.WhyAlreadyRead || a.Why == chat.WhyReplaced {
 		return
 	}
-	r := Reason{Why: a.Why, Rule: chat.Key(a.Pack, a.Rule), Place: a.Place}
-	switch a.Why {
-	case chat.WhyVetoed:
-		r.By, r.ByPlace = vetoer(h, a.Chat)
-	case chat.WhyBlocked:
+	r := Reason{Why: a.Why, Rule: chat.Key(a.Pack, a.Rule), Place: a.Place, By: a.EndedBy.By, ByPlace: s.placeOf(a.EndedBy.By)}
+	if a.Why == chat.WhyBlocked {
 		r.By, r.ByPlace = missing(h)
-	case chat.WhyHeld:
-		if c, ok := s.world.Chat(a.Chat); ok {
-			r.By = c.Hold.By
-			if by := ruleOf(s.set, r.By); by != nil {
-				r.ByPlace = by.Place()
-			}
-		}
 	}
 	s.note(note{chat: a.Chat, rank: noteDropped, covers: a.Requested}, r)
 }
 
-// vetoer returns the rule that vetoed reads of a chat, and its place.
-func vetoer(h *spec.Happening, chatID string) (rule, place string) {
-	for i := range h.Rules {
-		for n := range h.Rules[i].Requests {
-			w := &h.Rules[i].Requests[n]
-			if w.Chat == chatID && !w.Shadow && (w.Kind == chat.RequestKeepUnread || w.Kind == chat.RequestHold) {
-				return chat.Key(w.Pack, w.Rule), w.Place
+// placeOf returns the place of a rule, by its key; "": the set does not have it.
+func (s *side) placeOf(key string) string {
+	if s.places == nil {
+		s.places = map[string]string{}
+		for _, p := range s.set.Packs() {
+			for _, r := range p.Rules {
+				s.places[r.Key] = r.Place()
 			}
 		}
 	}
-	return "", ""
+	return s.places[key]
 }
 
 // missing returns the rule that failed or was suspended on an event, which blocks its reads.

@@ -31,6 +31,7 @@ type side struct {
 	counts          Side
 	reasons         map[Reason]*Reason // each that there is, once
 	past            *pastReads         // nil: nobody wants the reads
+	places          map[string]string  // of rules, by key; nil until first used
 	cancel          context.CancelCauseFunc
 }
 

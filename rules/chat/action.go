@@ -126,6 +126,7 @@ const (
 	WhyUnknown       = "unknown"               // Dead: the answer was lost, and repeating could do it twice
 	WhyBacklog       = "backlog_full"          // Dead: maxNotifications wait for the target already
 	WhyShadow        = "shadow"                // Shadowed: the pack, or the rule, is in shadow mode
+	WhyCandidate     = "candidate"             // Shadowed: its version runs in shadow beside the live one
 	WhyBlocked       = "blocked"               // Blocked: a pack that might have vetoed it failed
 )
 

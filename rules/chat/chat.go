@@ -48,6 +48,8 @@ type Chat struct {
 	// A read for an earlier event stays dropped when it is revived, or requested by an
 	// event that runs again. 0: none.
 	Veto, Unrequested int64
+	// VetoBy is what vetoed as of Veto, as Ender.By names it; "": a chertd that did not note it.
+	VetoBy string
 	// ReadThrough is the journal sequence at which the last successful mark-read was
 	// sent: everything journaled up to it is read. 0: never.
 	ReadThrough int64

@@ -22,7 +22,33 @@ func TestActionRecordsWhatEndedIt(t *testing.T) {
 			reaction: vip keep_unread
 			dead retry 1.0
 			1.0 dropped vetoed
-			1.0 ended by - of 2`,
+			1.0 ended by vip/vip of 2`,
+		"the newest veto that it met": `
+			msg m1: codes mark_read
+			calls 1.0
+			refused gone
+			reaction: vip keep_unread
+			reaction: other keep_unread
+			missed 2: vip keep_unread
+			dead retry 1.0
+			1.0 dropped vetoed
+			1.0 ended by other/other of 3`,
+		"a veto of a pack that had missed the event": `
+			failing msg m1: codes mark_read
+			1.0 blocked blocked
+			missed 1: vip keep_unread
+			revive 1.0
+			1.0 dropped vetoed
+			1.0 ended by vip/vip of 1`,
+		"an operator's hold, while a pack has missed events": `
+			failing msg m1: codes set_timer 30s name=t
+			operator hold 10m
+			advance 30s
+			fires t
+			operator release
+			fired t: codes mark_read
+			2.0 dropped vetoed
+			2.0 ended by operator of 0`,
 		"a veto while the call was in flight": `
 			msg m1: codes mark_read
 			calls 1.0

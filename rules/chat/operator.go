@@ -55,7 +55,7 @@ func (s *step) operate(in Operate) {
 	if m := s.c.Missed.Through; m > 0 {
 		// Packs that later run on events they missed must not bring a read back: the
 		// operator's hold is for everything that came until now.
-		s.c.Veto = max(s.c.Veto, m, s.c.LastEvent, s.c.LastMessageSeq)
+		s.vetoed(max(m, s.c.LastEvent, s.c.LastMessageSeq), in.Hold.By)
 	}
 	by := cause{WhyVetoed, Ender{By: in.Hold.By}}
 	s.dropReads(by, func(*Action) bool { return true })

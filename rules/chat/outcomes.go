@@ -33,7 +33,7 @@ func (s *step) applyOutcomes(in Outcomes) {
 		}
 	}
 	if veto != (cause{}) {
-		s.c.Veto = max(s.c.Veto, in.Seq)
+		s.vetoed(in.Seq, veto.by.By)
 		// If this event runs again, reads of later events stay.
 		s.dropReads(veto, func(a *Action) bool { return in.First.IsZero() || a.vetoedFrom() <= in.Seq })
 	}
@@ -87,6 +87,8 @@ func (s *step) apply(in Outcomes, w *Request, veto cause) {
 		}
 		heldAtFirst := s.heldAtFirst(in, &a)
 		switch why := cmp.Or(s.barred(&a), s.replaces(&a)); {
+		case w.Candidate:
+			s.end(a, Shadowed, because(WhyCandidate))
 		case w.Shadow:
 			s.end(a, Shadowed, because(WhyShadow))
 		case deep:

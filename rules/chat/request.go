@@ -14,6 +14,8 @@ type Request struct {
 	Place   string // file:line of the rule
 	Reason  string
 	Shadow  bool // recorded, without effect
+	// Candidate is set in shadow if the rule is of a version that runs beside the live one.
+	Candidate bool `json:",omitempty"`
 
 	Due         time.Time // RequestRead, RequestHold and RequestPostpone (their end), RequestTimer
 	Latest      time.Time // RequestRead: see Action.Latest; zero: it has none

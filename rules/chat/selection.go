@@ -160,7 +160,7 @@ func (s *step) sweep(in Sweep) {
 		}
 		if m := s.c.Missed.Through; m > 0 && h.Through == 0 {
 			// See operate: packs that later run on what they missed must not bring a read back.
-			s.c.Veto = max(s.c.Veto, min(h.Seq, max(m, s.c.LastEvent, s.c.LastMessageSeq)))
+			s.vetoed(min(h.Seq, max(m, s.c.LastEvent, s.c.LastMessageSeq)), h.Name())
 		}
 		s.dropBlocked(in.Blocked, h.cause(), func(a *Action) bool { return h.Drops(a, s.now) })
 	}

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -227,11 +228,27 @@ func (s *step) barred(a *Action) cause {
 	switch {
 	case a.Kind != Read:
 	case s.c.Veto > 0 && a.vetoedFrom() <= s.c.Veto:
-		return cause{WhyVetoed, Ender{Seq: s.c.Veto}}
+		return cause{WhyVetoed, s.c.vetoer()}
 	case s.c.covers(a) < s.c.Unrequested && !a.EvenIfNewer:
 		return cause{WhySuperseded, Ender{Seq: s.c.Unrequested}}
 	}
 	return cause{}
+}
+
+// vetoed notes a veto of reads for events up to one.
+func (s *step) vetoed(seq int64, by string) {
+	if seq > s.c.Veto {
+		s.c.Veto, s.c.VetoBy = seq, by
+	}
+}
+
+// vetoer returns what vetoed as of Veto. The event is that of a rule's veto; what an operator holds
+// is not about one event.
+func (c *Chat) vetoer() Ender {
+	if c.VetoBy == "" || strings.Contains(c.VetoBy, "/") {
+		return Ender{Seq: c.Veto, By: c.VetoBy}
+	}
+	return Ender{By: c.VetoBy}
 }
 
 func (f *Flight) carries(id ActionID) bool {

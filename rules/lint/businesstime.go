@@ -2,6 +2,7 @@ package lint
 
 import (
 	"slices"
+	"time"
 
 	"github.com/yuin/gopher-lua/ast"
 
@@ -15,7 +16,7 @@ func (f *file) checkBusinessTime(function string, p *luabind.Param, e ast.Expr) 
 		return
 	}
 	opaque, sound := false, true
-	var duration, during ast.Expr
+	var duration, during, notOn, tz ast.Expr
 	for n, field := range t.Fields {
 		name := "[1]"
 		switch key := field.Key.(type) {
@@ -51,6 +52,10 @@ func (f *file) checkBusinessTime(function string, p *luabind.Param, e ast.Expr) 
 			duration = field.Value
 		case "during":
 			during = field.Value
+		case "not_on":
+			notOn = field.Value
+		case "tz":
+			tz = field.Value
 		}
 		before := len(f.pack.found)
 		f.checkOption(function+": "+p.Name, &p.Keys[i], field.Value)
@@ -68,6 +73,59 @@ func (f *file) checkBusinessTime(function string, p *luabind.Param, e ast.Expr) 
 	default:
 		f.checkPasses(function, p, duration, during)
 	}
+	if sound && notOn != nil {
+		f.checkDaysLeft(function+": "+p.Name, notOn, tz)
+	}
+}
+
+// checkDaysLeft finds days of not_on that are all past, as far as they are known. Constant days
+// are sound.
+func (f *file) checkDaysLeft(function string, e, tz ast.Expr) {
+	c := f.calendarOf(e)
+	if c == nil {
+		return
+	}
+	days, err := c.Parse()
+	if err != nil {
+		return // running the rule raises it
+	}
+	zone := f.pack.tried.Zone()
+	if tz != nil {
+		zone = time.FixedZone("", -12*60*60) // where a day ends last
+		if name, ok := f.constOf(tz).(string); ok {
+			if zone, err = luabind.LoadZone(name); err != nil {
+				return
+			}
+		}
+	}
+	if ended := days.End(zone); !ended.After(f.pack.now) {
+		f.warn(codeCalendar, f.start(e), "add future days", "%s: not_on: all its days are past: the last was %s", function, ended.Add(-time.Second).Format(time.DateOnly))
+	}
+}
+
+// calendarOf returns the days of not_on; nil if not all of them are known.
+func (f *file) calendarOf(e ast.Expr) *luabind.Calendar {
+	var data any
+	if t := f.tableOf(e); t != nil {
+		var items []any
+		for _, field := range t.Fields {
+			day, ok := f.constOf(field.Value).(string)
+			if !ok || field.Key != nil {
+				return nil
+			}
+			items = append(items, day)
+		}
+		data = items
+	} else if day, ok := f.constOf(e).(string); ok {
+		data = day
+	} else if d := f.dataIn(e, maxFollow); d != nil && !d.own && len(d.values) == 1 {
+		data = d.values[0]
+	}
+	c, err := luabind.CalendarOf("not_on", "", data)
+	if err != nil {
+		return nil // running the rule raises it
+	}
+	return c
 }
 
 // checkDays checks the days of not_on that are constant.

@@ -59,6 +59,9 @@ type RuleDecision struct {
 // Log is a line a rule logged.
 type Log = rules.Log
 
+// Role is how the rule ran.
+func (r *RuleDecision) Role() rules.Role { return rules.RoleOf(r.Shadow, r.Candidate) }
+
 // Failed reports whether the rule missed the event: it failed, or was suspended.
 func (r *RuleDecision) Failed() bool {
 	return r.Error != "" || r.Skipped == rules.SkippedSuspended

@@ -10,8 +10,7 @@ import (
 // RuleRun names what is counted together: a rule, whichever version of its pack has it.
 type RuleRun struct {
 	Pack, Rule string
-	// Shadow is set for what the rule did in shadow, or as part of a candidate.
-	Shadow bool
+	Role       rules.Role // as what it ran
 }
 
 // RuleCounts is what a rule did. Those of all decisions and actions add up to its totals.
@@ -103,7 +102,8 @@ func CountDecision(d *Decision, add func(RuleRun, *RuleCounts)) {
 
 // CountAction returns what an action, as it is, adds to the totals of its rule.
 func CountAction(a *chat.Action) (RuleRun, RuleCounts) {
-	run := RuleRun{Pack: a.Pack, Rule: a.Rule, Shadow: a.Status == chat.Shadowed}
+	shadow := a.Status == chat.Shadowed
+	run := RuleRun{a.Pack, a.Rule, rules.RoleOf(shadow, shadow && a.Why == chat.WhyCandidate)}
 	if a.Kind != chat.Read {
 		return run, RuleCounts{Actions: 1}
 	}
@@ -123,8 +123,8 @@ func CountAction(a *chat.Action) (RuleRun, RuleCounts) {
 	return run, c
 }
 
-// UnknownVeto is what VetoedBy returns if the rule is not known any more: a read was retried
-// after the veto.
+// UnknownVeto is what VetoedBy returns if the rule is not known: a read met an earlier veto that an
+// older chertd handled.
 const UnknownVeto = "unknown"
 
 // VetoedBy returns the key of the rule that vetoed a read, "operator" or UnknownVeto; "": the
@@ -139,7 +139,7 @@ func VetoedBy(a *chat.Action) string {
 	return a.EndedBy.By
 }
 
-func runOf(r *RuleDecision) RuleRun { return RuleRun{r.Pack, r.Rule, r.Shadow} }
+func runOf(r *RuleDecision) RuleRun { return RuleRun{r.Pack, r.Rule, r.Role()} }
 
 // runsLater reports whether a list has a later run of the same rule.
 func runsLater(list []RuleDecision, r *RuleDecision) bool {

@@ -38,6 +38,7 @@ type chatJSON struct {
 		} `json:"replies"`
 	} `json:"recent_messages"`
 	Veto           int64   `json:"veto_seq"`
+	VetoBy         text    `json:"veto_by"`
 	Missed         int64   `json:"missed_seq"`
 	MayHoldUntil   instant `json:"may_hold_until"`
 	Unrequested    int64   `json:"unasked_seq"`
@@ -89,6 +90,7 @@ func appendChat(b []byte, c *chat.Chat) []byte {
 	b = appendSeen(b, "seen_by", c.SeenBy)
 	b = appendRecent(b, c)
 	b = appendInt(b, "veto_seq", c.Veto)
+	b = appendText(b, "veto_by", c.VetoBy)
 	b = appendInt(b, "missed_seq", c.Missed.Through)
 	b = appendTime(b, "may_hold_until", c.Missed.HoldUntil)
 	b = appendInt(b, "unasked_seq", c.Unrequested)
@@ -216,7 +218,7 @@ func parseChat(id, line string, newest int64, state []byte) (c chat.Chat, waitin
 		ID: string(j.ID), Line: string(j.Line), IsGroup: j.IsGroup, Newest: j.Newest,
 		LastEvent: *j.LastEvent, LastMessage: string(j.LastMessage), LastMessageSeq: *j.LastMessageSeq, SeenBy: chat.SeenOf(j.SeenBy),
 		Recent: chat.Messages{IDs: texts(j.Recent.IDs), Sent: j.Recent.Sent.Time, Newest: texts(j.Recent.Newest)},
-		Veto:   j.Veto, Missed: chat.Missed{Through: j.Missed, HoldUntil: j.MayHoldUntil.Time}, Unrequested: j.Unrequested, ReadThrough: j.ReadThrough,
+		Veto:   j.Veto, VetoBy: string(j.VetoBy), Missed: chat.Missed{Through: j.Missed, HoldUntil: j.MayHoldUntil.Time}, Unrequested: j.Unrequested, ReadThrough: j.ReadThrough,
 		Retry: chat.Retry{Attempts: j.RetryAttempts, First: j.RetryFirst.Time, NotBefore: j.RetryNotBefore.Time},
 		Asked: chat.Asked{Newest: chat.Newest(j.Asked.Newest), Error: string(j.Asked.Error), Seq: j.Asked.Seq, At: j.Asked.At.Time, Until: j.Asked.Until.Time},
 		Hold:  chat.Hold{Until: j.HoldUntil.Time, By: string(j.HoldBy), Reason: string(j.HoldReason), Seq: j.HoldSeq},

@@ -187,3 +187,37 @@ func TestCheckOfAnOpenStore(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckOfCandidatesThatCountAsShadow: an older chertd counted what a candidate did as if
+// the rule was in shadow, and a rule that ran as both on an event once.
+func TestCheckOfCandidatesThatCountAsShadow(t *testing.T) {
+	t.Parallel()
+	s := openWith(t, Options{})
+	receipts, err := s.Append(t.Context(), []turn.Arrival{inChat("e1", "c1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := turn.RuleDecision{Pack: "p", Version: "v1", Rule: "r", Shadow: true, Steps: 7}
+	beside := run
+	beside.Version, beside.Candidate = "v2", true
+	d := &turn.Decision{Seq: receipts[0].Seq, At: someTime, Rules: []turn.RuleDecision{run, beside}}
+	if err := s.Commit(t.Context(), []turn.Transition{{Decision: d}}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.RuleTotals(t.Context())
+	if err != nil || len(all.Rules) != 1 || all.Rules[0].Pack != "p" || all.Rules[0].Shadow.Matched != 1 || all.Rules[0].Candidate.Matched != 1 || all.Rules[0].Live != (turn.RuleCounts{}) {
+		t.Fatalf("the totals are %+v, %v", all, err)
+	}
+	path := s.path
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sound(t, path)
+	const forget = `DELETE FROM rule_totals; UPDATE counts SET rules_late = NULL;`
+	alter(t, path, forget+` INSERT INTO rule_totals (pack, rule, shadow, matched, ran, steps) VALUES ('p', 'r', 1, 1, 1, 14)`)
+	sound(t, path)
+	alter(t, path, forget)
+	if r, err := Check(t.Context(), path, CheckOptions{}); err != nil || len(r.Findings) != 1 || r.Findings[0].Where != "rule_totals" {
+		t.Errorf("without totals: %+v, %v", r, err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -17,12 +18,18 @@ func (k *checking) rules(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("check the table rule_totals: %w", err)
 	}
-	live, shadow := map[turn.RuleRun]*turn.RuleCounts{}, map[turn.RuleRun]*turn.RuleCounts{}
+	counted := map[turn.RuleRun]*turn.RuleCounts{}
 	vetoes := map[ruleVeto]int64{}
 	var less, more, pairs flaws
 	for i := range kept.Rules {
 		r := &kept.Rules[i]
-		live[turn.RuleRun{Pack: r.Pack, Rule: r.Rule}], shadow[turn.RuleRun{Pack: r.Pack, Rule: r.Rule, Shadow: true}] = &r.Live, &r.Shadow
+		// An older chertd counted candidates as Shadow, and a rule that ran in both roles once.
+		both := r.Shadow
+		both.Add(&r.Candidate, 1)
+		counted[turn.RuleRun{Pack: r.Pack, Rule: r.Rule}] = &r.Live
+		for _, role := range []rules.Role{rules.RoleShadow, rules.RoleCandidate} {
+			counted[turn.RuleRun{Pack: r.Pack, Rule: r.Rule, Role: role}] = &both
+		}
 		c := &r.Live
 		if c.Ran > c.Matched || c.Failed > c.Ran || c.Read+c.Vetoed+c.Superseded+c.Dead+c.Ended > c.Reads {
 			more.add("rule %q", chat.Key(r.Pack, r.Rule))
@@ -37,11 +44,7 @@ func (k *checking) rules(ctx context.Context) error {
 		}
 	}
 	for run, want := range k.totals.rules.counts {
-		got := live[run]
-		if run.Shadow {
-			got = shadow[run]
-		}
-		if got == nil || fewer(got, &want.RuleCounts) {
+		if got := counted[run]; got == nil || fewer(got, &want.RuleCounts) {
 			less.add("rule %q", chat.Key(run.Pack, run.Rule))
 		}
 	}

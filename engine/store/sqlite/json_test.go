@@ -96,7 +96,7 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 	c := chat.Chat{
 		ID: "c1", Line: "+1", IsGroup: event.False, Newest: 9, LastEvent: 7, LastMessage: "m1", LastMessageSeq: 6, SeenBy: chat.SeenOf(map[string]int64{"vip": 6, "codes": 5}),
 		Recent: chat.Messages{IDs: []string{"a", "b"}, Sent: at, Newest: []string{"m1"}, Replies: []chat.Reply{{Seq: 3, Keys: []string{"k"}, SeenBy: map[string]int64{"vip": 0}}}},
-		Veto:   5, Unrequested: 4, ReadThrough: 3, Missed: chat.Missed{Through: 2, HoldUntil: at}, Retry: chat.Retry{Attempts: 1, First: at, NotBefore: at},
+		Veto:   5, VetoBy: "vip/keep", Unrequested: 4, ReadThrough: 3, Missed: chat.Missed{Through: 2, HoldUntil: at}, Retry: chat.Retry{Attempts: 1, First: at, NotBefore: at},
 		Hold:      chat.Hold{Until: at, By: "vip/keep", Reason: "say \"no\"\n", Seq: 2},
 		Postponed: []chat.Postponement{{Seq: 2, Until: at, Pack: "night", Version: "aa", Rule: "rest", Reason: "closed"}},
 		Cancelled: []chat.Cancelled{{Pack: "vip", Timer: "t", Seq: 4}}, Cooldown: map[string]time.Time{"vip/keep": at},
@@ -105,7 +105,7 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 		Timers:  []chat.Timer{{Pack: "vip", Name: "t"}}, Flight: &chat.Flight{}, LimitedUntil: map[chat.Reader]time.Time{{Pack: "vip"}: at},
 	}
 	want := `{"is_group":false,"last_event_seq":7,"last_message_id":"m1","last_message_seq":6,"seen_by":{"codes":5,"vip":6},` +
-		`"recent_messages":{"ids":["a","b"],"sent":1767614400000000,"newest_texts":[],"replies":[{"seq":3,"keys":["k"],"saw":{"vip":0}}]},"veto_seq":5,` +
+		`"recent_messages":{"ids":["a","b"],"sent":1767614400000000,"newest_texts":[],"replies":[{"seq":3,"keys":["k"],"saw":{"vip":0}}]},"veto_seq":5,"veto_by":"vip/keep",` +
 		`"missed_seq":2,"may_hold_until":1767614400000000,"unasked_seq":4,"read_through_seq":3,"retry_attempts":1,"retry_first_at":1767614400000000,` +
 		`"retry_not_before":1767614400000000,"hold_until":1767614400000000,"hold_by":"vip/keep","hold_reason":"say \"no\"\n","hold_seq":2,` +
 		`"postponed":[{"seq":2,"until":1767614400000000,"pack":"night","version":"aa","rule":"rest","reason":"closed"}],` +

@@ -73,10 +73,11 @@ func (l *ruleLate) encode() string {
 		c := l.counts[run]
 		b = append(b, between(i == 0, `"rules":[`, ",")...)
 		b = append(b, `{"pack":`...)
-		b = appendString(b, run.Pack)
+		pack, shadow := rowOfRun(run)
+		b = appendString(b, pack)
 		b = append(b, `,"rule":`...)
 		b = appendString(b, run.Rule)
-		if run.Shadow {
+		if shadow {
 			b = append(b, `,"shadow":true`...)
 		}
 		b = append(b, `,"n":[`...)
@@ -139,7 +140,7 @@ func parseRuleLate(text string) (*ruleLate, error) {
 		}
 		times := r.Numbers[len(ruleSums):]
 		c.LastMatched, c.LastRequested, c.LastFailed, c.LastFailedSeq = timeOrZero(times[1]), timeOrZero(times[2]), timeOrZero(times[3]), times[4]
-		l.add(turn.RuleRun{Pack: r.Pack, Rule: r.Rule, Shadow: r.Shadow}, &c, 1).first = timeOrZero(times[0])
+		l.add(runOfRow(r.Pack, r.Rule, r.Shadow), &c, 1).first = timeOrZero(times[0])
 	}
 	for _, v := range j.Vetoes {
 		l.veto(ruleVeto{v.Pack, v.Rule, v.By}, v.Reads)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chertd/engine/store"
+	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -142,7 +143,8 @@ func (w *writer) countRules(flush bool) error {
 	}
 	for run, c := range late.counts {
 		args := make([]driver.Value, 0, 8+len(ruleSums))
-		args = append(args, run.Pack, run.Rule, flag(run.Shadow), micros(c.first))
+		pack, shadow := rowOfRun(run)
+		args = append(args, pack, run.Rule, flag(shadow), micros(c.first))
 		for _, n := range sumsOf(&c.RuleCounts) {
 			args = append(args, *n)
 		}
@@ -201,7 +203,7 @@ func ruleTotals(ctx context.Context, c *conn) (all store.RuleTotals, err error) 
 	}
 	totals := late.ruleTally
 	err = c.query(ctx, selectRuleTotals, func(row []driver.Value) error {
-		run := turn.RuleRun{Pack: stringOf(row[0]), Rule: stringOf(row[1]), Shadow: intOf(row[2]) != 0}
+		run := runOfRow(stringOf(row[0]), stringOf(row[1]), intOf(row[2]) != 0)
 		first, counts := timeOf(row[3]), turn.RuleCounts{}
 		row = row[4:]
 		for i, n := range sumsOf(&counts) {
@@ -237,11 +239,7 @@ func (t *ruleTally) byRule(since time.Time) (list []store.RuleTotal) {
 				list[i].Since = since
 			}
 		}
-		if run.Shadow {
-			list[i].Shadow = c.RuleCounts
-		} else {
-			list[i].Live = c.RuleCounts
-		}
+		*sideOf(&list[i], run.Role) = c.RuleCounts
 	}
 	for v, n := range t.vetoes {
 		if i, known := at[turn.RuleRun{Pack: v.pack, Rule: v.rule}]; known && n != 0 {
@@ -254,12 +252,35 @@ func (t *ruleTally) byRule(since time.Time) (list []store.RuleTotal) {
 	return list
 }
 
-func compareRuns(a, b turn.RuleRun) int {
-	side := func(r turn.RuleRun) int {
-		if r.Shadow {
-			return 1
-		}
-		return 0
+// sideOf returns what a total has of a role.
+func sideOf(t *store.RuleTotal, role rules.Role) *turn.RuleCounts {
+	switch role {
+	case rules.RoleShadow:
+		return &t.Shadow
+	case rules.RoleCandidate:
+		return &t.Candidate
 	}
-	return cmp.Or(cmp.Compare(a.Pack, b.Pack), cmp.Compare(a.Rule, b.Rule), side(a)-side(b))
+	return &t.Live
+}
+
+// rowOfRun returns pack and shadow of the row that counts a run. The column shadow has two
+// values: candidates are counted under a name that no pack can have.
+func rowOfRun(run turn.RuleRun) (pack string, shadow bool) {
+	if run.Role == rules.RoleCandidate {
+		return run.Role.Key(run.Pack), true
+	}
+	return run.Pack, run.Role == rules.RoleShadow
+}
+
+// runOfRow is the inverse of rowOfRun.
+func runOfRow(pack, rule string, shadow bool) turn.RuleRun {
+	of, role := rules.ParseRoleKey(pack)
+	if role != rules.RoleCandidate {
+		of, role = pack, rules.RoleOf(shadow, false)
+	}
+	return turn.RuleRun{Pack: of, Rule: rule, Role: role}
+}
+
+func compareRuns(a, b turn.RuleRun) int {
+	return cmp.Or(cmp.Compare(a.Pack, b.Pack), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Role, b.Role))
 }

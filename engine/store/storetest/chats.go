@@ -37,7 +37,7 @@ func wholeChat(t *testing.T, b *bench) {
 	c := chat.Chat{
 		ID: "c1", Line: "+1", IsGroup: event.False, Newest: 8, LastEvent: 7, LastMessage: "m1", LastMessageSeq: 6,
 		SeenBy: chat.Seen{{Pack: "vip", Seq: 6}}, Recent: chat.Messages{IDs: []string{"a"}, Newest: []string{"m1"}, Sent: noon, Replies: []chat.Reply{{Seq: 3, Keys: []string{"k"}}}},
-		Veto: 5, Unrequested: 4, ReadThrough: 3, Missed: chat.Missed{Through: 2, HoldUntil: noon},
+		Veto: 5, VetoBy: "vip/keep", Unrequested: 4, ReadThrough: 3, Missed: chat.Missed{Through: 2, HoldUntil: noon},
 		Retry: chat.Retry{Attempts: 1, First: noon, NotBefore: noon.Add(time.Second)}, Hold: chat.Hold{Until: noon, By: "vip/keep", Reason: "quiet", Seq: 2},
 		Postponed: []chat.Postponement{{Seq: 2, Until: noon, Pack: "night", Version: "aa", Rule: "rest", Reason: "closed"}},
 		Cancelled: []chat.Cancelled{{Pack: "vip", Seq: 3}, {Pack: "vip", Timer: "t", Seq: 4}},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chertd/engine/store"
+	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -106,7 +107,13 @@ func (w *ruleWorld) step() {
 // run draws how a rule ran on an event.
 func (w *ruleWorld) run(e *ruleEvent, at int, rerun time.Time) {
 	of := countedRules[at]
-	r := turn.RuleDecision{Pack: of.pack, Version: "v1", Rule: of.rule, Place: "x.lua:1", Steps: int64(w.r.IntN(50)), Rerun: rerun, Shadow: w.r.IntN(5) == 0}
+	r := turn.RuleDecision{Pack: of.pack, Version: "v1", Rule: of.rule, Place: "x.lua:1", Steps: int64(w.r.IntN(50)), Rerun: rerun}
+	switch w.r.IntN(6) {
+	case 0:
+		r.Shadow = true
+	case 1:
+		r.Shadow, r.Candidate = true, true
+	}
 	switch w.r.IntN(5) {
 	case 0:
 		r.Skipped = "cooldown"
@@ -117,6 +124,8 @@ func (w *ruleWorld) run(e *ruleEvent, at int, rerun time.Time) {
 		a := read(e.d.Seq, len(e.actions), "c1", w.clock)
 		a.Pack, a.Rule = of.pack, of.rule
 		switch {
+		case r.Candidate:
+			a.Status, a.Why, a.Ended = chat.Shadowed, chat.WhyCandidate, w.clock
 		case r.Shadow:
 			a.Status, a.Why, a.Ended = chat.Shadowed, chat.WhyShadow, w.clock
 		case w.r.IntN(4) == 0:
@@ -151,12 +160,12 @@ func (w *ruleWorld) transition(e *ruleEvent, actions []chat.Action) turn.Transit
 
 func (w *ruleWorld) noteFailures(e *ruleEvent) {
 	for i, r := range e.d.Rules {
-		key := fmt.Sprint(r.Pack, "/", r.Rule, r.Shadow)
+		key := fmt.Sprint(r.Pack, "/", r.Rule, r.Role())
 		at := e.d.At
 		if r.Rerun.After(at) {
 			at = r.Rerun
 		}
-		again := slices.ContainsFunc(e.d.Rules[i+1:], func(o turn.RuleDecision) bool { return o.Pack == r.Pack && o.Rule == r.Rule && o.Shadow == r.Shadow })
+		again := slices.ContainsFunc(e.d.Rules[i+1:], func(o turn.RuleDecision) bool { return o.Pack == r.Pack && o.Rule == r.Rule && o.Role() == r.Role() })
 		if r.Error != "" && !again && at.After(w.lastRun[key]) {
 			w.lastRun[key], w.failSeq[key] = at, e.d.Seq
 		}
@@ -219,16 +228,18 @@ func (w *ruleWorld) compare(when string) {
 	got := map[string]turn.RuleCounts{}
 	vetoes := map[string][]store.RuleVetoes{}
 	for _, r := range all.Rules {
-		got[fmt.Sprint(r.Pack, "/", r.Rule, false)], got[fmt.Sprint(r.Pack, "/", r.Rule, true)] = r.Live, r.Shadow
+		for role, counts := range map[rules.Role]turn.RuleCounts{rules.RoleLive: r.Live, rules.RoleShadow: r.Shadow, rules.RoleCandidate: r.Candidate} {
+			got[fmt.Sprint(r.Pack, "/", r.Rule, role)] = counts
+		}
 		vetoes[r.Pack+"/"+r.Rule] = r.Vetoes
 	}
 	for _, of := range countedRules {
 		byOperator, byRule := int64(0), int64(0)
-		for _, shadow := range []bool{false, true} {
-			key := fmt.Sprint(of.pack, "/", of.rule, shadow)
+		for _, role := range rules.Roles {
+			key := fmt.Sprint(of.pack, "/", of.rule, role)
 			var want turn.RuleCounts
 			for _, e := range w.events {
-				mine := slices.DeleteFunc(slices.Clone(e.d.Rules), func(r turn.RuleDecision) bool { return r.Pack != of.pack || r.Rule != of.rule || r.Shadow != shadow })
+				mine := slices.DeleteFunc(slices.Clone(e.d.Rules), func(r turn.RuleDecision) bool { return r.Pack != of.pack || r.Rule != of.rule || r.Role() != role })
 				for _, r := range mine {
 					want.Steps += r.Steps
 					want.Requests += int64(len(r.Asked))
@@ -248,7 +259,7 @@ func (w *ruleWorld) compare(when string) {
 					}
 				}
 				for _, a := range e.actions {
-					if a.Pack != of.pack || a.Rule != of.rule || (a.Status == chat.Shadowed) != shadow {
+					if a.Pack != of.pack || a.Rule != of.rule || rules.RoleOf(a.Status == chat.Shadowed, a.Why == chat.WhyCandidate) != role {
 						continue
 					}
 					if a.Kind != chat.Read {

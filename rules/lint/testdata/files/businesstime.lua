@@ -1,5 +1,6 @@
 -- Business time and at_most, as far as they are constant.
 local OFFICE = "Mon-Fri 09:00-17:30"
+local OVER, DAY = { "2001-12-24" }, "2001-12-24"
 local WAIT = { "30m", during = OFFICE, tz = "Europe/Berlin", not_on = { "2026-12-24..2026-12-26" } }
 chert.rule({
   name = "n",
@@ -18,6 +19,12 @@ chert.rule({
     chert.mark_read(id, { after = { "30m", during = OFFICE, tz = "Berlin" } }) --> "after: tz: .*Europe/Berlin"
     chert.mark_read(id, { after = { "30m", during = OFFICE, not_on = { "2026-12-25", "2026-02-30" } } }) --> "not_on: .2026-02-30. is not a day: February 2026 has 28 days"
     chert.mark_read(id, { after = { "30m", during = OFFICE, not_on = "25.12.2026" } }) --> "not_on: .25.12.2026. is not a day.*\[CH013\].write .2026-12-25."
+    chert.mark_read(id, { after = { "30m", during = OFFICE, not_on = { "2001-01-01", "2001-12-24..2002-01-01" } } }) --> "70: warning: chert.mark_read: after: not_on: all its days are past: the last was 2002-01-01 \[CH035\].add future days"
+    chert.mark_read(id, { after = { "30m", during = OFFICE, tz = "Pacific/Auckland", not_on = OVER } }) --> "after: not_on: all its days are past: the last was 2001-12-24 \[CH035\]"
+    chert.postpone(id, { after = { "30m", during = OFFICE, tz = ev.text, not_on = DAY } }) --> "chert.postpone: after: not_on: all its days are past: the last was 2001-12-24 \[CH035\]"
+    chert.mark_read(id, { after = "5m", at_most = { "2h", during = OFFICE, not_on = "2001-12-24" } }) --> "at_most: not_on: all its days are past: the last was 2001-12-24 \[CH035\]"
+    chert.mark_read(id, { after = { "30m", during = OFFICE, not_on = { "2001-01-01", "2999-01-01" } } })
+    chert.mark_read(id, { after = { "30m", during = OFFICE, not_on = { "2001-01-01", ev.text } } })
     chert.mark_read(id, { after = { "30m", hours = OFFICE } }) --> "44: error: chert.mark_read: after: unknown key .hours. \[CH015\].did you mean during"
     chert.mark_read(id, { after = { "30m", "1h", during = OFFICE } }) --> "unknown key .a second value."
     chert.mark_read(id, { after = "30m", during = OFFICE }) --> "unknown key .during. \[CH015\].write it within after: after = \{ .30m., during"

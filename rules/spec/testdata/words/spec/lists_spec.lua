@@ -56,6 +56,10 @@ describe("configure, lists", function()
     configure({ lists = { vips = { ["+14155550123"] = false } } }) --> "configure: lists.vips: \+14155550123: the boolean false is not the end of a member"
   end)
 
+  it("refuses a member that is never on the list", function()
+    configure({ lists = { vips = { ["+14155550123"] = "0s" } } }) --> "configure: lists.vips: \+14155550123: 0s is over already"
+  end)
+
   it("leaves settings to the beginning", function()
     receive("x")
     configure({ wait = "1m", lists = { vips = {} } }) --> "configure: the pack runs already"
