@@ -135,7 +135,7 @@ func (b *appliedBatch) look(ctx context.Context) error {
 		}
 		x := &turn.Applied{
 			Batch: b.in.Batch, Rule: in.Rule, Place: in.Place, Version: in.Version, Reason: in.Reason,
-			Covers: of.Seq, Due: in.Due, OnlyIf: chat.Condition(in.OnlyIf),
+			Covers: of.Seq, Message: of.Event.InboundMessage() || of.Event.LegacyReply(), Due: in.Due, OnlyIf: chat.Condition(in.OnlyIf),
 		}
 		read := turn.OperatorRead{Chat: in.Chat, ID: x.ID(), By: b.in.By, Reason: b.in.Reason, Applied: x}
 		entry := read.Entry(now)
@@ -150,6 +150,13 @@ func (b *appliedBatch) try(ctx context.Context) error {
 	for i := range b.reads {
 		r := &b.reads[i]
 		if r.entry == nil {
+			continue
+		}
+		if before, ok, err := b.m.store.Event(ctx, r.entry.Event.ID); err != nil {
+			return err
+		} else if ok {
+			r.now.Event, r.now.Again = before.Event.ID, true
+			r.became(before.Seq, before.Actions)
 			continue
 		}
 		seq++

@@ -21,12 +21,13 @@ const (
 	waitLine     = "line"      // calls of its phone line have stopped
 	waitTarget   = "target"    // its turn at the target of notifications
 	waitRate     = "rate"      // its turn within the rate, or the end of a 429's pause
+	waitBlocked  = "blocked"   // a pack that might have vetoed it has missed its event
 )
 
 // waitingFor are all values of for, in the order of the documents.
 var waitingFor = []string{
 	string(chat.WaitDelay), string(chat.WaitPostponed), string(chat.WaitRetry), string(chat.WaitLimit), string(chat.WaitNewer),
-	string(chat.WaitOrder), string(chat.WaitTimer), string(chat.WaitHold), waitInFlight, waitRate, waitTarget, waitOutage, waitLine, waitCatchUp,
+	string(chat.WaitOrder), string(chat.WaitTimer), string(chat.WaitHold), waitBlocked, waitInFlight, waitRate, waitTarget, waitOutage, waitLine, waitCatchUp,
 	waitPause, waitStore, waitDrain,
 }
 

@@ -105,6 +105,21 @@ func (x *waitingChange) changeNamed(ctx context.Context, names []string) error {
 		x.f.ids[d.ID] = true
 		byChat[d.Chat] = append(byChat[d.Chat], d.ID)
 	}
+	// Blocked reads are of no chat's waiting ones.
+	blocked, _, err := x.m.blockedReads(ctx, &x.f)
+	if err != nil {
+		return err
+	}
+	for i := range blocked {
+		a := &blocked[i]
+		byChat[a.Chat] = slices.DeleteFunc(byChat[a.Chat], func(id chat.ActionID) bool { return id == a.ID })
+		if len(byChat[a.Chat]) == 0 {
+			delete(byChat, a.Chat)
+		}
+	}
+	if err := x.changeBlocked(ctx); err != nil {
+		return err
+	}
 	x.out.Matched = int64(len(named))
 	chats := make([]string, 0, len(byChat))
 	for id := range byChat {
@@ -123,7 +138,10 @@ func (x *waitingChange) changeChosen(ctx context.Context, at waitingPlace) error
 		if err != nil {
 			return err
 		}
-		return x.changePage(ctx, chats)
+		if err := x.changePage(ctx, chats); err != nil {
+			return err
+		}
+		return x.changeBlocked(ctx)
 	}
 	var lines []string
 	if x.f.line != nil {
@@ -140,7 +158,7 @@ func (x *waitingChange) changeChosen(ctx context.Context, at waitingPlace) error
 		}
 		if next == nil {
 			x.out.Next = ""
-			return nil
+			return x.changeBlocked(ctx)
 		}
 		at, x.out.Next = *next, next.line+"\t"+next.chat
 	}

@@ -103,9 +103,8 @@ func oneWord(key, value string, words []string) (string, error) {
 	return "", &control.UserError{Message: fmt.Sprintf("where: %s: unknown value %.40q", key, value), Hint: hint}
 }
 
-// matches reports whether the filter chooses the i-th waiting action of a chat, and what that waits for.
-func (f *waitingFilter) matches(c *chat.Chat, i int, calls *callsState) (w waitReason, ok bool) {
-	a := &c.Waiting[i]
+// chooses reports whether the filter chooses an action of a chat that is due at a time, whatever it waits for.
+func (f *waitingFilter) chooses(c *chat.Chat, a *chat.Action, due, now time.Time) bool {
 	switch {
 	case f.ids != nil && !f.ids[a.ID],
 		f.chat != "" && f.chat != c.ID,
@@ -114,8 +113,16 @@ func (f *waitingFilter) matches(c *chat.Chat, i int, calls *callsState) (w waitR
 		f.rule != "" && f.rule != a.Rule && f.rule != a.RuleKey(),
 		f.kind != "" && f.kind != string(a.Kind),
 		f.through != 0 && a.ID.Seq > f.through,
-		f.dueIn != nil && !c.DueOf(i).Before(calls.at.Add(*f.dueIn)),
-		f.notDueIn != nil && c.DueOf(i).Before(calls.at.Add(*f.notDueIn)):
+		f.dueIn != nil && !due.Before(now.Add(*f.dueIn)),
+		f.notDueIn != nil && due.Before(now.Add(*f.notDueIn)):
+		return false
+	}
+	return true
+}
+
+// matches reports whether the filter chooses the i-th waiting action of a chat, and what that waits for.
+func (f *waitingFilter) matches(c *chat.Chat, i int, calls *callsState) (w waitReason, ok bool) {
+	if !f.chooses(c, &c.Waiting[i], c.DueOf(i), calls.at) {
 		return w, false
 	}
 	w = calls.of(c, i)

@@ -56,6 +56,10 @@ func (m *manager) checkFound(ctx context.Context, f *waitingFilter, matched int6
 func (m *manager) listWaiting(ctx context.Context, f *waitingFilter, limit int) (control.Waiting, error) {
 	l := waitingList{f: f, calls: m.eng.callsState(), limit: limit, by: map[string]int64{}, packs: map[string]int64{}}
 	l.out.Through, l.out.Waiting = m.store.LastSeq(), []control.WaitingAction{}
+	blocked, of, err := m.blockedReads(ctx, f)
+	if err != nil {
+		return l.out, err
+	}
 	if f.chat != "" {
 		chats, err := m.eng.chatsNow(ctx, []string{f.chat})
 		if err != nil {
@@ -65,9 +69,9 @@ func (m *manager) listWaiting(ctx context.Context, f *waitingFilter, limit int) 
 			l.out.Total = 1
 			l.add(chats)
 		}
+		l.addBlocked(blocked, of)
 		return l.end(), nil
 	}
-	var err error
 	if l.out.Total, err = m.store.CountWaiting(ctx, f.line); err != nil {
 		return l.out, err
 	}
@@ -80,6 +84,7 @@ func (m *manager) listWaiting(ctx context.Context, f *waitingFilter, limit int) 
 			l.add(chats)
 			return nil
 		})
+		l.addBlocked(blocked, of)
 		return l.end(), err
 	}
 	l.out.Partial = true
@@ -92,6 +97,7 @@ func (m *manager) listWaiting(ctx context.Context, f *waitingFilter, limit int) 
 			l.add(chats)
 		}
 	}
+	l.addBlocked(blocked, of)
 	return l.end(), err
 }
 
@@ -140,7 +146,7 @@ func (l *waitingList) add(chats []*chat.Chat) {
 		for i := range c.Waiting {
 			if w, ok := l.f.matches(c, i, l.calls); ok {
 				found = true
-				l.found(c, i, &w)
+				l.found(c, &c.Waiting[i], c.DueOf(i), &w)
 			}
 		}
 		if found {
@@ -150,8 +156,7 @@ func (l *waitingList) add(chats []*chat.Chat) {
 	l.cut()
 }
 
-func (l *waitingList) found(c *chat.Chat, i int, w *waitReason) {
-	a, due := &c.Waiting[i], c.DueOf(i)
+func (l *waitingList) found(c *chat.Chat, a *chat.Action, due time.Time, w *waitReason) {
 	l.out.Matched++
 	l.by[w.For]++
 	l.packs[a.Pack]++

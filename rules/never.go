@@ -46,7 +46,7 @@ func (c *clause) neverOf(typ string) string {
 		case *oneOf:
 			switch {
 			case cond.key == "direction" && typ == event.MessageReceived && !slices.Contains(cond.values, "inbound"):
-				return "direction: every " + typ + " is inbound"
+				return "direction: Chert sends " + typ + " for inbound messages alone"
 			case ours && cond.key == "source" && !slices.Contains(cond.values, from.source()):
 				return fmt.Sprintf("source: every %s comes from %q", typ, from.source())
 			case !ours && typ != anyType && cond.key == "source" && !slices.ContainsFunc(cond.values, chertSends):

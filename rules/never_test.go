@@ -10,7 +10,7 @@ import (
 func TestNever(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ rule, want string }{
-		{`on = "message.received", where = { direction = "outbound" }`, "every message.received is inbound"},
+		{`on = "message.received", where = { direction = "outbound" }`, "Chert sends message.received for inbound messages alone"},
 		{`on = "message.received", where = { direction = { "inbound", "outbound" } }`, ""},
 		{`on = "*", where = { direction = "outbound" }`, ""},
 		{`on = { "message.received", "reaction.added" }, where = { direction = "outbound" }`, ""},

@@ -160,6 +160,9 @@ func (o *applyOptions) finish(ctx context.Context, cmd *cobra.Command, c *contro
 	if err := confirm(cmd, o.yes, fmt.Sprintf("request the reads of %s?", many(int64(possible), "chat"))); err != nil {
 		return err
 	}
+	if err := r.spread(ctx, c, time.Now()); err != nil {
+		return err
+	}
 	err := o.send(ctx, c, r, false)
 	r.count()
 	if err != nil {
@@ -190,12 +193,18 @@ func (o *applyOptions) load(ctx context.Context, in *recordedEvents) (rulesSide,
 	for _, k := range kept {
 		if p := packs[k.Name]; p != nil {
 			p.command, p.ruleModes = k.Command, k.RuleModes
+			if k.Candidate == "" || k.Candidate == p.version {
+				p.share = k.Share // in the other chats the pack is in shadow
+			}
 		}
 	}
 	for name := range o.modeOf {
 		if packs[name] == nil {
 			return rulesSide{}, nil, hinted(usageError("--mode %s=%s: there is no pack %q at %s", name, o.modeOf[name], name, o.path), diag.DidYouMean("", name, sortedKeys(packs)))
 		}
+	}
+	for name := range o.modeOf {
+		packs[name].share = 0
 	}
 	return o.side(packs, o.modeOf), report.Diagnostics, nil
 }
@@ -242,7 +251,7 @@ func (o *applyOptions) send(ctx context.Context, c *control.Client, r *applyRepo
 		for _, x := range some {
 			in.Reads = append(in.Reads, control.ApplyRead{
 				Chat: x.Chat, Event: x.Event, Rule: x.Read.Rule, Place: x.Read.Place, Version: x.Version,
-				Reason: x.Read.Reason, Due: x.Due, OnlyIf: string(x.OnlyIf),
+				Reason: x.Read.Reason, Due: x.at, OnlyIf: string(x.OnlyIf),
 			})
 		}
 		out, err := c.Apply(ctx, in)
@@ -251,7 +260,7 @@ func (o *applyOptions) send(ctx context.Context, c *control.Client, r *applyRepo
 		}
 		for i := range out.Reads {
 			some[i].Now = &out.Reads[i]
-			if out.Reads[i].Event != "" {
+			if !try && out.Reads[i].Event != "" && !out.Reads[i].Again {
 				r.sent++
 			}
 		}

@@ -26,7 +26,7 @@ func TestReasonsOfApplyAreDocumented(t *testing.T) {
 		got = append(got, row[1])
 	}
 	want := []string{
-		backtest.LeftNewer, backtest.LeftOlder, backtest.LeftNoText, backtest.LeftKept, backtest.LeftUnknown, control.WhyNoEvent,
+		backtest.LeftNewer, backtest.LeftOlder, backtest.LeftNoText, backtest.LeftKept, backtest.LeftUnknown, leftShare, control.WhyNoEvent,
 	}
 	slices.Sort(got)
 	slices.Sort(want)

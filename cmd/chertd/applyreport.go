@@ -38,6 +38,7 @@ type applyReport struct {
 
 	hint string
 	sent int
+	last time.Time // when the last read is due; zero: at once
 }
 
 // applyPack is a pack whose rules are applied.
@@ -54,6 +55,8 @@ type applyRead struct {
 	// it is of no event.
 	Now  *control.AppliedNow `json:"now,omitempty"`
 	Text string              `json:"text,omitempty"`
+
+	at time.Time // when the read is due: not before Due, and after the reads before it
 }
 
 // applyCount counts reads. Status is that of the read, or left for PastRead.Left, which Why is then.
@@ -62,6 +65,9 @@ type applyCount struct {
 	Why    string `json:"why,omitempty"`
 	Count  int    `json:"count"`
 }
+
+// leftShare is PastRead.Left of a read in a chat in which its pack is in shadow.
+const leftShare = "outside_share"
 
 // statusLeft is applyCount.Status of reads that are not requested.
 const statusLeft = "left"
@@ -84,6 +90,9 @@ func (x *applyRead) outcome() (status, why string) {
 // possible reports whether the read can be requested and waits then.
 func (x *applyRead) possible() bool {
 	status, _ := x.outcome()
+	if x.Now != nil && x.Now.Again {
+		return false // the batch has requested it before
+	}
 	return status == string(chat.Waiting) && x.Now.For != string(chat.WaitHold) || status == string(chat.Blocked)
 }
 
@@ -99,7 +108,12 @@ func (o *applyOptions) report(past *backtest.Applied, side rulesSide, in *record
 		r.Packs = append(r.Packs, applyPack{name, p.version, p.mode})
 	}
 	for i := range past.Reads {
-		r.Reads = append(r.Reads, applyRead{PastRead: past.Reads[i]})
+		x := applyRead{PastRead: past.Reads[i]}
+		pack, _, _ := strings.Cut(x.Read.Rule, "/")
+		if p := side.packs[pack]; p != nil && x.Left == "" && !p.share.Has(pack, x.Chat) {
+			x.Left = leftShare
+		}
+		r.Reads = append(r.Reads, x)
 	}
 	r.note(o, past, side)
 	return r
@@ -113,6 +127,16 @@ func (r *applyReport) note(o *applyOptions, past *backtest.Applied, side rulesSi
 		by := choose(side.packs[p.Name].command != "", " by command", "")
 		if p.Mode != rules.Live {
 			add("pack %s is %s%s: none of its reads are requested; with --mode %s=live they are", p.Name, choose(p.Mode == rules.Off, "off", "in shadow mode"), by, diag.ShellWord(p.Name))
+		}
+		if share := side.packs[p.Name].share; share != 0 && p.Mode == rules.Live {
+			add("pack %s is live in %s of the chats, by command: no reads are requested in the others; with --mode %s=live they are", p.Name, share, diag.ShellWord(p.Name))
+		}
+		if o.modeOf[p.Name] == "" {
+			for _, rule := range sortedKeys(side.packs[p.Name].ruleModes) {
+				if m := side.packs[p.Name].ruleModes[rule]; m.Mode != rules.Live {
+					add("rule %s/%s is %s%s: none of its reads are requested; with --mode %s=live they are", p.Name, rule, choose(m.Mode == rules.Off, "off", "in shadow"), choose(m.Why == "", "", " ("+m.Why+")"), diag.ShellWord(p.Name))
+				}
+			}
 		}
 	}
 	if n := past.Result.NoText + past.Result.Warmup.NoText; n > 0 {
@@ -194,6 +218,38 @@ func (r *applyReport) texts(ctx context.Context, in *recordedEvents, wanted bool
 	return nil
 }
 
+// appliedShare is the share of the rate at which applied reads come due: the rest is for the reads of live
+// rules. If all were due at the same time, those that come meanwhile would wait behind them once they
+// are not fresh any more.
+const appliedShare = 0.8
+
+// spread gives each read that can be made its own time, from now on.
+func (r *applyReport) spread(ctx context.Context, c *control.Client, now time.Time) error {
+	st, err := c.Status(ctx)
+	if err != nil {
+		return err
+	}
+	rate := st.Calls.Ceiling
+	if learned := st.Calls.Learned; learned > 0 && (rate == 0 || learned < rate) {
+		rate = learned
+	}
+	n := 0
+	for i := range r.Reads {
+		x := &r.Reads[i]
+		x.at = x.Due
+		if !x.possible() || rate <= 0 {
+			continue
+		}
+		if at := now.Add(time.Duration(float64(n) / (rate * appliedShare) * float64(time.Second))); n > 0 && at.After(x.at) {
+			x.at = at
+		}
+		if n++; x.at.After(r.last) {
+			r.last = x.at
+		}
+	}
+	return nil
+}
+
 // name is the word for a count: why a read ended, or what it waits for.
 func (c *applyCount) name() string {
 	if c.Status == string(chat.Waiting) {
@@ -239,6 +295,8 @@ func (c *applyCount) outcomeWords() string {
 		return "the chat is held"
 	case control.WhyNoEvent:
 		return "the daemon's store does not have the message: is this the daemon of the configuration?"
+	case leftShare:
+		return "the pack is in shadow in the chat (mode --share)"
 	case backtest.LeftOlder:
 		return "the message is older than --since"
 	case backtest.LeftNoText:
@@ -345,16 +403,36 @@ func (x *applyRead) words() string {
 
 // requested returns the lines that say what was requested.
 func (r *applyReport) requested(f *daemonFlags) []string {
-	parts := []string{}
-	for i := range r.Counts {
-		if c := &r.Counts[i]; c.Status != statusLeft {
-			parts = append(parts, c.name()+" "+thousands(int64(c.Count)))
-		}
+	lines := []string{fmt.Sprintf("batch %s: %s requested%s", r.Batch, many(int64(r.sent), "read"), r.became(false))}
+	if again := r.became(true); again != "" {
+		lines = append(lines, "  and had requested before, which changes nothing:"+again)
 	}
-	lines := []string{fmt.Sprintf("batch %s: %s requested (%s)", r.Batch, many(int64(r.sent), "read"), strings.Join(parts, ", "))}
+	if r.sent > 0 && r.last.After(time.Now().Add(time.Second)) {
+		lines = append(lines, "  they come due one after the other, the last one at "+stamp(r.last)+", so that reads of live rules go out meanwhile")
+	}
 	for _, why := range r.Waits {
 		lines = append(lines, "  "+why)
 	}
 	where := " --where rule=apply:" + r.Batch
 	return append(lines, "hint: "+f.daemonCommand("waiting"+where)+" lists what waits of it; "+f.daemonCommand("waiting cancel"+where)+" cancels that")
+}
+
+// became counts what became of the reads that this command has requested, or of those that the batch
+// had requested before; "": there are none.
+func (r *applyReport) became(again bool) string {
+	of := map[string]int64{}
+	for i := range r.Reads {
+		if x := &r.Reads[i]; x.Now != nil && x.Now.Event != "" && x.Now.Again == again && x.Left == "" {
+			status, why := x.outcome()
+			of[(&applyCount{Status: status, Why: why}).name()]++
+		}
+	}
+	var parts []string
+	for _, name := range sortedKeys(of) {
+		parts = append(parts, name+" "+thousands(of[name]))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
 }

@@ -112,6 +112,11 @@ func (o *backtestOptions) check(cmd *cobra.Command) (err error) {
 			return hinted(usageError("--%s: the path is empty", name), "check that the shell variable in this place is set")
 		}
 	}
+	for _, name := range []string{"since", "warmup", "tolerance"} {
+		if given(name) && strings.TrimSpace(cmd.Flag(name).Value.String()) == "" {
+			return hinted(usageError("--%s: the duration is empty", name), "check that the shell variable in this place is set")
+		}
+	}
 	for _, d := range []struct {
 		name, text string
 		to         *time.Duration
@@ -131,7 +136,7 @@ func (o *backtestOptions) check(cmd *cobra.Command) (err error) {
 		o.before = o.window
 	}
 	if o.limit < 1 {
-		return hinted(usageError("--limit %d: it must be at least 1", o.limit), "--all lists all differences")
+		return hinted(usageError("--limit %d: it must be at least 1", o.limit), choose(cmd.Name() == "apply", "--all lists all chats", "--all lists all differences"))
 	}
 	if o.all {
 		o.limit = 0

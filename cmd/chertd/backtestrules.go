@@ -38,7 +38,8 @@ type sidePack struct {
 	ruleModes map[string]rules.RuleMode // of single rules, by command
 	problems  diag.List
 	mayVeto   bool
-	partly    string // how the live side is simplified: a share or a candidate by command; "": it is not
+	share     rules.Share // of the chats in which apply may apply it; 0: all
+	partly    string      // how the live side is simplified: a share or a candidate by command; "": it is not
 }
 
 // partlyLive describes a pack that is live in a share of the chats, or that has a candidate:

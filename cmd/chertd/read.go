@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -70,6 +71,9 @@ func readWords(r *control.ReadRequested) ([]string, error) {
 	case chat.Done:
 		return []string{fmt.Sprintf("chat %s is marked as read", r.Chat)}, nil
 	}
+	if a.Why == chat.WhyReplaced {
+		return []string{fmt.Sprintf("chat %s: the read is requested; another command has requested it at the same time", r.Chat)}, nil
+	}
 	if a.Why == chat.WhyAlreadyRead {
 		return []string{fmt.Sprintf("chat %s is read already", r.Chat)}, nil
 	}
@@ -80,6 +84,8 @@ func readWords(r *control.ReadRequested) ([]string, error) {
 	text := fmt.Sprintf("chat %s is not marked as read: %s", r.Chat, why)
 	hint := "chertd explain " + diag.ShellWord(r.Event) + " shows more"
 	switch {
+	case a.Why == chat.WhyHeld && a.EndedBy != nil && isSelection(a.EndedBy.By):
+		hint = "all chats of a selection are held; to end that for all of them, run: chertd release --id " + strings.TrimPrefix(a.EndedBy.By, "hold ")
 	case a.Why == chat.WhyHeld:
 		hint = "to end the hold, run: chertd release " + diag.ShellWord(r.Chat)
 	case a.Why == chat.WhyVetoed:
@@ -88,4 +94,10 @@ func readWords(r *control.ReadRequested) ([]string, error) {
 		text += ": " + a.Error
 	}
 	return nil, hinted(fail(exitFailure, errors.New(diag.Visible(text))), hint)
+}
+
+// isSelection reports whether a name is that of the hold of a selection.
+func isSelection(by string) bool {
+	_, ok := chat.ParseHoldName(by)
+	return ok
 }

@@ -16,7 +16,7 @@ const waitingHelp = `
 --where chooses what matches all of its KEY=VALUE pairs:
   chat=ID  line=NUMBER (or unknown)  pack=NAME  rule=NAME
   kind=read|typing|react|send|notify
-  for=delay|postponed|retry|limit|newer|order|timer|hold|in_flight|rate|target|outage|line|catch_up|pause|store|drain
+  for=delay|postponed|retry|limit|newer|order|timer|hold|blocked|in_flight|rate|target|outage|line|catch_up|pause|store|drain
   due=<1h (due within an hour)  due=>1h (due later)  due=<0s (due already)
 docs/operations.md describes the words of for.`
 

@@ -9,8 +9,9 @@ import (
 const (
 	// MaxApplied is how many reads one POST apply may have.
 	MaxApplied = 500
-	// maxApplyBody bounds the body of a POST apply: MaxApplied reads of 2 KiB each.
-	maxApplyBody = 1 << 20
+	// maxApplyBody bounds the body of a POST apply: MaxApplied reads of 16 KiB each. Their texts have 3 KiB at
+	// most, and JSON may take six bytes for one.
+	maxApplyBody = MaxApplied * 16 << 10
 	applyPath    = apiPath + "/apply"
 )
 

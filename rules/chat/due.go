@@ -109,10 +109,10 @@ func (c *Chat) requested(message int64) bool {
 // covers returns the newest inbound message that a read covers by now.
 func (c *Chat) covers(a *Action) int64 {
 	switch {
-	case a.WithoutMessage:
-		return max(a.Covers, c.SeenBy.By(a.Pack))
 	case a.Late:
 		return a.Covers - 1
+	case a.WithoutMessage:
+		return max(a.Covers, c.SeenBy.By(a.Pack))
 	}
 	return a.Covers
 }

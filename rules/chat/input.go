@@ -175,6 +175,9 @@ func WithBlocked(in Input, reads []Action) Input {
 	case Sweep:
 		in.Blocked = reads
 		return in
+	case Unqueue:
+		in.Blocked = reads
+		return in
 	}
 	return in
 }
@@ -183,7 +186,7 @@ func WithBlocked(in Input, reads []Action) Input {
 // those: the caller loads them and passes them by WithBlocked.
 func (c *Chat) NeedsBlocked(in Input) bool {
 	switch in := in.(type) {
-	case Cancel, Operate, Forget, Sweep:
+	case Cancel, Operate, Forget, Sweep, Unqueue:
 		return true
 	case Outcomes:
 		return (c.Missed.Through > 0 || in.Block || !in.First.IsZero()) && slices.ContainsFunc(in.Requests, func(w Request) bool {

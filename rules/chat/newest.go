@@ -123,8 +123,10 @@ func (s *step) covers(in Outcomes, w *Request) int64 {
 		return in.Seq
 	case s.late(in):
 		return newest
+	case w.Pack == "" && w.Covers > 0 && newest == 0:
+		return min(w.Covers, s.c.LastEvent)
 	case w.Pack == "" && w.Covers > 0:
-		return min(w.Covers, max(newest, s.c.LastEvent))
+		return min(w.Covers, newest)
 	case newest == 0:
 		return s.c.LastEvent // there is no message that it could read by mistake
 	case seen < newest && !w.EvenIfNewer && w.Pack != "":
@@ -151,6 +153,13 @@ func (s *step) late(in Outcomes) bool {
 	}
 	at := m.reply(&in)
 	return at >= 0 && m.Replies[at].Seq < newest
+}
+
+// coversLate reports whether what an operator's read covers is a message that arrived after the newest
+// one, which was sent later and is unread.
+func (s *step) coversLate(w *Request) bool {
+	newest := s.c.LastMessageSeq
+	return w.Pack == "" && w.CoversMessage && newest > s.c.ReadThrough && w.Covers > newest
 }
 
 // mergeSeen merges which packs ran on two lead_replies, and since when. 0 stays only if no other

@@ -178,7 +178,7 @@ func (s *step) newAction(in Outcomes, w *Request) Action {
 	if a.Kind == Read {
 		a.limitDelay(w.Latest, s.now)
 		a.Covers, a.WithoutMessage = s.covers(in, w), !in.Message && !in.Legacy && !in.New
-		a.Late = s.late(in)
+		a.Late = s.late(in) || s.coversLate(w)
 	}
 	return a
 }

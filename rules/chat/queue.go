@@ -2,8 +2,12 @@ package chat
 
 import "slices"
 
-// Unqueue is the input for an operator who cancels waiting actions.
-type Unqueue struct{ IDs []ActionID }
+// Unqueue is the input for an operator who cancels waiting actions and blocked reads.
+type Unqueue struct {
+	IDs []ActionID
+	// Blocked are the chat's blocked reads (see NeedsBlocked).
+	Blocked []Action
+}
 
 // Hurry is the input for an operator who makes waiting actions due: their delay ends, and
 // reads wait neither for postponements nor, until the next attempt, after one that failed. All else
@@ -18,6 +22,7 @@ func (Hurry) input() {}
 func (s *step) unqueue(in Unqueue) {
 	by := cause{WhyUnqueued, Ender{By: Operator}}
 	s.endWhere(Dropped, by, func(a *Action) bool { return a.Status == Waiting && slices.Contains(in.IDs, a.ID) })
+	s.dropBlocked(in.Blocked, by, func(a *Action) bool { return slices.Contains(in.IDs, a.ID) })
 }
 
 func (s *step) hurry(in Hurry) {

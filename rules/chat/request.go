@@ -23,10 +23,13 @@ type Request struct {
 	OnlyIf      Condition // RequestRead
 	// Covers is, of an operator's RequestRead, the newest message that it covers, by its
 	// journal sequence. 0: the newest of the chat when the request is handled.
-	Covers int64           `json:",omitempty"`
-	Name   string          // RequestTimer, RequestCancelTimer
-	Body   json.RawMessage // RequestTimer: payload; RequestTyping, RequestReact, RequestSend, RequestNotify: what to send
-	Target string          // RequestReact: message id; RequestSend, RequestNotify: idempotency key
+	Covers int64 `json:",omitempty"`
+	// CoversMessage is set if the event of Covers brings an inbound message. If that is not the
+	// newest one, the read does not cover the newest, in whatever order they arrived.
+	CoversMessage bool            `json:",omitempty"`
+	Name          string          // RequestTimer, RequestCancelTimer
+	Body          json.RawMessage // RequestTimer: payload; RequestTyping, RequestReact, RequestSend, RequestNotify: what to send
+	Target        string          // RequestReact: message id; RequestSend, RequestNotify: idempotency key
 }
 
 // RequestKind is the name of the function that the rule called.

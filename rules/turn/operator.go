@@ -30,6 +30,7 @@ type Applied struct {
 	Version string         `json:"version"`
 	Reason  string         `json:"reason,omitempty"` // as the rule gave it
 	Covers  int64          `json:"-"`                // journal sequence of the newest event of the chat that the rule saw
+	Message bool           `json:"-"`                // that event brings an inbound message
 	Due     time.Time      `json:"-"`                // zero: now
 	OnlyIf  chat.Condition `json:"-"`
 }
@@ -74,7 +75,7 @@ func (r *OperatorRead) Entry(now time.Time) Arrival {
 	w := chat.Request{Kind: chat.RequestRead, Rule: operatorRule, Place: "chertd read", Reason: r.Reason, Due: now}
 	if x := r.Applied; x != nil {
 		w.Rule, w.Place, w.Version, w.Reason = chat.AppliedRule(x.Batch), x.Place, x.Version, x.Reason
-		w.Covers, w.OnlyIf = x.Covers, x.OnlyIf
+		w.Covers, w.CoversMessage, w.OnlyIf = x.Covers, x.Message, x.OnlyIf
 		if x.Due.After(now) {
 			w.Due = x.Due
 		}

@@ -4,7 +4,7 @@ end)
 chert.on("call.missed", function(ev) --> "1: warning: on: there is no .call.missed. \[CH022\].Chert sends message.received"
   log.info(ev.id)
 end)
-chert.rule({ --> "1: warning: this rule can never run: direction: every message.received is inbound \[CH021\]"
+chert.rule({ --> "1: warning: this rule can never run: direction: Chert sends message.received for inbound messages alone \[CH021\]"
   name = "n",
   on = "message.received",
   where = { direction = "outbound" },
