@@ -133,7 +133,7 @@ chert.rule({ name = "fails", on = "message.received", where = { text = "boom" },
 			"message":{"id":"m-%[1]s","direction":"inbound","sent_at":"2026-01-05T12:00:%02[4]dZ","parts":[{"type":"text","value":%[3]q}]}}}`, id, chatID, text, sent)),
 			func() bool { return c.handled(id) != nil })
 	}
-	for newer, want := range map[string]string{"keep": "dropped vetoed a/keep", "hello": "dropped superseded", "boom": "blocked blocked", "later": "waiting"} {
+	for newer, want := range map[string]string{"keep": "dropped vetoed a/keep", "hello": "dropped superseded", "boom and a code": "blocked blocked", "boom": "dropped superseded", "later": "waiting"} {
 		said(newer, newer+" 2", newer, 20)
 		said(newer, newer+" 1", "hello", 10)
 		try := c.apply("b1", true, applied(newer, newer+" 1")).Reads[0]
