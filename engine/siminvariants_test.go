@@ -28,7 +28,7 @@ func (w *simWorld) mayBegin(c *simCall) {
 	if c.of() == "" {
 		return
 	}
-	if w.paused.set() && w.paused.before(c.began) {
+	if w.paused.set() && w.paused.before(c.first) {
 		w.fail("call %s begins though calls are paused", c.what)
 	}
 	for _, other := range b.calls {
