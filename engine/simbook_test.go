@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"chertd/engine/event"
+	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
 
@@ -33,11 +35,13 @@ type simBook struct {
 	limited   []*simLimited          // what Chert asked for
 	refused   map[string]int         // how many calls of a chat or of a line were refused once and for all
 	stopped   *simCall               // the call that says that no call succeeds; nil: there is none
-	foreign   bool                   // something else than Chert has answered since Chert did
-	fired     map[string]int         // by the message that set a timer: how often its rule ran
+	foreign   *simCall               // the call that something else than Chert has answered, and Chert no later one; nil: none is
+	fired     map[string]int         // by the message that set a timer, and its rule: how often it ran
 	decided   map[string][]*simEntry // by chat, in order
 	tried     simTried
-	switched  map[string][]simSwitch // by rule of words: its modes by command
+	switched  map[string][]*simSwitch // by pack or rule: its modes by command
+	wrote     map[string][]simWritten // by chat: its messages at Chert, of both sides
+	skewed    bool                    // Chert's clock was set: its messages may be out of order
 }
 
 // simMoment is a moment of a simulation.
@@ -74,12 +78,13 @@ type simEntry struct {
 	chat      string
 	message   *simMessage   // nil: it is none
 	timer     *simMessage   // the message that set the timer, once it is known
+	fired     string        // the rule of the timer
 	signal    *simSignalled // nil: it is none
 	journaled simMoment
 	decided   simMoment       // when its decision was durable; zero: it is not
 	handled   time.Time       // when its rules ran, by the local clock
 	edit      int             // the number of the edit whose rules ran; 0: none of them did
-	muted     map[string]bool // rules of words that were off, or in shadow
+	muted     map[string]bool // rules of words and night that were off, or in shadow
 	ran       bool
 }
 
@@ -90,8 +95,11 @@ type simVeto struct{ begun, done simMoment }
 type simCall struct {
 	run      *simRun
 	what     string
-	chat     string    // of a mark-read; "": it is something else
-	first    simMoment // when it began first: after a 2013 it is signed again
+	chat     string      // of a mark-read; "": it is something else
+	asks     string      // the chat of a question; "": it is something else
+	newest   chat.Newest // which side had written last when Chert answered a question
+	tells    bool        // the answer to a question says it
+	first    simMoment   // when it began first: after a 2013 it is signed again
 	began    simMoment
 	written  simMoment // zero: nothing of it was sent
 	effect   bool      // Chert has marked the chat
@@ -102,6 +110,9 @@ type simCall struct {
 	ended    bool
 	dropped  bool // by the daemon, before it was written
 }
+
+// of returns the chat that a mark-read or a question is of; "": it is something else.
+func (c *simCall) of() string { return cmp.Or(c.chat, c.asks) }
 
 // simLimited is a time in which Chert wants no calls: of a chat, or any.
 type simLimited struct {
@@ -114,7 +125,7 @@ type simLimited struct {
 func newSimBook() simBook {
 	return simBook{
 		byID: map[string]*simMessage{}, signals: map[string]*simSignalled{}, entries: map[int64]*simEntry{}, holds: map[string]time.Time{}, lineHolds: map[string]time.Time{}, vetoes: map[string][]simVeto{},
-		refused: map[string]int{}, fired: map[string]int{}, decided: map[string][]*simEntry{}, tried: newSimTried(), switched: map[string][]simSwitch{},
+		refused: map[string]int{}, fired: map[string]int{}, decided: map[string][]*simEntry{}, tried: newSimTried(), switched: map[string][]*simSwitch{}, wrote: map[string][]simWritten{},
 	}
 }
 
@@ -221,11 +232,7 @@ func (w *simWorld) decided(d *turn.Decision) {
 		for _, l := range r.Logs {
 			x.ran = true
 			if id, ok := l.Fields["id"].(string); ok {
-				x.timer = b.byID[id]
-				b.fired[id]++
-				if b.fired[id] > 1 {
-					w.fail("the timer of message %s fires twice", id)
-				}
+				w.fired(x, b.byID[id], r.Rule)
 			}
 		}
 	}
@@ -245,6 +252,19 @@ func (w *simWorld) decided(d *turn.Decision) {
 	}
 	if x.message != nil && x.message.has("hold") {
 		w.held(x.chat, x.handled.Add(simHoldFor))
+	}
+}
+
+// fired notes that the rule of a timer runs. w.mu is held.
+func (w *simWorld) fired(x *simEntry, m *simMessage, rule string) {
+	x.timer, x.fired = m, rule
+	key := m.id + " " + rule
+	w.book.fired[key]++
+	if w.book.fired[key] > 1 {
+		w.fail("the timer of message %s, of which %q runs, fires twice", m.id, rule)
+	}
+	if w.book.muted(m.entry, simTimers[rule], x.journaled) {
+		w.fail("the timer of message %s fires, of which %q runs, and a command has dropped it", m.id, rule)
 	}
 }
 
@@ -285,10 +305,11 @@ func (w *simWorld) unanswered(id string, came simMoment, early *simRun) {
 }
 
 // callBegins notes that the daemon wants to make a request.
-func (w *simWorld) callBegins(run *simRun, what, chat string) *simCall {
+func (w *simWorld) callBegins(run *simRun, of simRequested) *simCall {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c := &simCall{run: run, what: what, chat: chat, began: w.now()}
+	what := of.what
+	c := &simCall{run: run, what: what, chat: of.chat, asks: of.asks, began: w.now()}
 	c.first = c.began
 	for _, before := range slices.Backward(w.book.calls) {
 		if before.what == what {
@@ -333,6 +354,9 @@ func (w *simWorld) callServed(c *simCall, res *http.Response) {
 		last := receipts[len(receipts)-1]
 		c.effect = last.Chat == c.chat && last.Effect
 	}
+	if c.asks != "" {
+		c.newest = w.book.newest(c.asks)
+	}
 	status := 0
 	if res != nil {
 		status = res.StatusCode
@@ -344,8 +368,9 @@ func (w *simWorld) callServed(c *simCall, res *http.Response) {
 func (w *simWorld) callAnswered(c *simCall, res *http.Response) {
 	body := simBody(res)
 	var answer struct {
-		Status json.RawMessage `json:"status"`
-		Error  struct {
+		Status   json.RawMessage   `json:"status"`
+		Messages []json.RawMessage `json:"messages"`
+		Error    struct {
 			Code       int  `json:"code"`
 			Retryable  bool `json:"retryable"`
 			RetryAfter int  `json:"retry_after"`
@@ -356,6 +381,9 @@ func (w *simWorld) callAnswered(c *simCall, res *http.Response) {
 	defer w.mu.Unlock()
 	c.answered, c.status, c.code = w.now(), res.StatusCode, answer.Error.Code
 	c.ok = res.StatusCode == 200 && string(answer.Status) == `"read"`
+	if c.asks != "" {
+		c.ok, c.tells = res.StatusCode == 200 && json.Valid(body), len(answer.Messages) > 0
+	}
 	if c.run.isDead() {
 		return
 	}
@@ -366,13 +394,13 @@ func (w *simWorld) callAnswered(c *simCall, res *http.Response) {
 	case 1007:
 		b.limited = append(b.limited, &simLimited{from: c.answered, until: until})
 	case 4002:
-		b.limited = append(b.limited, &simLimited{chat: c.chat, from: c.answered, until: until, kept: true})
+		b.limited = append(b.limited, &simLimited{chat: c.of(), from: c.answered, until: until, kept: true})
 	case 4099:
 		b.refused[simLines[c.chat]]++
 	case 2002:
 		b.refused[c.chat]++
 	}
-	if c.chat == "" {
+	if c.of() == "" {
 		return
 	}
 	chert := c.ok || c.code != 0
@@ -382,7 +410,12 @@ func (w *simWorld) callAnswered(c *simCall, res *http.Response) {
 	case chert && c.code != 2004 && b.stopped != nil && b.stopped.answered.before(c.first):
 		b.stopped = nil
 	}
-	b.foreign = !chert || c.code == 2013
+	switch f := b.foreign; {
+	case !chert || c.code == 2013:
+		b.foreign = c
+	case f != nil && f.answered.before(c.first):
+		b.foreign = nil
+	}
 }
 
 // callEnds notes that the daemon does not wait for an answer any more.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -338,7 +339,7 @@ func (w *simWorld) ranBy(x *simEntry, d *turn.Decision) {
 			}
 		}
 	}
-	muted := len(x.muted) > 0
+	muted := slices.ContainsFunc(slices.Collect(maps.Keys(x.muted)), func(rule string) bool { return !slices.Contains(simNightRules, rule) })
 	w.book.tried.muted = w.book.tried.muted || muted
 	if len(live)+len(beside) == 0 || len(live) == 0 && muted {
 		return // rules that an operator has turned off do not show their version

@@ -17,7 +17,7 @@ import (
 func (w *simWorld) mayBegin(c *simCall) {
 	b := &w.book
 	for _, l := range b.limited {
-		if l.chat != "" && l.chat != c.chat || !c.began.at.Before(l.until.Add(-time.Millisecond)) || b.jumped(l.from.at, c.began.at) {
+		if l.chat != "" && l.chat != c.of() || !c.began.at.Before(l.until.Add(-time.Millisecond)) || b.jumped(l.from.at, c.began.at) {
 			continue
 		}
 		if w.run != c.run || l.from.before(c.run.began) && (!l.kept || b.killed(l.from.at, l.from.at.Add(time.Second))) {
@@ -25,17 +25,17 @@ func (w *simWorld) mayBegin(c *simCall) {
 		}
 		w.fail("call %s begins though Chert has asked at %v to wait until %v", c.what, l.from.at.Sub(w.began), l.until.Sub(w.began))
 	}
-	if c.chat == "" {
+	if c.of() == "" {
 		return
 	}
-	if w.paused.set() && w.paused.before(c.began) {
+	if w.paused.set() && w.paused.before(c.first) {
 		w.fail("call %s begins though calls are paused", c.what)
 	}
 	for _, other := range b.calls {
-		if other == c || other.run != c.run || other.ended || other.chat == "" {
+		if other == c || other.run != c.run || other.ended || other.of() == "" {
 			continue
 		}
-		if other.chat == c.chat {
+		if other.of() == c.of() {
 			w.fail("call %s begins while another one of the chat is in flight", c.what)
 		}
 		if s := b.stopped; s != nil && s.run == c.run && s.answered.before(other.began) {
@@ -43,6 +43,9 @@ func (w *simWorld) mayBegin(c *simCall) {
 		}
 	}
 	w.underCeiling(c)
+	if c.asks != "" {
+		w.mayAsk(c)
+	}
 }
 
 // underCeiling checks that no time up to a call had more of them than the ceiling allows. A read of
@@ -117,9 +120,9 @@ func (w *simWorld) checkStatus() {
 	case w.paused.set() != st.Paused || st.Paused != (state == control.CallsPaused):
 		w.fail("status says %q, paused %t; calls are paused by command: %t", state, st.Paused, w.paused.set())
 	case st.Paused:
-	case stopped && (state != control.CallsStopped || st.Calls.Code != 2004 && !b.foreign || len(st.NoCalls) == 0):
+	case stopped && (state != control.CallsStopped || st.Calls.Code != 2004 && b.foreign == nil || len(st.NoCalls) == 0):
 		w.fail("status says %q, code %d, %q; Chert refuses every call with 2004", state, st.Calls.Code, st.NoCalls)
-	case !stopped && state == control.CallsStopped && !b.foreign:
+	case !stopped && state == control.CallsStopped && b.foreign == nil:
 		w.fail("status says %q, code %d; Chert answers", state, st.Calls.Code)
 	case state == control.CallsGoOut && len(st.NoCalls) > 0:
 		w.fail("status says %q, and why there are no calls: %q", state, st.NoCalls)
@@ -230,7 +233,7 @@ func (w *simWorld) wanted(c *simCall) bool {
 		}
 		for _, r := range reads {
 			early := x.decided.before(c.began) && c.written.local.Before(x.handled.Add(r.after)) && !w.book.jumped(x.decided.at, c.written.at)
-			if !vetoed && (r.sure || !superseded) && !early && !w.book.muted(x, r.rule, c) {
+			if !vetoed && (r.sure || !superseded) && !early && !w.book.muted(x, r.rule, c.written) && w.book.known(x, r, c) {
 				return true
 			}
 		}
@@ -285,7 +288,7 @@ func (w *simWorld) excused(x *simEntry, r simRead, list []*simEntry, place int) 
 	if b.refused[x.chat]+b.refused[simLines[x.chat]] > 0 {
 		return true // such reads are dead
 	}
-	if b.cancelled(x, nil) || b.mayBeMuted(x, r.rule) {
+	if b.cancelled(x, nil) || b.mayBeMuted(x, r.rule) || b.mayBeUnmet(x, r) {
 		return true
 	}
 	if slices.ContainsFunc(b.vetoes[x.chat], func(v simVeto) bool { return x.journaled.before(v.done) }) || w.heldAt(x, x.handled.Add(r.after)) {
@@ -305,6 +308,9 @@ func (w *simWorld) excused(x *simEntry, r simRead, list []*simEntry, place int) 
 		of, veto := other.reads()
 		if !r.sure && slices.ContainsFunc(of, func(later simRead) bool { return b.mayBeMuted(other, later.rule) }) {
 			return true // then nobody wants to read the newer message
+		}
+		if !r.sure && len(of) > 0 && !slices.ContainsFunc(of, func(later simRead) bool { return !b.mayBeUnmet(other, later) }) {
+			return true // the same
 		}
 		if veto || (other.supersedes() || other.message != nil && b.cancelled(other, nil)) && !r.sure || other.asks(r.rule) {
 			return true

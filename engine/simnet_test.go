@@ -48,12 +48,12 @@ type simWire struct {
 
 // RoundTrip implements http.RoundTripper.
 func (x simWire) RoundTrip(req *http.Request) (*http.Response, error) {
-	what, chat := simRequest(req)
-	dice, air := x.w.dice("call " + what)
-	call := x.w.callBegins(x.run, what, chat)
+	of := simRequest(req)
+	dice, air := x.w.dice("call " + of.what)
+	call := x.w.callBegins(x.run, of)
 	defer x.w.callEnds(call)
 	connecting := simLatency(dice, air) / 4
-	if x.vetoLate(req.Context(), chat) {
+	if x.vetoLate(req.Context(), of.chat) {
 		connecting = time.Microsecond // before the veto is handled
 	}
 	if !x.sleep(req.Context(), connecting) {
@@ -147,13 +147,24 @@ func (x simWire) gone(ctx context.Context) error {
 	return errSimBroken
 }
 
-// simRequest returns what a request to Chert is, and the chat of a mark-read; "": it is none.
-func simRequest(req *http.Request) (what, chat string) {
-	path := strings.TrimPrefix(req.URL.Path, "/api/v1/")
-	if id, ok := strings.CutSuffix(strings.TrimPrefix(path, "chats/"), "/mark-read"); ok {
-		return path, id
+// simRequested is what a request to Chert is.
+type simRequested struct {
+	what string
+	chat string // of a mark-read; "": it is none
+	asks string // the chat of a question: which message is the newest; "": it is none
+}
+
+func simRequest(req *http.Request) simRequested {
+	of := simRequested{what: strings.TrimPrefix(req.URL.Path, "/api/v1/")}
+	if id, rest, ok := strings.Cut(strings.TrimPrefix(of.what, "chats/"), "/"); ok {
+		switch rest {
+		case "mark-read":
+			of.chat = id
+		case "messages":
+			of.asks = id
+		}
 	}
-	return path, ""
+	return of
 }
 
 // simHook carries Chert's deliveries to the daemon.

@@ -23,6 +23,8 @@ type simPlan struct {
 	steps  []simStep
 
 	concurrency int  // calls on the wire
+	night       bool // there is simNight
+	asks        bool // reads with only_if are requested
 	crowd       bool // there are chats enough of one line to open its breaker
 	rush        simRush
 }
@@ -30,21 +32,21 @@ type simPlan struct {
 // simStep is one stimulus, and how long the world rests after it. Fields that its kind does
 // not use are zero.
 type simStep struct {
-	kind  simKind
-	chat  string
-	line  string   // that is held
-	texts []string // of messages, each a moment after the one before; of one signal, each time that it is sent
-	fault chertsim.FailRule
-	air   simAir
-	late  chertsim.Mischief
-	d     time.Duration // how far a clock is set, how long a hold or a downtime is
-	rate  float64       // Chert's limit
-	burst int
-	after int // a kill comes after so many transactions
-	share string
-	rest  time.Duration
-	rule  string     // whose mode is set
-	mode  rules.Mode // "": it is taken back
+	kind   simKind
+	chat   string
+	line   string   // that is held
+	texts  []string // of messages, each a moment after the one before; of one signal, each time that it is sent
+	fault  chertsim.FailRule
+	air    simAir
+	late   chertsim.Mischief
+	d      time.Duration // how far a clock is set, how long a hold or a downtime is
+	rate   float64       // Chert's limit
+	burst  int
+	after  int // a kill comes after so many transactions
+	share  string
+	rest   time.Duration
+	target string     // PACK or PACK/RULE, whose mode is set
+	mode   rules.Mode // "": it is taken back
 }
 
 // simKind is the kind of a step.
@@ -74,7 +76,8 @@ const (
 	simLineDown  simKind = "linedown"  // the line of the crowd fails the next calls, and each chat of it gets a message
 	simLateVeto  simKind = "lateveto"  // of a read whose call is about to be written
 	simSignal    simKind = "signal"    // of a chat, from outside, several times
-	simRuleMode  simKind = "rulemode"  // of a rule that reads, by an operator, also for a time
+	simMode      simKind = "mode"      // of a pack or a rule, by an operator, also for a time
+	simReply     simKind = "reply"     // to a chat, on another device, of which Chert sends no event
 	simRest      simKind = "rest"
 )
 
@@ -84,7 +87,7 @@ func (s *simStep) String() string {
 		there bool
 		text  string
 	}{
-		{s.rule != "", fmt.Sprintf("%s %s", s.rule, s.mode)},
+		{s.target != "", fmt.Sprintf("%s %q", s.target, s.mode)},
 		{s.chat != "", s.chat}, {s.line != "", s.line}, {len(s.texts) > 0, fmt.Sprintf("%q", s.texts)},
 		{s.fault.Mode != "", fmt.Sprintf("%s code=%d chat=%s line=%s times=%d retry_after=%d", s.fault.Mode, s.fault.Code, s.fault.Chat, s.fault.Line, s.fault.Times, s.fault.RetryAfter)},
 		{s.kind == simWeather, fmt.Sprintf("%+v", s.air)}, {s.kind == simMischief, fmt.Sprintf("%+v", s.late)},
@@ -182,17 +185,31 @@ func newSimPlan(seed uint64) simPlan {
 		}
 		p.steps = slices.Insert(p.steps, dice.IntN(len(p.steps)), signal)
 	}
-	// These have dice of their own: seeds without them are as they were.
-	if modes := rand.New(rand.NewPCG(seed, 1<<40)); modes.IntN(3) == 0 {
-		for range 1 + modes.IntN(6) {
-			s := simStep{kind: simRuleMode, rule: oneOf(modes, simSwitched...), mode: oneOf(modes, rules.Off, rules.Off, rules.Shadow, rules.Live, ""), rest: simWhile(modes, time.Millisecond, 15*time.Second)}
-			if s.mode != "" && modes.IntN(4) > 0 {
-				s.d = simWhile(modes, time.Second, 5*time.Minute)
-			}
-			p.steps = slices.Insert(p.steps, modes.IntN(len(p.steps)), s)
-		}
+	// These have dice of their own, and come in the place of half of the other steps: seeds without them are
+	// as they were, and those with them hardly take longer.
+	dice = rand.New(rand.NewPCG(seed, 1<<41))
+	var more []simStep
+	switch n := dice.IntN(6); {
+	case n < 2:
+		p.night, more = true, newSimModes(dice)
+	case n < 4:
+		p.asks, more = true, newSimAsks(dice)
+	default:
+		return p
 	}
+	p.steps = p.steps[:(len(p.steps)+1)/2]
+	p.mix(dice, more)
 	return p
+}
+
+// mix inserts steps anywhere, in their order.
+func (p *simPlan) mix(dice *rand.Rand, steps []simStep) {
+	at := 0
+	for i := range steps {
+		at += dice.IntN((len(p.steps)-at)/(len(steps)-i) + 1)
+		p.steps = slices.Insert(p.steps, at, steps[i])
+		at++
+	}
 }
 
 func newSimStep(dice *rand.Rand) simStep {

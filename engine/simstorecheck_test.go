@@ -39,7 +39,7 @@ func (w *simWorld) checkStore() {
 		case !m.entry.decided.set():
 			w.fail("message %s is not decided", m.id)
 		case w.book.timerLeft(m):
-			w.fail("the timer of message %s has not fired", m.id)
+			w.fail("a timer of message %s has not fired", m.id)
 		}
 		if w.plan.kv {
 			if kv, err := st.KV(ctx, "counts", m.id, w.localNow()); err != nil || string(kv.Value) != "1" {
@@ -88,7 +88,16 @@ func (w *simWorld) checkStore() {
 // timerLeft reports whether a message has set a timer that has not fired, and that no later one
 // of the chat may have replaced.
 func (b *simBook) timerLeft(m *simMessage) bool {
-	return m.has("timer") && b.fired[m.id] == 0 && !(m.entry != nil && b.cancelled(m.entry, nil)) && !slices.ContainsFunc(b.decided[m.chat], func(x *simEntry) bool {
-		return x.message != nil && x.message.has("timer") && m.entry.seq < x.seq
-	})
+	for rule, word := range simTimers {
+		if !m.has(word) || b.fired[m.id+" "+rule] > 0 {
+			continue
+		}
+		if e := m.entry; e != nil && (b.cancelled(e, nil) || e.muted[word] || b.mayBeMuted(e, word)) {
+			continue
+		}
+		if !slices.ContainsFunc(b.decided[m.chat], func(x *simEntry) bool { return x.message != nil && x.message.has(word) && m.entry.seq < x.seq }) {
+			return true
+		}
+	}
+	return false
 }

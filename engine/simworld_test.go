@@ -68,7 +68,9 @@ type simRun struct {
 	n     int
 	m     *manager
 	began simMoment
-	dead  chan struct{} // closed when it is killed
+	// started is closed when it takes deliveries in.
+	started chan struct{}
+	dead    chan struct{} // closed when it is killed
 	// impatient is set when calls go out without what may have been missed: it could not be
 	// read for minutes. simWorld.mu guards it.
 	impatient bool
@@ -79,9 +81,12 @@ type simRun struct {
 	ended  chan error
 }
 
-func (r *simRun) isDead() bool {
+func (r *simRun) isDead() bool     { return isClosed(r.dead) }
+func (r *simRun) hasStarted() bool { return isClosed(r.started) }
+
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-r.dead:
+	case <-c:
 		return true
 	default:
 		return false
@@ -117,6 +122,9 @@ func newSimWorld(dir string, plan simPlan) *simWorld {
 		counts = strings.ReplaceAll(simCounts, "KV", `kv.incr("all") kv.incr(ev.id)`)
 	}
 	w.write("counts.lua", counts)
+	if plan.night {
+		w.write("night.lua", simNight)
+	}
 	w.writeWords("")
 	return w
 }
@@ -180,7 +188,7 @@ func (w *simWorld) writeWords(broken string) {
 // start starts the daemon, and returns once it takes deliveries in.
 func (w *simWorld) start() {
 	w.stores++
-	run := &simRun{n: w.stores, dead: make(chan struct{}), ended: make(chan error, 1)}
+	run := &simRun{n: w.stores, started: make(chan struct{}), dead: make(chan struct{}), ended: make(chan error, 1)}
 	st, err := sqlite.Open(context.Background(), filepath.Join(w.storeDir, "chertd.db"), sqlite.Options{})
 	if err != nil {
 		w.must("open the store", err)
@@ -189,7 +197,6 @@ func (w *simWorld) start() {
 	run.sqlite, run.store = st, &simStore{Store: st, w: w, run: run}
 	jitter := w.diceOf(fmt.Sprint("jitter ", run.n))
 	var jitters sync.Mutex
-	started := make(chan struct{})
 	d := Daemon{
 		API: chert.Config{
 			BaseURL: "http://127.0.0.1:2" + chertsim.BasePath, Tenant: chertsim.DefaultTenant, SigningSecret: chertsim.DefaultSigningSecret,
@@ -206,7 +213,7 @@ func (w *simWorld) start() {
 			defer jitters.Unlock()
 			return jitter.Float64()
 		},
-		Started: func(Addresses) { close(started) },
+		Started: func(Addresses) { close(run.started) },
 	}
 	run.began = w.moment()
 	w.mu.Lock()
@@ -226,7 +233,7 @@ func (w *simWorld) start() {
 	w.run = run // it may call before it takes deliveries in
 	w.mu.Unlock()
 	go func() { run.ended <- d.serve(ctx, run.m, paused, nil, Addresses{}, func() {}) }()
-	<-started
+	<-run.started
 	w.mu.Lock()
 	w.trace("started")
 	spans := w.book.tried.spans
@@ -234,6 +241,7 @@ func (w *simWorld) start() {
 	if spans[len(spans)-1].done.set() { // it was not killed within a command
 		w.checkVersions(run, "the start")
 	}
+	w.checkModes(run, "the start")
 }
 
 // end waits for the end of a run that is to stop, and closes its store.
@@ -265,6 +273,7 @@ func (w *simWorld) kill() {
 	w.storeDir = filepath.Join(w.dir, fmt.Sprint("store", run.n))
 	w.must("copy the store", copySimStore(before, w.storeDir))
 	w.mu.Lock()
+	w.modesKilled()
 	close(run.dead)
 	w.run = nil
 	w.book.kills = append(w.book.kills, w.now())
@@ -345,6 +354,9 @@ func (l simLog) Handle(_ context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelWarn {
 		l.w.trace("log: %s", r.Message)
 	}
+	if r.Message == "a mode for a time ended" {
+		l.w.modeLogged(l.run, r)
+	}
 	if strings.HasPrefix(r.Message, "missed events are not caught up in time") {
 		l.run.impatient = true
 	}
@@ -386,6 +398,9 @@ func (w *simWorld) do(s *simStep) {
 		w.chert.SetLimit(s.rate, s.burst)
 	case simSkew:
 		w.noteJump(0)
+		w.mu.Lock()
+		w.book.skewed = true
+		w.mu.Unlock()
 		w.skew = s.d
 		w.chert.SetSkew(s.d)
 	case simJump:
@@ -404,10 +419,12 @@ func (w *simWorld) do(s *simStep) {
 		if run != nil {
 			w.signal(run, s)
 		}
-	case simRuleMode:
+	case simMode:
 		if run != nil {
-			w.setRuleMode(run, s)
+			w.setMode(run, s)
 		}
+	case simReply:
+		w.reply(s.chat)
 	case simHoldLine, simFreeLine:
 		if run != nil {
 			w.operateLine(run, s)
@@ -472,9 +489,11 @@ func (w *simWorld) noteJump(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.endLineHolds()
+	w.noteEnds()
 	w.ahead.Add(int64(d))
 	w.endLineHolds()
 	w.book.jumps = append(w.book.jumps, w.now())
+	w.noteEnds()
 }
 
 // receive has a message come in at Chert.
@@ -484,6 +503,7 @@ func (w *simWorld) receive(chat, text string) {
 	m.sent = m.recorded.at.Add(w.skew).Truncate(time.Millisecond)
 	w.book.messages = append(w.book.messages, m)
 	w.book.byID[m.id] = m
+	w.book.writes(chat, m.recorded, false)
 	w.trace("%s: message %s %q", chat, m.id, text)
 	w.mu.Unlock()
 	w.chert.Receive(chertsim.Incoming{Chat: chat, Text: text, EventID: m.id})
@@ -648,6 +668,9 @@ func (w *simWorld) live() {
 		time.Sleep(s.rest)
 		synctest.Wait()
 		w.checkStatus()
+		if run := w.up(); run != nil {
+			w.checkModes(run, "a while")
+		}
 	}
 	if !w.failed() {
 		w.mu.Lock()
@@ -665,8 +688,11 @@ func (w *simWorld) endWell() {
 	w.do(&simStep{kind: simMischief})
 	w.do(&simStep{kind: simLimit})
 	w.do(&simStep{kind: simResume})
-	for _, rule := range simSwitched {
-		w.do(&simStep{kind: simRuleMode, rule: rule})
+	if w.plan.night {
+		w.awaitModes()
+		for _, target := range simSwitched {
+			w.do(&simStep{kind: simMode, target: target})
+		}
 	}
 	w.mu.Lock()
 	w.book.well = w.now()
@@ -691,6 +717,9 @@ func (w *simWorld) endWell() {
 	w.checkSignals()
 	w.checkCalls()
 	w.checkReads()
+	if w.plan.asks {
+		w.checkConditions()
+	}
 	w.checkCompared(w.run.m.store)
 	if w.book.stopped != nil {
 		w.fail("calls have stopped")

@@ -62,6 +62,45 @@ var namedFaults = []namedFault{
 	// A learned rate stays when Chert accepts more.
 	{"rate-never-raised", "engine/dispatch/climb.go",
 		`if !l.held(now) {`, `if l.limit > 0 {`},
+	// Reads with only_if go out without a question.
+	{"condition-not-asked", "rules/chat/question.go",
+		`s.known(a) && a.OnlyIf.why(s.c.Asked.Newest) == ""`, `(!s.known(a) || a.OnlyIf.why(s.c.Asked.Newest) == "")`},
+	// The two conditions are taken for one another.
+	{"conditions-swapped", "rules/chat/question.go",
+		"NewestOutbound && c == IfUnanswered:\n		return WhyAnswered\n	case newest == NewestInbound && c == IfAnswered:",
+		"NewestInbound && c == IfUnanswered:\n		return WhyAnswered\n	case newest == NewestOutbound && c == IfAnswered:"},
+	// An answer to a question counts for too long.
+	{"answer-counts-for-minutes", "rules/chat/question.go",
+		`askedFor  = 5 * time.Second`, `askedFor  = 5 * time.Minute`},
+	// It counts for messages that have come since.
+	{"answer-outlives-a-message", "rules/chat/question.go",
+		`Seq: flight.SentSeq, At: s.now`, `Seq: flight.SentSeq + 1000, At: s.now`},
+	// Chert is asked again though its answer still counts.
+	{"asked-again", "rules/chat/question.go",
+		`(asked.At.Add(askedFor).After(s.now) ||`, `(asked.At.Add(askedFor / 20).After(s.now) ||`},
+	// A read is dropped before it is due.
+	{"condition-decided-early", "rules/chat/question.go",
+		"!s.c.due(a).After(s.now) && s.c.mayCall(i) {\n			at[a.ID] = true", "s.c.mayCall(i) {\n			at[a.ID] = true"},
+	// Questions count for no rate.
+	{"questions-unpaced", "engine/dispatch/flight.go",
+		`if failure != nil && failure.Local {`, `if call.Kind == chat.Question || failure != nil && failure.Local {`},
+	// That a mode for a time has ended is not kept: it ends again after a restart.
+	{"mode-end-not-kept", "engine/live/step_switch.go",
+		"	before := s.PackState\n	if !t.keep(state) {\n", "	before := s.PackState\n	if s.PackState = state; t.unkept {\n"},
+	// What a mode for a time has covered does not return.
+	{"pack-mode-forgotten", "engine/live/switch.go",
+		`p.Limit, p.Share = u.Author, u.Mode, u.Why`, `p.Limit, p.Share = u.Author, rules.Mode(""), u.Why`},
+	{"rule-mode-forgotten", "engine/live/step_switch.go",
+		`Rule: r.Rule, Mode: u.Mode, Author`, `Rule: r.Rule, Author`},
+	// A mode for a time ends only after the start, though its time was up before.
+	{"mode-ends-after-the-start", "engine/live/manager.go",
+		`m.give(ctx, s, TimeUp{}, nil)`, `m.give(ctx, s, Swap{}, nil)`},
+	// The clock is not read again while a mode for a time holds.
+	{"set-clock-unnoticed", "engine/wait/wait.go",
+		`left = min(left, LookAgain)`, `left = max(left, 0)`},
+	// A rule in shadow acts.
+	{"rule-in-shadow-acts", "rules/run.go",
+		`if off = m.Mode == Off; !off {`, `if off = m.Mode == Off; off {`},
 }
 
 // fault returns the fault in its file as it is.

@@ -61,10 +61,11 @@ func (c Condition) why(newest Newest) string {
 	return WhyAnswerUnknown
 }
 
-// known reports whether Chert's last answer counts for a read.
+// known reports whether Chert's last answer counts for a read. One that came later than now, by a clock
+// that was set back since, does not: its age is not known.
 func (s *step) known(a *Action) bool {
 	asked := &s.c.Asked
-	return s.c.LastEvent <= asked.Seq && (asked.At.Add(askedFor).After(s.now) || !a.Due.After(asked.At) && asked.Until.After(s.now))
+	return !asked.At.After(s.now) && s.c.LastEvent <= asked.Seq && (asked.At.Add(askedFor).After(s.now) || !a.Due.After(asked.At) && asked.Until.After(s.now))
 }
 
 // meets reports whether a read has no condition, or one that is known to hold.
@@ -78,7 +79,7 @@ func (s *step) decideConditions() {
 	if s.c.Asked == (Asked{}) {
 		return
 	}
-	if !s.c.Asked.Until.After(s.now) || s.c.LastEvent > s.c.Asked.Seq {
+	if s.c.Asked.At.After(s.now) || !s.c.Asked.Until.After(s.now) || s.c.LastEvent > s.c.Asked.Seq {
 		s.c.Asked = Asked{}
 		return
 	}

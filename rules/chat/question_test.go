@@ -194,6 +194,15 @@ func TestConditionIsAskedOfChertWhenTheReadIsDue(t *testing.T) {
 			newest outbound
 			advance 1m59s
 			calls 1.0`,
+		"an answer from before the clock was set back is asked for again": `
+			msg m1: bot mark_read 1m only_if=answered
+			advance 61s
+			asks 1.0
+			newest outbound
+			advance -1s
+			asks 1.0
+			newest inbound
+			1.0 dropped not_answered`,
 		"a question that fails is asked again": `
 			msg m1: bot mark_read only_if=answered
 			asks 1.0

@@ -80,10 +80,16 @@ func (h *SelectionHold) Drops(a *Action, now time.Time) bool {
 	switch {
 	case a.Kind != Read, h.Through > 0 && a.ID.Seq > h.Through:
 		return false
-	case a.ID.Seq <= h.Seq && a.Requested.Before(h.Until):
+	case a.ID.Seq <= h.Seq && h.before(a.Requested):
 		return true
 	}
 	return a.Due.Before(h.Until) && !a.Due.After(now)
+}
+
+// before reports whether what an event requested that came before the hold, at a time, was requested before
+// the hold ended: a time counts only once that is over, as the clock may have been set back before it began.
+func (h *SelectionHold) before(requested time.Time) bool {
+	return h.Through == 0 || requested.Before(h.Until)
 }
 
 // WillDrop reports whether the hold drops a read of such a chat, now or once it is due.
@@ -143,7 +149,7 @@ func (s *step) selectedAtFirst(in Outcomes, due time.Time) cause {
 		h := &s.holds[i]
 		switch {
 		case !h.Of.Has(&s.c), h.Through > 0 && in.Seq > h.Through:
-		case in.Seq <= h.Seq && in.First.Before(h.Until), due.Before(h.Until) && !due.After(s.now):
+		case in.Seq <= h.Seq && h.before(in.First), due.Before(h.Until) && !due.After(s.now):
 			return h.cause()
 		}
 	}

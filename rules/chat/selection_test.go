@@ -19,6 +19,16 @@ func TestHoldOfASelection(t *testing.T) {
 			1.0 ended by hold 1 of 0
 			2.0 dropped held
 			no call`,
+		"also those requested before the clock was set back": `
+			msg m1: codes mark_read 1h
+			advance -4h
+			select 1 2h +15550100
+			sweep
+			1.0 dropped held
+			1.0 ended by hold 1 of 0
+			deselect 1
+			advance 5h
+			no call`,
 		"it is in force before anything has recorded that": `
 			msg m1: codes mark_read
 			select 1 2h +15550100
