@@ -4,6 +4,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -37,8 +38,12 @@ func TestRequestsOfDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	server, err := os.ReadFile("server.go") // it has the console
+	if err != nil {
+		t.Fatal(err)
+	}
 	route := regexp.MustCompile(`"(?:GET|POST|DELETE|PUT|PATCH) `)
-	if n := len(route.FindAll(append(source, probes...), -1)); served != n {
+	if n := len(route.FindAll(slices.Concat(source, probes, server), -1)); served != n {
 		t.Errorf("the manual lists %d requests, %d are served", served, n)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"chertd/engine/control/console"
 )
 
 const (
@@ -37,6 +39,7 @@ type Config struct {
 func Handler(c Config) http.Handler {
 	mux := http.NewServeMux()
 	healthRoutes(mux, c.Health)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { console.Answer(w, http.StatusOK) })
 	if c.Stalled == nil {
 		c.Stalled = func() error { return nil }
 	}
