@@ -53,6 +53,7 @@ func newFake() *fake {
 		packs: []control.Pack{
 			{Name: "vip", Path: "rules/vip", Version: "3f786850e387550f", Since: noon, Mode: "live", ModeBy: "default", Rules: 2, Events: 900, NotLive: "it does not load",
 				Diagnostics: diag.List{{File: "rules/vip/10-hold.lua", Line: 12, Col: 3, Severity: "error", Message: "unexpected symbol near 'end'", Code: "CH001", Hint: "close the call"}},
+				Edit:        &control.Edit{Files: []control.FileEdit{{File: "10-hold.lua", Change: control.FileChanged, Diff: []string{"@@ -11,3 +11,3 @@", " local x = 1", "-end)", "+end"}}}},
 				Comparison:  &control.Comparison{Version: "89e6c98d92887913", Against: "3f786850e387550f", Since: noon, Events: 100, Agreed: 97, Differ: 3, Veto: 3},
 				Versions:    []control.PackVersion{{Version: "3f786850e387550f", Since: noon, Last: noon, Events: 900}, {Version: "a1b2c3d4e5f60718", Since: noon.Add(-time.Hour), Last: noon, Events: 12}}},
 			{Name: "codes", Path: "rules/codes.lua", Version: "a977e6f312808f47", Since: noon, Mode: "shadow", ModeBy: "command", Rules: 1, Events: 304},

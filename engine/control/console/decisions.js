@@ -3,9 +3,12 @@ const maxLines = 300;
 
 // decisionsView shows what happens as it happens: the tail of the daemon, with filters.
 function decisionsView(view, args) {
+  // An address may have other outcomes than those that are offered.
+  const known = args.getAll("outcome").filter((o) => o in meanings);
+  const offered = [...tailOutcomes, ...known.filter((o) => !tailOutcomes.includes(o))];
   const filter = {
     pack: args.get("pack") || "", rule: args.get("rule") || "", chat: args.get("chat") || "",
-    outcome: args.getAll("outcome").filter((o) => tailOutcomes.includes(o)), text: args.get("text") === "1",
+    outcome: known, text: args.get("text") === "1",
   };
   const state = el("p", { class: "soft", id: "tail-state" }, "Connecting …");
   const hold = el("button", { type: "button", "aria-pressed": "false", id: "tail-pause", click: togglePause }, "Pause the list");
@@ -19,7 +22,7 @@ function decisionsView(view, args) {
   const [pack, packField] = input("pack", "Pack", "all");
   const [rule, ruleField] = input("rule", "Rule", "PACK/RULE");
   const [chat, chatField] = input("chat", "Chat, number or address", "all");
-  const boxes = tailOutcomes.map((o) => el("input", { type: "checkbox", value: o, id: "outcome-" + o, checked: filter.outcome.includes(o), change: apply }));
+  const boxes = offered.map((o) => el("input", { type: "checkbox", value: o, id: "outcome-" + o, checked: filter.outcome.includes(o), change: apply }));
   const text = el("input", { type: "checkbox", id: "filter-text", checked: filter.text, change: apply });
   view.filters(apply,
     packField, ruleField, chatField,

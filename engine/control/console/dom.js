@@ -52,11 +52,11 @@ function append(node, children, keep) {
 function renew(container, ...nodes) {
   const active = document.activeElement;
   const focus = active && active !== container && container.contains(active) ? keyOf(active) : "";
-  const unfolded = new Set([...container.querySelectorAll("details[open]")].map(keyOf));
+  const unfolded = new Map([...container.querySelectorAll("details")].map((d) => [keyOf(d), d.open]));
   const scrolled = [...container.querySelectorAll(".scroll")].map((s) => s.scrollLeft);
   container.replaceChildren();
   append(container, nodes, "");
-  for (const d of container.querySelectorAll("details")) if (unfolded.has(keyOf(d))) d.open = true;
+  for (const d of container.querySelectorAll("details")) if (unfolded.has(keyOf(d))) d.open = unfolded.get(keyOf(d));
   container.querySelectorAll(".scroll").forEach((s, i) => { s.scrollLeft = scrolled[i] || 0; });
   if (!focus) return;
   for (const node of container.querySelectorAll("a, button, input, select, summary, [tabindex]")) {

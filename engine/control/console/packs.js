@@ -44,7 +44,8 @@ function packsView(view) {
       p.blocked && notice("bad", "It blocks reads", el("p", { class: "lines" }, "Since ", moment(p.blocked.since), ": " + p.blocked.why + ". " + count(p.blocked.reads, "read") + " blocked, " + count(p.blocked.events, "event") + " missed."), el("ul", { class: "points small" }, (p.blocked.fix || []).map((f) => el("li", null, f)))),
       p.not_live && el("div", { class: "notice bad", "data-not-live": p.name }, el("h3", null, "The files are not live: " + p.not_live),
         el("p", { class: "soft small" }, p.version ? "Version " + p.version.slice(0, 8) + " stays live." : "No earlier version is live."),
-        (p.diagnostics || []).length > 0 && diagnosed(p.diagnostics)),
+        (p.diagnostics || []).length > 0 && diagnosed(p.diagnostics),
+        p.edit && edited(p)),
       !p.not_live && (p.diagnostics || []).length > 0 && notice("wait", "Findings", diagnosed(p.diagnostics)),
       p.unread && notice("bad", "The rules directory can't be read", el("p", null, "The live version stays live.")),
       p.unknown && notice("bad", "Not all is known", el("p", { class: "lines" }, p.unknown)),
@@ -142,6 +143,19 @@ function packsView(view) {
 
 // own reports whether an object of the daemon's answer has a name.
 function own(object, name) { return Boolean(object) && Object.hasOwn(object, name); }
+
+const diffNotes = { __proto__: null, not_text: "It is not text.", too_large: "It is too large to compare.", cut: "There are more lines." };
+
+// edited shows the lines that an edit which is not live changes.
+function edited(p) {
+  return el("details", { "data-key": "edit " + p.name, open: true }, el("summary", null, "What the files change"),
+    el("div", { class: "stack tight" }, p.edit.files.map((f) => [
+      el("p", { class: "small" }, el("code", null, f.file), " ", badge(f.change)),
+      (f.diff || []).length > 0 && el("div", { class: "block diff", tabindex: "0", role: "group", "aria-label": "Changes of " + f.file, "data-key": "diff " + p.name + " " + f.file },
+        f.diff.map((line) => el("div", { class: { "+": "plus", "-": "minus", "@": "soft" }[line[0]] }, line.replaceAll("\t", "    ") || " "))),
+      f.note && el("p", { class: "soft small" }, diffNotes[f.note] || f.note)]),
+    p.edit.more > 0 && el("p", { class: "soft small" }, "and " + count(p.edit.more, "other file"))));
+}
 
 // changed lists what an edit changed, by rule.
 function changed(c) {

@@ -175,9 +175,10 @@ func TestEditNotLiveIsShown(t *testing.T) {
 	for _, text := range []string{"The files are not live: it does not load", "rules/vip/10-hold.lua:12:3", "unexpected symbol near 'end'", "hint: close the call", "Version 3f786850 stays live.", "97 agree, 3 differ", "a veto differs: 3"} {
 		p.shows(text)
 	}
+	p.until(`document.querySelector(".diff .minus").innerText === "-end)" && document.querySelector(".diff .plus").innerText === "+end"`)
 	p.click(`[data-key="differences vip"]`)
 	p.shows("hold: keep_unread")
-	p.click(`[data-pack="vip"] details summary`)
+	p.click(`[data-key="versions vip"] summary`)
 	p.shows("a1b2c3d4")
 }
 
