@@ -2,7 +2,7 @@
 // what became of it.
 function chatView(view, args, id) {
   const all = el("input", { type: "checkbox", id: "explain-all", checked: args.get("all") === "1", change: () => { view.remember({ all: all.checked ? "1" : "" }); view.now(); } });
-  view.head("Why was it read, or not?", null);
+  view.head("Why was it read, or not?", "What came, what the rules did with it, and what became of that; the newest first.");
   if (!id) {
     view.put(empty("Enter the id of an event, a chat, a message or an action, a phone number or an email address above."));
     return;
@@ -57,8 +57,22 @@ function chatView(view, args, id) {
   }
 }
 
+// storyRule shows what a rule did.
+function storyRule(r) {
+  return el("li", null,
+    ruleName(r.pack, r.rule, r.place), " ", r.shadow && badge("shadow"), r.candidate && badge("candidate"),
+    r.skipped && [" did not run: ", badge(r.skipped), r.skipped_why && " " + r.skipped_why],
+    el("ul", { class: "points" }, (r.asked || []).map((a) => el("li", null, a)), (r.refused || []).map((a) => el("li", null, "refused: " + a)),
+      (r.logs || []).map((l) => el("li", { class: "soft" }, l.level + ": " + l.msg))),
+    timed(r.rerun) && el("p", { class: "soft" }, "It ran again at ", moment(r.rerun, true)),
+    r.note && el("p", { class: "soft" }, r.note),
+    r.error && el("p", { class: "block" }, r.error));
+}
+
 // storyEvent shows an event, what the rules did with it, and what became of that.
 function storyEvent(x) {
+  const quiet = (r) => !(r.asked || []).length && !(r.logs || []).length && !r.error;
+  const spoke = (x.rules || []).filter((r) => !quiet(r)), rest = (x.rules || []).filter(quiet);
   return el("article", { class: "card stack tight" },
     el("div", { class: "row" }, badge(x.outcome), el("h3", null, x.direction ? x.direction + " " + x.type : x.type), el("span", { class: "soft small" }, moment(timed(x.at) ? x.at : x.received, true))),
     el("p", null, x.summary),
@@ -66,12 +80,8 @@ function storyEvent(x) {
     x.data && el("p", { class: "block" }, x.data),
     x.requested_by && el("p", { class: "small" }, "Requested by " + x.requested_by.by + ": " + x.requested_by.asked),
     x.note && el("p", { class: "small soft" }, x.note),
-    (x.rules || []).length > 0 && el("ul", { class: "plainlist small" }, x.rules.map((r) => el("li", null,
-      ruleName(r.pack, r.rule, r.place), " ", r.shadow && badge("shadow"), r.candidate && badge("candidate"),
-      r.skipped && [" did not run: ", badge(r.skipped), r.skipped_why && " " + r.skipped_why],
-      el("ul", { class: "points" }, (r.asked || []).map((a) => el("li", null, a)), (r.refused || []).map((a) => el("li", null, "refused: " + a)),
-        (r.logs || []).map((l) => el("li", { class: "soft" }, (l.level ? l.level + ": " : "log: ") + (l.message || l.msg || "")))),
-      r.error && el("p", { class: "block" }, r.error)))),
+    spoke.length > 0 && el("ul", { class: "plainlist small" }, spoke.map(storyRule)),
+    rest.length > 0 && el("details", { "data-key": "rest " + x.seq }, el("summary", null, count(rest.length, "rule") + " did not run, or requested nothing"), el("ul", { class: "plainlist small" }, rest.map(storyRule))),
     (x.actions || []).length > 0 && el("ul", { class: "plainlist small" }, x.actions.map((a) => el("li", null,
       badge(a.status), " ", a.why && a.why !== a.status && [badge(a.why), " "], a.kind + " by ", ruleName(a.pack, a.rule), a.reason && el("span", { class: "soft" }, " " + a.reason),
       a.ended_by && el("span", null, ", ended by " + (a.ended_by.by || a.ended_by.cause || "an event") + (a.ended_by.asked ? ": " + a.ended_by.asked : "")),

@@ -100,6 +100,13 @@ func (f *fake) has(what string) bool {
 	return slices.Contains(f.did, what)
 }
 
+// done returns what the daemon was to do.
+func (f *fake) done() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.did)
+}
+
 // set changes the daemon.
 func (f *fake) set(change func()) {
 	f.mu.Lock()
@@ -173,6 +180,11 @@ func (f *fake) Pause(_ context.Context, on bool) error {
 
 func (f *fake) Hold(_ context.Context, in control.HoldRequest) (control.Held, error) {
 	return control.Held{Hold: control.Hold{Chat: in.Chat, By: control.Operator, Until: noon}, DroppedReads: 2}, f.note("hold %s for %s: %s", in.Chat, in.For, in.Reason)
+}
+
+func (f *fake) HoldSelection(_ context.Context, in control.HoldRequest) (control.HeldSelection, error) {
+	h := control.HeldSelection{SelectionHold: control.SelectionHold{Where: in.Where[0], Until: noon}, KnownChats: 14, WaitingChats: 3, DryRun: in.DryRun}
+	return h, f.note("hold %v for %s by %s, dry run %t", in.Where, in.For, in.By, in.DryRun)
 }
 
 func (f *fake) Release(_ context.Context, in control.ReleaseRequest) (control.Released, error) {

@@ -49,12 +49,21 @@ function deadView(view, args) {
     return actButton(label, key, () => ({
       title: one ? "Retry it?" : "Retry " + count(n, "dead action") + "?", go: "Retry",
       text: [el("p", null, names(n, one) + " waits to be called again, unless what has happened since ends it: a veto, a hold, a newer message.")],
+      check: one ? undefined : async () => {
+        const r = await post("/dead/retry", { ...what, dry_run: true });
+        return number(r.waiting) + " of " + count(n, "action") + " would wait to be called again." + rest(r);
+      },
       run: async () => {
         const r = await post("/dead/retry", what);
-        const rest = [...Object.entries(r.dropped || {}), ...Object.entries(r.stay || {}).map(([k, v]) => ["stays dead, " + k, v])].map(([k, v]) => k + " " + number(v));
-        return count(r.waiting, "action waits", "actions wait") + " again." + (r.blocked ? " Blocked: " + number(r.blocked) + "." : "") + (rest.length ? " Not called: " + rest.join(", ") + "." : "") + (r.not_dead ? " " + number(r.not_dead) + " not dead any more." : "");
+        return count(r.waiting, "action waits", "actions wait") + " again." + rest(r);
       }, done: view.now,
     }));
+  }
+
+  // rest says what became of those that are not called again.
+  function rest(r) {
+    const all = [...Object.entries(r.dropped || {}), ...Object.entries(r.stay || {}).map(([k, v]) => ["stays dead, " + k, v])].map(([k, v]) => k + " " + number(v));
+    return (r.blocked ? " Blocked: " + number(r.blocked) + "." : "") + (all.length ? " Not called: " + all.join(", ") + "." : "") + (r.not_dead ? " " + number(r.not_dead) + " not dead any more." : "");
   }
 
   function drop(what, n, label, key, one) {

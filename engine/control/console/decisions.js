@@ -33,7 +33,7 @@ function decisionsView(view, args) {
   const body = el("tbody", { id: "lines" });
   const none = el("p", { class: "card empty" }, "No line yet.");
   const frame = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Decisions, the newest first", hidden: true },
-    el("table", { class: "cards" }, el("caption", { class: "unseen" }, "Decisions, the newest first"),
+    el("table", { class: "cards feed" }, el("caption", { class: "unseen" }, "Decisions, the newest first"),
       el("thead", null, el("tr", null, ["Time", "Outcome", "Chat", "What happened"].map((h) => el("th", { scope: "col" }, h)))), body));
   view.put(none, frame);
 

@@ -4,11 +4,14 @@
 //   title, text  what happens, and to how many
 //   fields       inputs: name, label, type, value, placeholder, options, hint
 //   go           the word on the button; danger colours it
+//   check        if set, is asked first: it returns what would happen with the values of the
+//                fields, and only a second confirmation of these does it
 //   run          does it with the values of the fields, and returns what to announce
 //   done         is called after that
-function act({ title, text, fields = [], go, danger, run, done }) {
+function act({ title, text, fields = [], go, danger, check, run, done }) {
   const opener = document.activeElement;
   const inputs = new Map();
+  let checked = ""; // the values that check was asked about
   const answer = el("div", { "aria-live": "assertive" });
   const yes = el("button", { type: "submit", class: danger ? "danger" : "first" }, go);
   const no = el("button", { type: "button", click: () => dialog.close() }, "Cancel");
@@ -30,6 +33,14 @@ function act({ title, text, fields = [], go, danger, run, done }) {
     yes.disabled = true;
     answer.replaceChildren(el("p", { class: "soft" }, "Waiting for chertd …"));
     try {
+      if (check && checked !== JSON.stringify(values)) {
+        const would = await check(values);
+        checked = JSON.stringify(values);
+        answer.replaceChildren(el("p", { class: "notice wait" }, would));
+        yes.textContent = "Confirm: " + go;
+        yes.disabled = false;
+        return;
+      }
       const said = await run(values);
       dialog.close();
       announce(said);

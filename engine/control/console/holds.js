@@ -8,8 +8,12 @@ function holdsView(view) {
         { name: "line", label: "Phone line", placeholder: "+14155550100", required: true },
         { name: "for", label: "For how long", value: "2h" }, { name: "reason", label: "Reason, for records" }, { name: "by", label: "Your name, for records" },
       ],
+      check: async (v) => {
+        const h = await post("/hold", { ...lineHold(v), dry_run: true });
+        return "It would hold " + count(h.known_chats, "known chat") + " until " + new Date(h.until).toLocaleString() + ", and drop what waits in " + number(h.waiting_chats) + " of them.";
+      },
       run: async (v) => {
-        const h = await post("/hold", { where: ["line=" + v.line], for: v.for || undefined, reason: v.reason || undefined, by: v.by || undefined });
+        const h = await post("/hold", lineHold(v));
         return "Held: " + h.where + ". " + count(h.known_chats, "known chat") + ", reads were waiting in " + number(h.waiting_chats) + ".";
       }, done: view.now,
     }))));
@@ -45,6 +49,9 @@ function holdsView(view) {
       })])];
   });
 }
+
+// lineHold is the request for a hold of a line.
+function lineHold(v) { return { where: ["line=" + v.line], for: v.for || undefined, reason: v.reason || undefined, by: v.by || undefined }; }
 
 // holdButton holds a chat; chat is "" where it is still to be named.
 function holdButton(view, chat) {

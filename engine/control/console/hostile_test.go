@@ -77,7 +77,7 @@ func (d hostileDaemon) Tail(context.Context, control.TailQuery) (control.TailLin
 	return &tailed{lines: lines}, nil
 }
 
-// TestHostileTextStaysText: whatever the daemon answers, no element comes of it, no script
+// TestHostileTextStaysText: whatever the daemon answers, no element is made of it, no script
 // runs, the policy has nothing to forbid, and no hidden character reaches the reader.
 func TestHostileTextStaysText(t *testing.T) {
 	t.Parallel()
@@ -91,22 +91,22 @@ func TestHostileTextStaysText(t *testing.T) {
 		for _, unfold := range []string{"main details", "main button[data-key^=differences]"} {
 			evaluate[bool](p, fmt.Sprintf(`(() => { for (const d of document.querySelectorAll(%q)) d.tagName === "DETAILS" ? d.open = true : d.click(); return true })()`, unfold))
 		}
-		nothingCameOfIt(p, v.hash)
+		holdsOnlyText(p, v.hash)
 	}
 	p.visit("#/holds", "Holds")
 	p.click(`[data-key="hold"]`)
 	p.types("#field-chat", "c1\r")
 	p.until(`document.querySelector("dialog[open] [role=alert]").innerText.includes("hint: \"'><img")`)
-	nothingCameOfIt(p, "a dialog")
+	holdsOnlyText(p, "a dialog")
 	p.press("\x1b")
 	p.until(`!document.querySelector("dialog")`)
 	p.click(`[aria-label="Held chats"] button`)
 	p.click(`dialog button[type="submit"]`)
 	p.announced(`<img src=x`)
-	nothingCameOfIt(p, "an announcement")
+	holdsOnlyText(p, "an announcement")
 }
 
-func nothingCameOfIt(p *tab, where string) {
+func holdsOnlyText(p *tab, where string) {
 	p.Helper()
 	type found struct {
 		Pwned    any

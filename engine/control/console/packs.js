@@ -15,12 +15,17 @@ function packsView(view) {
 
   function shown({ packs }) {
     if (!packs.length) return [empty("No pack is loaded.")];
-    return [el("div", { class: "stack" }, noToken(), packs.map(packCard))];
+    return [el("div", { class: "stack" }, noToken(), [...packs].sort((a, b) => urgency(b) - urgency(a)).map(packCard))];
+  }
+
+  // urgency puts first what somebody must look at, and leaves the order of the others.
+  function urgency(p) {
+    return p.blocked ? 3 : p.not_live || p.unread || p.unknown ? 2 : (p.suspended || []).length || p.missed || p.gone ? 1 : 0;
   }
 
   function packCard(p) {
     const bad = p.blocked || p.not_live || p.unread || p.unknown || (p.suspended || []).length > 0 || (p.diagnostics || []).length > 0 || p.missed > 0;
-    return el("article", { class: "card stack tight", id: "pack-" + p.name, "data-pack": p.name },
+    return el("article", { class: "card stack tight pack", id: "pack-" + p.name, "data-pack": p.name },
       el("div", { class: "head" },
         el("div", { class: "row" }, el("h2", null, p.name), badge(p.mode + (p.share ? " " + p.share : ""), tones[p.mode], meanings[p.mode]),
           p.blocked && badge("blocks reads", "bad"), p.not_live && badge("edit not live", "bad"), p.pinned && badge("pinned", "wait", "Edits do not go live until the pin ends"), p.gone && badge("files are gone", "wait"), p.candidate && badge("candidate", "info")),
@@ -123,6 +128,11 @@ function packsView(view) {
         title: "Run events through pack " + p.name + " again?", go: "Run them",
         text: [el("p", null, "Events that the pack failed on or missed run through it: " + number(p.missed) + " are missed now. Reads that were blocked because of them go out or are vetoed.")],
         fields: [{ name: "since", label: "Not older than", value: "24h" }],
+        check: async (v) => {
+          await post(path + "/retry-errors", { since: v.since || undefined, dry_run: true });
+          const r = await get(path + "/retry-errors?wait=10s");
+          return count(r.events, "event") + (r.more ? " (and more)" : "") + " would run, " + number(r.older) + " are older and stay.";
+        },
         run: async (v) => {
           await post(path + "/retry-errors", { since: v.since || undefined });
           const r = await get(path + "/retry-errors?wait=10s");

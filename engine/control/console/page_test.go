@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -203,9 +204,29 @@ func TestHoldIsConfirmed(t *testing.T) {
 	p.announced("Chat c9 is held until")
 	p.announced("2 waiting reads dropped.")
 	if !d.has("hold c9 for 24h: asked for a callback") {
-		t.Errorf("the daemon was to do %q", d.did)
+		t.Errorf("the daemon was to do %q", d.done())
 	}
 	p.until(`!document.querySelector("dialog") && document.activeElement.dataset.key === "hold"`) // where it began
+}
+
+// TestHoldOfALineIsCountedFirst: before a line is held, the dialog says of how many chats
+// reads are dropped; other values are counted again.
+func TestHoldOfALineIsCountedFirst(t *testing.T) {
+	t.Parallel()
+	d := newFake()
+	p := console(t, d)
+	p.visit("#/holds", "Holds")
+	p.click(`[data-key="hold line"]`)
+	p.types("#field-line", "+14155550100\r")
+	p.until(`document.querySelector("dialog[open]").innerText.includes("It would hold 14 known chats")`)
+	p.types("#field-by", "ana\r")
+	p.until(`document.querySelector("dialog[open] button[type=submit]:enabled").innerText === "Confirm: Hold the line"`)
+	p.click(`dialog button[type="submit"]`)
+	p.announced("Held: line=+14155550100. 14 known chats, reads were waiting in 3.")
+	want := []string{"hold [line=+14155550100] for 2h by , dry run true", "hold [line=+14155550100] for 2h by ana, dry run true", "hold [line=+14155550100] for 2h by ana, dry run false"}
+	if !slices.Equal(d.done(), want) {
+		t.Errorf("the daemon was to do %q, want %q", d.done(), want)
+	}
 }
 
 // TestDeadAndQuarantineAreRetried: one is retried after a confirmation, and the list is
@@ -219,8 +240,8 @@ func TestDeadAndQuarantineAreRetried(t *testing.T) {
 	p.until(`document.querySelector("dialog[open]").innerText.includes("The read of codes/read codes in chat chat-dead waits to be called again")`)
 	p.press("\x1b")
 	p.until(`!document.querySelector("dialog")`)
-	if len(d.did) > 0 {
-		t.Fatalf("a dialog that was left did %q", d.did)
+	if len(d.done()) > 0 {
+		t.Fatalf("a dialog that was left did %q", d.done())
 	}
 	p.click(`[data-key="retry 31.0"]`)
 	p.click(`dialog button[type="submit"]`)
@@ -235,7 +256,7 @@ func TestDeadAndQuarantineAreRetried(t *testing.T) {
 	p.announced("1 delivery is an event now")
 	p.shows("The quarantine is empty.")
 	if !d.has("retry dead [31.0] all=false") || !d.has("retry quarantine [] all=true") {
-		t.Errorf("the daemon was to do %q", d.did)
+		t.Errorf("the daemon was to do %q", d.done())
 	}
 }
 
@@ -254,7 +275,7 @@ func TestPauseAndResume(t *testing.T) {
 	p.announced("Calls go out again.")
 	p.until(`!document.getElementById("state").innerText.includes("paused")`)
 	if !d.has("pause true") || !d.has("pause false") {
-		t.Errorf("the daemon was to do %q", d.did)
+		t.Errorf("the daemon was to do %q", d.done())
 	}
 }
 
@@ -274,7 +295,7 @@ func TestModeAndCancelAreSent(t *testing.T) {
 	p.click(`dialog button[type="submit"]`)
 	p.announced("1 action cancelled.")
 	if !d.has(`mode codes off for "1h"`) || !d.has("cancel [30.0] where=[]") {
-		t.Errorf("the daemon was to do %q", d.did)
+		t.Errorf("the daemon was to do %q", d.done())
 	}
 }
 

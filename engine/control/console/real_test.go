@@ -42,11 +42,11 @@ func TestConsoleOfARealDaemon(t *testing.T) {
 	sim.Receive(chertsim.Incoming{Chat: "chat-1", Text: "your code is 1 " + hostile})
 	p.shows(`<img src=x onerror="window.pwned=1">`) // with the text of the message
 	p.until(`[...document.querySelectorAll("#lines .badge")].some((b) => b.innerText === "read")`)
-	nothingCameOfIt(p, "decisions of a real daemon")
+	holdsOnlyText(p, "decisions of a real daemon")
 	p.click(`#lines a[href="#/chat/chat-1"]`)
 	p.shows("codes/read codes")
 	p.shows("your code is 1")
-	nothingCameOfIt(p, "the story of a real chat")
+	holdsOnlyText(p, "the story of a real chat")
 
 	// Hold the chat from its story: the next message stays unread.
 	p.click(`main [data-key="hold"]`)
