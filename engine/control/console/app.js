@@ -36,7 +36,7 @@ class View {
   head(title, lead, beside) {
     this.title = title;
     document.title = title + " · chertd";
-    renew(this.top, el("div", { class: "head" }, el("div", null, el("h1", null, title), lead && el("p", { class: "lead" }, lead)), beside));
+    renew(this.top, el("div", { class: "head" }, el("div", null, el("h1", { tabindex: "-1" }, title), lead && el("p", { class: "lead" }, lead)), beside));
   }
 
   // fixed adds what stays as it is while the rest is renewed: filters.
@@ -215,7 +215,7 @@ async function askForToken(refusal) {
     }
     setToken(text);
     await start();
-    if (current) main.focus();
+    if (current) focusHeading();
   }
 }
 
@@ -233,10 +233,13 @@ function route() {
   views.get(name)[1](current, new URLSearchParams(args), rest);
   showNav();
   if (before) {
-    main.focus({ preventScroll: true });
+    focusHeading();
     scrollTo(0, 0);
   }
 }
+
+// focusHeading puts the focus where a view begins, so that screen readers read its name.
+function focusHeading() { main.querySelector("h1").focus({ preventScroll: true }); }
 
 // split returns the parts of a path: the view, and what it is about.
 function split(path) {

@@ -64,7 +64,8 @@ func startChromium(path string) error {
 	if err != nil {
 		return err
 	}
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.UserDataDir(dir), chromedp.NoSandbox, chromedp.DisableGPU)
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.UserDataDir(filepath.Join(dir, "profile")), chromedp.Env("TMPDIR="+dir))
 	for _, flag := range []string{"disable-quic", "disable-component-update", "no-proxy-server"} {
 		options = append(options, chromedp.Flag(flag, true))
 	}

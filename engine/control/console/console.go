@@ -14,8 +14,8 @@ import (
 	"sync"
 )
 
-// The page is put together from these files when the program starts, so that there is
-// no step of a build in which they could differ from what was reviewed.
+// The program puts the page together from these files, so that there is no step of a build
+// in which they could differ from what was reviewed.
 //
 //go:embed index.html console.css *.js
 var sources embed.FS
