@@ -37,6 +37,7 @@ function decisionsView(view, args) {
       el("thead", null, el("tr", null, ["Time", "Outcome", "Chat", "What happened"].map((h) => el("th", { scope: "col" }, h)))), body));
   view.put(none, frame);
 
+  const outcomes = new Map(); // of the newest events, by their seq
   let through = 0, paused = false, missed = 0, queue = [], timer = 0, run = new AbortController();
   view.signal.addEventListener("abort", () => { run.abort(); clearTimeout(timer); });
   follow(run.signal);
@@ -47,6 +48,7 @@ function decisionsView(view, args) {
     run.abort();
     run = new AbortController();
     through = 0;
+    outcomes.clear();
     queue = [];
     body.replaceChildren();
     frame.hidden = true;
@@ -78,7 +80,7 @@ function decisionsView(view, args) {
 
   function take(line) {
     if (line.through) through = Math.max(through, line.through);
-    if (line.kind === "mark" || line.kind === "end") return;
+    if (line.kind === "mark" || line.kind === "end" || again(line)) return;
     queue.push(line);
     if (queue.length > maxLines) queue.shift();
     if (paused) {
@@ -87,6 +89,16 @@ function decisionsView(view, args) {
     } else if (!timer) {
       timer = setTimeout(flush, 150);
     }
+  }
+
+  // again reports whether an event has been shown with this outcome. After a connection was
+  // lost, some come again.
+  function again(line) {
+    if (line.kind !== "event" || line.rerun || !line.seq) return false;
+    if (outcomes.get(line.seq) === line.outcome) return true;
+    outcomes.set(line.seq, line.outcome);
+    if (outcomes.size > 4 * maxLines) outcomes.delete(outcomes.keys().next().value);
+    return false;
   }
 
   function flush() {

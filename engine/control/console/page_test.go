@@ -110,8 +110,10 @@ func TestDecisionsFollowAndFilter(t *testing.T) {
 	t.Parallel()
 	d := newFake()
 	d.tails = make(chan *tailed, 9)
+	seq := int64(0)
 	line := func(outcome, chat, text string) control.Tailed {
-		return control.Tailed{Kind: control.TailEvent, At: noon, Seq: 1, Event: "evt-1", Chat: chat, Outcome: outcome, Summary: "summary of " + chat, Text: text, Rules: []control.TailedRule{{Pack: "codes", Rule: "read codes", Asked: []string{"mark_read"}}}}
+		seq++
+		return control.Tailed{Kind: control.TailEvent, At: noon, Seq: seq, Event: "evt-1", Chat: chat, Outcome: outcome, Summary: "summary of " + chat, Text: text, Rules: []control.TailedRule{{Pack: "codes", Rule: "read codes", Asked: []string{"mark_read"}}}}
 	}
 	p := console(t, d)
 	p.visit("#/decisions", "Decisions")
@@ -157,14 +159,18 @@ func TestTailContinuesAfterTheConnectionEnds(t *testing.T) {
 	p := console(t, d)
 	p.visit("#/decisions", "Decisions")
 	tail := <-d.tails
-	tail.lines <- control.Tailed{Kind: control.TailEvent, At: noon, Outcome: "read", Summary: "before", Through: 7}
+	tail.lines <- control.Tailed{Kind: control.TailEvent, At: noon, Seq: 7, Outcome: "read", Summary: "before", Through: 7}
 	p.shows("before")
 	close(tail.lines)
 	if tail = <-d.tails; tail.query.After != 7 {
 		t.Errorf("it continues with %+v, want after 7", tail.query)
 	}
-	tail.lines <- control.Tailed{Kind: control.TailEvent, At: noon, Outcome: "read", Summary: "after"}
+	tail.lines <- control.Tailed{Kind: control.TailEvent, At: noon, Seq: 7, Outcome: "read", Summary: "before"} // again
+	tail.lines <- control.Tailed{Kind: control.TailEvent, At: noon, Seq: 8, Outcome: "read", Summary: "after"}
 	p.shows("after")
+	if n := evaluate[int](p, `document.querySelectorAll("#lines tr").length`); n != 2 {
+		t.Errorf("%d lines are shown, want 2", n)
+	}
 }
 
 // TestEditNotLiveIsShown: a pack whose edit is not live says why, with the place and the
@@ -379,7 +385,7 @@ func TestDaemonThatIsGoneIsShown(t *testing.T) {
 
 // filledLine returns a line of a tail.
 func filledLine(outcome string) control.Tailed {
-	return control.Tailed{Kind: control.TailEvent, At: noon, Seq: 1, Event: "evt-1", Chat: "7d1b2c9e", Outcome: outcome, Summary: "codes/read codes (codes.lua:2): mark_read", From: "+14155550123", Text: "hello",
+	return control.Tailed{Kind: control.TailEvent, At: noon, Event: "evt-1", Chat: "7d1b2c9e", Outcome: outcome, Summary: "codes/read codes (codes.lua:2): mark_read", From: "+14155550123", Text: "hello",
 		Rules:   []control.TailedRule{{Pack: "codes", Rule: "read codes", Asked: []string{"mark_read"}}, {Pack: "vip", Rule: "hold", Skipped: "cooldown"}},
 		Actions: []control.TailedAction{{ID: "30.0", Kind: "read", Pack: "codes", Rule: "read codes", Status: "done", Why: "coalesced"}}}
 }
