@@ -39,7 +39,6 @@ type Config struct {
 func Handler(c Config) http.Handler {
 	mux := http.NewServeMux()
 	healthRoutes(mux, c.Health)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { console.Answer(w, http.StatusOK) })
 	if c.Stalled == nil {
 		c.Stalled = func() error { return nil }
 	}
@@ -50,6 +49,7 @@ func Handler(c Config) http.Handler {
 		c.Commands = &Commands{}
 	}
 	(&api{c.Daemon, make(chan struct{}, maxInFlight), make(chan struct{}, maxTails), c.Stalled, c.Failing, c.Commands}).routes(mux)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { console.Answer(w, http.StatusOK) })
 	return worded(mux)
 }
 
