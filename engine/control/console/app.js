@@ -150,6 +150,14 @@ function showState() {
   showNav();
 }
 
+// showCurrent scrolls the navigation until the current view is in it, on a phone.
+function showCurrent() {
+  const link = document.querySelector("#nav a[aria-current]");
+  if (!link) return;
+  const list = link.closest("ul");
+  list.scrollLeft = link.offsetLeft - (list.clientWidth - link.offsetWidth) / 2;
+}
+
 function showNav() {
   const nav = document.getElementById("nav");
   const s = status || {}, a = s.actions || {};
@@ -157,12 +165,14 @@ function showNav() {
     packs: [(s.not_live || 0) + (s.blocked || []).length, "bad", "need attention"], waiting: [(a.waiting || 0), "", "wait"], dead: [a.dead || 0, "bad", "dead"],
     quarantine: [s.quarantined || 0, "wait", "in quarantine"], holds: [((s.holds || {}).total || 0) + (s.held_selections || []).length, "", "in force"],
   };
+  const scrolled = nav.firstElementChild ? nav.firstElementChild.scrollLeft : 0;
   renew(nav, el("ul", null, [...views].filter(([, [title]]) => title).map(([name, [title]]) => {
     const [n, tone, words] = counts[name] || [0];
     return el("li", null, el("a", { href: "#/" + name, "aria-current": current && current.name === name ? "page" : null }, title,
       n > 0 && el("span", { class: "many " + tone }, number(n), el("span", { class: "unseen" }, " " + words))));
   })));
   nav.hidden = false;
+  nav.firstElementChild.scrollLeft = scrolled;
   document.getElementById("find").hidden = false;
 }
 
@@ -232,6 +242,7 @@ function route() {
   current = new View(name);
   views.get(name)[1](current, new URLSearchParams(args), rest);
   showNav();
+  showCurrent();
   if (before) {
     focusHeading();
     scrollTo(0, 0);

@@ -19,6 +19,7 @@ function callsView(view) {
           (c.answer || c.http) && ["Last answer", (c.http ? "HTTP " + c.http + " " : "") + (c.code ? "code " + c.code + " " : "") + (c.answer || "") + (c.trace_id ? " (trace " + c.trace_id + ")" : "")]),
         noToken()),
       charts(),
+      (c.lines || []).length > 0 && el("h2", null, "Lines whose calls have stopped"),
       (c.lines || []).length > 0 && table({
         label: "Lines whose calls have stopped", rows: c.lines, columns: [
           { name: "Line", head: true, cell: (l) => l.line || "not known" },
@@ -28,6 +29,7 @@ function callsView(view) {
           { name: "Waiting", cell: (l) => el("a", { href: "#/waiting" + query({ where: "line=" + (l.line || "unknown") }) }, "what waits") },
         ],
       }),
+      (s.notify || []).length > 0 && el("h2", null, "Targets of notifications"),
       (s.notify || []).length > 0 && table({
         label: "Targets of notifications", rows: s.notify, columns: [
           { name: "Target", head: true, cell: (t) => t.target },

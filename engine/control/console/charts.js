@@ -50,7 +50,7 @@ function chart(title, values, { unit = "", whole = true, second } = {}) {
       svg("line", { class: "axis", x1: 0, x2: 300, y1: 4, y2: 4 }),
       area(values, top), curve(values, top, "curve"), second && curve(second.values, top, "curve second")),
     known.length < 2 ? el("p", { class: "soft small" }, "Drawn from now on.") : el("div", { class: "scale", "aria-hidden": "true" }, el("span", null, span < 1 ? "just now" : Math.round(span) + " min ago"), el("span", null, "scale to " + show(top)), el("span", null, "now")),
-    second && el("div", { class: "row" }, el("span", { class: "key" }, title), el("span", { class: "key second" }, second.name)));
+    second && el("div", { class: "row" }, el("span", { class: "key" }, "learned"), el("span", { class: "key second" }, second.name)));
 }
 
 // points returns where the values are in a drawing, as runs without a gap.

@@ -350,6 +350,7 @@ func TestPhoneIsNotScrolledSideways(t *testing.T) {
 	for _, v := range views {
 		p.visit(v.hash, v.heading)
 		p.until(`document.querySelector("main > div:last-child").innerText.length > 0`)
+		p.until(`[...document.querySelectorAll("#nav a[aria-current]")].every((a) => a.getBoundingClientRect().left >= 0 && a.getBoundingClientRect().right <= innerWidth)`)
 		if wider := evaluate[int](p, `document.documentElement.scrollWidth - innerWidth`); wider > 0 {
 			t.Errorf("%s is %d pixels wider than a phone", v.hash, wider)
 		}

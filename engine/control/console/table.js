@@ -25,8 +25,8 @@ function cell(c, row) {
   if (c.head) return el("th", { scope: "row" }, value);
   return el("td", {
     class: [c.number && "number", c.wide && "wide", c.time && "time", c.number && (value === "0" || value === "–") && "zero"].filter(Boolean).join(" ") || null,
-    "data-label": c.name, hidden: false,
-  }, none ? el("span", { class: "soft" }, "–") : value);
+    "data-label": c.name,
+  }, el("div", null, none ? el("span", { class: "soft" }, "–") : value)); // one child: where it is narrow, a cell is a grid
 }
 
 // comparing returns the order of rows by a value. What has none comes last.
