@@ -125,6 +125,7 @@ async function readStatus() {
   try {
     status = await get("/status");
     statusProblem = null;
+    await countReads();
     sample(status);
   } catch (e) {
     if (!(e instanceof Refusal)) throw e;
@@ -270,6 +271,7 @@ async function start() {
   try {
     status = await get("/status");
     statusProblem = null;
+    await countReads();
     sample(status);
   } catch (e) {
     if (!(e instanceof Refusal)) throw e;

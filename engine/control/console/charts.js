@@ -6,12 +6,38 @@ const maxSamples = 3600 / sampleEvery;
 // samples are what the page has seen of the status since it was opened, the oldest first.
 const samples = [];
 
+// taken returns how many events came since the daemon's start. The journal would not do: it
+// also loses events, the old ones.
+function taken(s) {
+  const of = (source, name) => (source ? source[name] : 0);
+  return of(s.webhook, "accepted") + of(s.catchup, "found") + of(s.stream, "events") + of(s.file, "events") + of(s.signals, "accepted");
+}
+
+// reads is how many reads of rules succeeded so far, when that was counted, and how many a
+// minute that is; null: not known yet.
+const reads = { at: 0, count: null, rate: null };
+
+// countReads counts reads again, twice a minute: the answer has all rules.
+async function countReads() {
+  if (reads.rate !== null && Date.now() - reads.at < 30_000) return;
+  try {
+    const all = await get("/rules?gone=true");
+    const now = Date.now(), count = all.rules.reduce((sum, r) => sum + r.read, 0);
+    if (reads.count !== null && now > reads.at) reads.rate = Math.max(0, ((count - reads.count) / (now - reads.at)) * 60_000);
+    reads.at = now;
+    reads.count = count;
+  } catch (e) {
+    if (!(e instanceof Refusal)) throw e;
+    reads.rate = null; // the status says what is wrong
+  }
+}
+
 function sample(status) {
   if (status.unknown) return; // the store did not answer: its counts are not known
   const actions = status.actions || {};
   samples.push({
     at: Date.now(),
-    events: status.events, done: actions.done || 0,
+    events: taken(status), reads: reads.rate,
     waiting: (actions.waiting || 0) + (actions.sent || 0), pending: status.pending + (status.early || 0),
     learned: status.calls.learned_rate || null, ceiling: status.calls.ceiling || null,
     missed: status.missed,
@@ -20,7 +46,7 @@ function sample(status) {
 }
 
 // perMinute returns how fast a counter grows, at each sample, over half a minute or what
-// there is of it. A counter that shrinks, as old events are removed, counts as still.
+// there is of it. A counter that shrinks, as the daemon was started again, counts as still.
 function perMinute(of) {
   return samples.map((s, i) => {
     let from = i;
@@ -82,7 +108,7 @@ function charts() {
   const last = samples[samples.length - 1];
   return el("div", { class: "grid four" },
     chart("Events a minute", perMinute((s) => s.events)),
-    chart("Actions done a minute", perMinute((s) => s.done)),
+    chart("Reads a minute", samples.map((s) => s.reads)),
     chart("Actions waiting", samples.map((s) => s.waiting)),
     learned.some((v) => v !== null)
       ? chart("Learned rate, calls a second", learned, { whole: false, second: { name: "ceiling", values: ceiling, now: last && last.ceiling ? last.ceiling + " a second" : "none" } })

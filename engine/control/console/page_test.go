@@ -360,10 +360,17 @@ func TestPhoneIsNotScrolledSideways(t *testing.T) {
 // TestStatusDrawsWithAnAlternative: each chart has its numbers in words.
 func TestStatusDrawsWithAnAlternative(t *testing.T) {
 	t.Parallel()
-	p := console(t, newFake())
+	d := newFake()
+	p := console(t, d)
 	p.shows("1,204")
 	p.until(`[...document.querySelectorAll("figure svg")].some((s) => s.getAttribute("aria-label").startsWith("Learned rate, calls a second: now 6.5"))`)
 	p.until(`[...document.querySelectorAll("figure svg")].some((s) => s.getAttribute("aria-label").startsWith("Actions waiting: now 3, lowest 3, highest 3"))`)
+	// What comes and what is read since then is drawn.
+	d.set(func() { d.status.Webhook = &control.Webhook{Accepted: 1300}; d.rules.Rules[0].Read += 100 })
+	evaluate[chromedp.Void](p, `void document.dispatchEvent(new Event("visibilitychange"))`)
+	for _, title := range []string{"Events", "Reads"} {
+		p.until(fmt.Sprintf(`/^%s a minute: now [1-9]/.test([...document.querySelectorAll("figure svg")].map((s) => s.getAttribute("aria-label")).find((l) => l.startsWith(%q)))`, title, title))
+	}
 	if n := evaluate[int](p, `document.querySelectorAll("figure svg:not([role=img][aria-label])").length`); n > 0 {
 		t.Errorf("%d charts have no alternative", n)
 	}
