@@ -154,6 +154,7 @@ func (m *manager) describe(ctx context.Context, s live.PackStanding) control.Pac
 		Mode: string(s.Mode), ModeBy: s.ModeBy, Rules: s.Rules, Pinned: s.Pinned, Gone: s.Gone, Unread: s.Unread,
 		NotLive: s.NotLive, Diagnostics: s.Diagnostics, Change: s.Change,
 	}
+	p.Edit = fileEdits(s.LiveFiles, s.EditFiles)
 	if s.Share != 0 {
 		p.Share = s.Share.String()
 	}

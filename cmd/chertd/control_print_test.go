@@ -209,6 +209,30 @@ Version history, newest first:
   89e6c98d  2026-01-05 11:00Z  2026-01-05 11:00Z        50      40  rolled back
   2b66      2026-01-05 07:00Z  2026-01-05 07:00Z         0       0
 `)
+	p.Versions, p.NotLive = nil, "it does not load"
+	p.Edit = &control.Edit{More: 2, Files: []control.FileEdit{
+		{File: "codes.lua", Change: control.FileChanged, Diff: []string{"@@ -2 +2 @@", "-end)", "+\tend"}, Note: control.DiffCut},
+		{File: "data/p.bin", Change: control.FileAdded, Note: control.DiffNotText},
+		{File: "data/vips.txt", Change: control.FileRemoved, Note: control.DiffTooLarge},
+	}}
+	compare(t, printed(t, func(b *strings.Builder) error { return printPack(b, p) }), `
+PACK   VERSION   LIVE SINCE         MODE    RULES    EVENTS  FAILED
+codes  3f786850  2026-01-05 12:00Z  live        3     1,000       4
+  FILES ON DISK NOT LIVE: it does not load
+  files: rules/codes.lua
+
+What the files that are not live change:
+  codes.lua: changed
+    @@ -2 +2 @@
+    -end)
+    +    end
+    and more
+  data/p.bin: added
+    it is not text
+  data/vips.txt: removed
+    it is too large to compare
+  and 2 other files
+`)
 }
 
 func TestPrintStatus(t *testing.T) {

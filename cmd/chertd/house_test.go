@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"engine/event", "engine/event/handle", "luabind/diag", "luabind/tree", "engine/chert", "engine/system", "engine/wait"},
 	{"luabind"},
 	{"rules", "rules/*"},
-	{"engine", "engine/*", "engine/store/*"},
+	{"engine", "engine/*", "engine/control/console", "engine/store/*"},
 	{"cmd/*", "examples"},
 }
 

@@ -71,6 +71,7 @@ func printIgnored(w io.Writer, ignored []control.Ignored) error {
 
 // printPack prints all there is to say of one pack.
 func printPack(w io.Writer, p control.Pack) error {
+	edit := p.Edit
 	p = shown(p)
 	var b strings.Builder
 	if err := printPacks(&b, []control.Pack{p}); err != nil {
@@ -83,6 +84,9 @@ func printPack(w io.Writer, p control.Pack) error {
 		if words := changeWords(p.Change); words != "" {
 			fmt.Fprintf(&b, "  last edit: %s\n", strings.TrimPrefix(words, "; "))
 		}
+	}
+	if edit != nil {
+		b.WriteString("\n" + strings.Join(editWords(edit), "\n") + "\n")
 	}
 	if len(p.Versions) > 0 {
 		const line = "  %-8s  %-17s  %-17s  %8s  %6s%s\n"
@@ -104,6 +108,29 @@ func printPack(w io.Writer, p control.Pack) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// editWords returns what an edit that is not live changes, line by line.
+func editWords(e *control.Edit) []string {
+	lines := []string{"What the files that are not live change:"}
+	for _, f := range e.Files {
+		lines = append(lines, "  "+diag.Visible(f.File+": "+f.Change))
+		for _, text := range f.Diff {
+			lines = append(lines, "    "+diag.Visible(strings.ReplaceAll(text, "\t", "    ")))
+		}
+		switch f.Note {
+		case control.DiffNotText:
+			lines = append(lines, "    it is not text")
+		case control.DiffTooLarge:
+			lines = append(lines, "    it is too large to compare")
+		case control.DiffCut:
+			lines = append(lines, "    and more")
+		}
+	}
+	if e.More > 0 {
+		lines = append(lines, "  and "+many(int64(e.More), "other file"))
+	}
+	return lines
 }
 
 // remarks returns notes about a pack, to print below its line.

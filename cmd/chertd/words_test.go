@@ -55,7 +55,7 @@ var usual = regexp.MustCompile(`(?i)\bthere (is|are|was|were) no\b|\b(is|are|was
 var allowedWords = []struct{ file, text, reason string }{}
 
 // TestTextsForUsersArePlainEnglish holds the README, the documents, the examples, the
-// files of a new pack, and all texts of the commands to the words that operations
+// files of a new pack, the console, and all texts of the commands to the words that operations
 // people use.
 func TestTextsForUsersArePlainEnglish(t *testing.T) {
 	t.Parallel()
@@ -63,7 +63,7 @@ func TestTextsForUsersArePlainEnglish(t *testing.T) {
 	for _, file := range globs(t, "../../README.md", "../../docs/*.md") {
 		texts[file] = prose(readText(t, file))
 	}
-	for _, file := range globs(t, "../../examples/*.lua", "../../examples/*.md", "../../examples/*/*.*", "../../examples/*/*/*.*", "newpack/*") {
+	for _, file := range globs(t, "../../examples/*.lua", "../../examples/*.md", "../../examples/*/*.*", "../../examples/*/*/*.*", "newpack/*", "../../engine/control/console/*.js", "../../engine/control/console/*.html") {
 		texts[file] = readText(t, file)
 	}
 	for _, file := range globs(t, "*.go") {

@@ -542,7 +542,7 @@ func TestRequests(t *testing.T) {
 		{"POST", "/api/v1/packs/codes/mode", `{"mode": "off", "reset": true}`, 400, "", "either mode or reset is required"},
 		{"POST", "/api/v1/packs/codes/mode", `{"reset": true}`, 200, `mode codes "" false`, `"dropped"`},
 		{"GET", "/api/v1/nothing", "", 404, "", "there is nothing at /api/v1/nothing"},
-		{"GET", "/", "", 404, "", "there is nothing at /"},
+		{"GET", "/nothing", "", 404, "", "there is nothing at /nothing"},
 		{"GET", "/api/v1/pause", "", 405, "", "takes POST, not GET"},
 		{"POST", "/-/ready", "", 405, "", "takes GET, HEAD, not POST"},
 		{"PUT", "/api/v1/packs/codes", "", 405, "", "takes DELETE, GET, HEAD, not PUT"},

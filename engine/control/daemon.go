@@ -410,6 +410,9 @@ type Pack struct {
 	// they are empty then.
 	Unknown     string    `json:"unknown,omitempty"`
 	Diagnostics diag.List `json:"diagnostics,omitempty"`
+	// Edit is what files that are not live change in the live version; nil: nothing, or no
+	// version is live.
+	Edit *Edit `json:"edit,omitempty"`
 	// Change is what the last edit changed that went live since the start.
 	Change   *rules.Change `json:"change,omitempty"`
 	Versions []PackVersion `json:"versions,omitempty"`

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"chertd/engine/control/console"
 )
 
 // Guard protects a Handler on TCP, where anyone who reaches the address can send
@@ -43,16 +45,25 @@ func (g Guard) Wrap(next http.Handler) http.Handler {
 			return
 		}
 		if g.Token == "" {
-			refuse(w, &UserError{
+			e := &UserError{
 				Status: http.StatusForbidden, Message: "no token is configured; only health endpoints are available over TCP",
 				Hint: "set control.token, or use the socket " + g.Socket,
-			})
+			}
+			if console.Wanted(r) {
+				console.AnswerRefused(w, e.Status, e.Message, e.Hint)
+				return
+			}
+			refuse(w, e)
 			return
 		}
 		// Comparing hashes reveals nothing by its time, not even the length.
 		got := sha256.Sum256([]byte(bearer(r)))
 		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
+			if console.Wanted(r) {
+				console.Answer(w, http.StatusUnauthorized)
+				return
+			}
 			refuse(w, &UserError{Status: http.StatusUnauthorized, Message: "the token is missing or wrong", Hint: "send the header Authorization: Bearer TOKEN, with control.token"})
 			return
 		}

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"chertd/engine/control/console"
 )
 
 const (
@@ -52,6 +54,7 @@ func Handler(c Config) http.Handler {
 		c.Commands = &Commands{}
 	}
 	(&api{c.Daemon, make(chan struct{}, maxInFlight), make(chan struct{}, maxTails), c.Stalled, c.Failing, c.Commands}).routes(mux)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { console.Answer(w, http.StatusOK) })
 	return worded(mux)
 }
 

@@ -32,7 +32,11 @@ type PackStanding struct {
 	NotLive     string // why its files as they are now are not live; "": they are
 	Edit        string // version of its files as they are now
 	Diagnostics diag.List
-	Change      *rules.Change // of the last edit that went live; nil: none since the start
+	// LiveFiles are those of the live version, and EditFiles those that are there now, while
+	// these are not live; nil: they are, or there is only one of both.
+	LiveFiles, EditFiles []rules.File
+
+	Change *rules.Change // of the last edit that went live; nil: none since the start
 	// Ended is what the command that returns the standing has ended.
 	Ended Ended
 	// Dropped counts what the command that returns the standing has dropped.
@@ -124,6 +128,9 @@ func (m *Manager) describe(s *Standing) PackStanding {
 	if s.Version.Runs() {
 		live := s.Version.Pack
 		p.Since, p.CanVeto, p.Version, p.Rules, p.Suspended = s.Since, live.CanVeto, live.Version, len(live.Rules), m.c.Suspensions.Suspended(live, m.c.Now())
+		if p.NotLive != "" && s.Files.Version != "" && !s.Unread {
+			p.LiveFiles, p.EditFiles = live.Files, s.Files.Files
+		}
 	} else if m.set != nil && s.blocks() {
 		p.Blocks = "no version of it is live: " + s.whyNone()
 	}
