@@ -221,7 +221,7 @@ func (m *manager) RetryDead(ctx context.Context, in control.DeadRequest) (out co
 		case a.Status == chat.Blocked:
 			out.Blocked++
 		case a.Status == chat.Dead:
-			why = w.stays[i]
+			why = cmp.Or(w.stays[i], chat.WhyBacklog)
 			out.Stay[why]++
 			switch why {
 			case chat.WhyPackInactive, chat.StaysRuleGone, chat.StaysRuleOff:

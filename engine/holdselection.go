@@ -196,7 +196,9 @@ func parseSelection(where []string) (of chat.Selection, err error) {
 		}
 		switch key {
 		case "line":
-			of.Line = lineValue(value)
+			if of.Line = lineValue(value); isNotice(of.Line) {
+				return of, &control.UserError{Message: fmt.Sprintf("where: line: %q has the notifications of a target, and is not a phone line", of.Line), Hint: "chertd status lists the targets; only reads can be held"}
+			}
 		case "is_group":
 			group, err := strconv.ParseBool(value)
 			if err != nil {

@@ -58,7 +58,7 @@ func (e *Engine) callsState() *callsState {
 // of returns what the i-th waiting action of a chat waits for.
 func (s *callsState) of(c *chat.Chat, i int) waitReason {
 	a := &c.Waiting[i]
-	if f := c.Flight; f != nil && slices.ContainsFunc(f.Actions, func(b chat.Action) bool { return b.ID == a.ID }) {
+	if f := c.Flight; f != nil && f.Kind != chat.Question && slices.ContainsFunc(f.Actions, func(b chat.Action) bool { return b.ID == a.ID }) {
 		return waitReason{For: waitInFlight}
 	}
 	w := c.Waits(i, s.at, s.holds...)

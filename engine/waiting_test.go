@@ -230,6 +230,34 @@ func TestWaitingReadOnItsWayIsTooLate(t *testing.T) {
 	}
 }
 
+// While Chert is asked whether a condition holds, the read itself is not on its way: it can be cancelled.
+func TestReadIsCancelledWhileChertIsAsked(t *testing.T) {
+	t.Parallel()
+	answer, asked := make(chan struct{}), make(chan struct{}, 9)
+	c := &crew{rig: &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 2}}
+	c.changed.L = &c.mu
+	c.answer = func(call chat.Call) error {
+		if call.Kind == chat.Question {
+			asked <- struct{}{}
+			<-answer
+		}
+		return nil
+	}
+	c.write("a.lua", `chert.rule({ name = "if", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { only_if = "answered" }) end })`)
+	c.start()
+	c.message("c1", "e1", "now")
+	<-asked
+	c.wait("the read to be durable", func() bool { return c.handled("e1") != nil })
+	if w := c.waiting(); w.Matched != 1 || w.Waiting[0].For == waitInFlight {
+		t.Errorf("waiting is %+v", w)
+	}
+	if r, err := c.m.CancelWaiting(ctx, control.WaitingRequest{Where: []string{"chat=c1"}, Confirm: true}); err != nil || r.TooLate != 0 || r.Done != 1 {
+		t.Errorf("cancelled %+v, %v", r, err)
+	}
+	close(answer)
+	c.endedAs("c1", "read dropped (cancelled_by_operator)")
+}
+
 // TestManyWaitingAreCancelledInBatches: each request does a part, all together do everything once, and what the first
 // page shows is bounded.
 func TestManyWaitingAreCancelledInBatches(t *testing.T) {

@@ -26,7 +26,7 @@ type Explanation struct {
 func (s *Set) Explain(in Input) []Explanation {
 	p := &probe{handles: handle.NewReader(s.country), hideText: in.HideText}
 	p.reset(in.Event)
-	p.lists = &listReader{probe: p, lists: in.Lists, now: in.Now, set: s}
+	p.lists = &listReader{probe: p, lists: in.Lists, now: in.Now, first: in.First, set: s}
 	var all []Explanation
 	for _, pack := range s.packs {
 		for _, r := range pack.Rules {

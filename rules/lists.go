@@ -210,6 +210,9 @@ type listReader struct {
 	probe *probe
 	lists *Lists
 	now   time.Time
+	// first is when the event was first handled, if it runs again: a member counts that was one
+	// then, even if its time is over. Zero: it runs for the first time.
+	first time.Time
 	set   *Set
 	seen  []string // in the order of the first look
 }
@@ -230,7 +233,8 @@ func (r *listReader) on(name, member string) bool {
 	if !slices.Contains(r.seen, name) {
 		r.seen = append(r.seen, name)
 	}
-	return r.lists.List(name).Has(member, r.now)
+	l := r.lists.List(name)
+	return l.Has(member, r.now) || !r.first.IsZero() && l.Has(member, r.first)
 }
 
 // whyNot returns, for people, why a member is not on a list.

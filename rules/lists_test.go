@@ -306,3 +306,33 @@ func BenchmarkListChange(b *testing.B) {
 		}
 	})
 }
+
+// An event that runs again meets the lists as they were for it: a member whose time is over meanwhile
+// still counts.
+func TestMemberCountsAsOfTheFirstRun(t *testing.T) {
+	t.Parallel()
+	set := mustLoad(t, Options{}, map[string]string{"vip.lua": `
+chert.rule { name = "where", on = "message.received", where = { from = chert.list("vips") }, run = function(ev) chert.keep_unread(ev.chat.id) end }
+chert.rule { name = "code", on = "message.received", run = function(ev)
+  if chert.list("vips")[ev.from] then chert.keep_unread(ev.chat.id) end
+end }`})
+	noon := time.Date(2026, time.January, 5, 12, 0, 0, 0, time.UTC)
+	lists := NewLists(NewList("vips", 1, []ListMember{{Member: "+14155550100", Until: MemberEnd(noon.Add(time.Minute))}}))
+	for _, test := range []struct {
+		first, now time.Time
+		vetoes     int
+	}{
+		{time.Time{}, noon, 2},
+		{time.Time{}, noon.Add(2 * time.Minute), 0},
+		{noon, noon.Add(2 * time.Minute), 2},
+		{noon.Add(90 * time.Second), noon.Add(2 * time.Minute), 0},
+	} {
+		n := 0
+		for _, o := range set.Run(0, Input{Event: inbound("c1", "+14155550100", "hi"), Seq: 1, Now: test.now, First: test.first, Lists: lists}).Outcomes {
+			n += len(o.Requests)
+		}
+		if n != test.vetoes {
+			t.Errorf("first %v, now %v: %d vetoes, want %d", test.first, test.now, n, test.vetoes)
+		}
+	}
+}

@@ -42,7 +42,7 @@ func (s *Set) Run(shard int, in Input) Result {
 	r := s.runners[shard]
 	r.set, r.shard, r.in = s, shard, in
 	r.probe.reset(in.Event)
-	r.look = listReader{probe: &r.probe, lists: in.Lists, now: in.Now, set: s, seen: r.look.seen[:0]}
+	r.look = listReader{probe: &r.probe, lists: in.Lists, now: in.Now, first: in.First, set: s, seen: r.look.seen[:0]}
 	r.probe.lists = &r.look
 	var result Result
 	var view packView // of the pack at hand

@@ -133,6 +133,8 @@ func staysBecause(r control.DeadRetried, why string, n int) (because, fix string
 		return its + " rule is no longer in the pack (" + strings.Join(r.StayPacks, ", ") + "), or its version was rolled back", "add the rule again, then retry; chertd dead drop ends them"
 	case chat.StaysRuleOff:
 		return its + " rule is off or in shadow (pack " + strings.Join(r.StayPacks, ", ") + ")", "chertd status lists such rules, and chertd mode PACK/RULE --reset switches one on; then retry. chertd dead drop ends them"
+	case chat.WhyBacklog:
+		return "as many notifications as are kept wait for " + its + " target", "retry once fewer wait (chertd waiting --where kind=notify); chertd dead drop ends them"
 	case chat.StaysLine:
 		return "mark-read is not available on " + its + " line (4099)", retryLinesHint(r.StayLines)
 	}

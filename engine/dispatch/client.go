@@ -47,7 +47,7 @@ func (c *Client) Call(ctx context.Context, call chat.Call) (said Reply, err erro
 		}
 		return reply, err
 	})
-	said.TraceID = reply.TraceID
+	said.HTTP, said.TraceID = reply.Status, reply.TraceID
 	return said, err
 }
 

@@ -114,9 +114,9 @@ func TestUnknownKindIsNotCalled(t *testing.T) {
 func TestQuestionThatIsNotAnsweredSaysWhy(t *testing.T) {
 	t.Parallel()
 	for messages, want := range map[string]Reply{
-		`[{"chat_id":"c1","direction":"inbound","created_at":"2026-01-05T12:00:00Z"}]`:  {Newest: chat.NewestInbound},
-		`[{"chat_id":"c1","direction":"outbound","created_at":"2026-01-05T12:00:00Z"}]`: {Newest: chat.NewestOutbound},
-		`[]`: {Newest: chat.NewestUnknown, Unclear: "Chert lists no messages of the chat"},
+		`[{"chat_id":"c1","direction":"inbound","created_at":"2026-01-05T12:00:00Z"}]`:  {HTTP: 200, Newest: chat.NewestInbound},
+		`[{"chat_id":"c1","direction":"outbound","created_at":"2026-01-05T12:00:00Z"}]`: {HTTP: 200, Newest: chat.NewestOutbound},
+		`[]`: {HTTP: 200, Newest: chat.NewestUnknown, Unclear: "Chert lists no messages of the chat"},
 	} {
 		api, err := chert.New(chert.Config{
 			BaseURL: "http://127.0.0.1:1/api", Tenant: "acme", SigningSecret: "secret",

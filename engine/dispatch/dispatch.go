@@ -46,6 +46,7 @@ type Caller interface {
 
 // Reply is the answer to a call that succeeded.
 type Reply struct {
+	HTTP    int // status
 	TraceID string
 	Newest  chat.Newest // of a question: what Chert said
 	Unclear string      // if Newest is NewestUnknown: why

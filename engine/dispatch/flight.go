@@ -80,7 +80,7 @@ func (d *Dispatcher) send(ctx context.Context, f *flight) {
 		return
 	}
 	now := d.c.Now()
-	answer := chat.Answer{Call: call, OK: failure == nil, TraceID: said.TraceID, Newest: said.Newest, Error: said.Unclear}
+	answer := chat.Answer{Call: call, OK: failure == nil, HTTP: said.HTTP, TraceID: said.TraceID, Newest: said.Newest, Error: said.Unclear}
 	if failure != nil {
 		d.failed(&answer, failure)
 	}

@@ -154,7 +154,8 @@ func (s *Sender) Call(ctx context.Context, call chat.Call) (dispatch.Reply, erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	return dispatch.Reply{}, s.post(ctx, &t, what, a.Target, body)
+	status, err := s.post(ctx, &t, what, a.Target, body)
+	return dispatch.Reply{HTTP: status}, err
 }
 
 // payload returns the body of a notification.
@@ -169,11 +170,11 @@ func payload(a *chat.Action, target string) ([]byte, error) {
 	})
 }
 
-// post sends a body to a target and judges the answer.
-func (s *Sender) post(ctx context.Context, t *Target, what, id string, body []byte) error {
+// post sends a body to a target and judges the answer. It returns the status of a success.
+func (s *Sender) post(ctx context.Context, t *Target, what, id string, body []byte) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL, bytes.NewReader(body))
 	if err != nil {
-		return &chert.Error{Call: what, Message: "its url can't be used", Local: true}
+		return 0, &chert.Error{Call: what, Message: "its url can't be used", Local: true}
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "chertd")
@@ -183,12 +184,12 @@ func (s *Sender) post(ctx context.Context, t *Target, what, id string, body []by
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return &chert.Error{Call: what, Message: "no answer: " + withoutURL(err), Retryable: true, Unknown: true}
+		return 0, &chert.Error{Call: what, Message: "no answer: " + withoutURL(err), Retryable: true, Unknown: true}
 	}
 	defer resp.Body.Close()
 	answer := excerpt(resp.Body, t.secrets(req.Header.Get("X-Chertd-Signature")))
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
-		return nil
+		return resp.StatusCode, nil
 	}
 	e := &chert.Error{Call: what, Status: resp.StatusCode, Message: answer, Retryable: retryable(resp.StatusCode)}
 	switch {
@@ -200,7 +201,7 @@ func (s *Sender) post(ctx context.Context, t *Target, what, id string, body []by
 	if e.Retryable {
 		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), s.now())
 	}
-	return e
+	return 0, e
 }
 
 // sign returns the value of X-Chertd-Signature: the time in Unix seconds, and the HMAC-SHA256 of

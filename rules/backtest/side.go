@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"chertd/rules"
@@ -205,7 +206,7 @@ func (s *side) ruleRan(h *spec.Happening, said *spec.Said, counted bool) {
 		if counted {
 			s.counts.Failures++
 			if c.failures++; c.failures == 1 {
-				c.first = o.Failure.Error()
+				c.first, _, _ = strings.Cut(o.Failure.Error(), "\n") // without the hint
 			}
 		}
 		s.note(note{chat: own, rank: noteKept}, Reason{Why: WhyFailed, Rule: chat.Key(o.Pack, o.Rule), Place: o.Place, Detail: o.Failure.Message})
@@ -288,7 +289,7 @@ func (s *side) listSizes(lists *rules.Lists, sizes map[string]int) map[string]in
 		if sizes == nil {
 			sizes = map[string]int{}
 		}
-		sizes[name] = lists.List(name).Len()
+		sizes[name] = lists.List(name).Live(s.world.Now())
 	}
 	return sizes
 }

@@ -24,6 +24,8 @@ func (s *step) revive(in Revive) {
 			continue
 		case slices.ContainsFunc(s.c.Waiting, func(b Action) bool { return b.ID == a.ID }):
 			continue
+		case a.Kind == Notify && len(s.c.Waiting) >= maxNotifications:
+			continue // it stays dead
 		}
 		if why := cmp.Or(s.barred(&a), s.dueInHold(&a), s.droppedBySelection(&a), s.cancelledSince(&a), s.replaces(&a), s.readSince(&a)); why != (cause{}) {
 			s.end(a, Dropped, why)

@@ -2,6 +2,7 @@ package handle
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -49,10 +50,17 @@ func memberOf(h Handle, s string) string {
 	return h.Text
 }
 
+// vanity matches a phone number with letters in place of digits, such as 1-800-FLOWERS. Ids of chats have
+// no spaces, and their letters are small.
+var vanity = regexp.MustCompile(`^\+?\(?\d{1,3}\)?[-. ]?(?:\(?\d{3}\)?[-. ]?){1,2}[A-Z][A-Z -]{2,}$`)
+
 // meant reports whether a string that Parse refuses was meant as a sender.
 func meant(s string) bool {
 	text, scheme := withoutScheme(clean(s))
 	if scheme != "" || strings.Contains(text, "@") || scientific.MatchString(text) || decimal.MatchString(text) || Shortened(text) {
+		return true
+	}
+	if vanity.MatchString(strings.TrimSpace(s)) {
 		return true
 	}
 	n := scan(text)
