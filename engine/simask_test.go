@@ -121,7 +121,7 @@ func (b *simBook) newerThan(q *simCall, by simMoment) bool {
 }
 
 // known reports whether the condition of a read that an entry requested was known to hold when a call
-// began: Chert has said so since, and its answer counted. Without a condition it is.
+// began: Chert has confirmed it since, and its answer counted. Without a condition it is.
 func (b *simBook) known(x *simEntry, r simRead, c *simCall) bool {
 	return r.only == "" || slices.ContainsFunc(b.calls, func(q *simCall) bool {
 		return q.asks == c.chat && q.ok && q.tells && q.answered.set() && q.answered.before(c.first) &&
@@ -216,7 +216,7 @@ func (w *simWorld) checkConditions() {
 				continue
 			}
 			if x == nil || at < 0 || !w.book.mayBeUnmet(x, simReads[at]) {
-				w.fail("read %s of chat %s by %q was dropped as %q, and Chert has not said so when it was due", a.ID, id, a.Rule, a.Why)
+				w.fail("read %s of chat %s by %q was dropped as %q, and no answer of Chert had confirmed that when it was due", a.ID, id, a.Rule, a.Why)
 			}
 		}
 	}

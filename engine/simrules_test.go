@@ -67,7 +67,7 @@ end })
 // simNightRules are the rules of simNight.
 var simNightRules = []string{"dusk", "dawn", "dark", "owl", "owl fires"}
 
-// simTimers are the timers that rules set, by the rule that runs when one fires: the word of a message
+// simTimers are the timers that rules set, by the rule that runs when one fires: the word in a message
 // that sets it.
 var simTimers = map[string]string{"timer fires": "timer", "owl fires": "owl"}
 

@@ -38,7 +38,7 @@ type applyReport struct {
 
 	hint string
 	sent int
-	last time.Time // when the last read is due; zero: at once
+	last time.Time // when the last read is due; zero: immediately
 }
 
 // applyPack is a pack whose rules are applied.

@@ -38,7 +38,7 @@ type reached struct {
 }
 
 // reach looks up the host of a URL and connects to it, or to the proxy that leads to it. It sends
-// no request. key is the setting that has the URL; what the result shows of the URL is no secret.
+// no request. key is the setting that has the URL; what the result shows of the URL is not secret.
 func (k *checkup) reach(ctx context.Context, u *url.URL, key string) reached {
 	via := ""
 	to := u

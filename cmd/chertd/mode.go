@@ -51,7 +51,8 @@ rule has pending is dropped.`,
 			case in.Reset && len(args) == 2:
 				return hinted(usageError("--reset takes no mode: it removes the override"), diag.PackCommand("mode", args[0], "--reset"))
 			case !in.Reset && len(args) == 1:
-				return hinted(usageError("the mode is missing: live, shadow, off, or --reset"), diag.PackCommand("packs", args[0])+" shows the mode that the pack has")
+				pack, _, _ := strings.Cut(args[0], "/")
+				return hinted(usageError("the mode is missing: live, shadow, off, or --reset"), diag.PackCommand("packs", pack)+" shows the mode that the pack has")
 			case len(args) == 2:
 				in.Mode = args[1]
 			}
