@@ -62,9 +62,10 @@ func (x *explainer) actions(ctx context.Context, r *store.Record, e *control.Exp
 	return nil
 }
 
-// inFlight reports whether a call that serves an action is in flight.
+// inFlight reports whether a call that serves an action is in flight. The chat in memory may still have
+// the call for a moment when the store has its answer.
 func (x *explainer) inFlight(a *chat.Action) bool {
-	return x.flight != nil && x.flight.Kind == a.Kind && slices.ContainsFunc(x.flight.Actions, func(b chat.Action) bool { return b.ID == a.ID })
+	return x.flight != nil && a.Status != chat.Done && a.Status != chat.Dead && x.flight.Kind == a.Kind && slices.ContainsFunc(x.flight.Actions, func(b chat.Action) bool { return b.ID == a.ID })
 }
 
 // unanswered reports whether an action ended although a call for it had no answer.
