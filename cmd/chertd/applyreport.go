@@ -158,6 +158,9 @@ func (r *applyReport) note(o *applyOptions, past *backtest.Applied, side rulesSi
 			others = append(others, many(int64(other.n), other.what))
 		}
 	}
+	if n := past.Timers; n > 0 {
+		add("%s that the rules have set would fire later: what %s would request is not applied", many(int64(n), "timer"), choose(n == 1, "it", "they"))
+	}
 	if len(others) > 0 {
 		add("the rules also requested %s: only reads are applied", strings.Join(others, ", "))
 	}

@@ -24,6 +24,7 @@ type ApplyConfig struct {
 type Applied struct {
 	Result Result // the events and lists alone
 	Side   Side
+	Timers int        // that the rules have set, and that fire after ApplyConfig.Until
 	Reads  []PastRead // of chats, in the order of the messages; those with Left included
 }
 
@@ -89,6 +90,10 @@ func Apply(ctx context.Context, c ApplyConfig, next func() (Event, bool, error))
 		return nil, err
 	}
 	out.Side, out.Reads = s.count(), past.end(s.world, &c)
+	for _, id := range s.world.Chats() {
+		now, _ := s.world.Chat(id)
+		out.Timers += len(now.Timers)
+	}
 	out.Result.Lists = s.listSizes(c.Lists, nil)
 	return out, nil
 }

@@ -98,6 +98,9 @@ func TestApplyFindsTheReadsThatAreLeftToMake(t *testing.T) {
 			}
 		})
 	}
+	if n := applied(t, load(t, map[string]string{"a": `chert.rule { name = "r", on = "message.received", run = function(ev) chert.set_timer("t", "2d") end } chert.on("timer:t", function(ev) end)`}), at("hi")).Timers; n != 1 {
+		t.Errorf("%d timers are left", n)
+	}
 	read := applied(t, set, at("a code")).Reads[0]
 	if read.Read.Rule != "a/codes" || !strings.HasSuffix(read.Read.Place, "a.lua:2") || read.Read.Reason != "a code" || read.Version == "" || !read.Received.Equal(noon) || read.Seq != 1 {
 		t.Errorf("the read is %+v", read)
