@@ -359,7 +359,9 @@ func TestExplainShowsWhatBecameOfNotifications(t *testing.T) {
 	expect("e3", "in_flight", "is on its way since ")
 	p.answer("oncall", 503)
 	p.c.handle("c1", "e4", "oncall waits")
-	p.c.wait("the end of an attempt", func() bool { return attemptsOf(p.c, "oncall") > 0 && p.c.eng.flightOf(chat.NotifyChat("oncall")) == nil })
+	p.c.wait("the end of an attempt", func() bool {
+		return attemptsOf(p.c, "oncall") > 0 && p.c.eng.flightOf(chat.NotifyChat("oncall")) == nil
+	})
 	expect("e4", "waiting", " waits: ")
 	release()
 	p.c.endedAs(chat.NotifyChat("desk"), "notify done (notify), notify done (notify)")

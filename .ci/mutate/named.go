@@ -74,7 +74,7 @@ var namedFaults = []namedFault{
 		`askedFor  = 5 * time.Second`, `askedFor  = 5 * time.Minute`},
 	// It counts for messages that have come since.
 	{"answer-outlives-a-message", "rules/chat/question.go",
-		`Seq: flight.SentSeq, At: s.now`, `Seq: flight.SentSeq + 1000, At: s.now`},
+		`Seq: flight.SentSeq, At: flight.HandedOut`, `Seq: flight.SentSeq + 1000, At: flight.HandedOut`},
 	// Chert is asked again though its answer still counts.
 	{"asked-again", "rules/chat/question.go",
 		`(asked.At.Add(askedFor).After(s.now) ||`, `(asked.At.Add(askedFor / 20).After(s.now) ||`},
