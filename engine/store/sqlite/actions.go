@@ -22,6 +22,7 @@ var (
 	selectWaiting = declareCostly("looks at all chats with actions that wait, and sorts these: operators request it now and then, on connections of their own",
 		`SELECT `+eventActions+` WHERE d.seq IN (SELECT w.value ->> 0 FROM chats INDEXED BY chats_waiting, json_each(waiting) w WHERE waiting IS NOT NULL
 			UNION SELECT event_seq FROM open_actions) ORDER BY d.seq DESC`)
+	selectOpen      = declareCostly("looks at all actions that are blocked or dead, and sorts these", `SELECT `+eventActions+` WHERE d.seq IN (SELECT event_seq FROM open_actions) ORDER BY d.seq DESC`)
 	selectRequested = declareCostly("looks at the newest first, until there are enough", `SELECT `+eventActions+` WHERE d.actions IS NOT NULL ORDER BY d.seq DESC`)
 	selectActions   = declare(`SELECT ` + eventActions + ` WHERE d.seq = ?`)
 
@@ -57,7 +58,13 @@ func (s *Store) Actions(ctx context.Context, f store.ActionFilter) ([]chat.Actio
 			err = s.eachRecord(ctx, c, f.Chat, func(r *store.Record) error { return choose(r.Actions) })
 		} else {
 			what := selectRequested
-			if len(f.Status) > 0 && !slices.ContainsFunc(f.Status, func(st chat.Status) bool { return !isOpen(st) && !waits(st) }) {
+			only := func(is func(chat.Status) bool) bool {
+				return len(f.Status) > 0 && !slices.ContainsFunc(f.Status, func(st chat.Status) bool { return !is(st) })
+			}
+			switch {
+			case only(isOpen):
+				what = selectOpen // nothing of what waits, which may be very many
+			case only(func(st chat.Status) bool { return isOpen(st) || waits(st) }):
 				what = selectWaiting
 			}
 			err = c.query(ctx, what, func(row []driver.Value) error {
