@@ -89,24 +89,46 @@ func TestDifferenceMakesTheOneTextOfTheOther(t *testing.T) {
 	}
 	for range 2000 {
 		from, to := draw(), draw()
-		var a, b []string
-		for _, l := range compared(from, to) {
-			if l.op != '+' {
-				a = append(a, l.text)
-			}
-			if l.op != '-' {
-				b = append(b, l.text)
-			}
+		text := func(lines []string) []byte { return []byte(strings.Join(append(lines, ""), "\n")) }
+		diff := unified(text(from), text(to))
+		if a, b := bothOf(t, from, diff); !slices.Equal(a, from) || !slices.Equal(b, to) {
+			t.Fatalf("%q and %q are compared as %q and %q in %q", from, to, a, b, diff)
 		}
-		if !slices.Equal(a, from) || !slices.Equal(b, to) {
-			t.Fatalf("%q and %q are compared as %q and %q", from, to, a, b)
-		}
-		if diff := unified(from, to); (len(diff) == 0) != slices.Equal(from, to) {
+		if (len(diff) == 0) != slices.Equal(from, to) {
 			t.Fatalf("%q and %q differ in %q", from, to, diff)
 		}
 	}
-	long := slices.Repeat([]string{"x", "y"}, 2000)
-	if other := slices.Repeat([]string{"z"}, 2000); len(compared(long, other)) != 6000 {
-		t.Error("too many lines are not replaced as a whole")
+	long, other := strings.Repeat("x\ny\n", 2000), strings.Repeat("z\n", 2000)
+	if n := len(unified([]byte(long), []byte(other))); n != 6001 {
+		t.Errorf("texts without a common line differ in %d lines", n)
 	}
+}
+
+// bothOf returns the two texts that a difference is of, given the first: what is between its parts is in both.
+func bothOf(t *testing.T, from, diff []string) (a, b []string) {
+	t.Helper()
+	for _, l := range diff {
+		text := l[1:]
+		switch l[0] {
+		case '@':
+			var at int
+			if _, err := fmt.Sscanf(l, "@@ -%d", &at); err != nil {
+				t.Fatalf("%q: %v", l, err)
+			}
+			if strings.Contains(strings.Fields(l)[1], ",0") {
+				at++ // the part has no line of the first text, and follows this one
+			}
+			for len(a) < at-1 {
+				b = append(b, from[len(a)])
+				a = append(a, from[len(a)])
+			}
+		case '-':
+			a = append(a, text)
+		case '+':
+			b = append(b, text)
+		default:
+			a, b = append(a, text), append(b, text)
+		}
+	}
+	return append(a, from[len(a):]...), append(b, from[len(a):]...)
 }
