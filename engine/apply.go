@@ -111,17 +111,14 @@ func (b *appliedBatch) look(ctx context.Context) error {
 	for i := range b.in.Reads {
 		ids = append(ids, b.in.Reads[i].Chat)
 	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	found, err := b.m.eng.chatsNow(ctx, ids)
+	chats, err := b.m.eng.chatsByID(ctx, ids)
 	if err != nil {
 		return err
 	}
 	now := b.m.eng.c.Now()
 	for i := range b.in.Reads {
 		in, r := &b.in.Reads[i], &b.reads[i]
-		at, _ := slices.BinarySearch(ids, in.Chat)
-		r.chat, r.now.Chat = found[at], in.Chat
+		r.chat, r.now.Chat = chats[in.Chat], in.Chat
 		of, ok, err := b.m.store.Event(ctx, in.Event)
 		switch {
 		case err != nil:

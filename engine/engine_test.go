@@ -125,7 +125,7 @@ func (r *rig) Call(_ context.Context, call chat.Call) (dispatch.Reply, error) {
 			return dispatch.Reply{}, err
 		}
 	}
-	return dispatch.Reply{TraceID: "trace", Newest: newest, Unclear: unclear}, nil
+	return dispatch.Reply{HTTP: 200, TraceID: "trace", Newest: newest, Unclear: unclear}, nil
 }
 
 func (r *rig) observe(h Observation) {

@@ -400,3 +400,18 @@ func (e *Engine) chatsNow(ctx context.Context, ids []string) ([]*chat.Chat, erro
 	}
 	return all, nil
 }
+
+// chatsByID is chatsNow by id, for ids that may occur several times.
+func (e *Engine) chatsByID(ctx context.Context, ids []string) (map[string]*chat.Chat, error) {
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	found, err := e.chatsNow(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	chats := make(map[string]*chat.Chat, len(ids))
+	for i, id := range ids {
+		chats[id] = found[i]
+	}
+	return chats, nil
+}

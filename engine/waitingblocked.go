@@ -24,15 +24,8 @@ func (m *manager) blockedReads(ctx context.Context, f *waitingFilter) (reads []c
 	for i := range all {
 		ids = append(ids, all[i].Chat)
 	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	found, err := m.eng.chatsNow(ctx, ids)
-	if err != nil {
+	if chats, err = m.eng.chatsByID(ctx, ids); err != nil {
 		return nil, nil, err
-	}
-	chats = map[string]*chat.Chat{}
-	for i, id := range ids {
-		chats[id] = found[i]
 	}
 	now := m.eng.c.Now()
 	for i := range all {

@@ -85,6 +85,7 @@ type Attempt struct {
 	Call  chat.Call
 	Began time.Time
 	Ended time.Time
+	HTTP  int          // status of the answer; 0: there was none
 	Err   *chert.Error // nil: success
 }
 

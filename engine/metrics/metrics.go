@@ -214,14 +214,14 @@ func (m *Metrics) ended(actions []chat.Action) {
 
 // Called counts a call that has ended.
 func (m *Metrics) Called(a *dispatch.Attempt) {
-	http, code := 200, 0
+	code := 0
 	if e := a.Err; e != nil {
 		if e.Local {
 			return // no call was made
 		}
-		http, code = e.Status, e.Code
+		code = e.Code
 	}
-	m.calls.WithLabelValues(string(a.Call.Kind), httpLabel(http), codeLabel(code)).Inc()
+	m.calls.WithLabelValues(string(a.Call.Kind), httpLabel(a.HTTP), codeLabel(code)).Inc()
 	m.callTook.WithLabelValues(string(a.Call.Kind)).Observe(a.Ended.Sub(a.Began).Seconds())
 }
 

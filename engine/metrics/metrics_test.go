@@ -70,7 +70,11 @@ func busy(s Source) *Metrics {
 		&turn.Decision{Took: time.Millisecond, Rules: []turn.RuleDecision{{Pack: "vip", Rule: "hold"}, {Pack: "vip", Rule: "hold", Error: "it failed"}, {Pack: "vip", Rule: "hold", Skipped: "outside its hours"}}}, actions, noon.Add(time.Second))
 	m.Rerun(&turn.Decision{Rules: []turn.RuleDecision{{Pack: "vip", Rule: "hold", Error: "it failed"}, {Pack: "vip", Rule: "hold", Rerun: noon}}}, nil)
 	for _, err := range []*chert.Error{nil, {Status: 429, Code: chert.CodeRateLimited}, {Status: 999, Code: 77}, {}, {Local: true}} {
-		m.Called(&dispatch.Attempt{Call: chat.Call{Kind: chat.Read}, Began: noon, Ended: noon.Add(time.Second), Err: err})
+		http := 200
+		if err != nil {
+			http = err.Status
+		}
+		m.Called(&dispatch.Attempt{Call: chat.Call{Kind: chat.Read}, Began: noon, Ended: noon.Add(time.Second), HTTP: http, Err: err})
 	}
 	return m
 }
