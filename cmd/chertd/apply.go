@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -89,14 +87,9 @@ func (o *applyOptions) check(cmd *cobra.Command) error {
 		return hinted(usageError("--batch: the name is empty"), "check that the shell variable in this place is set")
 	}
 	o.request.By, o.request.Batch = author(o.request.By), cmp.Or(o.request.Batch, newBatch())
-	o.source.file = o.daemon.config
-	for _, place := range configPlaces {
-		if _, err := os.Stat(place); o.source.file == "" && err == nil {
-			o.source.file = place
-		}
-	}
-	if o.source.file == "" {
-		return hinted(fail(exitFailure, errors.New("there are no events to look at: no configuration names a store")), "name the configuration of the daemon with -c FILE")
+	var err error
+	if o.source.file, err = findConfig(o.daemon.config); err != nil {
+		return hinted(fail(exitFailure, fmt.Errorf("there are no events to look at: %w", err)), "name the configuration of the daemon with -c FILE")
 	}
 	return nil
 }
@@ -136,25 +129,22 @@ func (o *applyOptions) run(ctx context.Context, cmd *cobra.Command) error {
 // finish prints the report, and requests the reads if that is wanted.
 func (o *applyOptions) finish(ctx context.Context, cmd *cobra.Command, c *control.Client, r *applyReport) error {
 	possible := r.possible()
+	wanted := o.do && possible > 0
 	switch {
-	case !o.do && o.daemon.json:
-		return printJSON(cmd.OutOrStdout(), r)
-	case !o.do || possible == 0:
-		if possible > 0 {
-			r.hint = "nothing is requested yet; with --go, the reads of " + many(int64(possible), "chat") + " are"
-		} else {
-			r.hint = "there is nothing to request"
-		}
+	case possible == 0:
+		r.hint = "there is nothing to request"
+	case !o.do:
+		r.hint = "nothing is requested yet; with --go, the reads of " + many(int64(possible), "chat") + " are"
 	}
-	if !o.daemon.json {
+	switch {
+	case !o.daemon.json:
 		if err := r.print(cmd.OutOrStdout(), o); err != nil {
 			return err
 		}
+	case !wanted:
+		return printJSON(cmd.OutOrStdout(), r)
 	}
-	if !o.do || possible == 0 {
-		if o.daemon.json {
-			return printJSON(cmd.OutOrStdout(), r)
-		}
+	if !wanted {
 		return nil
 	}
 	if err := confirm(cmd, o.yes, fmt.Sprintf("request the reads of %s?", many(int64(possible), "chat"))); err != nil {

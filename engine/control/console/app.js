@@ -119,9 +119,8 @@ function busy() {
 
 let statusTimer = 0;
 
-// readStatus reads the status, and again in some seconds.
-async function readStatus() {
-  clearTimeout(statusTimer);
+// takeStatus reads the status, and returns false if that needs a token.
+async function takeStatus() {
   try {
     status = await get("/status");
     statusProblem = null;
@@ -129,9 +128,16 @@ async function readStatus() {
     sample(status);
   } catch (e) {
     if (!(e instanceof Refusal)) throw e;
-    if (e.status === 401 || e.status === 403) { askForToken(e); return; }
+    if (e.status === 401 || e.status === 403) { askForToken(e); return false; }
     statusProblem = e;
   }
+  return true;
+}
+
+// readStatus reads the status, and again in some seconds.
+async function readStatus() {
+  clearTimeout(statusTimer);
+  if (!await takeStatus()) return;
   showState();
   if (current && current.show) current.show();
   statusTimer = setTimeout(readStatus, sampleEvery * 1000);
@@ -268,16 +274,7 @@ function split(path) {
 
 // start opens the console, once the daemon accepts the token, or needs none.
 async function start() {
-  try {
-    status = await get("/status");
-    statusProblem = null;
-    await countReads();
-    sample(status);
-  } catch (e) {
-    if (!(e instanceof Refusal)) throw e;
-    if (e.status === 401 || e.status === 403) return askForToken(e);
-    statusProblem = e;
-  }
+  if (!await takeStatus()) return;
   showAccess();
   route();
   if (statusProblem) renew(current.wrong, problem(statusProblem));
