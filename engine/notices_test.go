@@ -416,7 +416,8 @@ func TestForgottenChatLeavesNoNotification(t *testing.T) {
 	p.c.handle("c1", "e4", "desk deadsecret")
 	p.c.endedAs(chat.NotifyChat("desk"), "notify dead (refused), notify done (notify)")
 	p.c.wait("all to be handled", func() bool { return p.c.actions(chat.NotifyChat("oncall")) == "notify waiting, notify waiting" })
-	p.c.endedAs("c1", "read done (read), read done (read), read done (read)")
+	// A read may have replaced the one before it, or not: what counts is that none waits any more.
+	p.c.wait("the reads to end", func() bool { return !strings.Contains(p.c.actions("c1"), "waiting") })
 	if f := p.c.forget(control.ForgetRequest{Who: "c1", DryRun: true}); f.Dropped != 2 {
 		t.Errorf("a dry run would drop %d", f.Dropped)
 	}
