@@ -2,8 +2,10 @@ package luabind
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // containers and Windows have no zone files of their own
 
 	"chertd/luabind/diag"
 )
@@ -15,7 +17,9 @@ func LoadZone(name string) (*time.Location, error) {
 	if meant, ok := winterZones[name]; ok {
 		return nil, fmt.Errorf("time zone %s does not observe daylight saving time; use %q", quote(name), meant)
 	}
-	if name != "" && name != "Local" {
+	// A file system that ignores case would find "america/new_york", and others would not.
+	known := slices.IndexFunc(zoneNames, func(zone string) bool { return strings.EqualFold(zone, name) })
+	if name != "" && name != "Local" && (known < 0 || zoneNames[known] == name) {
 		if loc, err := time.LoadLocation(name); err == nil {
 			return loc, nil
 		}
