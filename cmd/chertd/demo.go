@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"chertd/engine/chertsim"
 	"chertd/engine/dispatch"
 	"chertd/engine/live"
+	"chertd/engine/system"
 	"chertd/examples"
 	"chertd/rules"
 )
@@ -44,6 +46,9 @@ store, and prints what happens. Nothing leaves this machine, and all files are
 deleted at the end.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := daemonRunsOn(runtime.GOOS, system.RunsDaemon); err != nil {
+				return err
+			}
 			d.out = cmd.OutOrStdout()
 			d.errOut = cmd.ErrOrStderr()
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"chertd/engine"
 	"chertd/engine/chert"
 	"chertd/engine/control"
+	"chertd/engine/system"
 	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/lint"
@@ -35,6 +37,9 @@ rules, configuration and secret files; the log names the changed settings that
 take a restart. Exit code 78: it can't start with this configuration.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := daemonRunsOn(runtime.GOOS, system.RunsDaemon); err != nil {
+				return err
+			}
 			return run(cmd, file, events)
 		},
 	}

@@ -119,11 +119,7 @@ func (f *secretsFile) replace(text string) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(temp.Name()))
 	}
-	dir, err := os.Open(filepath.Dir(f.path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return system.SyncFolder(filepath.Dir(f.path))
 }
 
 // temp creates a file beside the secrets file, with the same owner. Only the owner can

@@ -68,3 +68,21 @@ func TestStartErrorsHaveTheirFix(t *testing.T) {
 		}
 	}
 }
+
+// The commands that look at rules work on Windows. The daemon does not, and the error names both.
+func TestDaemonIsRefusedWhereItIsNotSupported(t *testing.T) {
+	t.Parallel()
+	if err := daemonRunsOn("linux", true); err != nil {
+		t.Error(err)
+	}
+	var out strings.Builder
+	if code := report(&out, daemonRunsOn("windows", false)); code != exitConfig {
+		t.Errorf("exit code %d", code)
+	}
+	const want = `chertd: the daemon does not run on windows: it needs Linux or macOS
+  hint: on this machine use check, test, eval, backtest, new and spec; run the daemon on a server, in a container or in WSL
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}

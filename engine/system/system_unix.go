@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// RunsDaemon is whether the daemon is supported on this system.
+const RunsDaemon = true
+
 const (
 	// NoFollow makes opening a symbolic link fail.
 	NoFollow = syscall.O_NOFOLLOW
@@ -34,6 +37,15 @@ func Lock(f *os.File) error {
 
 // Unlock ends a Lock.
 func Unlock(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
+
+// SyncFolder makes the names of files durable that were created, renamed or removed in a folder.
+func SyncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
 
 // Ended reports whether there is certainly no process with an id.
 func Ended(pid int) bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// RunsDaemon is false: nobody has tested on Windows that a store survives a crash.
+const RunsDaemon = false
+
 const (
 	// NoFollow makes opening a symbolic link fail; Windows has none of these flags.
 	NoFollow = 0
@@ -30,6 +33,9 @@ func Unlock(f *os.File) { _ = windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1,
 
 // beyond is the place of the byte that Lock locks.
 func beyond() *windows.Overlapped { return &windows.Overlapped{OffsetHigh: 1 << 30} }
+
+// SyncFolder does nothing: Windows keeps a journal of names and has no call to flush a folder.
+func SyncFolder(string) error { return nil }
 
 // Ended reports whether there is certainly no process with an id.
 func Ended(pid int) bool {

@@ -2,6 +2,7 @@ package diag
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
@@ -11,8 +12,9 @@ import (
 // ShellWord returns a string as one word of a shell command that people can copy. It
 // quotes the string if a shell would not read it as one plain word. If the string has
 // invisible characters, it writes their bytes as escapes in $'…', which bash, ksh and zsh
-// read.
+// read. On Windows it writes paths with /, which its shells and chertd take without quotes.
 func ShellWord(s string) string {
+	s = filepath.ToSlash(s)
 	plain := s != ""
 	for i, r := range s {
 		_, size := utf8.DecodeRuneInString(s[i:])

@@ -313,7 +313,7 @@ func publish(partial, to string, force bool) error {
 		if err := os.Rename(partial, to); err != nil {
 			return err
 		}
-		return syncFolder(filepath.Dir(to))
+		return system.SyncFolder(filepath.Dir(to))
 	}
 	// Unlike Rename, Link replaces nothing.
 	err := os.Link(partial, to)
@@ -328,7 +328,7 @@ func publish(partial, to string, force bool) error {
 	if err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(to))
+	return system.SyncFolder(filepath.Dir(to))
 }
 
 // full reports whether an error is because there is no room on the disk of a folder.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"path/filepath"
+	"strings"
 
 	moderncsqlite "modernc.org/sqlite"
 )
@@ -51,6 +53,10 @@ func uri(path string, parameters url.Values, settings ...string) string {
 	parameters.Set("_dqs", "0")
 	for _, s := range settings {
 		parameters.Add("_pragma", s)
+	}
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // C:/Users is file:///C:/Users
 	}
 	u := url.URL{Scheme: "file", Path: path, RawQuery: parameters.Encode()}
 	return u.String()

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	moderncsqlite "modernc.org/sqlite"
+
+	"chertd/engine/system"
 )
 
 // Options are options of Open. The zero value works.
@@ -315,7 +317,7 @@ func makePrivate(path string) error {
 		if err := f.Close(); err != nil {
 			return err
 		}
-		return syncFolder(filepath.Dir(path))
+		return system.SyncFolder(filepath.Dir(path))
 	}
 	if err != nil {
 		return err
@@ -337,13 +339,4 @@ func (e *MissingError) Error() string {
 // Hint returns what an operator can do about it.
 func (e *MissingError) Hint() string {
 	return "put " + e.Path + " back, or " + restoreWith(e.Path) + "; to begin with an empty store remove the -wal and -shm files, too"
-}
-
-// syncFolder makes the name of a new file durable.
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"chertd/engine/system"
 	"chertd/luabind/diag"
 )
 
@@ -300,7 +301,7 @@ func makeReady(path, partial string, at time.Time) error {
 	if err := os.Rename(partial, readyPath(path)); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return system.SyncFolder(filepath.Dir(path))
 }
 
 // completeRestore is finishRestore for a copy that another process has left: it is checked
@@ -382,7 +383,7 @@ func undoRestore(path string) error {
 			}
 		}
 	}
-	return syncFolder(filepath.Dir(path))
+	return system.SyncFolder(filepath.Dir(path))
 }
 
 // finishRestore replaces the store at path by the copy that is ready, if there is one, and
@@ -408,13 +409,13 @@ func finishRestore(path string) (kept string, err error) {
 	} else if err != nil {
 		return "", err
 	}
-	if err := syncFolder(filepath.Dir(path)); err != nil {
+	if err := system.SyncFolder(filepath.Dir(path)); err != nil {
 		return "", err
 	}
 	if err := os.Rename(ready, path); err != nil {
 		return "", err
 	}
-	return kept, syncFolder(filepath.Dir(path))
+	return kept, system.SyncFolder(filepath.Dir(path))
 }
 
 // keep gives the database at path a second name, so that the first never leads nowhere.

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"fmt"
 	"path/filepath"
+
+	"chertd/engine/system"
 )
 
 // syncer makes transactions durable while the writer makes the next one: the writer's
@@ -48,7 +50,7 @@ func (w *writer) syncOpened() error {
 	if err := w.syncer.sync(); err != nil {
 		return fmt.Errorf("sync %s: %w", w.files.wal.path, err)
 	}
-	return syncFolder(filepath.Dir(w.files.path))
+	return system.SyncFolder(filepath.Dir(w.files.path))
 }
 
 // runSyncer syncs what the writer commits, until the writer has ended.
