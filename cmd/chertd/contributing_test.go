@@ -15,7 +15,10 @@ import (
 	"chertd/luabind"
 )
 
-const contributing = "../../docs/contributing.md"
+const (
+	architecture = "../../docs/architecture.md"
+	contributing = "../../docs/contributing.md"
+)
 
 var (
 	codeSpan  = regexp.MustCompile("`([^`]+)`")
@@ -29,14 +32,28 @@ var (
 	goFlag    = regexp.MustCompile(`(?:^|\s)-(?:test\.)?([a-z][\w.]*)`)
 )
 
-// TestContributingNamesExist checks that docs/contributing.md names only files, functions,
-// types, methods and fields that exist.
-func TestContributingNamesExist(t *testing.T) {
+// TestNamesInDocumentsOfTheCodeExist checks that docs/architecture.md and docs/contributing.md
+// name only files, functions, types, methods and fields that exist.
+func TestNamesInDocumentsOfTheCodeExist(t *testing.T) {
 	t.Parallel()
-	page := readText(t, contributing)
 	files := parseModule(t, "../..")
 	declared := declarations(files)
-	named := 0
+	for _, doc := range []struct {
+		file  string
+		names int // at least
+	}{{architecture, 250}, {contributing, 250}} {
+		t.Run(path.Base(doc.file), func(t *testing.T) {
+			t.Parallel()
+			if named := checkNames(t, readText(t, doc.file), declared); named < doc.names {
+				t.Errorf("%d names are compared: the test proves nothing", named)
+			}
+		})
+	}
+}
+
+// checkNames checks the names of a page, and returns how many it has.
+func checkNames(t *testing.T, page string, declared map[string]bool) (named int) {
+	t.Helper()
 	for _, m := range filePath.FindAllStringSubmatch(page, -1) {
 		if strings.HasPrefix(m[1], "../") {
 			continue // TestLinksOfDocumentsResolve has these
@@ -77,16 +94,14 @@ func TestContributingNamesExist(t *testing.T) {
 			t.Errorf("there is no %s", name)
 		}
 	}
-	if named < 200 {
-		t.Errorf("%d names are compared: the test proves nothing", named)
-	}
+	return named
 }
 
-// TestContributingShowsLayers compares the packages of docs/contributing.md with layers.
-func TestContributingShowsLayers(t *testing.T) {
+// TestArchitectureShowsLayers compares the packages of docs/architecture.md with layers.
+func TestArchitectureShowsLayers(t *testing.T) {
 	t.Parallel()
 	shown, at := map[string]int{}, -1
-	for line := range strings.Lines(readText(t, contributing)) {
+	for line := range strings.Lines(readText(t, architecture)) {
 		m := layerLine.FindStringSubmatch(line)
 		if m == nil {
 			continue
@@ -259,7 +274,7 @@ func prosePart(page string) string {
 }
 
 // outside reports whether a name with a dot is not one of this module: a file, a call of
-// the standard library, or an event's type.
+// the standard library, a key of the configuration, or the type of an event.
 func outside(name string) bool {
-	return slices.Contains([]string{"go.mod", "records.go", "action.done", "action.failed", "pack.yaml"}, name) || strings.HasPrefix(name, "t.")
+	return slices.Contains([]string{"go.mod", "records.go", "action.done", "action.failed", "pack.yaml", "control.listen", "limits.reads"}, name) || strings.HasPrefix(name, "t.")
 }

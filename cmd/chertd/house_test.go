@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"cmd/*", "examples"},
 }
 
-// TestImportsPointDown holds the packages to the import graph of docs/contributing.md.
+// TestImportsPointDown holds the packages to the import graph of docs/architecture.md.
 func TestImportsPointDown(t *testing.T) {
 	t.Parallel()
 	imports := importGraph(t, "../..")
@@ -65,7 +65,7 @@ func layer(t *testing.T, pkg string) int {
 			return i
 		}
 	}
-	t.Fatalf("package %s is of no layer: add it to layers and to docs/contributing.md", pkg)
+	t.Fatalf("package %s is of no layer: add it to layers and to docs/architecture.md", pkg)
 	return 0
 }
 

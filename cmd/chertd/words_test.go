@@ -63,7 +63,7 @@ func TestTextsForUsersArePlainEnglish(t *testing.T) {
 	for _, file := range globs(t, "../../README.md", "../../docs/*.md") {
 		texts[file] = prose(readText(t, file))
 	}
-	for _, file := range globs(t, "../../examples/*.lua", "../../examples/*.md", "../../examples/*/*.*", "../../examples/*/*/*.*", "newpack/*", "../../engine/control/console/*.js", "../../engine/control/console/*.html") {
+	for _, file := range globs(t, "../../examples/*.lua", "../../examples/*.md", "../../examples/*/*.*", "../../examples/*/*/*.*", "newpack/*", "../../engine/control/console/*.js", "../../engine/control/console/*.html", "../../docs/diagrams/*.svg") {
 		texts[file] = readText(t, file)
 	}
 	for _, file := range globs(t, "*.go") {

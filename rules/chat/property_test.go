@@ -394,6 +394,9 @@ func (w *world) step(in Input) Effects {
 				w.t.Fatalf("settled, and changed:\n%+v\n%+v", old, a)
 			}
 		}
+		if a.Kind == Read && (a.Status == Sent || notOfReads[a.Why] != "") {
+			w.t.Fatalf("no read has this status or reason: %+v", a)
+		}
 		old, known := w.rows[a.ID]
 		if err := w.news.settled(&a, old.Status == Waiting); err != "" && !(known && old.Why == a.Why) {
 			w.t.Fatalf("%s: %+v", err, a)
