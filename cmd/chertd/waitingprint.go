@@ -42,7 +42,7 @@ func printWaiting(out io.Writer, w *control.Waiting) error {
 // countedWaiting says how much waits.
 func countedWaiting(w *control.Waiting) string {
 	if w.Matched == 0 && !w.Partial {
-		return "nothing waits that matches"
+		return choose(w.Total == 0, "nothing waits", "nothing waits that matches")
 	}
 	text := fmt.Sprintf("%s wait%s in %s", many(w.Matched, "action"), choose(w.Matched == 1, "s", ""), many(w.Chats, "chat"))
 	if w.Partial {
