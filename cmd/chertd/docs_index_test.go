@@ -62,3 +62,30 @@ func TestConceptsLinkTermsAndShowDiagrams(t *testing.T) {
 		}
 	}
 }
+
+// TestPicturesOfDocumentsExist checks pictures that are shown by HTML, which
+// TestLinksOfDocumentsResolve does not see, and that each has a text for who can't see it.
+func TestPicturesOfDocumentsExist(t *testing.T) {
+	t.Parallel()
+	pictures := 0
+	for _, doc := range documents(t) {
+		text := readText(t, doc)
+		for _, m := range regexp.MustCompile(`\bsrc(?:set)?="([^"]*)"`).FindAllStringSubmatch(text, -1) {
+			pictures++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), m[1])); err != nil {
+				t.Errorf("%s shows %s, which does not exist", doc, m[1])
+			}
+		}
+		for _, m := range regexp.MustCompile(`<img\b[^>]*>`).FindAllString(text, -1) {
+			if !regexp.MustCompile(`\balt="[^"]{20,}"`).MatchString(m) {
+				t.Errorf("%s: %s has no text that says what it shows", doc, m)
+			}
+		}
+		if regexp.MustCompile(`!\[\]\(`).MatchString(text) {
+			t.Errorf("%s shows a picture without a text that says what it shows", doc)
+		}
+	}
+	if pictures < 2 {
+		t.Errorf("%d pictures are shown: the test proves nothing", pictures)
+	}
+}
