@@ -20,6 +20,8 @@ var tutorialMasks = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?`), "<time>"},
 	{regexp.MustCompile(`(?m)^\d\d:\d\d:\d\dZ`), "<time>"},
 	{regexp.MustCompile(`chert:msg:[0-9a-f]{24}`), "chert:msg:<id>"},
+	// An event that comes while the daemon starts may be found in the events log first.
+	{regexp.MustCompile(`, by (webhook|catchup) at `), ", by <source> at "},
 	{regexp.MustCompile(`evt_[0-9A-Z]{20,}`), "<evt>"},
 	{regexp.MustCompile(`[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}`), "<message>"},
 	{regexp.MustCompile(`\+1\d{10}`), "<number>"},

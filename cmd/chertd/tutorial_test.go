@@ -172,6 +172,9 @@ func (tut *tutorial) run(place, line, want string) {
 		out, err := cmd.CombinedOutput()
 		got := tut.documented(string(out))
 		wrong := tut.same.compare(want, got)
+		if wrong == "" && got != "" && !strings.HasSuffix(got, "\n") {
+			wrong = "the next prompt would be on its last line"
+		}
 		if wrong == "" {
 			return
 		}
@@ -215,6 +218,13 @@ func (tut *tutorial) end() {
 // serve starts a command that runs in a terminal of its own.
 func (tut *tutorial) serve(line string, more []string) *terminal {
 	tut.t.Helper()
+	if before := tut.servers[line]; before != nil {
+		select { // its terminal is free once it has ended
+		case <-before.ended:
+		case <-time.After(tutorialPatience):
+			tut.t.Fatalf("$ %s runs already", line)
+		}
+	}
 	words := append(strings.Fields(line), more...)
 	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Dir, cmd.Env = tut.dir, tut.env
