@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"chertd/engine/control"
 	"chertd/luabind/diag"
@@ -72,7 +71,7 @@ func waitsFor(a *control.WaitingAction) string {
 		text += ", by " + a.By
 	}
 	if !a.Until.IsZero() {
-		text += " until " + a.Until.Local().Format(time.DateTime)
+		text += " until " + a.Until.Local().Format("2006-01-02 15:04:05Z07:00")
 	}
 	if a.Attempts > 0 {
 		text += ", after " + many(int64(a.Attempts), "attempt")
