@@ -197,7 +197,15 @@ func (v *demoView) end() {
 		slices.Sort(took)
 		fmt.Fprintf(v.out, "    %s                %8v %8v%s\n", pad(diag.Visible(pack), 8), round(took[len(took)/2]), round(took[(len(took)*95-1)/100]), v.waits(pack))
 	}
+	fmt.Fprint(v.out, demoNext)
 }
+
+// demoNext names the next steps after the demo.
+const demoNext = `
+Next steps:
+  chertd new NAME            creates a pack to start from, with its tests
+  docs/getting-started.md    takes a rule of yours live, step by step
+`
 
 func (v *demoView) waits(pack string) string {
 	if pack == "settle" {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -65,7 +64,7 @@ func TestSnippetsOfDocumentsWork(t *testing.T) {
 func checkSnippet(t *testing.T, s snippet) {
 	lang, file, _ := strings.Cut(s.lang, " ") // a file's name may follow
 	if strings.HasSuffix(file, "_spec.lua") {
-		return // TestSpecsGuideShowsRealOutput runs it
+		return // TestSpecsGuideShowsRealOutput or TestTutorialWorksAsWritten runs it
 	}
 	switch lang {
 	case "lua":
@@ -221,53 +220,8 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
-// The README's "Write a rule" works as it is written, in an empty folder. It changes
-// the working directory, so it is not parallel.
-func TestReadmeWritesARule(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(text), "\n## Write a rule\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	list := snippets(t, "../../README.md")
-	t.Chdir(t.TempDir())
-	files, commands := 0, 0
-	for _, s := range list {
-		if !strings.Contains(section, s.text) {
-			continue
-		}
-		switch s.lang {
-		case "lua":
-			first, _, _ := strings.Cut(s.text, "\n")
-			file := strings.TrimPrefix(first, "-- ")
-			if !strings.Contains(section, "`"+file+"`") {
-				t.Errorf("the README does not say to save %s", file)
-			}
-			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(file, []byte(s.text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			files++
-		case "console":
-			for line := range strings.Lines(s.text) {
-				commands++
-				var out bytes.Buffer
-				if code := execute(strings.Fields(line)[2:], nil, &out, &out); code != exitOK {
-					t.Errorf("%s exits with %d:\n%s", strings.TrimSpace(line), code, out.String())
-				}
-			}
-		}
-	}
-	if files != 1 || commands != 4 {
-		t.Errorf("%d files and %d commands", files, commands)
-	}
-}
-
-// The README's way to sign a webhook by hand is accepted by the daemon.
-func TestReadmeSignsWebhook(t *testing.T) {
+// The tutorial's way to sign a webhook by hand is accepted by the daemon.
+func TestTutorialSignsWebhook(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"sh", "openssl", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -275,7 +229,7 @@ func TestReadmeSignsWebhook(t *testing.T) {
 		}
 	}
 	script := ""
-	for _, s := range snippets(t, "../../README.md") {
+	for _, s := range snippets(t, tutorialDoc) {
 		if s.lang == "sh" {
 			script = s.text
 		}
@@ -303,7 +257,7 @@ func TestReadmeSignsWebhook(t *testing.T) {
 	}()
 	const shown = "http://127.0.0.1:8787/webhooks/chert"
 	if !strings.Contains(script, shown) {
-		t.Fatalf("the README has no script that posts to %s", shown)
+		t.Fatalf("the tutorial has no script that posts to %s", shown)
 	}
 	cmd := exec.Command("sh", "-c", strings.ReplaceAll(script, shown, (<-started).Webhook))
 	out, err := cmd.Output()

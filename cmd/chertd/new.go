@@ -110,9 +110,11 @@ Next steps:
   chertd test %[1]s
   chertd eval %[2]s %[1]s
 Then edit the rule in %[3]s.
-The pack is in shadow mode: its decisions are recorded but not carried out. When
+The pack is in shadow mode: its decisions are recorded but not carried out. To
+compare them with what became of the chats, run chertd packs --diff %[5]s. When
 you are happy with them, set mode: live in %[4]s.
-`, shown([]any{pack, diag.ShellWord(n.path(sampleEvent)), n.path(n.name + ".lua"), n.path("pack.yaml")})...)
+The document docs/getting-started.md shows each step with its output.
+`, shown([]any{pack, diag.ShellWord(n.path(sampleEvent)), n.path(n.name + ".lua"), n.path("pack.yaml"), diag.ShellWord(n.name)})...)
 	return err
 }
 

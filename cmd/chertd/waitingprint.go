@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"chertd/engine/control"
 	"chertd/luabind/diag"
@@ -42,7 +41,7 @@ func printWaiting(out io.Writer, w *control.Waiting) error {
 // countedWaiting says how much waits.
 func countedWaiting(w *control.Waiting) string {
 	if w.Matched == 0 && !w.Partial {
-		return "nothing waits that matches"
+		return choose(w.Total == 0, "nothing waits", "nothing waits that matches")
 	}
 	text := fmt.Sprintf("%s wait%s in %s", many(w.Matched, "action"), choose(w.Matched == 1, "s", ""), many(w.Chats, "chat"))
 	if w.Partial {
@@ -72,7 +71,7 @@ func waitsFor(a *control.WaitingAction) string {
 		text += ", by " + a.By
 	}
 	if !a.Until.IsZero() {
-		text += " until " + a.Until.Local().Format(time.DateTime)
+		text += " until " + a.Until.Local().Format("2006-01-02 15:04:05Z07:00")
 	}
 	if a.Attempts > 0 {
 		text += ", after " + many(int64(a.Attempts), "attempt")

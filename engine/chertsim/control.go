@@ -39,10 +39,10 @@ const ControlHelp = `Control routes (JSON, no credentials; durations as "2s"):
 // serve them on a loopback address only.
 func (s *Sim) controlRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /sim/chats", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]any{"chats": s.chatViews()})
+		printJSON(w, http.StatusOK, map[string]any{"chats": s.chatViews()})
 	})
 	mux.HandleFunc("GET /sim/receipts", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]any{"receipts": append([]Receipt{}, s.Receipts()...)})
+		printJSON(w, http.StatusOK, map[string]any{"receipts": append([]Receipt{}, s.Receipts()...)})
 	})
 	control(mux, "POST /sim/messages", func(in Incoming) (any, error) {
 		if in.Text == "" && len(in.Parts) == 0 && len(in.Media) == 0 {
@@ -93,7 +93,7 @@ func (s *Sim) controlRoutes(mux *http.ServeMux) {
 	})
 	mux.HandleFunc("DELETE /sim/fail", func(w http.ResponseWriter, _ *http.Request) {
 		s.ClearFaults()
-		writeJSON(w, http.StatusOK, done)
+		printJSON(w, http.StatusOK, done)
 	})
 	control(mux, "POST /sim/limit", func(in struct {
 		Rate  float64 `json:"rate"`
@@ -164,10 +164,10 @@ func control[T any](mux *http.ServeMux, pattern string, do func(T) (any, error))
 			out, err = do(in)
 		}
 		if err != nil {
-			writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+			printJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 			return
 		}
-		writeJSON(w, http.StatusOK, out)
+		printJSON(w, http.StatusOK, out)
 	})
 }
 

@@ -145,13 +145,19 @@ func (s *Sim) noteCall(c *call, status, code int) {
 	s.watch.notify(h)
 }
 
-func writeJSON(w http.ResponseWriter, status int, value any) {
+// writeJSON answers as Chert does.
+func writeJSON(w http.ResponseWriter, status int, value any) { writeBody(w, status, value, "") }
+
+// printJSON answers a control route. Its line ends, because curl prints it to a terminal.
+func printJSON(w http.ResponseWriter, status int, value any) { writeBody(w, status, value, "\n") }
+
+func writeBody(w http.ResponseWriter, status int, value any, end string) {
 	body, err := json.Marshal(value)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	body = diag.VisibleJSON(body) // curl prints it to a terminal
+	body = append(diag.VisibleJSON(body), end...)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)

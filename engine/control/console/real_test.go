@@ -12,6 +12,7 @@ import (
 	"chertd/engine"
 	"chertd/engine/chert"
 	"chertd/engine/chertsim"
+	"chertd/rules"
 )
 
 // rule reads messages with a code.
@@ -32,7 +33,7 @@ func TestConsoleOfARealDaemon(t *testing.T) {
 	defer sim.Close()
 	api := httptest.NewServer(sim)
 	defer api.Close()
-	address, rules := startDaemon(t, sim, api.URL)
+	address, rulesDir := startDaemon(t, sim, api.URL)
 	p := open(t, "http://"+address+"/")
 	p.signIn(secret)
 	p.shows("Events are accepted, calls go out, and all files are live")
@@ -75,7 +76,7 @@ func TestConsoleOfARealDaemon(t *testing.T) {
 	p.until(`document.querySelector("#lines tr")`)
 
 	// An edit that does not load is not live, and the console says why.
-	p.must("break the rule", os.WriteFile(filepath.Join(rules, "codes.lua"), []byte(rule+"chert.on(\n"), 0o600))
+	p.must("break the rule", os.WriteFile(filepath.Join(rulesDir, "codes.lua"), []byte(rule+"chert.on(\n"), 0o600))
 	p.visit("#/packs", "Packs")
 	p.click(`[data-key="reload"]`)
 	p.click(`dialog button[type="submit"]`)
@@ -95,21 +96,26 @@ func TestConsoleOfARealDaemon(t *testing.T) {
 
 // startDaemon runs a daemon with its webhook at the simulation until the test ends, and
 // returns the address of its control endpoints and its rules directory.
-func startDaemon(t *testing.T, sim *chertsim.Sim, api string) (address, rules string) {
+func startDaemon(t *testing.T, sim *chertsim.Sim, api string) (address, rulesDir string) {
+	t.Helper()
+	return startDaemonWith(t, sim, api, rules.Options{})
+}
+
+func startDaemonWith(t *testing.T, sim *chertsim.Sim, api string, options rules.Options) (address, rulesDir string) {
 	t.Helper()
 	dir := t.TempDir()
-	rules = filepath.Join(dir, "rules")
-	if err := os.Mkdir(rules, 0o700); err != nil {
+	rulesDir = filepath.Join(dir, "rules")
+	if err := os.Mkdir(rulesDir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(rules, "codes.lua"), []byte(rule), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(rulesDir, "codes.lua"), []byte(rule), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	started, ended := make(chan engine.Addresses, 1), make(chan error, 1)
 	go func() {
 		ended <- engine.Daemon{
-			StorePath: filepath.Join(dir, "chertd.db"), RulesDir: rules, Log: slog.New(slog.DiscardHandler),
+			StorePath: filepath.Join(dir, "chertd.db"), RulesDir: rulesDir, Rules: options, Log: slog.New(slog.DiscardHandler),
 			API:  chert.Config{BaseURL: api + chertsim.BasePath, Tenant: chertsim.DefaultTenant, SigningSecret: chertsim.DefaultSigningSecret, Timeout: chert.DefaultTimeout},
 			Rate: 100, Burst: 100, Concurrency: 4,
 			Webhook: engine.Webhook{Listen: "127.0.0.1:0", Path: "/webhooks/chert", Secrets: []string{chertsim.DefaultWebhookSecret}, Tolerance: 5 * time.Minute, MaxBody: 1 << 20},
@@ -128,7 +134,7 @@ func startDaemon(t *testing.T, sim *chertsim.Sim, api string) (address, rules st
 		if _, err := sim.Subscribe(a.Webhook, chertsim.DefaultWebhookSecret); err != nil {
 			t.Fatal(err)
 		}
-		return a.Control, rules
+		return a.Control, rulesDir
 	case err := <-ended:
 		ended <- err
 		t.Fatalf("the daemon did not start: %v", err)
