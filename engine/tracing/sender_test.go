@@ -245,6 +245,19 @@ func TestIDsFollowFromTheEvent(t *testing.T) {
 	}
 }
 
+// An id that names the chat is not sent: a collector does not forget.
+func TestSpansDoNotNameTheChat(t *testing.T) {
+	t.Parallel()
+	r := &Recorder{c: Config{Now: time.Now}}
+	for id, want := range map[string]bool{"known:17/vip/c-secret": false, "chert:msg:1": true} {
+		e := &turn.Entry{Seq: 18, Arrival: turn.Arrival{Event: event.Event{ID: id, Type: "request", Source: event.SourceEngine, Chat: &event.Chat{ID: "c-secret"}}}}
+		all := r.eventSpans(e, &turn.Decision{}, time.Time{}, time.Now(), "none")
+		if text := all[0].String(); strings.Contains(text, "c-secret") || strings.Contains(text, id) != want {
+			t.Errorf("the span of %s: %s", id, text)
+		}
+	}
+}
+
 // The sample is a share of the events, always of the same ones, and all parts of a trace are in it or
 // none is.
 func TestSampleIsAShare(t *testing.T) {

@@ -26,7 +26,7 @@ func (r *Recorder) eventSpans(e *turn.Entry, d *turn.Decision, journaled, now ti
 	ev := &e.Event
 	// Strings of an event may be parts of a whole delivery, which a span must not keep in memory.
 	root := newSpan(keyEvent, "", "event "+kindOf(ev), e.Received, now,
-		text("chertd.event.id", strings.Clone(ev.ID)), text("chertd.event.type", strings.Clone(ev.Type)), text("chertd.event.source", ev.Source),
+		text("chertd.event.id", shownID(ev)), text("chertd.event.type", strings.Clone(ev.Type)), text("chertd.event.source", ev.Source),
 		text("chertd.event.direction", strings.Clone(ev.Direction())), number("chertd.event.seq", e.Seq), text("chertd.outcome", outcome),
 		text("chert.trace_id", ev.TraceID()))
 	if ev.Source != event.SourceEngine {
@@ -126,6 +126,15 @@ func actionSpans(a *chat.Action) []span {
 		all = append(all, newSpan("delay/"+itoa(a.ID.N), key, "delay", a.Requested, earlier(a.Due, a.Ended)))
 	}
 	return all
+}
+
+// shownID returns the id of an event; "": it names the chat, as those of some requests for other chats
+// do.
+func shownID(ev *event.Event) string {
+	if id := ev.ChatID(); id != "" && strings.Contains(ev.ID, id) {
+		return ""
+	}
+	return strings.Clone(ev.ID)
 }
 
 // kindOf returns the type of an event without what differs from rule to rule.
