@@ -302,6 +302,16 @@ event message.received not_read
 	})
 }
 
+// Without a collector nothing is recorded: no goroutine runs, and an event costs a comparison.
+func TestWithoutACollectorNothingIsTraced(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`)
+	c.handle("c1", "e1", "hello")
+	if c.m.traces != nil || c.eng.c.journaled != nil {
+		t.Error("there is a recorder")
+	}
+}
+
 // An action that ends after a restart belongs to the trace that its event began before.
 func TestTraceContinuesAfterARestart(t *testing.T) {
 	t.Parallel()
