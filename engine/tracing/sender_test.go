@@ -291,3 +291,20 @@ func TestWhatIsNotSampledAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// Of an event that ran again, only the rules of the last run are new.
+func TestRerunHasTheRulesThatRanAgain(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(100, 0)
+	d := &turn.Decision{Rules: []turn.RuleDecision{{Pack: "p", Rule: "first", Error: "it failed"}, {Pack: "p", Rule: "again", Rerun: at}, {Pack: "q", Rule: "before", Rerun: at.Add(-time.Hour)}}}
+	var names []string
+	for _, s := range rerunSpans(d, at.Add(time.Second)) {
+		names = append(names, s.Name)
+	}
+	if got := strings.Join(names, ", "); got != "rules, again, rule p/again" {
+		t.Errorf("spans %s", got)
+	}
+	if all := rerunSpans(&turn.Decision{Rules: d.Rules[:1]}, at); all != nil {
+		t.Errorf("spans of an event that did not run again: %v", all)
+	}
+}
