@@ -105,7 +105,7 @@ func cpuTime() time.Duration {
 
 // startDaemon runs chertd in a folder until the test ends, with one pack that reads
 // chats by a code. It returns the URL of its webhook.
-func startDaemon(b testing.TB, dir, api string) string {
+func startDaemon(b testing.TB, dir, api string, with ...func(*Daemon)) string {
 	if err := os.MkdirAll(filepath.Join(dir, "rules"), 0o700); err != nil {
 		b.Fatal(err)
 	}
@@ -127,6 +127,9 @@ end)`), 0o600); err != nil {
 		RulesDir: filepath.Join(dir, "rules"),
 		Log:      slog.New(slog.DiscardHandler),
 		Started:  func(a Addresses) { started <- a },
+	}
+	for _, f := range with {
+		f(&d)
 	}
 	go func() { ended <- d.Run(ctx) }()
 	b.Cleanup(func() {

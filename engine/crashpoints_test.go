@@ -89,7 +89,7 @@ func TestCrashPointsCoverTheStore(t *testing.T) {
 	reads := strings.Fields(`Journaled Pending Unhandled Chats States KVs KVList KVUsage State KV CallLines CallsDue TimersDue
 		Healthy LastSeq Paused ClockOffset CallPause ScheduleDone ReadCount Version Versions PackStates IgnoreFile Concerned Comparison MissedPacks
 		Missed Vetoes BlockedReads Backlog Records LogCursor Early Stats Event Events Actions Holds Postponed Quarantined QuarantinedAfter
-		Dead DeadAfter DeadGroups ActionsByID Attempts KVPacks StatePacks LearnedRate LineStops UnsupportedLines RuleTotals EventBySeq MessageEvents EventsNaming Lists ListMembers ListHistory ListMentions
+		Dead DeadAfter DeadGroups ActionsByID Attempts KVPacks StatePacks LearnedRate LineStops UnsupportedLines RuleTotals EventBySeq MessageEvents TracedEvents EventsNaming Lists ListMembers ListHistory ListMentions
 		WaitingLines WaitingChats NoticeChats CountWaiting BlockedChats CountChats SelectionHolds`)
 	of := reflect.TypeFor[store.Store]()
 	for i := range of.NumMethod() {

@@ -16,6 +16,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
+	"chertd/engine/tracing"
 	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -30,6 +31,7 @@ type crew struct {
 	ahead   atomic.Int64 // how far the clock is ahead of the world's, in nanoseconds
 	log     logBuffer
 	logs    func(msg string) // if set, is called before a message is logged
+	traces  tracing.Config   // without a URL there are none
 }
 
 // logHook is a handler of logs that calls logs first.
@@ -101,8 +103,9 @@ func (c *crew) start() {
 		kept = c.wrap(st)
 	}
 	c.options.Shards = c.shards
-	c.m, err = newManager(
-		&Daemon{RulesDir: filepath.Join(c.dir, "rules"), Rules: c.options, Log: log, Now: c.now},
+	d := &Daemon{RulesDir: filepath.Join(c.dir, "rules"), Rules: c.options, Log: log, Now: c.now, Traces: c.traces}
+	d.API.Tenant, d.API.BaseURL = "acme", "https://chert.example/api/v1"
+	c.m, err = newManager(d,
 		Config{Store: kept, Caller: c.rig, Now: func() time.Time { return c.now() }, Log: log, Shards: c.shards, Observe: c.observe},
 		st, nil, newClock(c.now))
 	if err != nil {
@@ -116,6 +119,7 @@ func (c *crew) start() {
 	engine, stopEngine := context.WithCancel(context.Background())
 	sources, stopSources := context.WithCancel(engine)
 	var handling, taking sync.WaitGroup
+	stopTraces := d.startTraces(c.m)
 	c.eng.Pause(true)
 	handling.Go(func() { c.eng.Run(engine) })
 	if err := c.m.gens.Start(engine); err != nil {
@@ -133,6 +137,8 @@ func (c *crew) start() {
 			c.m.gens.Stop()
 			stopEngine()
 			handling.Wait()
+			sendTraces := stopTraces()
+			defer sendTraces()
 			if err := st.Close(); err != nil {
 				c.t.Error(err)
 			}

@@ -19,6 +19,7 @@ import (
 	"chertd/engine/source"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
+	"chertd/engine/tracing"
 	"chertd/engine/wait"
 	"chertd/rules"
 )
@@ -44,6 +45,10 @@ type Daemon struct {
 	LinesName string
 
 	Notify []notify.Target // of chert.notify
+
+	// Traces has the settings of traces: URL, Header, Value, Sample and Timeout. Without a URL
+	// there are none.
+	Traces tracing.Config
 
 	RulesDir string
 	Rules    rules.Options
@@ -251,6 +256,7 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 	engine, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopEngine()
 
+	stopTraces := d.startTraces(m)
 	var taking, handling, serving sync.WaitGroup
 	handling.Go(func() { eng.Run(engine) })
 	if err := startUnlessDamaged(ctx, m.store, m.gens.Start); err != nil {
@@ -325,10 +331,12 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 	handling.Wait()
 	// A command that waits for the stop is answered when another process can open the store.
 	left := m.left()
+	sendTraces := stopTraces()
 	closeStore()
 	m.drains.end(left)
 	m.drains.awaitFetch()
 	m.tails.end()
+	serving.Go(sendTraces)
 	d.shutDown(servers)
 	serving.Wait()
 	if ctx.Err() != nil {

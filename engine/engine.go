@@ -56,6 +56,9 @@ type Config struct {
 	// missedChanged, if set, is called when what packs have missed has changed. It
 	// must not block.
 	missedChanged func()
+	// journaled, if set, is called with entries that are durable, before they are handled. It
+	// must be quick.
+	journaled func([]turn.Entry)
 	// chertNow, if set, is Chert's clock, as far as it is known.
 	chertNow func() time.Time
 }
@@ -303,6 +306,9 @@ func (e *Engine) Status() Status {
 
 // journaled passes new entries to their shards. The store's writer calls it in order.
 func (e *Engine) journaled(entries []turn.Entry) {
+	if e.c.journaled != nil {
+		e.c.journaled(entries)
+	}
 	watch := e.gaps.watch.Load()
 	for i := range entries {
 		s := e.shardOf(entries[i].ShardKey())

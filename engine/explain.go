@@ -151,7 +151,7 @@ func (x *explainer) event(ctx context.Context, r *store.Record, unmatched bool) 
 	ev := &r.Event
 	e := control.ExplainedEvent{
 		Seq: r.Seq, ID: ev.ID, Type: ev.Type, Source: ev.Source, At: ev.At, Received: r.Received, Chat: ev.ChatID(), From: ev.From,
-		Direction: ev.Direction(), Message: ev.MessageID(), Text: firstLetters(ev.Text, control.ExplainedText), Data: firstLetters(string(ev.Data), control.ExplainedText),
+		Direction: ev.Direction(), Message: ev.MessageID(), TraceID: ev.TraceID(), Text: firstLetters(ev.Text, control.ExplainedText), Data: firstLetters(string(ev.Data), control.ExplainedText),
 		NoText: textRemoved(r), Rules: []control.ExplainedRule{}, Actions: []control.ExplainedAction{},
 	}
 	var err error

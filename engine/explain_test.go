@@ -92,6 +92,30 @@ func TestExplainFindsWhatPeopleHaveAtHand(t *testing.T) {
 	c.explainFails(strings.Repeat("x", 600), 0, "explain what")
 }
 
+// Support names a trace_id: of a delivery, or of an answer to a call, which may have served several
+// reads.
+func TestExplainFindsTracesOfChert(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "p.lua", asking)
+	body := `{"event_type":"message.received","event_id":"e1","trace_id":"t-delivery","data":{"chat":{"id":"c1"},"message":{"id":"m1","direction":"inbound","parts":[{"type":"text","value":"read t-call"}]}}}`
+	ev, err := event.Decode([]byte(body), event.Hints{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev.Source = event.SourceWebhook
+	if _, err := c.m.eng.Ingest(ctx, []turn.Arrival{{Event: ev, Received: c.now()}}); err != nil {
+		t.Fatal(err)
+	}
+	c.endedAs("c1", "read done (read)")
+	for _, of := range []string{"t-delivery", "trace"} { // the second is that of the answer
+		e := c.explain(control.ExplainQuery{Of: of})
+		if e.What != "trace" || len(e.Events) != 1 || e.Events[0].ID != "e1" || e.Events[0].TraceID != "t-delivery" || e.Events[0].Actions[0].TraceID != "trace" {
+			t.Errorf("explain %s: %s %+v, want the event e1", of, e.What, e.Events)
+		}
+	}
+	c.explainFails("t-call", http.StatusNotFound, "no such trace_id")
+}
+
 func TestExplainNamesWhatDecided(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "p.lua", asking)

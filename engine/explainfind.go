@@ -37,7 +37,7 @@ var lastDigits = regexp.MustCompile(`^[0-9][0-9 ().-]*[0-9]$`)
 // journal comes first.
 func (m *manager) findExplained(ctx context.Context, of string) (x explained, err error) {
 	if of = strings.TrimSpace(of); of == "" || len(of) > maxChatID {
-		return x, &control.UserError{Message: "explain what: give the id of an event, a chat or a message, or a phone number",
+		return x, &control.UserError{Message: "explain what: give the id of an event, a chat or a message, a trace_id, or a phone number",
 			Hint: "for example chertd explain 7d1b2c9e, or the last digits of a number: chertd explain 0123"}
 	}
 	if r, ok, err := m.store.Event(ctx, of); ok || err != nil {
@@ -91,18 +91,49 @@ func (m *manager) findExplained(ctx context.Context, of string) (x explained, er
 	if x.event != nil {
 		return x, nil
 	}
+	if x, err := m.findTraced(ctx, of); x.event != nil || err != nil {
+		return x, err
+	}
 	if x, err = m.findEarly(ctx, of); x.event != nil || err != nil {
 		return x, err
 	}
-	hint := "give the id of an event, a chat or a message as in the log, or a phone number; events are kept for store.retention"
+	hint := "give the id of an event, a chat or a message, a trace_id as in the log, or a phone number; events are kept for store.retention"
 	if quarantined, err := m.store.Quarantined(ctx, 1); err == nil && len(quarantined) > 0 {
 		hint += ". Deliveries that could not be understood are in quarantine: chertd quarantine"
 	}
-	return x, &control.UserError{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no event, chat or message %q, and no chat with such a number", of), Hint: hint}
+	return x, &control.UserError{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no event, chat or message %q, no such trace_id, and no chat with such a number", of), Hint: hint}
+}
+
+// findTraced finds the event that Chert's trace_id names: the one that was delivered with it, or
+// one with an action to whose call Chert answered with it.
+func (m *manager) findTraced(ctx context.Context, trace string) (x explained, err error) {
+	seqs, err := m.store.TracedEvents(ctx, trace, manyChats)
+	if err != nil {
+		return x, err
+	}
+	best := 0
+	for _, seq := range seqs {
+		r, ok, err := m.store.EventBySeq(ctx, seq)
+		if err != nil {
+			return x, err
+		}
+		// One call may serve the reads of several events. The event of its own read is meant.
+		rank := 1
+		switch {
+		case r.Event.TraceID() == trace:
+			rank = 3
+		case slices.ContainsFunc(r.Actions, func(a chat.Action) bool { return a.TraceID == trace && a.Why == chat.WhyRead }):
+			rank = 2
+		}
+		if ok && rank > best {
+			best, x = rank, explained{what: "trace", event: &r, chat: r.Event.ChatID()}
+		}
+	}
+	return x, nil
 }
 
 // findEarly finds an event that was acknowledged and waits until the events log is read, by
-// its id, its chat, its message or its number. It looks through all of them, for
+// its id, its chat, its message, its trace_id or its number. It looks through all of them, for
 // earlyPatience at most.
 func (m *manager) findEarly(ctx context.Context, of string) (x explained, err error) {
 	looking, cancel := context.WithTimeout(ctx, earlyPatience)
@@ -127,7 +158,7 @@ func (m *manager) findEarly(ctx context.Context, of string) (x explained, err er
 			if err != nil {
 				continue
 			}
-			if ev.ID == of || ev.ID == event.SignalPrefix+of || ev.ChatID() == of || ev.MessageID() == of || strings.EqualFold(ev.From, of) || isNumber && otherNumber(&ev, is) != "" {
+			if ev.ID == of || ev.ID == event.SignalPrefix+of || ev.ChatID() == of || ev.MessageID() == of || ev.TraceID() == of || strings.EqualFold(ev.From, of) || isNumber && otherNumber(&ev, is) != "" {
 				r := &store.Record{}
 				r.Event, r.Received = ev, e.Received
 				return explained{what: "event", event: r, chat: ev.ChatID()}, nil

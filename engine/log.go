@@ -61,7 +61,7 @@ func (e *Engine) logHandled(entry *turn.Entry, d *turn.Decision, actions []chat.
 	}
 	if e.c.Log.Enabled(ctx, slog.LevelDebug) {
 		e.c.Log.Debug("event handled", keySeq, entry.Seq, keyEvent, entry.Event.ID, keyType, entry.Event.Type,
-			keyChat, entry.Event.ChatID(), "rules", len(d.Rules), "note", d.Note)
+			keyChat, entry.Event.ChatID(), "rules", len(d.Rules), "note", d.Note, keyTrace, entry.Event.TraceID())
 	}
 	for i := range actions {
 		if a := &actions[i]; !a.Ended.IsZero() {

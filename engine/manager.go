@@ -15,6 +15,7 @@ import (
 	"chertd/engine/metrics"
 	"chertd/engine/notify"
 	"chertd/engine/store"
+	"chertd/engine/tracing"
 	"chertd/engine/wait"
 	"chertd/luabind/diag"
 	"chertd/rules"
@@ -38,6 +39,7 @@ type manager struct {
 	version   string // of the program
 	storePath string // file of the store; "": it is not known
 	metrics   *metrics.Metrics
+	traces    *tracing.Recorder // nil: off. Set before the engine runs
 	since     time.Time
 	settings  func(context.Context) (control.Settings, error) // reads them again; nil: nothing to read
 
@@ -100,6 +102,9 @@ func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock
 		c.Notify = m.sender
 	}
 	c.missedChanged = m.blocking.checkAgain
+	if d.Traces.URL != "" {
+		c.journaled = m.journaled
+	}
 	m.eng = New(c)
 	var err error
 	if m.intake, err = newIntake(d, m.eng, clock); err != nil {
@@ -326,6 +331,9 @@ func (m *manager) drop(ctx context.Context, in chat.Cancel, outside rules.Share,
 // observed handles an observation of the engine.
 func (m *manager) observed(o Observation) {
 	m.tails.observed(o)
+	if m.traces != nil {
+		m.traced(o)
+	}
 	switch {
 	case o.Handled != nil:
 		m.handled(o.Handled)

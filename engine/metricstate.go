@@ -14,6 +14,10 @@ func (m *manager) Extra(ctx context.Context) metrics.Extra {
 		DiskFree: -1, Reloads: readings.Live, FailedReloads: readings.NotLive, LastReload: readings.Last,
 		Kept: map[string]int64{},
 	}
+	if m.traces != nil {
+		counts := m.traces.Counts()
+		extra.Traces = &counts
+	}
 	if m.storePath != "" {
 		extra.DiskFree = sqlite.FreeSpace(m.storePath)
 	}

@@ -25,6 +25,7 @@ type Config struct {
 	Store   StoreConfig             `yaml:"store"`
 	Control ControlConfig           `yaml:"control"`
 	Log     LogConfig               `yaml:"log"`
+	Tracing TracingConfig           `yaml:"tracing"`
 }
 
 // ChertConfig is the account at Chert and the limits on calls to it.
@@ -156,6 +157,15 @@ type LogConfig struct {
 	Text   bool   `yaml:"message_text"` // may messages' texts be logged
 }
 
+// TracingConfig is where traces of events go, and of which events there are some.
+type TracingConfig struct {
+	URL     string        `yaml:"url"`    // of the collector, OTLP over HTTP; "": there are none
+	Sample  float64       `yaml:"sample"` // share of the events
+	Timeout time.Duration `yaml:"timeout"`
+	Token   Secret        `yaml:"token"`  // "": none is sent
+	Header  string        `yaml:"header"` // what stands before Token: NAME: or NAME: SCHEME
+}
+
 // at returns the position of a key, or of the nearest key above it.
 func (c *Config) at(path string) rules.Position {
 	for ; path != ""; path = path[:max(0, strings.LastIndexByte(path, '.'))] {
@@ -192,6 +202,7 @@ func defaultConfig() Config {
 		Store:   StoreConfig{URL: "sqlite:./data/chertd.db", Retention: 30 * day, Raw: 7 * day},
 		Control: ControlConfig{Socket: "./data/chertd.sock"},
 		Log:     LogConfig{Level: "info", Format: "text"},
+		Tracing: TracingConfig{Sample: 0.1, Timeout: 10 * time.Second, Header: "Authorization: Bearer"},
 	}
 }
 

@@ -31,6 +31,7 @@ func (c *Config) check(d *decoder) {
 	c.checkNotify(d)
 	c.checkStore(d)
 	c.checkControl(d)
+	c.checkTracing(d)
 	oneOf(d, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(d, "log.format", c.Log.Format, "text", "json")
 }

@@ -78,9 +78,15 @@ var triedKeys = map[string]tried{
 	"control.hosts":          {[]string{"[]", "[chertd.example.com]"}, []string{"['https://a.example']", "['a.example:80']", "['*.example']", "['']"}},
 	"control.tls.cert":       {nil, []string{"~/c.pem", secretish, hexSecret, `"c.pem "`}},
 	"control.tls.key":        {nil, []string{"~/k.pem", secretish, hexSecret, `"k.pem "`}},
-	"log.level":              {[]string{"debug", "info", "warn", "error"}, []string{"loud", "INFO", "warning", "0", `""`}},
-	"log.format":             {[]string{"text", "json"}, []string{"xml", "JSON", `""`}},
-	"log.message_text":       {[]string{"true", "false"}, nil},
+	"tracing.url": {[]string{"http://127.0.0.1:4318/v1/traces", "http://otel.example.com:4318/v1/traces", "https://otel.example.com/v1/traces", `""`},
+		[]string{"127.0.0.1:4318", "http://127.0.0.1:4318", "http://127.0.0.1:4318/", "grpc://127.0.0.1:4317/x", "http://u:p@127.0.0.1/v1/traces", "http://127.0.0.1:99999/v1/traces", "http://127.0.0.1:4318/v1/traces?x=y", secretish}},
+	"tracing.sample":   {[]string{"0.1", "1", "0.0001"}, []string{"0", "1.01", "10", ".nan", ".inf"}},
+	"tracing.timeout":  {[]string{"10s", "100ms", "1m"}, []string{"0s", "99ms", "61s"}},
+	"tracing.token":    {nil, []string{"open-sesame"}},
+	"tracing.header":   {[]string{`"Authorization: Bearer"`, `"x-api-key:"`}, []string{`""`, "Authorization", `": Bearer"`, `"X Y: z"`, `"Content-Type: x"`, `"Authorization: a\nb"`, secretish}},
+	"log.level":        {[]string{"debug", "info", "warn", "error"}, []string{"loud", "INFO", "warning", "0", `""`}},
+	"log.format":       {[]string{"text", "json"}, []string{"xml", "JSON", `""`}},
+	"log.message_text": {[]string{"true", "false"}, nil},
 }
 
 // badByType returns values that no key of a type takes.

@@ -36,6 +36,7 @@ var (
 		"store.url",
 		"control.socket", "control.listen", "control.tls",
 		"log.format",
+		"tracing",
 	}
 )
 

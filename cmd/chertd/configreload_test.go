@@ -75,8 +75,9 @@ rules: {dir: other, watch: false, packs: {codes: {mode: shadow}, vip: {mode: liv
 control: {listen: "127.0.0.1:9901", socket: x.sock, token: one-token}
 store: {url: "sqlite:x.db"}
 log: {format: json}
+tracing: {url: "http://127.0.0.1:4318/v1/traces", sample: 1}
 `, "", "chert.base_url (FILE:1), chert.tenant (FILE:1), chert.timeout (FILE:1), chert.concurrency (FILE:1), sources.webhook.listen (FILE:2), sources.webhook.path (FILE:2), " +
-			"rules.dir (FILE:3), rules.watch (FILE:3), store.url (FILE:5), control.socket (FILE:4), control.listen (FILE:4), log.format (FILE:6)", "", "", ""},
+			"rules.dir (FILE:3), rules.watch (FILE:3), store.url (FILE:5), control.socket (FILE:4), control.listen (FILE:4), log.format (FILE:6), tracing.url (FILE:7), tracing.sample (FILE:7)", "", "", ""},
 		{"a token that would be read on its way until a restart", strings.NewReplacer(`listen: "127.0.0.1:9900", token: one-token`, `listen: "127.0.0.1:9900", token: two-token`).Replace(before), "", "", "", "0.0.0.0:9900", ""},
 		{"an error", before + "log: {level: loud}\n", "", "", "log.level: expected debug, info, warn, error", "", ""},
 		{"a secret in an error", strings.Replace(before, "[whsec_one]", "hunter2-hunter2", 1), "", "", "sources.webhook.secrets: expected a list", "", "hunter2"},

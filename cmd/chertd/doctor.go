@@ -43,8 +43,8 @@ func newDoctorCommand() *cobra.Command {
 		Long: `Checks everything that chertd needs to work, and prints what is wrong, and the
 fixes in the order in which to make them: the configuration and its secrets, the
 way to Chert, the credentials, the clock, the phone lines, the store and its disk,
-the limits of the process, the rules, the targets of notifications, the webhook and
-its subscription, the events log, and the running daemon, if there is one.
+the limits of the process, the rules, the targets of notifications, the collector of
+traces, the webhook and its subscription, the events log, and the running daemon, if there is one.
 
 Run it as the user that chertd runs as, in the same environment, on the same
 machine. It works with and without a running daemon, and changes nothing. If a
@@ -99,6 +99,7 @@ var checks = []check{
 	{name: "limits", run: (*checkup).limits},
 	{name: "rules", run: (*checkup).rulePacks},
 	{name: "notify", run: (*checkup).notifyTargets},
+	{name: "traces", run: (*checkup).collector},
 	{name: "control", run: (*checkup).controlSocket},
 	{name: "webhook", run: (*checkup).webhook},
 	{name: "subscription", network: true, needs: []string{"credentials"}, run: (*checkup).subscription},

@@ -23,9 +23,9 @@ value that it saw. The conditions are computed again, on the versions and the
 configuration that were live then. Of a time before the daemon started it names the
 keys of chertd.yaml on which the result depends.
 
-The argument is the id of an event, a chat, a message or an action (17.0), a phone
-number or an email address. The last digits of a number are enough if only one chat
-has such a number.
+The argument is the id of an event, a chat, a message or an action (17.0), Chert's
+trace_id of an event or of a call, a phone number or an email address. The last digits
+of a number are enough if only one chat has such a number.
 
 With --rule it shows only one pack or one rule, also where it did not match: this
 answers why a rule did not run.`,

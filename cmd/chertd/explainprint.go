@@ -97,7 +97,7 @@ func (t tree) print(b *strings.Builder) {
 
 func printExplainedEvent(b *strings.Builder, e *control.ExplainedEvent, text string, q control.ExplainQuery) {
 	fmt.Fprintf(b, "%s  %s\n", strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), e.Summary)
-	fmt.Fprintf(b, "  %s %s, by %s at %s\n", e.Type, e.ID, e.Source, e.Received.Local().Format(logTime))
+	fmt.Fprintf(b, "  %s %s, by %s at %s%s\n", e.Type, e.ID, e.Source, e.Received.Local().Format(logTime), traced(e.TraceID))
 	if e.From != "" || e.Message != "" {
 		var parts []string
 		if e.From != "" {

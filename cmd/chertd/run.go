@@ -130,7 +130,7 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 			Tolerance: hook.Tolerance, MaxBody: int64(hook.MaxBody), MaxHeader: int64(hook.MaxHeader),
 		},
 		CatchUp: c.catchUp(), Stream: c.Sources.Stream.Enabled,
-		Notify:   c.targets(),
+		Notify: c.targets(), Traces: c.traces(),
 		RulesDir: string(c.Rules.Dir), Rules: c.ruleOptions(), Watch: c.Rules.Watch, Gate: c.gate(log),
 		Control: engine.Control{
 			Socket: string(c.Control.Socket), Listen: c.Control.Listen, Token: c.Control.Token.Reveal(), Hosts: c.Control.Hosts,

@@ -33,8 +33,8 @@ const (
 
 // ExplainQuery is the query of GET explain.
 type ExplainQuery struct {
-	// Of is the id of an event, a chat, a message or an action, a phone number or an email
-	// address, or the last digits of a number.
+	// Of is the id of an event, a chat, a message or an action, Chert's trace_id of an event or
+	// of a call, a phone number or an email address, or the last digits of a number.
 	Of    string
 	Rule  string // PACK or PACK/RULE: only what this rule did; "": all
 	Limit int    // events of a chat; 0: ExplainedShown
@@ -45,7 +45,7 @@ type ExplainQuery struct {
 
 // Explained is the answer to GET explain: one event, or the newest ones of a chat.
 type Explained struct {
-	What string `json:"what"` // what Of was: event, message, action, chat, number
+	What string `json:"what"` // what Of was: event, message, action, trace, chat, number
 	// Chat is the chat as it is now; nil: the event has none.
 	Chat *ExplainedChat `json:"chat,omitempty"`
 	// Events are the event, or those of the chat, the oldest first.
@@ -90,11 +90,12 @@ type ExplainedEvent struct {
 	Chat      string     `json:"chat,omitempty"`
 	From      string     `json:"from,omitempty"`
 	Direction string     `json:"direction,omitempty"`
-	Message   string     `json:"message,omitempty"` // id
-	Text      string     `json:"text,omitempty"`    // its first letters, ExplainedText at most
-	Data      string     `json:"data,omitempty"`    // of a signal, as JSON: its first letters, ExplainedText at most
-	NoText    bool       `json:"no_text,omitempty"` // store.raw or forget has removed its text
-	Cause     *EventName `json:"cause,omitempty"`   // the event that caused it
+	Message   string     `json:"message,omitempty"`  // id
+	TraceID   string     `json:"trace_id,omitempty"` // Chert's, of the delivery
+	Text      string     `json:"text,omitempty"`     // its first letters, ExplainedText at most
+	Data      string     `json:"data,omitempty"`     // of a signal, as JSON: its first letters, ExplainedText at most
+	NoText    bool       `json:"no_text,omitempty"`  // store.raw or forget has removed its text
+	Cause     *EventName `json:"cause,omitempty"`    // the event that caused it
 	// RequestedBy is set on an event that carries a request of another chat's rule, or of an
 	// operator, here.
 	RequestedBy *ExplainedRequester `json:"requested_by,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"chertd/engine/chert"
@@ -49,6 +50,24 @@ func (c *Client) Call(ctx context.Context, call chat.Call) (said Reply, err erro
 	})
 	said.HTTP, said.TraceID = reply.Status, reply.TraceID
 	return said, err
+}
+
+// RequestOf returns the method and the path of the request that a call of a kind makes; ids in the path
+// are {id}. The path of a notification is that of its target: "".
+func RequestOf(kind chat.Kind) (method, path string) {
+	switch kind {
+	case chat.Typing:
+		return http.MethodPost, "/chats/{id}/typing"
+	case chat.React:
+		return http.MethodPost, "/messages/{id}/react"
+	case chat.Send:
+		return http.MethodPost, "/chats/{id}/messages"
+	case chat.Question:
+		return http.MethodGet, "/chats/{id}/messages"
+	case chat.Notify:
+		return http.MethodPost, ""
+	}
+	return http.MethodPost, "/chats/{id}/mark-read"
 }
 
 // Events reads a page of the events log, in the way of Call.

@@ -134,3 +134,33 @@ func TestQuestionThatIsNotAnsweredSaysWhy(t *testing.T) {
 		}
 	}
 }
+
+// RequestOf names the request that the client really makes, for each kind of call to Chert.
+func TestRequestOfNamesTheRequest(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []chat.Kind{chat.Read, chat.Typing, chat.React, chat.Send, chat.Question} {
+		var made string
+		api, err := chert.New(chert.Config{
+			BaseURL: "http://127.0.0.1:1/api", Tenant: "acme", SigningSecret: "secret",
+			Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+				made = req.Method + " " + strings.TrimPrefix(req.URL.Path, "/api")
+				return nil, io.ErrUnexpectedEOF
+			}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := NewClient(api, func(time.Time, bool) bool { return false }, slog.New(slog.DiscardHandler))
+		call := chat.Call{Chat: "x17", Kind: kind, Actions: []chat.Action{{Kind: kind, Chat: "x17", Target: "x17", Body: []byte(`"x"`)}}}
+		if _, err := client.Call(t.Context(), call); err == nil {
+			t.Fatalf("%s succeeds", kind)
+		}
+		method, path := RequestOf(kind)
+		if want := method + " " + strings.Replace(path, "{id}", "x17", 1); made != want {
+			t.Errorf("a call of kind %s is %q, want %q", kind, made, want)
+		}
+	}
+	if method, path := RequestOf(chat.Notify); method != http.MethodPost || path != "" {
+		t.Errorf("a notification is %s %q", method, path)
+	}
+}

@@ -82,11 +82,12 @@ type Config struct {
 
 // Attempt is one attempt of a call and how it ended.
 type Attempt struct {
-	Call  chat.Call
-	Began time.Time
-	Ended time.Time
-	HTTP  int          // status of the answer; 0: there was none
-	Err   *chert.Error // nil: success
+	Call    chat.Call
+	Began   time.Time
+	Ended   time.Time
+	HTTP    int          // status of the answer; 0: there was none
+	TraceID string       // Chert's, of the answer
+	Err     *chert.Error // nil: success
 }
 
 // Dispatcher makes the calls of a Queue. Create it with New, and call Run once.

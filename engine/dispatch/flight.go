@@ -101,7 +101,7 @@ func (d *Dispatcher) send(ctx context.Context, f *flight) {
 		d.c.KeepLine(f.pick.Line)
 	}
 	if d.c.Observe != nil {
-		d.c.Observe(Attempt{Call: call, Began: began, Ended: now, HTTP: answer.HTTP, Err: failure})
+		d.c.Observe(Attempt{Call: call, Began: began, Ended: now, HTTP: answer.HTTP, TraceID: answer.TraceID, Err: failure})
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/dispatch"
 	"chertd/engine/event"
+	"chertd/engine/tracing"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -60,7 +61,8 @@ type Extra struct {
 	// Reloads and FailedReloads count the times that the rules directory was read since the
 	// start and all was live, and those when something was not.
 	Reloads, FailedReloads int64
-	LastReload             time.Time // zero: not since the start
+	LastReload             time.Time       // zero: not since the start
+	Traces                 *tracing.Counts // nil: they are off
 	// Kept is, by pack, the memory that its VMs keep besides what handlers allocate, in bytes.
 	Kept map[string]int64
 }

@@ -19,6 +19,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/dispatch"
 	"chertd/engine/event"
+	"chertd/engine/tracing"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -50,7 +51,7 @@ func (d *daemon) Rules(context.Context, control.RulesQuery) (control.Rules, erro
 	return control.Rules{Rules: d.rules}, d.err
 }
 func (d *daemon) Extra(context.Context) Extra {
-	return Extra{OldestPending: noon, DiskFree: 1 << 30, Reloads: 3, FailedReloads: 1, LastReload: noon, Kept: map[string]int64{"vip": 4096}}
+	return Extra{OldestPending: noon, DiskFree: 1 << 30, Reloads: 3, FailedReloads: 1, LastReload: noon, Kept: map[string]int64{"vip": 4096}, Traces: &tracing.Counts{Sent: 5, Rejected: 1, Dropped: 2}}
 }
 
 func full() *daemon {

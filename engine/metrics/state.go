@@ -157,6 +157,12 @@ func (w *writer) status(st *control.Status, extra *Extra) {
 	w.gauge("lines_stopped", "Phone lines whose calls have stopped because they fail.", float64(len(st.Calls.Lines)))
 	w.counter("rules_reloads_total", "Times that the rules directory was read, by whether all of it was live then.", extra.Reloads, "result", "live")
 	w.counter("rules_reloads_total", "Times that the rules directory was read, by whether all of it was live then.", extra.FailedReloads, "result", "not_live")
+	if t := extra.Traces; t != nil {
+		const help = "Spans of traces, by whether the collector took them, refused them, or chertd dropped them as the collector was slow or gone."
+		w.counter("trace_spans_total", help, t.Sent, "result", "sent")
+		w.counter("trace_spans_total", help, t.Rejected, "result", "rejected")
+		w.counter("trace_spans_total", help, t.Dropped, "result", "dropped")
+	}
 	w.at("rules_last_reload_timestamp_seconds", "When the rules directory was last read.", extra.LastReload)
 	w.flag("rules_all_live", "Whether the files of all packs are live.", st.NotLive == 0)
 }

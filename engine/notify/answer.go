@@ -31,8 +31,8 @@ func retryable(status int) bool {
 	return status >= 500
 }
 
-// retryAfter returns the wait that a Retry-After header asks for, in seconds or as a date; 0: none.
-func retryAfter(header string, now time.Time) time.Duration {
+// RetryAfter returns the wait that a Retry-After header asks for, in seconds or as a date; 0: none.
+func RetryAfter(header string, now time.Time) time.Duration {
 	if n, err := strconv.Atoi(header); err == nil && n > 0 {
 		return time.Duration(min(n, 1<<20)) * time.Second
 	}

@@ -199,7 +199,7 @@ func (s *Sender) post(ctx context.Context, t *Target, what, id string, body []by
 		e.Message = http.StatusText(resp.StatusCode)
 	}
 	if e.Retryable {
-		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), s.now())
+		e.RetryAfter = RetryAfter(resp.Header.Get("Retry-After"), s.now())
 	}
 	return 0, e
 }

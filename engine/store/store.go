@@ -143,6 +143,10 @@ type Reader interface {
 	// MessageEvents returns the sequences of the events about a message, the newest first: at
 	// most limit. It looks through the whole journal.
 	MessageEvents(ctx context.Context, message string, limit int) ([]int64, error)
+	// TracedEvents returns the sequences of the events that Chert's trace_id names, the newest
+	// first: of events that were delivered with it, and of those with an action to whose call
+	// Chert answered with it. It returns at most limit, and looks through the whole journal.
+	TracedEvents(ctx context.Context, trace string, limit int) ([]int64, error)
 	// EventsNaming returns the sequences of the newest events of chats whose texts contain a
 	// part of a handle, in lower case, the newest first: at most limit, of different chats. It looks through
 	// the whole journal. The caller checks where the part stands.

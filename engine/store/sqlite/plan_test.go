@@ -154,7 +154,7 @@ var scansHistory = regexp.MustCompile(`^SCAN (e|events|d|decisions|seen)\b`)
 
 // fromTheNewest are statements that scan the history from its end, until their caller has
 // enough. Only commands of people run them.
-var fromTheNewest = []*statement{selectRequested, selectOfMessage, selectNaming}
+var fromTheNewest = []*statement{selectRequested, selectOfMessage, selectTraced, selectNaming}
 
 // TestPlanOfEveryStatement: no statement scans a table, sorts, or makes an index for itself, except
 // those that say why they may.

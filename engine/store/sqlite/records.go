@@ -21,7 +21,14 @@ var (
 	selectRecord = declare(`SELECT ` + recordColumns + ` FROM events e LEFT JOIN decisions d ON d.seq = e.seq WHERE e.seq = ?`)
 
 	selectOfMessage = declareCostly("looks through the journal, for people", `SELECT seq FROM events WHERE message_id = ? ORDER BY seq DESC LIMIT ?`)
-	selectNaming    = declareCostly("looks through the journal, for people", `SELECT seq, chat_id FROM events
+	// The comparison of texts comes first: it is far cheaper than reading the JSON. A raw that is not
+	// valid JSON, as of a damaged row, has no trace_id.
+	selectTraced = declareCostly("looks through the journal, for people", `SELECT e.seq FROM events e LEFT JOIN decisions d ON d.seq = e.seq
+		WHERE instr(e.raw, ?1) > 0 AND iif(json_valid(e.raw), e.raw ->> 'trace_id', NULL) = ?1
+		OR instr(d.actions, ?1) > 0 AND EXISTS (SELECT 1 FROM json_each(d.actions) a WHERE a.value ->> 'trace_id' = ?1)
+		OR EXISTS (SELECT 1 FROM attempts t WHERE t.event_seq = e.seq AND t.trace_id = ?1)
+		ORDER BY e.seq DESC LIMIT ?2`)
+	selectNaming = declareCostly("looks through the journal, for people", `SELECT seq, chat_id FROM events
 		WHERE chat_id IS NOT NULL AND instr(lower(coalesce(decoded, raw)), ?) > 0 ORDER BY seq DESC`)
 
 	// The events of a chat that are handled are found by the chat and by one another;
@@ -72,6 +79,16 @@ func (s *Store) EventBySeq(ctx context.Context, seq int64) (r store.Record, ok b
 func (s *Store) MessageEvents(ctx context.Context, message string, limit int) ([]int64, error) {
 	return browse(ctx, s, "look for a message", func(c *conn) ([]int64, error) {
 		return list(ctx, c, selectOfMessage, firstInt, message, int64(max(limit, 0)))
+	})
+}
+
+// TracedEvents implements store.Reader.
+func (s *Store) TracedEvents(ctx context.Context, trace string, limit int) ([]int64, error) {
+	return browse(ctx, s, "look for a trace_id", func(c *conn) ([]int64, error) {
+		if trace == "" {
+			return nil, nil
+		}
+		return list(ctx, c, selectTraced, firstInt, trace, int64(max(limit, 0)))
 	})
 }
 

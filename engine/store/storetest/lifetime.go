@@ -85,6 +85,7 @@ func closed(t *testing.T, b *bench) {
 		"Postponed":   func() error { _, _, err := b.s.Postponed(ctx, noon, 1); return err },
 		"EventBySeq":  func() error { _, _, err := b.s.EventBySeq(ctx, 1); return err },
 		"MessageEven": func() error { _, err := b.s.MessageEvents(ctx, "m1", 1); return err },
+		"TracedEvent": func() error { _, err := b.s.TracedEvents(ctx, "a1b2", 1); return err },
 		"EventsNamin": func() error { _, err := b.s.EventsNaming(ctx, "555", 1); return err },
 		"Dead":        func() error { _, err := b.s.Dead(ctx, store.DeadFilter{}, 1); return err },
 		"DeadAfter":   func() error { _, err := b.s.DeadAfter(ctx, store.DeadFilter{}, chat.ActionID{}, 1); return err },

@@ -22,6 +22,7 @@ var recordTests = map[string]func(*testing.T, *bench){
 	"holds are listed until they end":                  holds,
 	"postponements are listed until they end":          postponed,
 	"events are found by message and number":           lookedFor,
+	"events are found by the trace_id of Chert's":      traced,
 	"stats are exact, whatever is written":             exactStats,
 }
 
@@ -104,6 +105,44 @@ func lookedFor(t *testing.T, b *bench) {
 			got, err := b.s.EventsNaming(t.Context(), test.part, test.limit)
 			b.must(err)
 			b.equal("chats that name "+test.part, got, test.want)
+		}
+		b.reopen()
+	}
+}
+
+// traced: events are found by the trace_id of their delivery, of an answer to the last call of an
+// action, and of an answer to an attempt that failed, and not by a text that contains it.
+func traced(t *testing.T, b *bench) {
+	with := func(id, raw string) turn.Arrival {
+		a := arrival(id, "c1")
+		a.Event.Raw = []byte(raw)
+		return a
+	}
+	receipts, err := b.s.Append(t.Context(), []turn.Arrival{
+		with("e1", `{"trace_id": "t-delivery"}`), with("e2", `{"text": "t-delivery", "data": {"trace_id": "t-call"}}`),
+		with("e3", `{"trace_id": 17}`), with("e4", `{"trace_id": "t-both"}`), with("e5", `{}`),
+	})
+	b.must(err)
+	seq := func(n int) int64 { return receipts[n-1].Seq }
+	done := func(n int, trace string, attempts ...chat.Attempt) turn.Transition {
+		a := chat.Action{ID: chat.ActionID{Seq: seq(n)}, Kind: chat.Read, Chat: "c1", Pack: "p", Version: "v", Rule: "r", Place: "p.lua:1",
+			Requested: noon, Due: noon, Status: chat.Done, Why: chat.WhyRead, Attempts: 1, HTTP: 200, TraceID: trace, Ended: noon}
+		return turn.Transition{Decision: &turn.Decision{Seq: seq(n), At: noon, Actions: 1}, Actions: []chat.Action{a}, Attempts: attempts}
+	}
+	b.commit(done(2, "t-call"), done(4, "t-other"),
+		done(5, "t-both", chat.Attempt{Action: chat.ActionID{Seq: seq(5)}, N: 1, At: noon, HTTP: 500, TraceID: "t-failed"}))
+	for range 2 {
+		for _, test := range []struct {
+			trace string
+			limit int
+			want  []int64
+		}{
+			{"t-delivery", 9, []int64{seq(1)}}, {"t-call", 9, []int64{seq(2)}}, {"t-failed", 9, []int64{seq(5)}},
+			{"t-both", 9, []int64{seq(5), seq(4)}}, {"t-both", 1, []int64{seq(5)}}, {"t-", 9, nil}, {"17", 9, nil}, {"", 9, nil}, {"t-call", 0, nil},
+		} {
+			got, err := b.s.TracedEvents(t.Context(), test.trace, test.limit)
+			b.must(err)
+			b.equal("events of trace "+test.trace, got, test.want)
 		}
 		b.reopen()
 	}
