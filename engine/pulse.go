@@ -29,8 +29,8 @@ const (
 	// hangAfter is how long a part may not answer before a restart is worth a try. A restart
 	// cures a goroutine that waits without end (a deadlock, a loop), and a write on a file
 	// that the system does not complete although the disk is there again (a network file
-	// system that was mounted again). It does not cure a slow disk or a takeover of storage,
-	// which take up to two minutes (the timeouts of iSCSI and NFS), nor a store that answers
+	// system that was mounted again). It does not cure a slow disk or a failover of storage,
+	// which takes up to two minutes (the timeouts of iSCSI and NFS), nor a store that answers
 	// with errors, such as on a full disk: chertd retries these.
 	hangAfter = 3 * time.Minute
 	// maxLine bounds Beat.Line, in bytes.
