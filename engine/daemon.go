@@ -68,6 +68,10 @@ type Daemon struct {
 
 	// Started, if set, is called once, with the addresses in use.
 	Started func(Addresses)
+	// Beat, if set, is called every BeatEvery from when events are accepted, and once when the
+	// daemon begins to stop, all on one goroutine. It must not block.
+	Beat      func(Beat)
+	BeatEvery time.Duration // default DefaultBeat
 	// Stop, if set, is called when a command drains the daemon. It must end the context of
 	// Run.
 	Stop func()
@@ -315,6 +319,8 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 	if d.Started != nil {
 		d.Started(addresses)
 	}
+	var asking sync.WaitGroup
+	taking.Go(func() { d.beats(sources, m, &asking) })
 
 	<-sources.Done()
 	// Until the calls in flight have ended, deliveries are answered 503, and probes and
@@ -333,6 +339,7 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 	left := m.left()
 	sendTraces := stopTraces()
 	closeStore()
+	asking.Wait()
 	m.drains.end(left)
 	m.drains.awaitFetch()
 	m.tails.end()

@@ -57,6 +57,8 @@ type reloader struct {
 	use    use
 	log    *slog.Logger
 	levels *logSettings
+	// manager is the service manager; nil: none.
+	manager *supervised
 
 	mu      sync.Mutex
 	running *Config // what the daemon runs by
@@ -68,19 +70,24 @@ type reloader struct {
 func (r *reloader) deliver(by string, to chan engine.Changes, applied func(error)) (control.Settings, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	ended := r.manager.reload()
 	s, changes, err := r.reload(by)
 	if err != nil {
+		ended()
 		return s, err
 	}
-	changes.Applied = applied
+	changes.Applied = func(err error) {
+		ended()
+		if applied != nil {
+			applied(err)
+		}
+	}
 	select {
 	case older := <-to: // not begun yet
+		newer := changes.Applied
 		changes.Applied = func(err error) {
-			for _, applied := range []func(error){older.Applied, applied} {
-				if applied != nil {
-					applied(err)
-				}
-			}
+			older.Applied(err)
+			newer(err)
 		}
 	default:
 	}

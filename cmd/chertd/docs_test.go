@@ -106,6 +106,10 @@ func checkSnippet(t *testing.T, s snippet) {
 				t.Errorf("%v: %s", err, out)
 			}
 		}
+	case "nginx":
+		checkNginx(t, s.text)
+	case "caddy":
+		checkCaddy(t, s.text)
 	case "text", "csv", "sh", "json", "ini":
 	default:
 		t.Errorf("no check for snippets of %q: see checkSnippet", s.lang)

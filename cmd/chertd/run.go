@@ -48,7 +48,9 @@ take a restart. Exit code 78: it can't start with this configuration.`,
 	return cmd
 }
 
-func run(cmd *cobra.Command, file, events string) error {
+func run(cmd *cobra.Command, file, events string) (err error) {
+	manager, unsupervised := newSupervised()
+	defer func() { manager.fail(err) }()
 	c, warnings, err := loadConfig(file, use{events: events != ""})
 	if err != nil {
 		return err
@@ -60,6 +62,10 @@ func run(cmd *cobra.Command, file, events string) error {
 	log, levels := newLogger(cmd.ErrOrStderr(), c.Log)
 	logWarnings(log, warnings)
 	d := c.daemon(log)
+	if unsupervised != nil {
+		log.Warn("could not use the environment of the service manager", "err", unsupervised)
+	}
+	manager.attach(&d, c.Chert.Timeout+stopSlack)
 	if err := c.checkCertificate(); err != nil {
 		return c.allStartErrors(cmd.Context(), d, err)
 	}
@@ -82,7 +88,7 @@ func run(cmd *cobra.Command, file, events string) error {
 	d.Reload = reload
 	ended := make(chan struct{})
 	defer close(ended)
-	again := &reloader{file: c.File, use: use{events: events != ""}, log: log, levels: levels, running: c}
+	again := &reloader{file: c.File, use: use{events: events != ""}, log: log, levels: levels, running: c, manager: manager}
 	d.Settings = func(ctx context.Context) (control.Settings, error) { return again.apply(ctx, reload) }
 	d.SettingsInUse = again.compare
 	d.Stop = sync.OnceFunc(func() {

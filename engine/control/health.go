@@ -2,8 +2,13 @@ package control
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 
 	"chertd/luabind/diag"
 )
@@ -47,6 +52,35 @@ func healthRoutes(mux *http.ServeMux, health func() Health) {
 		}
 		answer(w, code, body)
 	})
+}
+
+// NotReady returns why the daemon is not ready, as GET /-/ready answers; nil: it is.
+func (c *Client) NotReady(ctx context.Context) (why []string, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://chertd/-/ready", nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(r)
+	if err != nil {
+		if e := (*url.Error)(nil); errors.As(err, &e) {
+			err = e.Err // without the URL, which the user did not write
+		}
+		return nil, &UnreachableError{Socket: c.dialer.socket, Err: err}
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, &UnreachableError{Socket: c.dialer.socket, Err: err}
+	}
+	var body struct{ Why []string }
+	err = json.Unmarshal(text, &body)
+	switch {
+	case err == nil && resp.StatusCode == http.StatusOK:
+		return nil, nil
+	case err == nil && resp.StatusCode == http.StatusServiceUnavailable && len(body.Why) > 0:
+		return body.Why, nil
+	}
+	return nil, fmt.Errorf("the daemon answered with status %d: %.200s", resp.StatusCode, text)
 }
 
 func answer(w http.ResponseWriter, code int, body any) {
