@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chertd/engine/control"
+	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 	"chertd/rules"
@@ -30,6 +31,7 @@ type crew struct {
 	ahead   atomic.Int64 // how far the clock is ahead of the world's, in nanoseconds
 	log     logBuffer
 	logs    func(msg string) // if set, is called before a message is logged
+	gate    live.Gate        // nil: edits go live without specs
 }
 
 // logHook is a handler of logs that calls logs first.
@@ -102,7 +104,7 @@ func (c *crew) start() {
 	}
 	c.options.Shards = c.shards
 	c.m, err = newManager(
-		&Daemon{RulesDir: filepath.Join(c.dir, "rules"), Rules: c.options, Log: log, Now: c.now},
+		&Daemon{RulesDir: filepath.Join(c.dir, "rules"), Rules: c.options, Gate: c.gate, Log: log, Now: c.now},
 		Config{Store: kept, Caller: c.rig, Now: func() time.Time { return c.now() }, Log: log, Shards: c.shards, Observe: c.observe},
 		st, nil, newClock(c.now))
 	if err != nil {
