@@ -100,7 +100,7 @@ func TestStatusIsExplained(t *testing.T) {
 func statusLabels(t *testing.T) map[string]bool {
 	t.Helper()
 	c, labels := loadCode(t), map[string]bool{"note": true}
-	for name := range c.closures() {
+	for name := range c.closures {
 		if !strings.Contains(name, "/cmd/chertd/status.go:") || len(c.parametersOf(name)) != 3 {
 			continue
 		}
