@@ -29,6 +29,9 @@ const (
 	checkPause = 50 * time.Millisecond
 	// remindEvery is the time after which it is logged again that a pack blocks reads.
 	remindEvery = time.Hour
+	// settlingFor is how long a new pack may be written and its specs may run before it is
+	// logged that the pack blocks reads. Until then it is no failure.
+	settlingFor = 10 * time.Second
 )
 
 // blocking has the packs that block reads, for the log and for probes.
@@ -139,6 +142,9 @@ func (m *manager) checkBlocking(ctx context.Context) int {
 		}
 		p.Blocked = found
 		b.packs[found.Pack] = p
+		if p.logged.IsZero() && now.Sub(p.Since) < settlingFor && settling(standings, found.Pack) {
+			continue
+		}
 		if p.logged.IsZero() || now.Sub(p.logged) >= remindEvery {
 			p.logged = now
 			m.log.Error("a pack blocks reads: it can veto, and does not run on events", keyPack, p.Pack, keyWhy, p.Why,
@@ -146,7 +152,7 @@ func (m *manager) checkBlocking(ctx context.Context) int {
 		}
 	}
 	for name, p := range before {
-		if b.packs[name] != nil {
+		if b.packs[name] != nil || p.logged.IsZero() {
 			continue
 		}
 		older, level := counted[name].older, slog.LevelInfo
@@ -235,11 +241,19 @@ func (m *manager) blocked(s *live.PackStanding) *control.Blocked {
 	return nil
 }
 
+// settling reports whether a pack without a live version may have one in a moment.
+func settling(standings []live.PackStanding, pack string) bool {
+	return slices.ContainsFunc(standings, func(s live.PackStanding) bool { return s.Name == pack && s.Settling && s.Version == "" })
+}
+
 // fixes returns commands that end the blocking of reads by a pack, or help to find its
 // cause. alone is isAlone's.
 func fixes(s *live.PackStanding, alone bool) []string {
 	path := diag.ShellWord(s.Path)
 	first := fmt.Sprintf("chertd check %s shows what is wrong", path)
+	if s.Settling && s.Version == "" {
+		first = "wait some seconds: it goes live once its files are complete and its specs pass"
+	}
 	unfit := slices.IndexFunc(s.Diagnostics, func(d diag.Diagnostic) bool { return d.Code == rules.CodeNoSetting })
 	switch {
 	case unfit >= 0 && s.Version == "" && !s.Gone:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chertd/engine/dispatch"
+	"chertd/luabind/diag"
 )
 
 // keepTime bounds how long it takes to store a pause or a clock offset. The goroutine
@@ -17,7 +18,7 @@ func (e *Engine) keepPause(p dispatch.Pause) {
 	defer cancel()
 	if err := e.c.Store.SetCallPause(ctx, e.c.Credential, p); err != nil {
 		e.c.Log.Error("could not store the pause of calls: after a restart, calls may go out before it ends",
-			"until", p.Until.UTC().Format(time.RFC3339), keyError, err)
+			"until", p.Until.UTC().Format(time.RFC3339), keyError, err, "hint", diag.StoreHint)
 	}
 }
 

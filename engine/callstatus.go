@@ -43,7 +43,7 @@ func (m *manager) callsStatus() control.Calls {
 func (m *manager) noCalls(st *Status) (why []string) {
 	stamp := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 	if st.Draining {
-		why = append(why, fmt.Sprintf("no more calls are made: chertd is stopping and finishes %d calls in flight", st.InFlight))
+		why = append(why, fmt.Sprintf("no more calls are made: chertd is stopping and finishes %s in flight", count(int64(st.InFlight), "call")))
 	}
 	if st.Failing != "" {
 		why = append(why, "no calls are made while the store fails: they could not be recorded")

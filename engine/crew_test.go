@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chertd/engine/control"
+	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 	"chertd/engine/tracing"
@@ -32,6 +33,7 @@ type crew struct {
 	log     logBuffer
 	logs    func(msg string) // if set, is called before a message is logged
 	traces  tracing.Config   // without a URL there are none
+	gate    live.Gate        // nil: edits go live without specs
 }
 
 // logHook is a handler of logs that calls logs first.
@@ -103,7 +105,7 @@ func (c *crew) start() {
 		kept = c.wrap(st)
 	}
 	c.options.Shards = c.shards
-	d := &Daemon{RulesDir: filepath.Join(c.dir, "rules"), Rules: c.options, Log: log, Now: c.now, Traces: c.traces}
+	d := &Daemon{RulesDir: filepath.Join(c.dir, "rules"), Rules: c.options, Gate: c.gate, Log: log, Now: c.now, Traces: c.traces}
 	d.API.Tenant, d.API.BaseURL = "acme", "https://chert.example/api/v1"
 	c.m, err = newManager(d,
 		Config{Store: kept, Caller: c.rig, Now: func() time.Time { return c.now() }, Log: log, Shards: c.shards, Observe: c.observe},

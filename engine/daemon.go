@@ -162,7 +162,7 @@ func (d Daemon) Run(ctx context.Context) error {
 	}
 	closeStore := sync.OnceFunc(func() {
 		if err := st.Close(); err != nil {
-			d.Log.Error("store did not close cleanly; acknowledged events are safe", keyError, err)
+			d.Log.Error("store did not close cleanly; acknowledged events are safe", keyError, err, "hint", "check the disk and then the store before the next start: chertd store check")
 		}
 	})
 	defer closeStore()
@@ -297,7 +297,7 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 	if m.lines != nil {
 		taking.Go(func() {
 			if err := m.lines.Run(sources); err != nil && sources.Err() == nil {
-				d.Log.Error("could not read the file of events to its end", keyError, err)
+				d.Log.Error("could not read the file of events to its end", keyError, err, "hint", "correct the file, and start chertd with it again: events that it has are not handled twice")
 			}
 		})
 	}

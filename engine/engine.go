@@ -18,6 +18,7 @@ import (
 	"chertd/engine/source"
 	"chertd/engine/store"
 	"chertd/engine/wait"
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -335,7 +336,7 @@ func (e *Engine) runTimers(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			e.c.Log.Error("could not read from the store which timers are due; retrying", keyError, err)
+			e.c.Log.Error("could not read from the store which timers are due; retrying", keyError, err, "hint", diag.StoreHint)
 			due = e.c.Now().Add(time.Second)
 		}
 		if ok && !due.After(e.c.Now()) {

@@ -12,6 +12,7 @@ import (
 	"chertd/engine/source"
 	"chertd/engine/store"
 	"chertd/engine/wait"
+	"chertd/luabind/diag"
 	"chertd/rules/turn"
 )
 
@@ -163,7 +164,7 @@ func (e *Engine) flushEarly(ctx context.Context, g *gap) error {
 			return err
 		}
 		if !logged {
-			e.c.Log.Error("could not journal events that were delivered while others were caught up; retrying", keyError, err)
+			e.c.Log.Error("could not journal events that were delivered while others were caught up; retrying", keyError, err, "hint", diag.StoreHint)
 		}
 		if !wait.For(ctx, storeRetryMax) {
 			return ctx.Err()

@@ -9,6 +9,7 @@ import (
 
 	"chertd/engine/dispatch"
 	"chertd/engine/wait"
+	"chertd/luabind/diag"
 )
 
 const (
@@ -53,7 +54,7 @@ func (k *learnedKeeper) keep() {
 	ctx, cancel := context.WithTimeout(context.Background(), keepTime)
 	defer cancel()
 	if err := k.e.c.Store.SetLearnedRate(ctx, k.e.c.Credential, now); err != nil {
-		k.e.c.Log.Error("could not store the learned rate of calls; retrying", keyError, err)
+		k.e.c.Log.Error("could not store the learned rate of calls; retrying", keyError, err, "hint", diag.StoreHint)
 		return
 	}
 	k.kept = now

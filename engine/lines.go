@@ -127,7 +127,7 @@ func (u *unsupportedLines) learn(line, traceID string) {
 	ctx, cancel := context.WithTimeout(context.Background(), keepTime)
 	defer cancel()
 	if err := u.e.c.Store.SetUnsupportedLine(ctx, l); err != nil {
-		u.e.c.Log.Error("could not store that mark-read is not available on a phone line; after a restart a call finds out again", "line", line, keyError, err)
+		u.e.c.Log.Error("could not store that mark-read is not available on a phone line; after a restart a call finds out again", "line", line, keyError, err, "hint", diag.StoreHint)
 	}
 }
 
@@ -142,7 +142,7 @@ func (u *unsupportedLines) works(line string) {
 	ctx, cancel := context.WithTimeout(context.Background(), keepTime)
 	defer cancel()
 	if _, err := u.forget(ctx, line); err != nil {
-		u.e.c.Log.Error("could not store that mark-read is available on a phone line again; after a restart a call finds out", "line", line, keyError, err)
+		u.e.c.Log.Error("could not store that mark-read is available on a phone line again; after a restart a call finds out", "line", line, keyError, err, "hint", diag.StoreHint)
 	}
 }
 

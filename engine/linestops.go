@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chertd/engine/dispatch"
+	"chertd/luabind/diag"
 )
 
 // lineStops keeps and logs which phone lines have calls that wait because they fail
@@ -33,7 +34,7 @@ func (e *Engine) lineChanged(line string) {
 	defer cancel()
 	if err := e.c.Store.SetLineStop(ctx, e.c.Credential, stop); err != nil {
 		e.c.Log.Error("could not store whether the calls of a phone line have stopped: a restart forgets it",
-			keyLine, line, keyError, err)
+			keyLine, line, keyError, err, "hint", diag.StoreHint)
 	}
 }
 

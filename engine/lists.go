@@ -11,6 +11,7 @@ import (
 
 	"chertd/engine/store"
 	"chertd/engine/wait"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -55,7 +56,7 @@ func (l *lists) load(ctx context.Context) {
 			return
 		}
 		if !failed {
-			l.e.c.Log.Error("could not read the lists; no event is handled before, retrying every second", keyError, err)
+			l.e.c.Log.Error("could not read the lists; no event is handled before, retrying every second", keyError, err, "hint", diag.StoreHint)
 		}
 		if !wait.For(ctx, listsRetry) {
 			return

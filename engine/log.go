@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -56,7 +57,8 @@ func (e *Engine) logHandled(entry *turn.Entry, d *turn.Decision, actions []chat.
 		}
 		// A pack without a live version fails at every event. The manager logs that once.
 		if r.Error != "" && r.Rule != "" {
-			log.Error("rule failed; its actions for this event were discarded", keyVersion, short(r.Version), keyPlace, r.Place, keyError, r.Error)
+			log.Error("rule failed; its actions for this event were discarded", keyVersion, short(r.Version), keyPlace, r.Place, keyError, r.Error,
+				"hint", diag.PackCommand("retry-errors", r.Pack)+" runs it again, once the rule is corrected")
 		}
 	}
 	if e.c.Log.Enabled(ctx, slog.LevelDebug) {
@@ -76,16 +78,13 @@ type ruleText string
 
 // logCaughtUp logs the results of the events that a pack had missed.
 func (e *Engine) logCaughtUp(pack string, done planned, n tally, left int64) {
-	args := []any{keyPack, pack}
-	what := "missed events of a pack dropped: the pack is off, in shadow or removed"
-	if !done.out {
-		what = "missed events of a pack rerun"
-		args = append(args, keyVersion, short(done.version), "events", n.ran, "failed", n.failed)
-	} else {
-		args = append(args, "events", n.skipped)
+	if done.out {
+		e.c.Log.Info("missed events of a pack dropped: the pack is off, in shadow or removed", keyPack, pack, "events", n.skipped,
+			"reads_released", n.released, "reads_vetoed", n.vetoed, "reads_dropped", n.dropped, "still_missed", left)
+		return
 	}
-	args = append(args, "reads_released", n.released, "reads_vetoed", n.vetoed, "reads_dropped", n.dropped, "still_missed", left)
-	e.c.Log.Info(what, args...)
+	e.c.Log.Info("missed events of a pack rerun", keyPack, pack, keyVersion, short(done.version), "events", n.ran, "failed", n.failed,
+		"reads_released", n.released, "reads_vetoed", n.vetoed, "reads_dropped", n.dropped, "still_missed", left)
 }
 
 // stepsHint is a command that shows which rule takes too many steps.
@@ -106,6 +105,8 @@ func (e *Engine) logBegun(begun []rules.Begun) {
 		}
 		if s.Why == rules.WhyShare {
 			args = append(args, "share", rules.ShareWords(), "hint", stepsHint)
+		} else {
+			args = append(args, "hint", diag.PackCommand("packs", s.Pack)+" shows the error; an edit that corrects it ends the suspension")
 		}
 		e.c.Log.Error(what+begunWords(s), args...)
 	}
@@ -147,6 +148,12 @@ func (e *Engine) logEnded(a *chat.Action) {
 	}
 	if a.Error != "" {
 		args = append(args, keyError, a.Error)
+	}
+	switch a.Status {
+	case chat.Dead:
+		args = append(args, "hint", "chertd dead --attempts shows each attempt; correct the cause, then run: chertd dead retry "+a.ID.String())
+	case chat.Blocked:
+		args = append(args, "hint", "chertd packs shows which pack blocks reads, and the fix")
 	}
 	e.c.Log.Log(context.Background(), level, "action finished", args...)
 }

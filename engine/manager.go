@@ -139,7 +139,7 @@ func (m *manager) run(ctx context.Context) {
 		m.mu.Unlock()
 		for of, d := range demotions {
 			if err := m.demote(ctx, of, d); err != nil && ctx.Err() == nil {
-				m.log.Error("could not roll back a failing pack or send it to shadow; retrying", keyPack, of.Key(), keyWhy, d.why(), keyError, err)
+				m.log.Error("could not roll back a failing pack or send it to shadow; retrying", keyPack, of.Key(), keyWhy, d.why(), keyError, err, "hint", diag.PackCommand("mode", of.Pack, "off")+" stops the pack, once the store works")
 				m.addDemotion(of, d)
 				retry = demotionRetry
 			}
@@ -209,11 +209,11 @@ func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 	}
 	err := errors.Join(errs...)
 	if err != nil {
-		m.log.Error("setting change rejected; the previous value stays", keyError, err)
+		m.log.Error("setting change rejected; the previous value stays", keyError, err, "hint", "correct the setting, then run: chertd reload --settings")
 	}
 	c.Rules.Print = m.printed
 	if err := m.gens.Reconfigure(ctx, c.Rules, c.Gate); err != nil && ctx.Err() == nil {
-		m.log.Error("could not finish reading the rules; live versions unchanged", keyError, err)
+		m.log.Error("could not finish reading the rules; live versions unchanged", keyError, err, "hint", diag.StoreHint)
 	}
 	if c.Applied != nil {
 		c.Applied(err) // not earlier: the caller lists the packs next
@@ -274,7 +274,7 @@ func (m *manager) resetReadCount(of rules.Meter) {
 // count again after a restart: that permits fewer calls, never more.
 func (m *manager) beginReadCount(of rules.Meter) {
 	if err := m.eng.reads.begin(context.Background(), m.store, of); err != nil {
-		m.log.Error("could not store that the count of reads was reset; after a restart the earlier reads count again", keyPack, of.Key(), keyError, err)
+		m.log.Error("could not store that the count of reads was reset; after a restart the earlier reads count again", keyPack, of.Key(), keyError, err, "hint", diag.StoreHint)
 	}
 }
 

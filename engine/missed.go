@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chertd/engine/wait"
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/chat"
 )
@@ -116,7 +117,7 @@ func (m *misses) load(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		m.e.c.Log.Error("could not read from the store which events packs have missed; retrying", keyError, err)
+		m.e.c.Log.Error("could not read from the store which events packs have missed; retrying", keyError, err, "hint", diag.StoreHint)
 		if !wait.For(ctx, retry) {
 			return
 		}

@@ -6,6 +6,7 @@ import (
 
 	"chertd/engine/store"
 	"chertd/engine/wait"
+	"chertd/luabind/diag"
 )
 
 // Retention is how long the store keeps what nothing needs any more.
@@ -144,7 +145,7 @@ func (p *pruner) now() time.Time {
 func (p *pruner) failed(ctx context.Context, err error) {
 	if ctx.Err() == nil && !p.failing {
 		p.failing = true
-		p.e.c.Log.Error("could not remove old events from the store; retrying every minute", keyError, err)
+		p.e.c.Log.Error("could not remove old events from the store; retrying every minute", keyError, err, "hint", diag.StoreHint)
 	}
 }
 

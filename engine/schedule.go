@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"chertd/engine/wait"
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/turn"
 )
@@ -40,7 +41,7 @@ func (e *Engine) runSchedules(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			e.c.Log.Error("schedules are delayed: the store is unavailable", keyError, err)
+			e.c.Log.Error("schedules are delayed: the store is unavailable", keyError, err, "hint", diag.StoreHint)
 			next = storeRetryMax
 		}
 		// The clock may be set while this waits, so read it again every now and then.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chertd/engine/wait"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 )
 
@@ -187,7 +188,7 @@ func (e *Engine) runHolds(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			e.c.Log.Error("could not end the hold of a selection, or record what it dropped; retrying", keyError, err)
+			e.c.Log.Error("could not end the hold of a selection, or record what it dropped; retrying", keyError, err, "hint", diag.StoreHint)
 			next = e.c.Now().Add(storeRetryMax)
 		}
 		if !wait.Until(ctx, e.c.Now, next, e.held.changed) {

@@ -10,6 +10,7 @@ import (
 
 	"chertd/engine/live"
 	"chertd/engine/store"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -404,7 +405,7 @@ func (s *shard) unclaim() {
 func (s *shard) storeFailed(ctx context.Context, err error, wait time.Duration) bool {
 	text := err.Error()
 	if s.e.failing.Swap(&text) == nil {
-		s.e.c.Log.Error("the store fails; events stay pending until it works again", "err", err)
+		s.e.c.Log.Error("the store fails; events stay pending until it works again", keyError, err, "hint", diag.StoreHint)
 	}
 	t := time.NewTimer(wait)
 	defer t.Stop()

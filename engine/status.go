@@ -280,11 +280,11 @@ func suspensionNotes(p *live.PackStanding, now time.Time) (notes []string) {
 			some[chats{a.Subject(), a.Why}]++
 			continue
 		}
-		until := " suspended: "
+		format := "pack %s: %s suspended: %s%s"
 		if !now.Before(a.Until) {
-			until = " suspended until an event probes it: "
+			format = "pack %s: %s suspended until an event probes it: %s%s"
 		}
-		notes = append(notes, fmt.Sprintf("pack %s: %s%s%s%s", diag.Visible(p.Name), diag.Visible(a.Subject()), until, a.Why, whatToDo(a)))
+		notes = append(notes, fmt.Sprintf(format, diag.Visible(p.Name), diag.Visible(a.Subject()), a.Why, whatToDo(a)))
 	}
 	for _, of := range slices.SortedFunc(maps.Keys(some), func(a, b chats) int { return cmp.Or(cmp.Compare(a.subject, b.subject), cmp.Compare(a.why, b.why)) }) {
 		notes = append(notes, fmt.Sprintf("pack %s: %s suspended for some chats (%d): %s%s", diag.Visible(p.Name), diag.Visible(of.subject), some[of], of.why, whatToDo(&rules.RuleSuspension{Why: of.why})))

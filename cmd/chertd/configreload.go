@@ -144,12 +144,14 @@ func (r *reloader) reload(by string) (control.Settings, engine.Changes, error) {
 		err = r.refuses(c)
 	}
 	if err != nil {
-		r.log.Error(by+": the configuration has errors; the previous one stays in use", "err", err)
+		r.log.Error("the configuration has errors; the previous one stays in use", "by", by, "err", err,
+			"hint", "correct it, see: chertd check -c "+diag.ShellWord(r.file))
 		return control.Settings{}, engine.Changes{}, err
 	}
 	logWarnings(r.log, warnings)
 	if err := c.checkCertificate(); err != nil {
-		r.log.Error(by+": the files of control.tls can't be used; the previous certificate stays in use, but chertd would not start with these files", "err", err)
+		r.log.Error("the files of control.tls can't be used; the previous certificate stays in use, but chertd would not start with these files", "by", by, "err", err,
+			"hint", "write both PEM files again; chertd notices that")
 	}
 	s := control.Settings{File: absolute(r.file)}
 	s.Applied, s.NeedsRestart = r.changed(c)
@@ -160,12 +162,12 @@ func (r *reloader) reload(by string) (control.Settings, engine.Changes, error) {
 	r.running = c.over(r.running)
 	r.levels.set(r.running.Log)
 	if len(s.Applied) > 0 {
-		r.log.Info(by+": changed settings applied", "settings", strings.Join(s.Applied, ", "))
+		r.log.Info("changed settings applied", "by", by, "settings", strings.Join(s.Applied, ", "))
 	} else {
-		r.log.Info(by + ": rules reloaded; no setting has changed that can be applied without a restart")
+		r.log.Info("rules reloaded; no setting has changed that can be applied without a restart", "by", by)
 	}
 	if len(not) > 0 {
-		r.log.Warn(by+": changed settings not applied; they need a restart", "settings", strings.Join(not, ", "))
+		r.log.Warn("changed settings not applied; they need a restart", "by", by, "settings", strings.Join(not, ", "))
 	}
 	return s, r.running.changes(r.log), nil
 }

@@ -125,9 +125,9 @@ tracing: {url: "http://127.0.0.1:4318/v1/traces", sample: 1}
 				}
 				return
 			}
-			want(`SIGHUP: changed settings applied  settings=`, test.taken != "")
+			want(`changed settings applied  by=SIGHUP settings=`, test.taken != "")
 			want(test.taken, true)
-			want(`SIGHUP: changed settings not applied; they need a restart  settings=`, test.not != "")
+			want(`changed settings not applied; they need a restart  by=SIGHUP settings=`, test.not != "")
 			want(test.not, true)
 			if !ok || test.not != "" && (r.running.Chert.Tenant != "acme-7a3f" || r.running.Store.Path != running.Store.Path) {
 				t.Errorf("what takes a restart is taken: %v", r.running)

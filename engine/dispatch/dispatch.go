@@ -16,6 +16,7 @@ import (
 
 	"chertd/engine/chert"
 	"chertd/engine/wait"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 )
 
@@ -249,7 +250,7 @@ func (d *Dispatcher) tryNext(ctx context.Context, now time.Time) (*flight, rest)
 	case ctx.Err() != nil:
 		return nil, rest{}
 	case err != nil:
-		d.c.Log.Error("could not read from the store which calls are due; retrying", "err", err)
+		d.c.Log.Error("could not read from the store which calls are due; retrying", "err", err, "hint", diag.StoreHint)
 		return nil, rest{d: retryReady}
 	case !ok:
 		if probe > 0 {

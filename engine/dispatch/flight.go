@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chertd/engine/chert"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 )
 
@@ -116,7 +117,8 @@ func (d *Dispatcher) answer(f *flight, a chat.Answer) {
 func (d *Dispatcher) attempt(ctx context.Context, call chat.Call) (said Reply, failure *chert.Error) {
 	defer func() {
 		if p := recover(); p != nil {
-			d.c.Log.Error("a call panicked; it is unknown whether Chert carried it out", "chat", call.Chat, "panic", p, "stack", string(debug.Stack()))
+			d.c.Log.Error("a call panicked; it is unknown whether Chert carried it out", "chat", call.Chat, "panic", p, "stack", string(debug.Stack()),
+				"hint", "a fault of chertd: report it with the stack; the call is made again, if that can do no harm")
 			failure = &chert.Error{Message: fmt.Sprintf("internal error: %v", p), Retryable: true, Unknown: true}
 		}
 	}()
@@ -143,7 +145,7 @@ func (d *Dispatcher) failed(answer *chat.Answer, err *chert.Error) {
 	answer.Retryable = err.Retryable
 	answer.RetryAfter = boundedWait(err.RetryAfter)
 	if err.RetryAfter > maxPause {
-		d.c.Log.Warn("retry_after of an answer is longer than an hour; waiting for an hour", "chat", answer.Call.Chat, "retry_after", err.RetryAfter, "err", answer.Error)
+		d.c.Log.Warn("retry_after of an answer is longer than an hour; waiting for an hour", "chat", answer.Call.Chat, "retry_after", err.RetryAfter.String(), "err", answer.Error)
 	}
 	if answer.RetryAfter == 0 {
 		answer.RetryAfter = chat.Backoff(answer.Call.Attempt, d.c.Jitter())
@@ -170,7 +172,7 @@ func (d *Dispatcher) ask(ctx context.Context, f *flight) {
 		d.inFlight.asked(f.group)
 		d.inFlight.leave(f.group)
 		if err != nil && ctx.Err() == nil {
-			d.c.Log.Error("could not read which call a chat is due; retrying", "chat", f.pick.Chat, "err", err)
+			d.c.Log.Error("could not read which call a chat is due; retrying", "chat", f.pick.Chat, "err", err, "hint", diag.StoreHint)
 			time.AfterFunc(retryReady, func() { d.c.Queue.Set(f.pick) })
 		}
 		return

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chertd/engine/wait"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -114,7 +115,7 @@ func (m *Manager) drop(d Drop) *dropEnd {
 				return
 			}
 			if delay == dropRetry && ctx.Err() == nil {
-				m.c.Log.Error("the pending work of a pack could not be dropped completely; trying again", "pack", d.Pack, "err", err)
+				m.c.Log.Error("the pending work of a pack could not be dropped completely; trying again", "pack", d.Pack, "err", err, "hint", diag.StoreHint)
 			}
 			wait.For(ctx, delay)
 		}

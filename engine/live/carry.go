@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -197,7 +198,7 @@ func (m *Manager) tend(s *Standing) {
 	next, out := Step(*s, in, now)
 	if err := m.keep(context.Background(), s.Pack, &out.Keep, now); err != nil {
 		if next.Mode != s.Mode {
-			m.c.Log.Error("a pack stays in shadow although its limit was raised: its mode can't be kept", "pack", s.Pack, "err", err)
+			m.c.Log.Error("a pack stays in shadow although its limit was raised: its mode can't be kept", "pack", s.Pack, "err", err, "hint", diag.StoreHint)
 		} else {
 			m.c.Log.Warn("could not store the settings of a pack; if those in chertd.yaml do not fit it at the next start, it does not go live", "pack", s.Pack, "err", err)
 		}

@@ -124,7 +124,7 @@ func (m *Manager) collectApart(ctx context.Context, pending []*run, reason strin
 		case <-ctx.Done():
 		case <-left.Done():
 			if err != nil && ctx.Err() == nil {
-				m.c.Log.Error("could not store an edit that passed the gate", "err", err)
+				m.c.Log.Error("could not store an edit that passed the gate", "err", err, "hint", diag.StoreHint+"; then run: chertd reload")
 			}
 		}
 	})

@@ -209,7 +209,8 @@ func (m *Manager) complain(live int) {
 	case none && len(wrong) == 0:
 		m.c.Log.Info("no rules are live yet: files that look half-written have 2 s to be completed; events are accepted and queued", "dir", m.c.Dir)
 	case none:
-		m.c.Log.Error("no rules are live: events are accepted and queued", "dir", m.c.Dir, "err", wrong.Error())
+		m.c.Log.Error("no rules are live: events are accepted and queued", "dir", m.c.Dir, "err", wrong.Error(),
+			"hint", "correct what err names, or run: chertd check "+diag.ShellWord(m.c.Dir))
 	case len(wrong) == 0:
 	case live == 0 && !unread && len(m.packs) == 0:
 		m.c.Log.Warn("no rules are live: there are no packs; events are accepted, but no rule runs on them", "dir", m.c.Dir)

@@ -63,7 +63,7 @@ func (m *Manager) Watch(ctx context.Context) {
 
 func (m *Manager) noticeOrLog(ctx context.Context, seen Seen) {
 	if err := m.Notice(ctx, seen); err != nil && ctx.Err() == nil {
-		m.c.Log.Error("could not finish reading the rules; live versions unchanged", "err", err)
+		m.c.Log.Error("could not finish reading the rules; live versions unchanged", "err", err, "hint", diag.StoreHint)
 	}
 }
 

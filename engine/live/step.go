@@ -186,7 +186,8 @@ func (t *step) logUnfit(f *Fitted, was string, before diag.List) {
 	if len(f.Unfit) == 0 || was == t.s.Version.Hash && slices.Equal(before, f.Unfit) {
 		return
 	}
-	t.log(slog.LevelError, "a version "+t.s.whySettings(), "version", rules.ShortOf(t.s.Version.Hash), "err", f.Unfit)
+	t.log(slog.LevelError, "a version "+t.s.whySettings(), "version", rules.ShortOf(t.s.Version.Hash), "err", f.Unfit,
+		"hint", "correct the settings in chertd.yaml, then run: chertd reload --settings")
 }
 
 // keptSettings are what is to be kept of the pack's settings while the version is

@@ -159,6 +159,7 @@ func (in CandidateLoaded) apply(t *step) {
 		t.drop(Drop{Version: s.Candidate, Why: DropOff})
 	}
 	if err := in.Lost.Err(); err != nil && news {
-		t.log(slog.LevelError, "a candidate can't be loaded again: the live version runs in all chats", "candidate", rules.ShortOf(s.Candidate), "err", err)
+		t.log(slog.LevelError, "a candidate can't be loaded again: the live version runs in all chats", "candidate", rules.ShortOf(s.Candidate), "err", err,
+			"hint", "correct what err names, or end it: "+diag.PackCommand("rollback", s.Pack))
 	}
 }

@@ -44,6 +44,9 @@ type PackStanding struct {
 	// Blocks is why the pack blocks reads of new events: it can veto, and does not run
 	// on them; "": it does not block any.
 	Blocks string
+	// Settling is whether the files may be live in a moment: the rest of them is waited for, or
+	// their specs are running.
+	Settling bool
 	// Switches are the modes that commands set of the pack and of single rules.
 	Switches []Switch
 }
@@ -113,6 +116,7 @@ func (m *Manager) describe(s *Standing) PackStanding {
 	p := PackStanding{
 		Name: s.Pack, Path: s.Path, Mode: mode, ModeBy: by, Pinned: s.Pinned != "", PinStays: s.PinStays, Gone: s.Gone, Unread: s.Unread,
 		NotLive: s.whyNotLive(), Edit: s.Files.Version, Diagnostics: s.problems(), Change: m.changes[s.Pack],
+		Settling: s.Verdict.Kind == HalfWritten || s.Verdict.Kind == GateRuns,
 	}
 	if s.Unread {
 		p.Diagnostics = append(slices.Clone(m.folder.diags), p.Diagnostics...)

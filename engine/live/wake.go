@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chertd/engine/wait"
+	"chertd/luabind/diag"
 )
 
 // wakes has when the next mode for a time ends of each pack.
@@ -62,7 +63,7 @@ func (m *Manager) endModes(ctx context.Context) {
 		}
 		_, over := m.wakes.next(m.c.Now())
 		if err := m.timeUp(ctx, over); err != nil && ctx.Err() == nil {
-			m.c.Log.Error("a mode for a time could not be ended; retrying", "err", err)
+			m.c.Log.Error("a mode for a time could not be ended; retrying", "err", err, "hint", diag.StoreHint)
 			if !wait.For(ctx, timeUpRetry) {
 				return
 			}

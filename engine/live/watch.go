@@ -87,7 +87,7 @@ func Watch(ctx context.Context, dir string, o WatchOptions, changed func(Seen)) 
 	n, err := newNotifier()
 	if err != nil {
 		// The machine is out of inotify instances.
-		o.Log.Warn("file watching is unavailable: the rules are polled", "dir", dir, "every", o.Poll, "error", err, "hint", watchHint(err))
+		o.Log.Warn("file watching is unavailable: the rules are polled", "dir", dir, "every", o.Poll.String(), "err", err, "hint", watchHint(err))
 	}
 	defer n.close()
 	watch(ctx, dir, o, n, changed)
@@ -229,7 +229,7 @@ func (w *watcher) concerns(ev fsnotify.Event) bool {
 
 func (w *watcher) trouble(err error) {
 	if err.Error() != w.lastFail {
-		w.opts.Log.Warn("file watching is degraded: the rules are polled as well", "dir", w.dir, "every", w.opts.Poll.String(), "error", err, "hint", watchHint(err))
+		w.opts.Log.Warn("file watching is degraded: the rules are polled as well", "dir", w.dir, "every", w.opts.Poll.String(), "err", err, "hint", watchHint(err))
 	}
 	w.lastFail = err.Error()
 }

@@ -35,7 +35,7 @@ func (w *Webhook) fail(rw http.ResponseWriter, err error, now time.Time) {
 	case errors.Is(err, ErrDraining):
 		w.cfg.Log.Info("webhook deliveries answered 503 while chertd stops; Chert sends them again", "count", count)
 	default:
-		w.cfg.Log.Error("could not store webhook deliveries; answered 503, and Chert sends them again", "count", count, "error", err)
+		w.cfg.Log.Error("could not store webhook deliveries; answered 503, and Chert sends them again", "count", count, "err", err, "hint", diag.StoreHint)
 	}
 	unavailable(rw, "could not store the delivery now")
 }

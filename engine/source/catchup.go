@@ -250,9 +250,9 @@ func (c *CatchUp) failed(err error, failures, none int) time.Duration {
 	switch {
 	case none == noLogAfter:
 		c.cfg.Log.Error("there is no events log at chert.base_url; calls do not wait for it, and events that the webhook misses are lost",
-			"error", err, "hint", "check chert.base_url; or turn the log off: sources.catchup.enabled: false")
+			"err", err, "hint", "check chert.base_url; or turn the log off: sources.catchup.enabled: false")
 	case failures == 1 && none == 0:
-		c.cfg.Log.Warn("could not read the events log; retrying", "error", err)
+		c.cfg.Log.Warn("could not read the events log; retrying", "err", err)
 	}
 	rest := min(chat.Backoff(failures, c.cfg.Jitter()), catchUpRetryMax, c.cfg.Every)
 	if e != nil {
@@ -397,7 +397,7 @@ func (c *CatchUp) forward(ctx context.Context, w *walk, cursor time.Time) error 
 		if newest.After(cursor) {
 			cursor = newest
 			if err := c.cfg.SetCursor(ctx, cursor); err != nil {
-				return fmt.Errorf("store how far the events log is read: %w", err)
+				return err // it says what was being stored
 			}
 		}
 		c.note(func(s *CatchUpStats) {

@@ -225,7 +225,7 @@ func (c *Connections) outOfFiles(err error) {
 	}
 	c.mu.Unlock()
 	if due {
-		c.log.Error("could not accept a connection: the process has too many files open", "error", err, "hint", diag.OpenFilesHint(err))
+		c.log.Error("could not accept a connection: the process has too many files open", "err", err, "hint", diag.OpenFilesHint(err))
 	}
 }
 

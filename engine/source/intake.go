@@ -10,6 +10,7 @@ import (
 	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/engine/wait"
+	"chertd/luabind/diag"
 	"chertd/rules/turn"
 )
 
@@ -169,7 +170,7 @@ func (in *Intake) insist(ctx context.Context, do func() error) error {
 			return ctx.Err()
 		}
 		if !logged {
-			in.Log.Error("could not store events; retrying every second", "error", err)
+			in.Log.Error("could not store events; retrying every second", "err", err, "hint", diag.StoreHint)
 		}
 		if !wait.For(ctx, intakeRetry) {
 			return ctx.Err()

@@ -204,7 +204,7 @@ func (s *Stream) failed(err error, pause time.Duration) {
 	}
 	if same != s.logged {
 		s.logged = same
-		s.cfg.Log.Warn("stream of events interrupted; connecting again", "error", err, "in", pause.String())
+		s.cfg.Log.Warn("stream of events interrupted; connecting again", "err", err, "in", pause.String())
 	}
 }
 

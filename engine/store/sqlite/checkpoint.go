@@ -29,10 +29,10 @@ func (c *checkpointer) run(grown <-chan struct{}) {
 	for range grown {
 		if _, err := c.conn.one(context.Background(), copyWAL); err != nil {
 			// Nothing is lost: the WAL grows until a later one succeeds.
-			c.log.Warn("store checkpoint failed", "store", c.path, "error", err)
+			c.log.Warn("store checkpoint failed", "store", c.path, "err", err)
 		}
 	}
 	if err := c.conn.close(); err != nil {
-		c.log.Warn("closing the connection for store checkpoints failed", "store", c.path, "error", err)
+		c.log.Warn("closing the connection for store checkpoints failed", "store", c.path, "err", err)
 	}
 }

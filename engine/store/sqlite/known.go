@@ -98,7 +98,7 @@ func (s *Store) learnAll(ctx context.Context) {
 		s.learn(ctx, &s.writer.known.events, selectSeenIDs),
 	} {
 		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
-			s.log.Warn("reading the ids that are known failed; each is looked up in the store", "store", s.path, "error", err)
+			s.log.Warn("reading the ids that are known failed; each is looked up in the store", "store", s.path, "err", err)
 		}
 	}
 }

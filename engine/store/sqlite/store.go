@@ -89,7 +89,7 @@ func (s *Store) Close() error {
 	if s.writer.health.ended.Load() == nil {
 		// A checkpoint that fails loses nothing: the WAL is read at the next start.
 		if _, err := s.writer.conn.one(context.Background(), truncateWAL); err != nil {
-			s.log.Warn("store checkpoint at close failed; the next start repeats it", "store", s.path, "error", err)
+			s.log.Warn("store checkpoint at close failed; the next start repeats it", "store", s.path, "err", err)
 		}
 		errs = append(errs, s.writer.conn.close())
 	}
@@ -170,5 +170,5 @@ func (s *Store) tellHealth(err error) {
 	if errors.As(err, &hinted) {
 		hint = hinted.Hint()
 	}
-	s.log.Error(what, "store", s.path, "error", err, "hint", hint)
+	s.log.Error(what, "store", s.path, "err", err, "hint", hint)
 }
