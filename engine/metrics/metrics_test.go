@@ -110,7 +110,7 @@ func prometheusTexts(t *testing.T, write func(*writer)) string {
 type part func(*writer)
 
 func (p part) Describe(chan<- *prometheus.Desc)    {}
-func (p part) Collect(ch chan<- prometheus.Metric) { p(&writer{ch: ch}) }
+func (p part) Collect(ch chan<- prometheus.Metric) { p(&writer{ch, map[string]*prometheus.Desc{}}) }
 
 // The names, types and help texts are as the linter of promtool wants them.
 func TestMetricsPassPromlint(t *testing.T) {

@@ -30,7 +30,7 @@ func (s *state) Describe(chan<- *prometheus.Desc) {}
 func (s *state) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
-	w := &writer{ch: ch}
+	w := &writer{ch, map[string]*prometheus.Desc{}}
 	now := s.ask(ctx)
 	w.flag("up", "Whether the state of the daemon could be read.", now.statusErr == nil)
 	if now.statusErr == nil {
@@ -114,15 +114,27 @@ func (m *Metrics) keep(now *control.Rules) {
 }
 
 // writer makes metrics of one scrape.
-type writer struct{ ch chan<- prometheus.Metric }
+type writer struct {
+	ch    chan<- prometheus.Metric
+	descs map[string]*prometheus.Desc // by name; a name has the same labels each time
+}
 
 // labels are names and values in turn.
 func (w *writer) write(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
-	var names, values []string
-	for i := 0; i < len(labels); i += 2 {
-		names, values = append(names, labels[i]), append(values, label(labels[i+1]))
+	desc := w.descs[name]
+	if desc == nil {
+		var names []string
+		for i := 0; i < len(labels); i += 2 {
+			names = append(names, labels[i])
+		}
+		desc = prometheus.NewDesc("chertd_"+name, help, names, nil)
+		w.descs[name] = desc
 	}
-	w.ch <- prometheus.MustNewConstMetric(prometheus.NewDesc("chertd_"+name, help, names, nil), kind, value, values...)
+	values := make([]string, 0, len(labels)/2)
+	for i := 1; i < len(labels); i += 2 {
+		values = append(values, label(labels[i]))
+	}
+	w.ch <- prometheus.MustNewConstMetric(desc, kind, value, values...)
 }
 
 func (w *writer) gauge(name, help string, value float64, labels ...string) {
