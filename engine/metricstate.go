@@ -12,7 +12,7 @@ func (m *manager) Extra(ctx context.Context) metrics.Extra {
 	readings := m.gens.Readings()
 	extra := metrics.Extra{
 		DiskFree: -1, Reloads: readings.Live, FailedReloads: readings.NotLive, LastReload: readings.Last,
-		ReloadTook: readings.Took, RulesUnread: readings.Unread,
+		StoreFails: m.failing() != nil, ReloadTook: readings.Took, RulesUnread: readings.Unread,
 		Kept: map[string]int64{},
 	}
 	if m.settingsInUse != nil {

@@ -60,6 +60,8 @@ type Source interface {
 type Extra struct {
 	// OldestPending is when the oldest event that is not handled was received; zero: none waits.
 	OldestPending time.Time
+	// StoreFails is true if writes to the store fail, whether or not it can be read.
+	StoreFails bool
 	// DiskFree is the free space of the file system of the store, in bytes; negative: not known.
 	DiskFree int64
 	// Reloads and FailedReloads count the times that the rules directory was read since the

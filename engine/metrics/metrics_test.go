@@ -150,6 +150,7 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 		`chertd_rule_reads{mode="live",pack="vip",result="vetoed",rule="hold"} 1`,
 		`chertd_rule_reads_stopped_total{pack="vip",rule="hold"} 9`,
 		`chertd_rule_seconds_total{mode="live",pack="vip",rule="hold"} 0.0025`,
+		`chertd_store_writable 1`,
 		`chertd_rules_all_live 0`,
 		`chertd_rules_readable 1`,
 		`chertd_rules_last_reload_duration_seconds 0.25`,
@@ -237,6 +238,15 @@ func TestCountersOfFailuresBeginAtZero(t *testing.T) {
 		if !strings.Contains(text, "\n"+want) {
 			t.Errorf("there is no %s", want)
 		}
+	}
+}
+
+// A store on a full disk can be read, and not written.
+func TestStoreThatCanOnlyBeReadIsNotWritable(t *testing.T) {
+	t.Parallel()
+	w := prometheusTexts(t, func(w *writer) { w.status(&control.Status{}, &Extra{StoreFails: true}) })
+	if !strings.Contains(w, "\nchertd_store_writable 0\n") || !strings.Contains(w, "\nchertd_store_answers 1\n") {
+		t.Errorf("a store that can only be read is\n%s", w)
 	}
 }
 

@@ -175,6 +175,7 @@ func (w *writer) status(st *control.Status, extra *Extra) {
 	w.flag("draining", "Whether the daemon is stopping.", st.Draining)
 	w.flag("paused", "Whether a command has stopped all calls.", st.Paused)
 	w.flag("store_answers", "Whether the store could be read.", st.Unknown == "")
+	w.flag("store_writable", "Whether writes to the store succeed.", !extra.StoreFails)
 	if st.Unknown == "" {
 		w.gauge("journal_events", "Events in the journal.", float64(st.Events))
 		w.gauge("journal_pending_events", "Events that are not handled yet.", float64(st.Pending))
