@@ -115,6 +115,7 @@ class View {
     };
     this.signal.addEventListener("abort", () => clearTimeout(timer));
     this.now = round;
+    this.put(loading());
     round();
   }
 
@@ -127,13 +128,16 @@ class View {
     };
     this.now = readStatus;
     if (status || statusProblem) this.show();
-    else this.put(el("p", { class: "soft" }, "Loading …"));
+    else this.put(loading());
   }
 
   signIn(e) { askForToken(e); }
 
   end() { this.ends.abort(); }
 }
+
+// loading is shown until there is an answer.
+function loading() { return el("p", { class: "soft" }, "Loading …"); }
 
 // busy reports whether what is shown must stay as it is.
 function busy() {

@@ -294,6 +294,18 @@ func TestDaemonThatHangsIsShown(t *testing.T) {
 	p.until(`document.querySelector("#nav .many") && !document.querySelector("#main .stale") && !document.getElementById("main").innerText.includes("has not answered")`)
 }
 
+// TestSlowAnswerIsNotAnEmptyPage: an empty page would pass for an empty quarantine.
+func TestSlowAnswerIsNotAnEmptyPage(t *testing.T) {
+	t.Parallel()
+	p := console(t, newFake())
+	p.shows("1,204")
+	evaluate[chromedp.Void](p, `void (window.realFetch = window.fetch, window.fetch = () => new Promise((answer) => { window.answer = answer }))`)
+	p.visit("#/quarantine", "Quarantine")
+	p.shows("Loading …")
+	evaluate[chromedp.Void](p, `void (window.fetch = window.realFetch, window.answer(new Response("{}", { status: 503 })))`)
+	p.until(`!document.getElementById("main").innerText.includes("Loading") && document.querySelector("#main [role=alert]")`)
+}
+
 // TestAnswerOfSomethingElseIsShown: what a proxy answers instead of the daemon, or half an
 // answer, does not end what the page reads.
 func TestAnswerOfSomethingElseIsShown(t *testing.T) {
