@@ -104,6 +104,23 @@ func TestRulesAreSortedAndFiltered(t *testing.T) {
 	}
 }
 
+// TestManyRulesStayUsable: of ten thousand rules the first ones in the chosen order are
+// shown, and how many there are besides.
+func TestManyRulesStayUsable(t *testing.T) {
+	t.Parallel()
+	d := newFake()
+	d.rules.Rules = nil
+	for i := range int64(10_000) {
+		d.rules.Rules = append(d.rules.Rules, control.Rule{Pack: "many", Rule: fmt.Sprint("rule ", i), Mode: "live", LastMatched: noon, RuleCounts: control.RuleCounts{Matched: 20_000 - i, Ran: 1, TookUS: i * 1000}})
+	}
+	p := console(t, d)
+	p.visit("#/rules", "Rules")
+	p.shows("and 9,500 more.")
+	p.until(`document.querySelectorAll("tbody tr").length === 500 && document.querySelector("tbody tr").dataset.row === "many/rule 0"`)
+	p.click(`[data-key="sort Cost, ms"]`)
+	p.until(`document.querySelector("tbody tr").dataset.row === "many/rule 9999"`)
+}
+
 // TestDecisionsFollowAndFilter: lines appear as they come, the newest first, and a filter
 // begins another tail.
 func TestDecisionsFollowAndFilter(t *testing.T) {
