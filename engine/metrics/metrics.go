@@ -8,6 +8,7 @@ package metrics
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,8 +36,8 @@ const (
 	// askTime is how long a scrape waits for the source. Each question to a store that does
 	// not answer takes 2 s.
 	askTime = 5 * time.Second
-	// maxTypes is how many types of events have series of their own. Chert documents a
-	// dozen; whoever can sign a webhook can send any.
+	// maxTypes is how many types of events that nobody documents have series of their own:
+	// whoever can sign a webhook can send any.
 	maxTypes = 50
 	// maxTypeLength is the length of such a type, in bytes.
 	maxTypeLength = 100
@@ -112,6 +113,9 @@ var slow = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 15, 60, 300, 900, 3600}
 // New returns the metrics of a daemon of a version.
 func New(version string) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
+	for _, known := range append(slices.Clone(event.Documented), event.Schedule, event.ActionDone, event.ActionFailed, event.OperatorRead) {
+		m.types.Store(known, true) // whatever else was sent before
+	}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chertd_" + name, Help: help}, labels)
 		m.registry.MustRegister(c)

@@ -200,6 +200,7 @@ func TestLabelsAreBoundedAndValid(t *testing.T) {
 		ev := event.Event{Type: fmt.Sprintf("new.type.%d", i), Source: event.SourceWebhook}
 		m.Handled(&turn.Entry{Arrival: turn.Arrival{Event: ev}}, &turn.Decision{Rules: []turn.RuleDecision{{Pack: "vip", Rule: "bad\xff\n\"name"}}}, nil, noon)
 	}
+	m.Handled(&turn.Entry{Arrival: turn.Arrival{Event: event.Event{Type: event.ReactionAdded, Source: event.SourceWebhook}}}, &turn.Decision{}, nil, noon)
 	for _, kind := range []string{"\xff\xfe", strings.Repeat("x", maxTypeLength+1), "timer:of " + strings.Repeat("c", 50)} {
 		m.Handled(&turn.Entry{Arrival: turn.Arrival{Event: event.Event{Type: kind, Source: event.SourceEngine}}}, &turn.Decision{}, nil, noon)
 	}
@@ -207,6 +208,9 @@ func TestLabelsAreBoundedAndValid(t *testing.T) {
 	n := strings.Count(text, "\nchertd_events_handled_total{")
 	if n > maxTypes+5 || n < maxTypes || !strings.Contains(text, `type="other"`) || !strings.Contains(text, `type="timer"`) {
 		t.Errorf("%d types have series", n)
+	}
+	if !strings.Contains(text, `{source="webhook",type="reaction.added"} 1`) {
+		t.Error("types that strangers made up keep a documented one from being counted")
 	}
 	if strings.Contains(text, "xxx") {
 		t.Error("a long type is a label")
