@@ -75,7 +75,7 @@ class View {
     this.trouble = e.message;
     if (!this.read) renew(this.body); // it says that it loads
     this.body.classList.toggle("stale", Boolean(this.read));
-    renew(this.wrong, problem(e), this.read && el("p", { class: "soft old" }, "What is below is old: it was read at ", moment(new Date(this.read).toISOString(), true), "."));
+    renew(this.wrong, problem(e), this.read > 0 && el("p", { class: "soft old" }, "What is below is old: it was read at ", moment(new Date(this.read).toISOString(), true), "."));
   }
 
   // remember keeps filters in the address, so that it can be sent to somebody.
@@ -179,7 +179,7 @@ async function readStatus() {
 // showState shows in the head of the page how chertd is, and counts in the navigation.
 function showState() {
   const all = [];
-  if (statusProblem) all.push(badge("does not answer", "bad", statusProblem.message));
+  if (statusProblem) all.push(badge(statusProblem.status === 503 ? "not ready" : "does not answer", "bad", statusProblem.message));
   else {
     const [words, tone] = callStates[status.calls.state] || [status.calls.state, ""];
     all.push(status.draining ? badge("stopping", "wait") : status.ready ? badge("ready", "good", "Events are accepted and handled") : badge("not ready", "bad"));
@@ -194,7 +194,7 @@ function showState() {
 
 // showClock says which times the page shows, and whether its clock is wrong.
 function showClock() {
-  const wrong = ahead && " The clock of this browser is " + duration(Math.abs(ahead) / 1000) + (ahead < 0 ? " ahead of" : " behind") + " chertd's.";
+  const wrong = ahead !== 0 && " The clock of this browser is " + duration(Math.abs(ahead) / 1000) + (ahead < 0 ? " ahead of" : " behind") + " chertd's.";
   renew(document.getElementById("foot"), "Times are in the zone of this browser: " + Intl.DateTimeFormat().resolvedOptions().timeZone + ". Those that end in Z are UTC.", wrong);
 }
 
@@ -259,7 +259,7 @@ async function askForToken(refusal) {
   try {
     const r = await ready();
     renew(document.getElementById("state"), badge(r.status, r.status === "ready" ? "good" : "bad"));
-    renew(open, el("p", null, "chertd is ", badge(r.status, r.status === "ready" ? "good" : "bad"), r.why ? ":" : "."), el("ul", { class: "points small" }, (r.why || []).map((w) => el("li", { class: "lines" }, w))));
+    renew(open, el("p", null, "chertd is ", badge(r.status, r.status === "ready" ? "good" : "bad"), r.why ? ":" : "."), el("ul", { class: "points small" }, [...new Set(r.why)].map((w) => el("li", { class: "lines" }, w))));
   } catch (e) {
     renew(open, problem(e));
   }

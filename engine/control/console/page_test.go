@@ -321,6 +321,9 @@ func TestSlowAnswerIsNotAnEmptyPage(t *testing.T) {
 	p.shows("Loading …")
 	evaluate[chromedp.Void](p, `void (window.fetch = window.realFetch, window.answer(new Response("{}", { status: 503 })))`)
 	p.until(`!document.getElementById("main").innerText.includes("Loading") && document.querySelector("#main [role=alert]")`)
+	if text := evaluate[string](p, `document.querySelector("#main [role=alert]").parentElement.innerText + document.getElementById("foot").innerText`); strings.Contains(text, "0\n") || strings.HasSuffix(text, "0") {
+		t.Errorf("the page shows a number that means nothing: %q", text)
+	}
 }
 
 // TestAnswerOfSomethingElseIsShown: what a proxy answers instead of the daemon, or half an
@@ -338,6 +341,17 @@ func TestAnswerOfSomethingElseIsShown(t *testing.T) {
 	evaluate[chromedp.Void](p, `void (window.fetch = window.realFetch)`) // the page reads again on its own
 	p.until(`document.getElementById("state").innerText.includes("ready")`)
 	p.shows("1,204")
+}
+
+// TestDaemonThatCanNotStartIsShown: it answers, with the reason.
+func TestDaemonThatCanNotStartIsShown(t *testing.T) {
+	t.Parallel()
+	p := console(t, newFake())
+	p.shows("1,204")
+	evaluate[chromedp.Void](p, `void (window.fetch = async () => new Response(JSON.stringify({ error: { message: "the store can't be opened" } }), { status: 503 }))`)
+	evaluate[chromedp.Void](p, `void document.dispatchEvent(new Event("visibilitychange"))`)
+	p.shows("the store can't be opened")
+	p.until(`document.getElementById("state").innerText === "not ready"`)
 }
 
 // TestClockThatIsWrongIsShown: ages are those of the daemon's clock, and the page says that
