@@ -12,11 +12,17 @@ func (m *manager) Extra(ctx context.Context) metrics.Extra {
 	readings := m.gens.Readings()
 	extra := metrics.Extra{
 		DiskFree: -1, Reloads: readings.Live, FailedReloads: readings.NotLive, LastReload: readings.Last,
+		StoreFails: m.failing() != nil, ReloadTook: readings.Took, RulesUnread: readings.Unread,
 		Kept: map[string]int64{},
 	}
 	if m.traces != nil {
 		counts := m.traces.Counts()
 		extra.Traces = &counts
+	}
+	if m.settingsInUse != nil {
+		if s, err := m.settingsInUse(ctx); err == nil {
+			extra.Settings = &s
+		}
 	}
 	if m.storePath != "" {
 		extra.DiskFree = sqlite.FreeSpace(m.storePath)

@@ -16,7 +16,7 @@ const anyType = "*"
 
 // checkType refuses event types that cannot exist or are probably typos.
 func checkType(t string) *problem {
-	known := []string{event.MessageReceived, event.LeadReply, "reaction.added", "reaction.removed", event.ActionDone, event.ActionFailed}
+	known := append(slices.Clone(event.Documented), event.ActionDone, event.ActionFailed)
 	name, isTimer := strings.CutPrefix(t, event.TimerPrefix)
 	signal, isSignal := strings.CutPrefix(t, event.SignalPrefix)
 	switch {

@@ -23,6 +23,9 @@ const (
 	SignalPrefix    = "signal:"       // followed by the signal's name
 )
 
+// Documented are the types of the events that Chert documents.
+var Documented = []string{MessageReceived, LeadReply, ReactionAdded, ReactionRemoved}
+
 // Sources: the ways by which events come in.
 const (
 	SourceWebhook = "webhook"

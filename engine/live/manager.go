@@ -127,7 +127,8 @@ func (m *Manager) Start(ctx context.Context) error {
 		return err
 	}
 	m.starting = true
-	m.configs[0].since = m.c.Now()
+	began := m.c.Now()
+	m.configs[0].since = began
 	if err := m.remember(ctx); err != nil {
 		m.release()
 		return err
@@ -168,7 +169,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	done := m.swap("start")
 	m.release()
-	m.noteReading(true)
+	m.noteReading(began, true)
 	_, err := awaitDrops(ctx, done)
 	m.tasks.start(m.endModes)
 	return err

@@ -83,12 +83,13 @@ func (m *Manager) decide(ctx context.Context, reason string, r reading) (due tim
 	if err := m.acquire(ctx); err != nil {
 		return due, err
 	}
+	began := m.c.Now()
 	pending, err := m.read(ctx, r)
 	due = later(m.halfDue(false), m.ignoring.half.Due)
 	m.swap(reason)
 	m.release()
 	err = errors.Join(err, m.collectApart(ctx, pending, reason, r.all))
-	m.noteReading(err == nil)
+	m.noteReading(began, err == nil)
 	return due, err
 }
 
@@ -97,6 +98,10 @@ type Readings struct {
 	Live    int64     // all of it was live
 	NotLive int64     // something was not
 	Last    time.Time // zero: it was not read yet
+	// Took is how long the last one took, with the specs that it ran.
+	Took time.Duration
+	// Unread is true if the last one could not read all of the directory.
+	Unread bool
 }
 
 // Readings returns how often the rules directory was read, and with what result.
@@ -108,7 +113,7 @@ func (m *Manager) Readings() Readings {
 }
 
 // noteReading counts a reading; complete is false if it could not be finished.
-func (m *Manager) noteReading(complete bool) {
+func (m *Manager) noteReading(began time.Time, complete bool) {
 	v := m.view.Load()
 	live := complete && !v.folder.diags.Errors()
 	for i := range v.standings {
@@ -116,7 +121,8 @@ func (m *Manager) noteReading(complete bool) {
 	}
 	for {
 		was := m.readings.Load()
-		now := Readings{Last: m.c.Now()}
+		now := Readings{Last: m.c.Now(), Unread: !complete || v.folder.unread}
+		now.Took = max(now.Last.Sub(began), 0)
 		if was != nil {
 			now.Live, now.NotLive = was.Live, was.NotLive
 		}

@@ -96,6 +96,62 @@ func TestAlertsAndDashboardFit(t *testing.T) {
 	}
 }
 
+// Panels of the dashboard do not overlap, ask for the chosen instances, and a number that is
+// bad does not look good.
+func TestDashboardIsWhole(t *testing.T) {
+	t.Parallel()
+	var board struct {
+		Panels []struct {
+			ID          int
+			Type, Title string
+			GridPos     struct{ X, Y, W, H int }
+			FieldConfig struct {
+				Defaults struct {
+					Unit       string
+					Thresholds struct{ Steps []struct{ Color string } }
+				}
+			}
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal([]byte(read(t, monitoring+"dashboard.json")), &board); err != nil {
+		t.Fatal(err)
+	}
+	taken, ids := map[[2]int]string{}, map[int]bool{}
+	for _, p := range board.Panels {
+		if ids[p.ID] {
+			t.Errorf("the id of %q is not its own", p.Title)
+		}
+		ids[p.ID] = true
+		for x := range p.GridPos.W {
+			for y := range p.GridPos.H {
+				at := [2]int{p.GridPos.X + x, p.GridPos.Y + y}
+				if other := taken[at]; other != "" || at[0] >= 24 {
+					t.Fatalf("%q is where %q is, or beyond the edge: %v", p.Title, other, at)
+				}
+				taken[at] = p.Title
+			}
+		}
+		if p.Type == "row" {
+			continue
+		}
+		if steps := p.FieldConfig.Defaults.Thresholds.Steps; p.Type == "stat" && (len(steps) < 2 || steps[0].Color == steps[len(steps)-1].Color) {
+			t.Errorf("%q looks the same, whatever it shows", p.Title)
+		}
+		if p.FieldConfig.Defaults.Unit == "" || len(p.Targets) == 0 {
+			t.Errorf("%q has no unit or asks for nothing", p.Title)
+		}
+		for _, target := range p.Targets {
+			if !strings.Contains(target.Expr, `instance=~"$instance"`) {
+				t.Errorf("%q ignores the chosen instances: %s", p.Title, target.Expr)
+			}
+		}
+	}
+	if len(board.Panels) < 20 {
+		t.Errorf("it has %d panels: the test proves nothing", len(board.Panels))
+	}
+}
+
 // promtool, where it is installed, checks the alerts and runs their tests.
 func TestAlertsWithPromtool(t *testing.T) {
 	t.Parallel()

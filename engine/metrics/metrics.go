@@ -8,6 +8,7 @@ package metrics
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,13 +34,18 @@ const (
 	maxScrapes = 2
 	// scrapeTime is how long a scrape may take. Prometheus gives it 10 s by default.
 	scrapeTime = 9 * time.Second
-	// maxTypes is how many types of events have series of their own. Chert documents a
-	// dozen; whoever can sign a webhook can send any.
+	// askTime is how long a scrape waits for the source. Each question to a store that does
+	// not answer takes 2 s.
+	askTime = 5 * time.Second
+	// maxTypes is how many types of events that nobody documents have series of their own:
+	// whoever can sign a webhook can send any.
 	maxTypes = 50
 	// maxTypeLength is the length of such a type, in bytes.
 	maxTypeLength = 100
 	// otherLabel is the value of a label beyond a limit.
 	otherLabel = "other"
+	// runOK and runFailed are outcomes of runs; the others are why a rule did not run.
+	runOK, runFailed = "ok", "failed"
 )
 
 // Source is what Metrics asks at each scrape. Its methods return what they know if the store
@@ -56,6 +62,8 @@ type Source interface {
 type Extra struct {
 	// OldestPending is when the oldest event that is not handled was received; zero: none waits.
 	OldestPending time.Time
+	// StoreFails is true if writes to the store fail, whether or not it can be read.
+	StoreFails bool
 	// DiskFree is the free space of the file system of the store, in bytes; negative: not known.
 	DiskFree int64
 	// Reloads and FailedReloads count the times that the rules directory was read since the
@@ -63,6 +71,12 @@ type Extra struct {
 	Reloads, FailedReloads int64
 	LastReload             time.Time       // zero: not since the start
 	Traces                 *tracing.Counts // nil: they are off
+	// ReloadTook is how long the last one took, and RulesUnread is true if it could not read
+	// all of the directory: what packs' files are like is not known then.
+	ReloadTook  time.Duration
+	RulesUnread bool
+	// Settings compares the settings in use with the configuration; nil: the daemon has none.
+	Settings *control.SettingsInUse
 	// Kept is, by pack, the memory that its VMs keep besides what handlers allocate, in bytes.
 	Kept map[string]int64
 }
@@ -90,7 +104,10 @@ type Metrics struct {
 type ruleKey struct{ pack, rule string }
 
 // quick are the buckets of what takes microseconds to seconds.
-var quick = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10}
+var quick = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}
+
+// answering are the buckets of calls, which end after chert.timeout at the latest.
+var answering = []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
 // slow are the buckets of what takes milliseconds to hours.
 var slow = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 15, 60, 300, 900, 3600}
@@ -98,6 +115,9 @@ var slow = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 15, 60, 300, 900, 3600}
 // New returns the metrics of a daemon of a version.
 func New(version string) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
+	for _, known := range append(slices.Clone(event.Documented), event.Schedule, event.ActionDone, event.ActionFailed, event.OperatorRead) {
+		m.types.Store(known, true) // whatever else was sent before
+	}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chertd_" + name, Help: help}, labels)
 		m.registry.MustRegister(c)
@@ -111,12 +131,13 @@ func New(version string) *Metrics {
 	m.events = counter("events_handled_total", "Events whose outcome is durable, by where they came from and type. Timers and signals have one type each, and rare types are other.", "source", "type")
 	m.delay = histogram("event_delay_seconds", "Time from when an event was received until its outcome was durable.", slow)
 	m.rulesTook = histogram("event_rules_seconds", "Time that the rules of an event took, of events that some rule ran on.", quick)
-	m.ruleRuns = counter("rule_runs_total", "Events on which a rule's where held, by what became of the run: ok, failed, or why it did not run.", "pack", "rule", "outcome")
+	// The state collects these: rules may be gone.
+	m.ruleRuns = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chertd_rule_runs_total", Help: "Events on which a rule's where held, by what became of the run: ok, failed, or why it did not run."}, []string{"pack", "rule", "outcome"})
 	m.actions = counter("actions_ended_total", "Actions that have ended, by kind, status and reason.", "kind", "status", "why")
 	m.calls = counter("calls_total", "Calls to Chert and to targets of notifications that have ended, by kind, HTTP status (0: no answer) and error code of Chert's (0: none).", "kind", "http", "code")
 	m.append = histogram("store_append_seconds", "Time until received events were durable.", quick)
 	m.write = histogram("store_commit_seconds", "Time until a batch of outcomes was durable.", quick)
-	m.callTook = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "chertd_call_seconds", Help: "Time until a call was answered.", Buckets: prometheus.DefBuckets}, []string{"kind"})
+	m.callTook = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "chertd_call_seconds", Help: "Time until a call was answered.", Buckets: answering}, []string{"kind"})
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "chertd_build_info", Help: "1, with the version of chertd."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(m.callTook, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -125,7 +146,7 @@ func New(version string) *Metrics {
 
 // Handler returns the handler of /metrics. It asks the source at each scrape.
 func (m *Metrics) Handler(s Source) http.Handler {
-	m.registry.MustRegister(&state{m: m, source: s})
+	m.registry.MustRegister(newState(m, s))
 	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: maxScrapes, Timeout: scrapeTime, EnableOpenMetrics: true,
 	})
@@ -162,10 +183,10 @@ func (m *Metrics) ran(d *turn.Decision, rerun time.Time) {
 		if r.Rule == "" || !r.Rerun.Equal(rerun) {
 			continue
 		}
-		outcome := "ok"
+		outcome := runOK
 		switch {
 		case r.Error != "":
-			outcome = "failed"
+			outcome = runFailed
 		case r.Skipped != "":
 			outcome = word(r.Skipped)
 		}

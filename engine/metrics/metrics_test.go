@@ -10,15 +10,20 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"chertd/engine/chert"
 	"chertd/engine/control"
 	"chertd/engine/dispatch"
 	"chertd/engine/event"
+	"chertd/engine/source"
 	"chertd/engine/tracing"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -40,7 +45,7 @@ func (d *daemon) Status(context.Context) (control.Status, error) {
 		Holds: &control.Holds{Total: 3}, Postponed: &control.Postponed{Total: 2}, HeldSelections: []control.SelectionHold{{ID: 1}},
 		Notify:  []control.NotifyTarget{{Target: "oncall", Waiting: 2, FailingSince: noon}},
 		Calls:   control.Calls{State: control.CallsFail, LastConfirmed: noon, Ceiling: 10, Learned: 5, Lines: []control.LineStop{{Line: "+14155550100"}}},
-		Webhook: &control.Webhook{Lag: lag, Accepted: 5, Refused: map[string]int64{"bad_signature": 1}},
+		Webhook: &control.Webhook{Lag: lag, Accepted: 5, Refused: map[string]int64{string(source.RefusedWrong): 1}},
 		Catchup: &control.Catchup{State: control.CatchupDone, Passed: noon, Rows: 9, Found: 2, Lag: lag},
 		Stream:  &control.Stream{Connected: noon, Lag: lag, Events: 1}, File: &control.File{Events: 1}, Signals: control.Signals{Accepted: 1},
 		NotLive: 1,
@@ -51,7 +56,9 @@ func (d *daemon) Rules(context.Context, control.RulesQuery) (control.Rules, erro
 	return control.Rules{Rules: d.rules}, d.err
 }
 func (d *daemon) Extra(context.Context) Extra {
-	return Extra{OldestPending: noon, DiskFree: 1 << 30, Reloads: 3, FailedReloads: 1, LastReload: noon, Kept: map[string]int64{"vip": 4096}, Traces: &tracing.Counts{Sent: 5, Rejected: 1, Dropped: 2}}
+	return Extra{OldestPending: noon, DiskFree: 1 << 30, Reloads: 3, FailedReloads: 1, LastReload: noon, Kept: map[string]int64{"vip": 4096},
+		Traces: &tracing.Counts{Sent: 5, Rejected: 1, Dropped: 2}, ReloadTook: 250 * time.Millisecond,
+		Settings: &control.SettingsInUse{NeedsRestart: []string{"store.url"}}}
 }
 
 func full() *daemon {
@@ -91,6 +98,22 @@ func scrape(t *testing.T, m *Metrics) string {
 	return w.Body.String()
 }
 
+// prometheusTexts returns what a part of the state writes.
+func prometheusTexts(t *testing.T, write func(*writer)) string {
+	t.Helper()
+	r := prometheus.NewRegistry()
+	r.MustRegister(part(write))
+	w := httptest.NewRecorder()
+	promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	return w.Body.String()
+}
+
+// part is a part of the state as a collector.
+type part func(*writer)
+
+func (p part) Describe(chan<- *prometheus.Desc)    {}
+func (p part) Collect(ch chan<- prometheus.Metric) { p(&writer{ch, map[string]*prometheus.Desc{}}) }
+
 // The names, types and help texts are as the linter of promtool wants them.
 func TestMetricsPassPromlint(t *testing.T) {
 	t.Parallel()
@@ -129,7 +152,14 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 		`chertd_rule_reads{mode="live",pack="vip",result="vetoed",rule="hold"} 1`,
 		`chertd_rule_reads_stopped_total{pack="vip",rule="hold"} 9`,
 		`chertd_rule_seconds_total{mode="live",pack="vip",rule="hold"} 0.0025`,
+		`chertd_store_writable 1`,
 		`chertd_rules_all_live 0`,
+		`chertd_rules_readable 1`,
+		`chertd_rules_last_reload_duration_seconds 0.25`,
+		`chertd_config_valid 1`,
+		`chertd_config_unapplied_settings{needs="reload"} 0`,
+		`chertd_config_unapplied_settings{needs="restart"} 1`,
+		`chertd_webhook_refused_total{reason="wrong_signature"} 1`,
 		`chertd_lines_stopped 1`,
 		`chertd_build_info{version="1.0"} 1`,
 		`go_goroutines `,
@@ -156,7 +186,6 @@ func TestSeriesOfAVanishedRuleGo(t *testing.T) {
 		t.Fatalf("there is no series of a rule:\n%s", text)
 	}
 	d.rules, d.packs = d.rules[1:], nil
-	scrape(t, m) // it may have them for the last time
 	text := scrape(t, m)
 	if strings.Contains(text, `rule="hold"`) || strings.Contains(text, "chertd_pack_") || !strings.Contains(text, `rule="other"`) {
 		t.Errorf("after the rule and the pack are gone:\n%s", text)
@@ -173,6 +202,7 @@ func TestLabelsAreBoundedAndValid(t *testing.T) {
 		ev := event.Event{Type: fmt.Sprintf("new.type.%d", i), Source: event.SourceWebhook}
 		m.Handled(&turn.Entry{Arrival: turn.Arrival{Event: ev}}, &turn.Decision{Rules: []turn.RuleDecision{{Pack: "vip", Rule: "bad\xff\n\"name"}}}, nil, noon)
 	}
+	m.Handled(&turn.Entry{Arrival: turn.Arrival{Event: event.Event{Type: event.ReactionAdded, Source: event.SourceWebhook}}}, &turn.Decision{}, nil, noon)
 	for _, kind := range []string{"\xff\xfe", strings.Repeat("x", maxTypeLength+1), "timer:of " + strings.Repeat("c", 50)} {
 		m.Handled(&turn.Entry{Arrival: turn.Arrival{Event: event.Event{Type: kind, Source: event.SourceEngine}}}, &turn.Decision{}, nil, noon)
 	}
@@ -180,6 +210,9 @@ func TestLabelsAreBoundedAndValid(t *testing.T) {
 	n := strings.Count(text, "\nchertd_events_handled_total{")
 	if n > maxTypes+5 || n < maxTypes || !strings.Contains(text, `type="other"`) || !strings.Contains(text, `type="timer"`) {
 		t.Errorf("%d types have series", n)
+	}
+	if !strings.Contains(text, `{source="webhook",type="reaction.added"} 1`) {
+		t.Error("types that strangers made up keep a documented one from being counted")
 	}
 	if strings.Contains(text, "xxx") {
 		t.Error("a long type is a label")
@@ -196,6 +229,92 @@ func TestScrapeWithoutAStatus(t *testing.T) {
 	if !strings.Contains(text, "\nchertd_up 0") || !strings.Contains(text, "chertd_events_handled_total{") || strings.Contains(text, "chertd_pack_info") {
 		t.Errorf("it is\n%s", text)
 	}
+}
+
+// A counter that an alert compares begins at zero: increase does not see how a series begins,
+// and a rule may fail ten times before the next scrape.
+func TestCountersOfFailuresBeginAtZero(t *testing.T) {
+	t.Parallel()
+	d := full()
+	d.rules = append(d.rules, control.Rule{Pack: "vip", Rule: "new"})
+	m := New("1.0")
+	m.Handler(d)
+	text := scrape(t, m)
+	for _, want := range []string{`chertd_rule_runs_total{outcome="failed",pack="vip",rule="new"} 0`, `chertd_webhook_refused_total{reason="body_too_large"} 0`} {
+		if !strings.Contains(text, "\n"+want) {
+			t.Errorf("there is no %s", want)
+		}
+	}
+}
+
+// A store on a full disk can be read, and not written.
+func TestStoreThatCanOnlyBeReadIsNotWritable(t *testing.T) {
+	t.Parallel()
+	w := prometheusTexts(t, func(w *writer) { w.status(&control.Status{}, &Extra{StoreFails: true}) })
+	if !strings.Contains(w, "\nchertd_store_writable 0\n") || !strings.Contains(w, "\nchertd_store_answers 1\n") {
+		t.Errorf("a store that can only be read is\n%s", w)
+	}
+}
+
+// Rules that can't be read are not all live, whatever was known of them before.
+func TestUnreadRulesAreNotLive(t *testing.T) {
+	t.Parallel()
+	w := prometheusTexts(t, func(w *writer) {
+		w.reloads(&control.Status{}, &Extra{RulesUnread: true, Settings: &control.SettingsInUse{Error: "x"}})
+	})
+	for _, want := range []string{"chertd_rules_all_live 0", "chertd_rules_readable 0", "chertd_config_valid 0"} {
+		if !strings.Contains(w, "\n"+want) {
+			t.Errorf("there is no %s in\n%s", want, w)
+		}
+	}
+}
+
+// stuck is a source of which nothing returns, whatever its context says, as with a disk that
+// hangs.
+type stuck struct {
+	daemon
+	asked atomic.Int64
+	end   chan struct{}
+}
+
+func (s *stuck) Status(context.Context) (control.Status, error) {
+	s.asked.Add(1)
+	<-s.end
+	return control.Status{}, nil
+}
+func (s *stuck) Rules(context.Context, control.RulesQuery) (control.Rules, error) {
+	<-s.end
+	return control.Rules{Rules: s.rules}, nil
+}
+
+// Scrapes are answered in time with what is in memory while the source hangs, and they do not
+// pile up.
+func TestScrapeWhileTheSourceHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stuck{daemon: *full(), end: make(chan struct{})}
+		m := New("1.0")
+		m.Handler(s)
+		m.Handled(&turn.Entry{}, &turn.Decision{Rules: []turn.RuleDecision{{Pack: "vip", Rule: "hold"}}}, nil, noon)
+		for range 3 {
+			began := time.Now()
+			text := scrape(t, m)
+			if !strings.Contains(text, "\nchertd_up 0") || !strings.Contains(text, "\nchertd_events_handled_total{") || !strings.Contains(text, "\nchertd_rule_runs_total{") {
+				t.Errorf("it is\n%s", text)
+			}
+			if took := time.Since(began); took > askTime {
+				t.Errorf("a scrape took %v", took)
+			}
+		}
+		if n := s.asked.Load(); n != 1 {
+			t.Errorf("the source was asked %d times at once", n)
+		}
+		close(s.end)
+		synctest.Wait()
+		if text := scrape(t, m); !strings.Contains(text, "\nchertd_up 1") {
+			t.Errorf("after the disk is back it is\n%s", text)
+		}
+	})
 }
 
 // docs/monitoring.md has each metric, and none that there is not.

@@ -61,7 +61,9 @@ func (w *writer) rule(r *control.Rule, mode string, n *control.RuleCounts) {
 		result string
 		n      int64
 	}{{"read", n.Read}, {"vetoed", n.Vetoed}, {"superseded", n.Superseded}, {"dead", n.Dead}, {"other", n.Ended}} {
-		state("rule_reads", "Reads that a rule requested, by what became of them; those that wait are in none.", x.n, "result", x.result)
+		if n.Reads > 0 || x.n > 0 { // many rules request none
+			state("rule_reads", "Reads that a rule requested, by what became of them; those that wait are in none.", x.n, "result", x.result)
+		}
 	}
 	count("rule_steps_total", "VM steps of a rule.", n.Steps)
 	w.write(prometheus.CounterValue, "rule_seconds_total", "Time that a rule took.", float64(n.TookUS)/1e6, "pack", r.Pack, "rule", r.Rule, "mode", mode)

@@ -2,11 +2,13 @@ package metrics
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"chertd/engine/control"
+	"chertd/engine/source"
 	"chertd/rules/chat"
 )
 
@@ -14,7 +16,11 @@ import (
 type state struct {
 	m      *Metrics
 	source Source
+	asking chan struct{} // has a value while the source is asked
 }
+
+// newState returns the state of a source.
+func newState(m *Metrics, source Source) *state { return &state{m, source, make(chan struct{}, 1)} }
 
 // Describe implements prometheus.Collector. Describing nothing makes the collector unchecked: which
 // series there are depends on the packs.
@@ -22,34 +28,81 @@ func (s *state) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (s *state) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
+	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
-	w := &writer{ch: ch}
-	st, err := s.source.Status(ctx)
-	if err != nil {
-		w.gauge("up", "Whether the state of the daemon could be read.", 0)
-		return
+	w := &writer{ch, map[string]*prometheus.Desc{}}
+	now := s.ask(ctx)
+	w.flag("up", "Whether the state of the daemon could be read.", now.statusErr == nil)
+	if now.statusErr == nil {
+		w.status(&now.status, &now.extra)
+		w.sources(&now.status)
+		w.reloads(&now.status, &now.extra)
 	}
-	w.gauge("up", "Whether the state of the daemon could be read.", 1)
-	extra := s.source.Extra(ctx)
-	w.status(&st, &extra)
-	w.sources(&st)
-	packs, err := s.source.Packs(ctx)
-	if err == nil {
-		w.packs(packs, &extra)
+	if now.packsErr == nil {
+		w.packs(now.packs, &now.extra)
 	}
-	rules, err := s.source.Rules(ctx, control.RulesQuery{})
-	if err == nil {
-		w.rules(&rules)
-		s.m.forget(&rules)
+	if now.rulesErr == nil {
+		w.rules(&now.rules)
+		s.m.keep(&now.rules)
+	}
+	s.m.ruleRuns.Collect(ch) // after keep: no scrape has a rule that is gone
+}
+
+// answers is what the source answers to one scrape.
+type answers struct {
+	status                        control.Status
+	packs                         []control.Pack
+	rules                         control.Rules
+	extra                         Extra
+	statusErr, packsErr, rulesErr error
+}
+
+// ask asks the source, for one scrape at a time. A disk that hangs may keep the source from
+// answering until after ctx has ended; then the scrape has what is counted in memory.
+func (s *state) ask(ctx context.Context) *answers {
+	none := &answers{statusErr: context.DeadlineExceeded, packsErr: context.DeadlineExceeded, rulesErr: context.DeadlineExceeded}
+	select {
+	case s.asking <- struct{}{}:
+	case <-ctx.Done():
+		return none
+	}
+	answered := make(chan *answers, 1)
+	go func() {
+		answered <- s.answer(ctx)
+		<-s.asking
+	}()
+	select {
+	case a := <-answered:
+		return a
+	case <-ctx.Done():
+		return none
 	}
 }
 
-// forget removes the series of rules that no pack has now.
-func (m *Metrics) forget(now *control.Rules) {
+// answer asks everything at the same time: each question may wait for a store that does not
+// answer, and scrapers wait for a few seconds only.
+func (s *state) answer(ctx context.Context) *answers {
+	var a answers
+	var asking sync.WaitGroup
+	asking.Go(func() { a.status, a.statusErr = s.source.Status(ctx) })
+	asking.Go(func() { a.packs, a.packsErr = s.source.Packs(ctx) })
+	asking.Go(func() { a.rules, a.rulesErr = s.source.Rules(ctx, control.RulesQuery{}) })
+	asking.Go(func() { a.extra = s.source.Extra(ctx) })
+	asking.Wait()
+	return &a
+}
+
+// keep removes the series of rules that no pack has now, and lets those of the others begin
+// at zero: a function such as increase does not see the first failures of a rule otherwise.
+func (m *Metrics) keep(now *control.Rules) {
 	there := map[ruleKey]bool{}
 	for i := range now.Rules {
-		there[ruleKey{label(now.Rules[i].Pack), label(now.Rules[i].Rule)}] = true
+		key := ruleKey{label(now.Rules[i].Pack), label(now.Rules[i].Rule)}
+		there[key] = true
+		if _, known := m.runs.LoadOrStore(key, true); !known {
+			m.ruleRuns.WithLabelValues(key.pack, key.rule, runOK)
+			m.ruleRuns.WithLabelValues(key.pack, key.rule, runFailed)
+		}
 	}
 	m.runs.Range(func(key, _ any) bool {
 		if k := key.(ruleKey); !there[k] {
@@ -61,15 +114,27 @@ func (m *Metrics) forget(now *control.Rules) {
 }
 
 // writer makes metrics of one scrape.
-type writer struct{ ch chan<- prometheus.Metric }
+type writer struct {
+	ch    chan<- prometheus.Metric
+	descs map[string]*prometheus.Desc // by name; a name has the same labels each time
+}
 
 // labels are names and values in turn.
 func (w *writer) write(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
-	var names, values []string
-	for i := 0; i < len(labels); i += 2 {
-		names, values = append(names, labels[i]), append(values, label(labels[i+1]))
+	desc := w.descs[name]
+	if desc == nil {
+		var names []string
+		for i := 0; i < len(labels); i += 2 {
+			names = append(names, labels[i])
+		}
+		desc = prometheus.NewDesc("chertd_"+name, help, names, nil)
+		w.descs[name] = desc
 	}
-	w.ch <- prometheus.MustNewConstMetric(prometheus.NewDesc("chertd_"+name, help, names, nil), kind, value, values...)
+	values := make([]string, 0, len(labels)/2)
+	for i := 1; i < len(labels); i += 2 {
+		values = append(values, label(labels[i]))
+	}
+	w.ch <- prometheus.MustNewConstMetric(desc, kind, value, values...)
 }
 
 func (w *writer) gauge(name, help string, value float64, labels ...string) {
@@ -110,6 +175,7 @@ func (w *writer) status(st *control.Status, extra *Extra) {
 	w.flag("draining", "Whether the daemon is stopping.", st.Draining)
 	w.flag("paused", "Whether a command has stopped all calls.", st.Paused)
 	w.flag("store_answers", "Whether the store could be read.", st.Unknown == "")
+	w.flag("store_writable", "Whether writes to the store succeed.", !extra.StoreFails)
 	if st.Unknown == "" {
 		w.gauge("journal_events", "Events in the journal.", float64(st.Events))
 		w.gauge("journal_pending_events", "Events that are not handled yet.", float64(st.Pending))
@@ -155,6 +221,10 @@ func (w *writer) status(st *control.Status, extra *Extra) {
 		w.gauge("call_rate_learned", "Calls per second that Chert allows, as its answers have shown.", st.Calls.Learned)
 	}
 	w.gauge("lines_stopped", "Phone lines whose calls have stopped because they fail.", float64(len(st.Calls.Lines)))
+}
+
+// reloads writes whether edits of the rules and of the configuration are in use.
+func (w *writer) reloads(st *control.Status, extra *Extra) {
 	w.counter("rules_reloads_total", "Times that the rules directory was read, by whether all of it was live then.", extra.Reloads, "result", "live")
 	w.counter("rules_reloads_total", "Times that the rules directory was read, by whether all of it was live then.", extra.FailedReloads, "result", "not_live")
 	if t := extra.Traces; t != nil {
@@ -164,7 +234,17 @@ func (w *writer) status(st *control.Status, extra *Extra) {
 		w.counter("trace_spans_total", help, t.Dropped, "result", "dropped")
 	}
 	w.at("rules_last_reload_timestamp_seconds", "When the rules directory was last read.", extra.LastReload)
-	w.flag("rules_all_live", "Whether the files of all packs are live.", st.NotLive == 0)
+	if !extra.LastReload.IsZero() {
+		w.gauge("rules_last_reload_duration_seconds", "How long it took to read the rules directory the last time, with the specs that ran.", extra.ReloadTook.Seconds())
+	}
+	w.flag("rules_readable", "Whether all of the rules directory could be read the last time.", !extra.RulesUnread)
+	w.flag("rules_all_live", "Whether the files of all packs are live.", st.NotLive == 0 && !extra.RulesUnread)
+	if s := extra.Settings; s != nil {
+		w.flag("config_valid", "Whether chertd could use chertd.yaml and the secret files as they are now.", s.Error == "")
+		help := "Settings that were changed and are not in use, by what applies them."
+		w.gauge("config_unapplied_settings", help, float64(len(s.NotReloaded)), "needs", "reload")
+		w.gauge("config_unapplied_settings", help, float64(len(s.NeedsRestart)), "needs", "restart")
+	}
 }
 
 // sources writes what came in by each source since the start.
@@ -184,8 +264,8 @@ func (w *writer) sources(st *control.Status) {
 		received("webhook", "known", h.Duplicates)
 		received("webhook", "quarantined", h.Quarantined)
 		w.counter("webhook_unavailable_total", "Deliveries that were answered 503.", h.Unavailable)
-		for reason, n := range h.Refused {
-			w.counter("webhook_refused_total", "Requests to the webhook that were answered 4xx, by reason.", n, "reason", word(reason))
+		for _, why := range source.Refusals {
+			w.counter("webhook_refused_total", "Requests to the webhook that were answered 4xx, by reason.", h.Refused[string(why)], "reason", word(string(why)))
 		}
 		lag("webhook", &h.Lag)
 	}

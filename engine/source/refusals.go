@@ -30,6 +30,12 @@ const (
 	refusedHTTP    Refusal = "not an HTTP request"
 )
 
+// Refusals are all of them.
+var Refusals = []Refusal{
+	refusedMissing, RefusedMalformed, RefusedStale, RefusedWrong,
+	RefusedPath, refusedMethod, refusedBody, refusedHeader, refusedExpect, refusedRequest, refusedHTTP,
+}
+
 // refusalEvery is how often refusals of one kind are logged. Otherwise a wrong secret
 // would log a line per event, and any stranger could fill the log.
 const refusalEvery = time.Minute

@@ -18,7 +18,6 @@ func (p *pack) checkRules() {
 	if p.report.Pack == nil {
 		return
 	}
-	sent := []string{event.MessageReceived, event.LeadReply, "reaction.added", "reaction.removed"}
 	calls := p.unsure || p.usesAny("chert.mark_read", "chert.typing", "chert.react", "chert.send", "chert.notify")
 	for _, r := range p.report.Pack.Rules {
 		at := p.callAt(r.File, r.Line)
@@ -32,9 +31,9 @@ func (p *pack) checkRules() {
 				if !calls {
 					p.add(r.File, diag.SeverityWarning, codeAnswer, at, "they reach only the pack that requested the call", "%q never arrives: this pack requests no calls", t)
 				}
-			case t == "*" || t == event.Schedule || strings.HasPrefix(t, event.TimerPrefix) || strings.HasPrefix(t, event.SignalPrefix) || slices.Contains(sent, t):
+			case t == "*" || t == event.Schedule || strings.HasPrefix(t, event.TimerPrefix) || strings.HasPrefix(t, event.SignalPrefix) || slices.Contains(event.Documented, t):
 			default:
-				hint := cmp.Or(diag.DidYouMeanString("", t, sent), "Chert sends "+strings.Join(sent, ", "))
+				hint := cmp.Or(diag.DidYouMeanString("", t, event.Documented), "Chert sends "+strings.Join(event.Documented, ", "))
 				p.add(r.File, diag.SeverityWarning, codeType, at, hint, "on: there is no %q", t)
 			}
 		}

@@ -18,9 +18,6 @@ import (
 // A name in an assertion or in fire that nothing has named before is a typo. The
 // assertion would be worthless: that "cl" was not called always holds.
 
-// sentTypes are the types of the events that Chert documents.
-var sentTypes = []string{event.MessageReceived, event.LeadReply, "reaction.added", "reaction.removed"}
-
 // chatArg returns the chat that a word is about: by default the last one that an event
 // named.
 func (t *trial) chatArg(u *luabind.HostCall, word string, n int) string {
@@ -120,7 +117,7 @@ func (t *trial) mustKnowNames(u *luabind.HostCall, d *delivery, ev *event.Event)
 // rule subscribes and of which none was received. A rule on "*" accepts every
 // type but one that is spelled nearly like another.
 func (t *trial) mustKnowType(u *luabind.HostCall, word, typ string) {
-	known, all := slices.Clone(sentTypes), false
+	known, all := slices.Clone(event.Documented), false
 	for _, s := range t.subscribed() {
 		if s == "*" {
 			all = true

@@ -35,20 +35,54 @@ function setToken(text) {
 // mayChange reports whether the page may offer what changes something.
 function mayChange() { return token !== ""; }
 
-// send sends a request and returns the answer, whatever it is.
+// patience is how long the page waits for what it shows, and for a command, in
+// milliseconds. A command may take two minutes. quiet is how long a tail may be silent: the
+// daemon writes something every 15 seconds.
+const patience = { GET: 10_000, POST: 150_000 };
+const quiet = 40_000;
+
+// ahead is by how much the daemon's clock is ahead of the browser's, in milliseconds; 0: by
+// next to nothing.
+let ahead = 0;
+
+// noteClock compares the clocks. The header has whole seconds.
+function noteClock(answer) {
+  const date = Date.parse(answer.headers.get("Date"));
+  if (Number.isNaN(date)) return;
+  const by = date + 500 - Date.now();
+  ahead = Math.abs(by) < 3000 ? 0 : by;
+}
+
+// unanswered returns the error for a request without an answer, or without all of it.
+function unanswered(e, method) {
+  if (e.name === "AbortError") return e; // nobody waits for it any more
+  if (e.name === "SyntaxError") return new Refusal(0, "the answer is not one of chertd", "check that this address still leads to it, and what a proxy in between does");
+  if (e.name === "TimeoutError") return new Refusal(0, "chertd has not answered for " + patience[method] / 1000 + " seconds", "check that it runs, and chertd status on its machine");
+  return new Refusal(0, "chertd does not answer", "check that it runs, and that this address still leads to it");
+}
+
+// send sends a request and returns the answer, whatever it is. It waits as long as signal
+// lets it.
 async function send(method, path, body, signal) {
   const headers = { Accept: "application/json" };
   if (token) headers.Authorization = "Bearer " + token;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
-    return await fetch(path, {
+    const answer = await fetch(path, {
       method, headers, signal, cache: "no-store", credentials: "omit", redirect: "error",
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+    noteClock(answer);
+    return answer;
   } catch (e) {
-    if (e.name === "AbortError") throw e;
-    throw new Refusal(0, "chertd does not answer", "check that it runs, and that this address still leads to it");
+    throw unanswered(e, method);
   }
+}
+
+// limited returns a signal that also comes when a request has taken too long.
+function limited(method, signal) {
+  const late = AbortSignal.timeout(patience[method]);
+  return signal ? AbortSignal.any([signal, late]) : late;
 }
 
 // refusalOf returns the error in an answer.
@@ -65,9 +99,13 @@ async function refusalOf(answer) {
 
 // ask returns the JSON of an answer. The error is a Refusal.
 async function ask(method, path, body, signal) {
-  const answer = await send(method, "/api/v1" + path, body, signal);
+  const answer = await send(method, "/api/v1" + path, body, limited(method, signal));
   if (!answer.ok) throw await refusalOf(answer);
-  return answer.json();
+  try {
+    return await answer.json();
+  } catch (e) {
+    throw unanswered(e, method);
+  }
 }
 
 const get = (path, signal) => ask("GET", path, undefined, signal);
@@ -85,22 +123,39 @@ function query(values) {
 
 // ready returns what the probes answer to anyone.
 async function ready() {
-  const answer = await send("GET", "/-/ready?calls");
-  return answer.json();
+  const answer = await send("GET", "/-/ready?calls", undefined, limited("GET"));
+  try {
+    return await answer.json();
+  } catch (e) {
+    throw unanswered(e, "GET");
+  }
 }
 
-// lines calls each with the lines of a tail, until it ends or the signal comes.
+// tailLines calls each with the lines of a tail, until it ends, is silent for too long, or
+// the signal comes.
 async function tailLines(parameters, signal, opened, each) {
-  const answer = await send("GET", "/api/v1/tail" + query(parameters), undefined, signal);
-  if (!answer.ok) throw await refusalOf(answer);
-  opened();
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    const parts = (rest + value).split("\n");
-    rest = parts.pop();
-    for (const part of parts) if (part.trim()) each(JSON.parse(part));
+  const silent = new AbortController();
+  let timer = 0;
+  const heard = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => silent.abort(), quiet);
+  };
+  heard();
+  try {
+    const answer = await send("GET", "/api/v1/tail" + query(parameters), undefined, AbortSignal.any([signal, silent.signal]));
+    if (!answer.ok) throw await refusalOf(answer);
+    opened();
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      heard();
+      const parts = (rest + value).split("\n");
+      rest = parts.pop();
+      for (const part of parts) if (part.trim()) each(JSON.parse(part));
+    }
+  } finally {
+    clearTimeout(timer);
   }
 }

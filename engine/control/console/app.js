@@ -30,6 +30,8 @@ class View {
     this.body = el("div");
     main.replaceChildren(this.top, this.still, this.wrong, this.body);
     this.now = () => {};
+    this.read = 0; // when what is shown was read
+    this.trouble = ""; // the error that is shown
   }
 
   // head sets the heading, and what is beside it.
@@ -55,7 +57,25 @@ class View {
   put(...nodes) { this.body.replaceChildren(...nodes); }
 
   render(nodes) {
-    if (!this.signal.aborted) renew(this.body, nodes);
+    if (this.signal.aborted) return;
+    this.read = Date.now();
+    this.body.classList.remove("stale");
+    renew(this.body, nodes);
+  }
+
+  // well takes away the error that is shown.
+  well() {
+    this.trouble = "";
+    renew(this.wrong);
+  }
+
+  // fails shows an error once, and marks what was shown before as old.
+  fails(e) {
+    if (this.trouble === e.message) return; // screen readers would read it again
+    this.trouble = e.message;
+    if (!this.read) renew(this.body); // it says that it loads
+    this.body.classList.toggle("stale", Boolean(this.read));
+    renew(this.wrong, problem(e), this.read > 0 && el("p", { class: "soft old" }, "What is below is old: it was read at ", moment(new Date(this.read).toISOString(), true), "."));
   }
 
   // remember keeps filters in the address, so that it can be sent to somebody.
@@ -77,14 +97,17 @@ class View {
       try {
         const data = await load(own.signal);
         if (own.signal.aborted) return;
-        renew(this.wrong);
+        this.well();
         if (!busy()) this.render(show(data));
       } catch (e) {
         if (own.signal.aborted) return;
         if (e.status === 401) return this.signIn(e);
         if (!(e instanceof Refusal)) throw e;
-        renew(this.wrong, problem(e));
-        if (e.status >= 400 && e.status < 500) renew(this.body);
+        if (e.status >= 400 && e.status < 500) {
+          this.read = 0;
+          renew(this.body);
+        }
+        this.fails(e);
       } finally {
         this.signal.removeEventListener("abort", stop);
         if (!this.signal.aborted && running === own) timer = setTimeout(() => (document.hidden ? document.addEventListener("visibilitychange", round, { once: true, signal: this.signal }) : round()), seconds * 1000);
@@ -92,18 +115,20 @@ class View {
     };
     this.signal.addEventListener("abort", () => clearTimeout(timer));
     this.now = round;
+    this.put(loading());
     round();
   }
 
   // onStatus shows something of the status, whenever a new one is there.
   onStatus(show) {
     this.show = () => {
-      renew(this.wrong, statusProblem && problem(statusProblem));
-      if (status && !busy()) this.render(show(status));
+      if (statusProblem) this.fails(statusProblem);
+      else this.well();
+      if (status && !statusProblem && !busy()) this.render(show(status));
     };
     this.now = readStatus;
-    if (status) this.show();
-    else this.put(el("p", { class: "soft" }, "Loading …"));
+    if (status || statusProblem) this.show();
+    else this.put(loading());
   }
 
   signIn(e) { askForToken(e); }
@@ -111,10 +136,18 @@ class View {
   end() { this.ends.abort(); }
 }
 
+// loading is shown until there is an answer.
+function loading() { return el("p", { class: "soft" }, "Loading …"); }
+
 // busy reports whether what is shown must stay as it is.
 function busy() {
+  return Boolean(document.querySelector("dialog[open]")) || selected();
+}
+
+// selected reports whether a text of the main part is selected.
+function selected() {
   const chosen = getSelection();
-  return Boolean(document.querySelector("dialog[open]")) || Boolean(chosen && !chosen.isCollapsed && main.contains(chosen.anchorNode));
+  return Boolean(chosen && !chosen.isCollapsed && main.contains(chosen.anchorNode));
 }
 
 let statusTimer = 0;
@@ -146,15 +179,23 @@ async function readStatus() {
 // showState shows in the head of the page how chertd is, and counts in the navigation.
 function showState() {
   const all = [];
-  if (statusProblem) all.push(badge("does not answer", "bad", statusProblem.message));
+  if (statusProblem) all.push(badge(statusProblem.status === 503 ? "not ready" : "does not answer", "bad", statusProblem.message));
   else {
     const [words, tone] = callStates[status.calls.state] || [status.calls.state, ""];
     all.push(status.draining ? badge("stopping", "wait") : status.ready ? badge("ready", "good", "Events are accepted and handled") : badge("not ready", "bad"));
     if (status.calls.state !== "going_out") all.push(badge(words, tone));
     if ((status.blocked || []).length) all.push(badge("reads are blocked", "bad"));
   }
+  if (selected()) all.push(badge("not renewed while text is selected", "wait"));
   renew(document.getElementById("state"), all);
   showNav();
+  showClock();
+}
+
+// showClock says which times the page shows, and whether its clock is wrong.
+function showClock() {
+  const wrong = ahead !== 0 && " The clock of this browser is " + duration(Math.abs(ahead) / 1000) + (ahead < 0 ? " ahead of" : " behind") + " chertd's.";
+  renew(document.getElementById("foot"), "Times are in the zone of this browser: " + Intl.DateTimeFormat().resolvedOptions().timeZone + ". Those that end in Z are UTC.", wrong);
 }
 
 // showCurrent scrolls the navigation until the current view is in it, on a phone.
@@ -167,9 +208,9 @@ function showCurrent() {
 
 function showNav() {
   const nav = document.getElementById("nav");
-  const s = status || {}, a = s.actions || {};
+  const s = (!statusProblem && status) || {}, a = s.actions || {}; // old counts would pass for new ones
   const counts = {
-    packs: [(s.not_live || 0) + (s.blocked || []).length, "bad", "need attention"], waiting: [(a.waiting || 0), "", "wait"], dead: [a.dead || 0, "bad", "dead"],
+    packs: [(s.not_live || 0) + (s.blocked || []).length, "bad", "need attention"], waiting: [(a.waiting || 0) + (a.sent || 0) + (a.blocked || 0), "", "wait"], dead: [a.dead || 0, "bad", "dead"],
     quarantine: [s.quarantined || 0, "wait", "in quarantine"], holds: [((s.holds || {}).total || 0) + (s.held_selections || []).length, "", "in force"],
   };
   const scrolled = nav.firstElementChild ? nav.firstElementChild.scrollLeft : 0;
@@ -218,7 +259,7 @@ async function askForToken(refusal) {
   try {
     const r = await ready();
     renew(document.getElementById("state"), badge(r.status, r.status === "ready" ? "good" : "bad"));
-    renew(open, el("p", null, "chertd is ", badge(r.status, r.status === "ready" ? "good" : "bad"), r.why ? ":" : "."), el("ul", { class: "points small" }, (r.why || []).map((w) => el("li", { class: "lines" }, w))));
+    renew(open, el("p", null, "chertd is ", badge(r.status, r.status === "ready" ? "good" : "bad"), r.why ? ":" : "."), el("ul", { class: "points small" }, [...new Set(r.why)].map((w) => el("li", { class: "lines" }, w))));
   } catch (e) {
     renew(open, problem(e));
   }
@@ -277,7 +318,7 @@ async function start() {
   if (!await takeStatus()) return;
   showAccess();
   route();
-  if (statusProblem) renew(current.wrong, problem(statusProblem));
+  if (statusProblem) current.fails(statusProblem);
   showState();
   clearTimeout(statusTimer);
   statusTimer = setTimeout(readStatus, sampleEvery * 1000);
@@ -291,5 +332,5 @@ document.getElementById("find").addEventListener("submit", (event) => {
 });
 addEventListener("hashchange", () => { if (current && location.hash.startsWith("#/")) route(); });
 document.addEventListener("visibilitychange", () => { if (!document.hidden && current) readStatus(); });
-renew(document.getElementById("foot"), "Times are in the zone of this browser: " + Intl.DateTimeFormat().resolvedOptions().timeZone + ".");
+showClock();
 start();

@@ -79,15 +79,18 @@ function chart(title, values, { unit = "", whole = true, second } = {}) {
     second && el("div", { class: "row" }, el("span", { class: "key" }, "learned"), el("span", { class: "key second" }, second.name)));
 }
 
-// points returns where the values are in a drawing, as runs without a gap.
+// points returns where the values of the samples are in a drawing, by their time. Where
+// nothing was sampled, as the daemon did not answer or nobody looked, there is a gap.
 function points(values, top) {
   const runs = [];
   let run = null;
-  const width = 300 / Math.max(values.length - 1, 1);
+  const began = samples.length ? samples[0].at : 0;
+  const length = samples.length > 1 ? samples[samples.length - 1].at - began : 1;
   values.forEach((v, i) => {
+    const { at } = samples[i];
     if (v === null) { run = null; return; }
-    if (!run) runs.push((run = []));
-    run.push([(i * width).toFixed(1), (82 - (v / top) * 78).toFixed(1)]);
+    if (!run || at - samples[i - 1].at > 4000 * sampleEvery) runs.push((run = []));
+    run.push([(((at - began) / length) * 300).toFixed(1), (82 - (v / top) * 78).toFixed(1)]);
   });
   return runs;
 }

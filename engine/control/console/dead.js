@@ -30,7 +30,7 @@ function deadView(view, args) {
           { name: "Chat", head: true, cell: (a) => chatLink(a.chat, true) },
           { name: "Action", cell: (a) => [a.kind, " ", badge(a.why, "bad")] },
           { name: "Rule", cell: (a) => [ruleName(a.pack, a.rule, a.place), a.reason && el("div", { class: "soft small" }, a.reason)] },
-          { name: "Last answer", cell: (a) => [el("div", null, (a.http ? "HTTP " + a.http : "none") + (a.code ? ", code " + a.code : "")), a.error && el("div", { class: "small lines" }, a.error), a.trace_id && el("div", { class: "soft small" }, "trace " + a.trace_id), attempts(a)] },
+          { name: "Last answer", cell: (a) => [el("div", null, (a.http ? "HTTP " + a.http : "none") + (a.code ? ", code " + a.code : "")), a.error && el("div", { class: "small lines" }, a.error), a.trace_id && !(a.error || "").includes(a.trace_id) && el("div", { class: "soft small" }, "trace " + a.trace_id), attempts(a)] },
           ...(mayChange() ? [{ name: "Actions", wide: true, cell: (a) => el("div", { class: "row" }, retry({ ids: [a.id] }, 1, "Retry …", "retry " + a.id, a), drop({ ids: [a.id] }, 1, "Drop …", "drop " + a.id, a)) }] : []),
         ],
       }),

@@ -103,12 +103,14 @@ function moment(text, seconds) {
   const two = (n) => String(n).padStart(2, "0");
   const day = (d) => d.getFullYear() + "-" + two(d.getMonth() + 1) + "-" + two(d.getDate());
   const clock = two(t.getHours()) + ":" + two(t.getMinutes()) + (seconds ? ":" + two(t.getSeconds()) : "");
-  return el("time", { datetime: text, title: t.toString() }, day(t) === day(new Date()) ? clock : day(t) + " " + clock);
+  return el("time", { datetime: text, title: t.toString() }, day(t) === day(new Date(Date.now() + ahead)) ? clock : day(t) + " " + clock);
 }
 
 // since returns how long ago a time was, or how far it is ahead, in its largest unit.
-function since(text) {
-  const seconds = Math.abs(Date.now() - new Date(text).getTime()) / 1000;
+function since(text) { return duration(Math.abs(Date.now() + ahead - new Date(text).getTime()) / 1000); }
+
+// duration returns a number of seconds in its largest unit.
+function duration(seconds) {
   for (const [unit, length] of [["d", 86400], ["h", 3600], ["min", 60]]) {
     if (seconds >= 2 * length) return Math.floor(seconds / length) + " " + unit;
   }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -101,6 +102,23 @@ func TestRulesAreSortedAndFiltered(t *testing.T) {
 	if hash := evaluate[string](p, `location.hash`); !strings.Contains(hash, "pack=codes") || !strings.Contains(hash, "sort=Cost") {
 		t.Errorf("the address does not keep the filter: %s", hash)
 	}
+}
+
+// TestManyRulesStayUsable: of ten thousand rules the first ones in the chosen order are
+// shown, and how many there are besides.
+func TestManyRulesStayUsable(t *testing.T) {
+	t.Parallel()
+	d := newFake()
+	d.rules.Rules = nil
+	for i := range int64(10_000) {
+		d.rules.Rules = append(d.rules.Rules, control.Rule{Pack: "many", Rule: fmt.Sprint("rule ", i), Mode: "live", LastMatched: noon, RuleCounts: control.RuleCounts{Matched: 20_000 - i, Ran: 1, TookUS: i * 1000}})
+	}
+	p := console(t, d)
+	p.visit("#/rules", "Rules")
+	p.shows("and 9,500 more.")
+	p.until(`document.querySelectorAll("tbody tr").length === 500 && document.querySelector("tbody tr").dataset.row === "many/rule 0"`)
+	p.click(`[data-key="sort Cost, ms"]`)
+	p.until(`document.querySelector("tbody tr").dataset.row === "many/rule 9999"`)
 }
 
 // TestDecisionsFollowAndFilter: lines appear as they come, the newest first, and a filter
@@ -272,6 +290,82 @@ func TestDaemonThatIsGoneIsShown(t *testing.T) {
 	evaluate[chromedp.Void](p, `void (window.fetch = window.realFetch, document.dispatchEvent(new Event("visibilitychange")))`)
 	p.until(`document.getElementById("state").innerText.includes("ready")`)
 	p.until(`!document.getElementById("main").innerText.includes("chertd does not answer")`)
+}
+
+// TestDaemonThatHangsIsShown: an answer that never comes is an error as well. What was
+// shown before is marked as old, and counts that may be wrong are taken away.
+func TestDaemonThatHangsIsShown(t *testing.T) {
+	t.Parallel()
+	p := console(t, newFake())
+	p.visit("#/waiting", "Waiting")
+	p.shows("3 actions in 2 chats")
+	evaluate[chromedp.Void](p, `void (window.realFetch = window.fetch, window.realTimeout = AbortSignal.timeout,
+		AbortSignal.timeout = () => window.realTimeout.call(AbortSignal, 50),
+		window.fetch = (path, o) => new Promise((_, no) => o.signal.addEventListener("abort", () => no(o.signal.reason))))`)
+	evaluate[chromedp.Void](p, `void document.dispatchEvent(new Event("visibilitychange"))`)
+	p.shows("chertd has not answered for 10 seconds")
+	p.shows("What is below is old: it was read at")
+	p.until(`document.getElementById("state").innerText.includes("does not answer") && !document.querySelector("#nav .many")`)
+	p.until(`document.querySelector("#main .stale").innerText.includes("3 actions in 2 chats")`)
+	evaluate[chromedp.Void](p, `void (window.fetch = window.realFetch, AbortSignal.timeout = window.realTimeout, document.dispatchEvent(new Event("visibilitychange")))`)
+	p.until(`document.querySelector("#nav .many") && !document.querySelector("#main .stale") && !document.getElementById("main").innerText.includes("has not answered")`)
+}
+
+// TestSlowAnswerIsNotAnEmptyPage: an empty page would pass for an empty quarantine.
+func TestSlowAnswerIsNotAnEmptyPage(t *testing.T) {
+	t.Parallel()
+	p := console(t, newFake())
+	p.shows("1,204")
+	evaluate[chromedp.Void](p, `void (window.realFetch = window.fetch, window.fetch = () => new Promise((answer) => { window.answer = answer }))`)
+	p.visit("#/quarantine", "Quarantine")
+	p.shows("Loading …")
+	evaluate[chromedp.Void](p, `void (window.fetch = window.realFetch, window.answer(new Response("{}", { status: 503 })))`)
+	p.until(`!document.getElementById("main").innerText.includes("Loading") && document.querySelector("#main [role=alert]")`)
+	if text := evaluate[string](p, `document.querySelector("#main [role=alert]").parentElement.innerText + document.getElementById("foot").innerText`); strings.Contains(text, "0\n") || strings.HasSuffix(text, "0") {
+		t.Errorf("the page shows a number that means nothing: %q", text)
+	}
+}
+
+// TestAnswerOfSomethingElseIsShown: what a proxy answers instead of the daemon, or half an
+// answer, does not end what the page reads.
+func TestAnswerOfSomethingElseIsShown(t *testing.T) {
+	t.Parallel()
+	p := console(t, newFake())
+	p.shows("1,204")
+	evaluate[chromedp.Void](p, `void (window.realFetch = window.fetch, window.fetch = async () => new Response("<html>sign in</html>"))`)
+	evaluate[chromedp.Void](p, `void document.dispatchEvent(new Event("visibilitychange"))`)
+	p.shows("the answer is not one of chertd")
+	evaluate[chromedp.Void](p, `void (window.fetch = async () => new Response(new ReadableStream({ start(c) { c.enqueue(new TextEncoder().encode('{"ev')); c.error(new TypeError("lost")); } })))`)
+	evaluate[chromedp.Void](p, `void document.dispatchEvent(new Event("visibilitychange"))`)
+	p.shows("chertd does not answer")
+	evaluate[chromedp.Void](p, `void (window.fetch = window.realFetch)`) // the page reads again on its own
+	p.until(`document.getElementById("state").innerText.includes("ready")`)
+	p.shows("1,204")
+}
+
+// TestDaemonThatCanNotStartIsShown: it answers, with the reason.
+func TestDaemonThatCanNotStartIsShown(t *testing.T) {
+	t.Parallel()
+	p := console(t, newFake())
+	p.shows("1,204")
+	evaluate[chromedp.Void](p, `void (window.fetch = async () => new Response(JSON.stringify({ error: { message: "the store can't be opened" } }), { status: 503 }))`)
+	evaluate[chromedp.Void](p, `void document.dispatchEvent(new Event("visibilitychange"))`)
+	p.shows("the store can't be opened")
+	p.until(`document.getElementById("state").innerText === "not ready"`)
+}
+
+// TestClockThatIsWrongIsShown: ages are those of the daemon's clock, and the page says that
+// the browser's differs.
+func TestClockThatIsWrongIsShown(t *testing.T) {
+	t.Parallel()
+	d := newFake()
+	d.status.Calls.LastConfirmed = time.Now()
+	p := open(t, serve(t, d))
+	evaluate[chromedp.Void](p, `void (window.realNow = Date.now, Date.now = () => window.realNow() + 3600e3)`)
+	p.signIn(secret)
+	p.until(`document.getElementById("foot").innerText.includes("The clock of this browser is 59 min ahead of chertd's.") || document.getElementById("foot").innerText.includes("60 min ahead")`)
+	p.visit("#/calls", "Calls")
+	p.until(`/Last confirmed\s+[\d: -]+\(\d+ s ago\)/.test(document.getElementById("main").innerText)`)
 }
 
 // filledLine returns a line of a tail.

@@ -1,5 +1,8 @@
 const ruleTexts = ["Rule", "Mode"];
 
+// maxPairs is how many pairs of rules that cancel each other are named.
+const maxPairs = 50;
+
 // rulesView shows what each rule did, over all versions of its pack: also those that never
 // matched, and pairs of which one mostly cancels the other.
 function rulesView(view, args) {
@@ -31,9 +34,10 @@ function rulesView(view, args) {
     return [el("div", { class: "stack" },
       pairs.length > 0 && notice("wait", count(pairs.length, "pair of rules mostly cancels", "pairs of rules mostly cancel") + " each other",
         el("p", { class: "soft small" }, "Both do what they are written for; together they do nothing. Give one of them a narrower where, or remove it."),
-        el("ul", { class: "points", id: "pairs" }, pairs.map((r) => el("li", null,
+        el("ul", { class: "points", id: "pairs" }, pairs.slice(0, maxPairs).map((r) => el("li", null,
           el("strong", null, r.pack + "/" + r.rule), " requested " + count(r.reads, "read") + ", " + number(r.vetoed_mostly.reads) + " vetoed by ",
-          el("strong", null, r.vetoed_mostly.by), r.vetoed_mostly.place && el("span", { class: "soft small" }, " " + r.vetoed_mostly.place))))),
+          el("strong", null, r.vetoed_mostly.by), r.vetoed_mostly.place && el("span", { class: "soft small" }, " " + r.vetoed_mostly.place)))),
+        pairs.length > maxPairs && el("p", { class: "soft small" }, "and " + number(pairs.length - maxPairs) + " more")),
       el("p", { class: "soft" }, count(all.rules.length, "rule") + ", " + (never.length ? number(never.length) + " never matched" : "all have matched") + (failed.length ? ", " + number(failed.length) + " failed" : "") + ". Counted since ", moment(all.since), "."),
       table({
         label: "Rules and what they did", rows: all.rules, order, key: (r) => r.pack + "/" + r.rule,

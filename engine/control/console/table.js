@@ -1,9 +1,14 @@
+// maxRows is how many rows a table shows. Ten thousand would take a browser many seconds.
+const maxRows = 500;
+
 // table makes a table that becomes a list of cards where it is narrow.
 //
 //   label    what it is, for screen readers
 //   columns  name, cell (row → nodes), and: number, wide, head (the row's header), sort
 //            (row → value), title
 //   order    {by, up}: the column by which rows are sorted, and how; onSort(by) changes it
+//
+// Of very many rows it shows the first ones in that order, and how many more there are.
 function table({ label, columns, rows, order, onSort, key }) {
   const sorted = columns.find((c) => order && c.name === order.by);
   if (sorted && sorted.sort) rows = [...rows].sort(comparing(sorted.sort, order.up));
@@ -14,9 +19,11 @@ function table({ label, columns, rows, order, onSort, key }) {
         ? el("button", { type: "button", "data-key": "sort " + c.name, title: c.title, click: () => onSort(c.name) }, c.name)
         : c.hidden ? el("span", { class: "unseen" }, c.name) : el("span", { title: c.title }, c.name));
   }));
-  const body = rows.map((row) => el("tr", { "data-row": key ? key(row) : null }, columns.map((c) => cell(c, row))));
-  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label, "data-key": "table " + label },
+  const more = rows.length - maxRows;
+  const body = rows.slice(0, maxRows).map((row) => el("tr", { "data-row": key ? key(row) : null }, columns.map((c) => cell(c, row))));
+  const shown = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label, "data-key": "table " + label },
     el("table", { class: "cards" }, el("caption", { class: "unseen" }, label), el("thead", null, head), el("tbody", null, body)));
+  return more > 0 ? [shown, el("p", { class: "soft" }, "and " + number(more) + " more. Filters" + (onSort ? " and the order" : "") + " choose which are shown.")] : shown;
 }
 
 function cell(c, row) {

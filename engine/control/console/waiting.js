@@ -27,7 +27,7 @@ function waitingView(view, args) {
       table({
         label: "What waits, due first", rows: w.waiting, key: (a) => a.id, columns: [
           { name: "Due", time: true, cell: (a) => moment(a.due, true) },
-          { name: "Chat", head: true, cell: (a) => [chatLink(a.chat, true), a.line && el("div", { class: "soft small" }, a.line)] },
+          { name: "Chat", head: true, cell: (a) => [chatLink(a.chat, true), a.line && el("div", { class: "soft small whole" }, a.line)] },
           { name: "Action", cell: (a) => a.kind },
           { name: "Waits for", cell: (a) => [el("span", { class: "badge wait", title: meanings[a.for] }, a.for), timed(a.until) && [" until ", moment(a.until, true)], a.by && el("div", { class: "soft small" }, "by " + a.by)] },
           { name: "Rule", cell: (a) => [ruleName(a.pack, a.rule, a.place), a.reason && el("div", { class: "soft small" }, a.reason)] },
