@@ -108,7 +108,6 @@ Exits with 1 if a rule fails or the rules do not load.`,
 	formatFlag(cmd, &format, "pretty", "json")
 	source.flags(cmd)
 	cmd.Flags().StringVar(&stateFile, "state", "", "`FILE` with the stored data that the rules start with (default none)")
-	_ = cmd.MarkFlagFilename("state", "yaml", "yml", "json")
 	cmd.Flags().StringVar(&at, "at", "", "`TIME` at which the event is handled, RFC 3339 (default now)")
 	return cmd
 }

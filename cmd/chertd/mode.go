@@ -85,12 +85,6 @@ rule has pending is dropped.`,
 				return tell(cmd, f.json, p, fmt.Sprintf("pack %s: mode %s, by %s", p.Name, modeWords(&p.Pack), p.ModeBy), untilLine(&p.Pack), promotedLine(&p.Pack), droppedLine(p.Dropped, p.Mode == "live" && p.Share == "" || in.KeepPending))
 			})
 		},
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			if len(args) == 1 {
-				return modeNames, cobra.ShellCompDirectiveNoFileComp
-			}
-			return f.packNames(cmd, args, typed)
-		},
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&in.Reset, "reset", false, "remove the override: chertd.yaml or pack.yaml decides")

@@ -58,7 +58,6 @@ differ. Two times of the same action that are within a second agree.`,
 				return showPacks(ctx, cmd, c, packs)
 			})
 		},
-		ValidArgsFunction: f.packNames,
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&diff, "diff", false, "compare what packs request in shadow with the live versions")
@@ -110,7 +109,6 @@ stay in the store.`,
 				return tell(cmd, f.json, r, fmt.Sprintf("pack %s is removed", args[0]), droppedLine(r.Dropped, keepPending))
 			})
 		},
-		ValidArgsFunction: f.packNames,
 	}
 	f.add(cmd)
 	keepPendingFlag(cmd, &keepPending)

@@ -66,6 +66,7 @@ To see it at work, run: chertd demo`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted(fail(exitUsage, err), "`"+cmd.CommandPath()+" --help` lists the flags")
 	})
+	completeAll(root)
 	failures(root)
 	return root
 }
