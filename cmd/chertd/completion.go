@@ -187,8 +187,8 @@ func (k commandValues) flag(flag *pflag.Flag) (v values, ok bool) {
 // reader is a shell, and what the terminal shows is the line that somebody types.
 type completer struct {
 	cmd   *cobra.Command
-	args  []string    // before the word
-	typed string      // of the word
+	args  []string    // the arguments before it
+	typed string      // what is there already
 	flag  *pflag.Flag // whose value it is; nil: an argument
 }
 

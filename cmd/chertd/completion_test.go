@@ -142,7 +142,7 @@ func answeringSocket(t *testing.T) string {
 	return socket
 }
 
-// completeLine completes the last word of a command line. It returns the words without their
+// completeLine completes the last argument of a command line. It returns the words without their
 // descriptions, and the directive.
 func completeLine(t *testing.T, args ...string) (words []string, directive string) {
 	t.Helper()

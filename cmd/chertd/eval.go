@@ -30,7 +30,8 @@ they requested, and what the outcome would be. No API call is made, and nothing 
 stored.
 
 EVENT.json contains the body of a webhook, a row of the events log, or a signal
-({"name": "human_replied", "chat": "c1", "data": {}}); - reads standard input. PATH is a rules directory, a pack or a .lua file.
+({"name": "human_replied", "chat": "c1", "data": {}}); - reads standard input. PATH is a
+rules directory, a pack or a .lua file.
 
 If you give -c FILE, or no PATH and ./chertd.yaml exists, the rules run with the
 settings, modes, grants and time zone of that configuration. Without a PATH they

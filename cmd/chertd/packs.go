@@ -99,7 +99,8 @@ func newPacksRemoveCommand() *cobra.Command {
 ends its postponements. The daemon does this automatically after two seconds,
 unless it is the last pack. The pack's stored data (ev.state, kv) and its versions
 stay in the store.`,
-		Args: noneEmpty(cobra.ExactArgs(1)),
+		Example: "  chertd packs remove vip\n  chertd packs remove vip --keep-pending",
+		Args:    noneEmpty(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
 				r, err := c.Remove(ctx, args[0], keepPending)

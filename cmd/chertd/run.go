@@ -33,7 +33,8 @@ func newRunCommand() *cobra.Command {
 SIGTERM and SIGINT drain and stop; a second one stops immediately. SIGHUP reloads
 rules, configuration and secret files; the log names the changed settings that
 take a restart. Exit code 78: it can't start with this configuration.`,
-		Args: cobra.NoArgs,
+		Example: "  chertd run\n  chertd run -c /etc/chertd/chertd.yaml",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return run(cmd, file, events)
 		},

@@ -21,8 +21,12 @@ func newStatusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show the daemon's status",
 		Long: `Shows the status of the running daemon: whether it accepts events and makes calls
-(and if not, why), what the store contains, and what needs attention.`,
-		Args: cobra.NoArgs,
+(and if not, why), what the store contains, and what needs attention.
+
+Exits with 1 if no daemon answers. A load balancer or a probe asks GET /-/ready of the
+control server instead.`,
+		Example: "  chertd status\n  chertd status -c /etc/chertd/chertd.yaml\n  chertd status --json | jq .calls",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
 				s, err := c.Status(ctx)

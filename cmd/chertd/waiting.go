@@ -20,7 +20,7 @@ var waitingHelp = `
   ` + whereWords("kind") + `
   ` + whereWords("for") + `
   due=<1h (due within an hour)  due=>1h (due later)  due=<0s (due already)
-docs/operations.md describes the words of for.`
+docs/operations.md describes each value of for.`
 
 // whereWords returns a key of waiting --where with all its values.
 func whereWords(name string) string {
