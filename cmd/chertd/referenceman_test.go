@@ -71,7 +71,7 @@ func manPage(b *strings.Builder, name string, cmd *cobra.Command) {
 		}
 	}
 	b.WriteString(".SH EXIT STATUS\n")
-	meaning := "It failed, or found what it looks for."
+	meaning := "It failed."
 	for _, e := range exitOnes {
 		if "chertd "+e.commands == cmd.CommandPath() {
 			meaning = "It failed, or " + e.meaning + "."
