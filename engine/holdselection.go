@@ -22,8 +22,8 @@ var errManyHolds = &control.UserError{
 	Status: http.StatusConflict, Message: fmt.Sprintf("%d holds of selections are in force, and no more are possible", maxSelectionHolds), Hint: "chertd hold --list shows them; chertd release --id ID ends one",
 }
 
-// selectionKeys are the keys of hold --where.
-var selectionKeys = []string{"line", "is_group"}
+// HoldWhere are the keys of hold --where.
+var HoldWhere = []WhereKey{{"line", nil}, {"is_group", []string{"true", "false"}}}
 
 // HoldSelection implements control.Daemon.
 func (m *manager) HoldSelection(ctx context.Context, in control.HoldRequest) (out control.HeldSelection, err error) {
@@ -190,7 +190,7 @@ func parseSelection(where []string) (of chat.Selection, err error) {
 	}
 	seen := map[string]bool{}
 	for _, pair := range where {
-		key, value, err := wherePair(pair, selectionKeys, seen)
+		key, value, err := wherePair(pair, HoldWhere, seen)
 		if err != nil {
 			return of, err
 		}
@@ -211,7 +211,11 @@ func parseSelection(where []string) (of chat.Selection, err error) {
 }
 
 // wherePair reads KEY=VALUE, and notes the key in seen.
-func wherePair(pair string, keys []string, seen map[string]bool) (key, value string, err error) {
+func wherePair(pair string, all []WhereKey, seen map[string]bool) (key, value string, err error) {
+	var keys []string
+	for _, k := range all {
+		keys = append(keys, k.Name)
+	}
 	key, value, ok := strings.Cut(pair, "=")
 	key, value = strings.TrimSpace(key), strings.TrimSpace(value)
 	switch {

@@ -11,8 +11,14 @@ import (
 	"chertd/rules/chat"
 )
 
-// waitingKeys are the keys of waiting --where.
-var waitingKeys = []string{"chat", "line", "pack", "rule", "kind", "for", "due"}
+// WhereKey is a key of --where.
+type WhereKey struct {
+	Name   string
+	Values []string // all values that it takes; nil: it takes others
+}
+
+// WaitingWhere are the keys of waiting --where.
+var WaitingWhere = []WhereKey{{"chat", nil}, {"line", nil}, {"pack", nil}, {"rule", nil}, {"kind", waitingKinds}, {"for", waitingFor}, {"due", nil}}
 
 // waitingKinds are the values of kind.
 var waitingKinds = []string{string(chat.Read), string(chat.Typing), string(chat.React), string(chat.Send), string(chat.Notify)}
@@ -35,7 +41,7 @@ type waitingFilter struct {
 func parseWaiting(where []string) (f waitingFilter, err error) {
 	seen := map[string]bool{}
 	for _, pair := range where {
-		key, value, err := wherePair(pair, waitingKeys, seen)
+		key, value, err := wherePair(pair, WaitingWhere, seen)
 		if err != nil {
 			return f, err
 		}

@@ -95,9 +95,6 @@ are needed.
 	f.IntVar(&o.limit, "limit", 20, "list `N` differences of each kind")
 	f.BoolVar(&o.all, "all", false, "list all differences, and messages that another rule reads at the same time")
 	f.BoolVar(&o.text, "text", false, "show the messages' texts")
-	for _, name := range []string{"store", "events"} {
-		_ = cmd.MarkFlagFilename(name)
-	}
 	return cmd
 }
 

@@ -111,7 +111,7 @@ func formatFlag(cmd *cobra.Command, format *string, names ...string) {
 		}
 		return nil
 	}
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.Flags().SetAnnotation("format", flagWords, names)
 }
 
 // printDiagnostics lists findings: for people on stderr, for programs on stdout.

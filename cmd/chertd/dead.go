@@ -132,7 +132,7 @@ suspended.`,
 	chosen.add(cmd)
 	cmd.Flags().IntVar(&limit, "limit", control.DeadShown, "list this many `ACTIONS`")
 	cmd.Flags().BoolVar(&attempts, "attempts", false, "show each attempt as well")
-	same := &cobra.Command{Use: "list", Short: "The same as chertd dead", Args: cobra.NoArgs, RunE: list}
+	same := &cobra.Command{Use: "list", Short: "The same as chertd dead", Long: "Lists the actions that are dead, as chertd dead does.", Example: "  chertd dead list --json", Args: cobra.NoArgs, RunE: list}
 	same.Flags().AddFlagSet(cmd.Flags())
 	cmd.AddCommand(same, newDeadRetryCommand(), newDeadDropCommand())
 	return cmd

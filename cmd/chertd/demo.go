@@ -44,7 +44,8 @@ func newDemoCommand() *cobra.Command {
 		Long: `Starts a simulated Chert and a daemon with two of the example packs and a temporary
 store, and prints what happens. Nothing leaves this machine, and all files are
 deleted at the end.`,
-		Args: cobra.NoArgs,
+		Example: "  chertd demo\n  chertd demo --for 1m --rate 10",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := daemonRunsOn(runtime.GOOS, system.RunsDaemon); err != nil {
 				return err
@@ -56,9 +57,9 @@ deleted at the end.`,
 			return d.run(ctx)
 		},
 	}
-	cmd.Flags().DurationVar(&d.length, "for", 20*time.Second, "how long the demo runs")
-	cmd.Flags().Uint64Var(&d.seed, "seed", 0, "random seed of the simulated traffic (default: the current time)")
-	cmd.Flags().Float64Var(&d.rate, "rate", 2.5, "events per second, on average")
+	cmd.Flags().DurationVar(&d.length, "for", 20*time.Second, "how long the demo runs: `DURATION`")
+	cmd.Flags().Uint64Var(&d.seed, "seed", 0, "random `SEED` of the simulated traffic (default: the current time)")
+	cmd.Flags().Float64Var(&d.rate, "rate", 2.5, "`N` events per second, on average")
 	return cmd
 }
 

@@ -30,7 +30,8 @@ they requested, and what the outcome would be. No API call is made, and nothing 
 stored.
 
 EVENT.json contains the body of a webhook, a row of the events log, or a signal
-({"name": "human_replied", "chat": "c1", "data": {}}); - reads standard input. PATH is a rules directory, a pack or a .lua file.
+({"name": "human_replied", "chat": "c1", "data": {}}); - reads standard input. PATH is a
+rules directory, a pack or a .lua file.
 
 If you give -c FILE, or no PATH and ./chertd.yaml exists, the rules run with the
 settings, modes, grants and time zone of that configuration. Without a PATH they
@@ -108,7 +109,6 @@ Exits with 1 if a rule fails or the rules do not load.`,
 	formatFlag(cmd, &format, "pretty", "json")
 	source.flags(cmd)
 	cmd.Flags().StringVar(&stateFile, "state", "", "`FILE` with the stored data that the rules start with (default none)")
-	_ = cmd.MarkFlagFilename("state", "yaml", "yml", "json")
 	cmd.Flags().StringVar(&at, "at", "", "`TIME` at which the event is handled, RFC 3339 (default now)")
 	return cmd
 }

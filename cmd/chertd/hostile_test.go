@@ -275,7 +275,7 @@ var hostileCommands = map[string]func(w *hostileWorld){
 			view.end()
 		})
 	},
-	"chertd version": func(w *hostileWorld) { w.run("version"); w.run("version", hostile) },
+	"chertd version": func(w *hostileWorld) { w.run("version"); w.run("version", "--json"); w.run("version", hostile) },
 	"chertd tail": func(w *hostileWorld) {
 		w.asks("tail", "--no-follow", "--text", "--pack", hostile, "--chat", hostile)
 		w.run("tail", "--socket", w.socket)

@@ -85,16 +85,10 @@ rule has pending is dropped.`,
 				return tell(cmd, f.json, p, fmt.Sprintf("pack %s: mode %s, by %s", p.Name, modeWords(&p.Pack), p.ModeBy), untilLine(&p.Pack), promotedLine(&p.Pack), droppedLine(p.Dropped, p.Mode == "live" && p.Share == "" || in.KeepPending))
 			})
 		},
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			if len(args) == 1 {
-				return modeNames, cobra.ShellCompDirectiveNoFileComp
-			}
-			return f.packNames(cmd, args, typed)
-		},
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&in.Reset, "reset", false, "remove the override: chertd.yaml or pack.yaml decides")
-	cmd.Flags().StringVar(&in.Share, "share", "", "with live: the share of the chats in which the pack is live, such as 10%")
+	cmd.Flags().StringVar(&in.Share, "share", "", "with live: the `SHARE` of the chats in which the pack is live, such as 10%")
 	cmd.Flags().StringVar(&in.For, "for", "", "how long the mode holds: a `DURATION` such as 30m, 2h or 1d; without it, until another command")
 	cmd.Flags().StringVar(&in.By, "by", "", "who sets the mode, for records: a `NAME`; default: the login name")
 	cmd.Flags().StringVar(&in.Reason, "reason", "", "`REASON`, shown in packs, status and explain")

@@ -55,7 +55,6 @@ are never overwritten.`,
 	}
 	cmd.Flags().StringVar(&n.dir, "dir", "", "create the pack in `DIR` (default rules.dir of ./chertd.yaml, else ./rules)")
 	cmd.Flags().BoolVar(&n.stubs, "stubs", false, "create no pack, only regenerate the API stubs")
-	_ = cmd.MarkFlagDirname("dir")
 	return cmd
 }
 

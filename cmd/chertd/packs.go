@@ -58,7 +58,6 @@ differ. Two times of the same action that are within a second agree.`,
 				return showPacks(ctx, cmd, c, packs)
 			})
 		},
-		ValidArgsFunction: f.packNames,
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&diff, "diff", false, "compare what packs request in shadow with the live versions")
@@ -100,7 +99,8 @@ func newPacksRemoveCommand() *cobra.Command {
 ends its postponements. The daemon does this automatically after two seconds,
 unless it is the last pack. The pack's stored data (ev.state, kv) and its versions
 stay in the store.`,
-		Args: noneEmpty(cobra.ExactArgs(1)),
+		Example: "  chertd packs remove vip\n  chertd packs remove vip --keep-pending",
+		Args:    noneEmpty(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
 				r, err := c.Remove(ctx, args[0], keepPending)
@@ -110,7 +110,6 @@ stay in the store.`,
 				return tell(cmd, f.json, r, fmt.Sprintf("pack %s is removed", args[0]), droppedLine(r.Dropped, keepPending))
 			})
 		},
-		ValidArgsFunction: f.packNames,
 	}
 	f.add(cmd)
 	keepPendingFlag(cmd, &keepPending)

@@ -26,7 +26,7 @@ go out at the configured rate, except reads that were superseded or vetoed.`,
 func pauseCommand(on bool, name, short, long, done string) *cobra.Command {
 	var f daemonFlags
 	cmd := &cobra.Command{
-		Use: name, Short: short, Long: long,
+		Use: name, Short: short, Long: long, Example: "  chertd " + name,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {

@@ -49,7 +49,7 @@ Bodies hold people's messages. They are shown with --bodies only.`,
 	f.add(cmd)
 	cmd.Flags().IntVar(&limit, "limit", control.QuarantineShown, "list this many `DELIVERIES`")
 	cmd.Flags().BoolVar(&bodies, "bodies", false, "show the bodies as well")
-	same := &cobra.Command{Use: "list", Short: "The same as chertd quarantine", Args: cobra.NoArgs, RunE: list}
+	same := &cobra.Command{Use: "list", Short: "The same as chertd quarantine", Long: "Lists the deliveries in quarantine, as chertd quarantine does.", Example: "  chertd quarantine list --json", Args: cobra.NoArgs, RunE: list}
 	same.Flags().AddFlagSet(cmd.Flags())
 	cmd.AddCommand(same, newQuarantineRetryCommand(), newQuarantineDropCommand())
 	return cmd

@@ -51,7 +51,6 @@ removed can't run again.`,
 				return rerunError(r)
 			})
 		},
-		ValidArgsFunction: f.packNames,
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&in.Since, "since", "24h", "events that the pack failed on or missed within this `DURATION`")

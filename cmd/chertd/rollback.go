@@ -77,7 +77,6 @@ Pending reads and timers of the outgoing version are dropped and counted;
 				return tell(cmd, f.json, p, endedLine(&p), fmt.Sprintf("pack %s: version %s is live, %s", p.Name, shortVersion(p.Version), until), droppedLine(p.Dropped, in.KeepPending), failed, unfit)
 			})
 		},
-		ValidArgsFunction: f.packNames,
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&in.Pin, "pin", false, "keep this version live even when the pack's files change")

@@ -52,22 +52,48 @@ To see it at work, run: chertd demo`,
 			return cmd.Help()
 		},
 	}
-	root.AddCommand(
-		newDemoCommand(), newRunCommand(), newCheckCommand(), newTestCommand(), newEvalCommand(), newBacktestCommand(), newNewCommand(),
-		newDoctorCommand(), newSubscribeCommand(), newSimCommand(), newVersionCommand(),
-		newStatusCommand(), newPacksCommand(), newRulesCommand(), newTailCommand(), newReloadCommand(), newRollbackCommand(),
-		newModeCommand(), newShadowCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(), newReadCommand(), newApplyCommand(), newWaitingCommand(), newSignalCommand(), newDeadCommand(), newQuarantineCommand(),
-		newRetryErrorsCommand(), newExplainCommand(), newListCommand(), newForgetCommand(), newDrainCommand(), newStoreCommand(), newSpecCommand(),
-	)
+	for _, g := range commandGroups() {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title + ":"})
+		for _, cmd := range g.commands {
+			cmd.GroupID = g.title
+			root.AddCommand(cmd)
+		}
+	}
 	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetHelpCommandGroupID(programGroup)
+	root.SetCompletionCommandGroupID(programGroup)
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
 	strictNames(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted(fail(exitUsage, err), "`"+cmd.CommandPath()+" --help` lists the flags")
 	})
+	completeAll(root)
 	failures(root)
 	return root
+}
+
+// commandGroup is the commands for one purpose.
+type commandGroup struct {
+	title    string
+	commands []*cobra.Command
+}
+
+// programGroup is where help and completion are as well.
+const programGroup = "About chertd"
+
+// commandGroups returns all commands by purpose, as help and docs/cli.md list them.
+func commandGroups() []commandGroup {
+	return []commandGroup{
+		{"Try it, and set it up", []*cobra.Command{newDemoCommand(), newSimCommand(), newSubscribeCommand(), newDoctorCommand(), newRunCommand()}},
+		{"Write rules, and test them", []*cobra.Command{newNewCommand(), newCheckCommand(), newTestCommand(), newEvalCommand(), newBacktestCommand(), newSpecCommand()}},
+		{"See what the daemon does, and why", []*cobra.Command{newStatusCommand(), newTailCommand(), newExplainCommand(), newRulesCommand(), newWaitingCommand()}},
+		{"Change which rules are live", []*cobra.Command{newPacksCommand(), newReloadCommand(), newModeCommand(), newShadowCommand(), newRollbackCommand()}},
+		{"Decide about chats", []*cobra.Command{newReadCommand(), newApplyCommand(), newHoldCommand(), newReleaseCommand(), newSignalCommand(), newListCommand()}},
+		{"Stop calls, and repair", []*cobra.Command{newPauseCommand(), newResumeCommand(), newDrainCommand(), newDeadCommand(), newQuarantineCommand(), newRetryErrorsCommand()}},
+		{"Keep the data", []*cobra.Command{newStoreCommand(), newForgetCommand()}},
+		{programGroup, []*cobra.Command{newVersionCommand()}},
+	}
 }
 
 // failures turns errors of commands into failures, which distinguishes them from errors

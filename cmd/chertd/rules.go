@@ -70,7 +70,6 @@ listed with --all. Rules without a name are counted by their place in the file.`
 				return printRules(cmd.OutOrStdout(), all, q)
 			})
 		},
-		ValidArgsFunction: f.packNames,
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&stale, "stale", "", "list only rules that have not matched for this `DURATION`, such as 30d, or never")

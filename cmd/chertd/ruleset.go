@@ -32,7 +32,6 @@ type ruleSource struct {
 // flags adds -c.
 func (s *ruleSource) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&s.file, "config", "c", "", "configuration `FILE` (default ./chertd.yaml, if it exists and no PATH is given)")
-	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 }
 
 // find determines the rules and the configuration from the command line. Errors of the

@@ -34,8 +34,12 @@ func newRunCommand() *cobra.Command {
 
 SIGTERM and SIGINT drain and stop; a second one stops immediately. SIGHUP reloads
 rules, configuration and secret files; the log names the changed settings that
-take a restart. Exit code 78: it can't start with this configuration.`,
-		Args: cobra.NoArgs,
+take a restart. Exit code 78: it can't start with this configuration.
+
+It runs on Linux and macOS. On Windows it is neither tested nor supported: chertd check,
+test, eval and backtest are what the build for Windows is for.`,
+		Example: "  chertd run\n  chertd run -c /etc/chertd/chertd.yaml",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := daemonRunsOn(runtime.GOOS, system.RunsDaemon); err != nil {
 				return err

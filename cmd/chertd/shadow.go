@@ -71,12 +71,6 @@ Exits with 1 if the files do not pass.`,
 					droppedLine(p.Dropped, true), "to compare them, run: "+diag.PackCommand("packs --diff", p.Name))
 			})
 		},
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			if len(args) == 1 {
-				return nil, cobra.ShellCompDirectiveDefault
-			}
-			return f.packNames(cmd, args, typed)
-		},
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&end, "end", false, "end the candidate: the live version continues alone")

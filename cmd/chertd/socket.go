@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -172,26 +171,4 @@ func controlSection(text []byte) (part []byte, whole bool) {
 		part = append(part, line...)
 	}
 	return part, bytes.Count(text, []byte("socket:")) == bytes.Count(part, []byte("socket:"))
-}
-
-// packNames completes a command's first argument with the names of packs.
-func (f *daemonFlags) packNames(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	socket, err := f.find()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	packs, err := control.Dial(socket).Packs(ctx)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []cobra.Completion
-	for _, p := range packs {
-		names = append(names, p.Name)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

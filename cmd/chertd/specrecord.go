@@ -22,10 +22,11 @@ import (
 
 func newSpecCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "spec",
-		Short: "Write specs: record what a chat saw as a test",
-		Long:  `Writes specs, the tests of packs. To run them, use chertd test.`,
-		Args:  cobra.ArbitraryArgs,
+		Use:     "spec",
+		Short:   "Write specs: record what a chat saw as a test",
+		Long:    `Writes specs, the tests of packs. To run them, use chertd test.`,
+		Example: "  chertd spec record 7d1b2c9e --since 2h",
+		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])

@@ -26,8 +26,10 @@ func newStatusCommand() *cobra.Command {
 
 With --ready it prints only "ready", or why the daemon is not ready, and exits
 with 0 or 1, as /-/ready answers 200 or 503. Health checks of containers use it:
-the image needs no other program. It takes at most 5 seconds.`,
-		Example: "  chertd status\n  chertd status --ready",
+the image needs no other program. It takes at most 5 seconds.
+
+Exits with 1 if no daemon answers.`,
+		Example: "  chertd status\n  chertd status -c /etc/chertd/chertd.yaml\n  chertd status --ready\n  chertd status --json | jq .calls",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {

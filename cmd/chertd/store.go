@@ -36,7 +36,8 @@ func newStoreCommand() *cobra.Command {
 		Long: `Checks, backs up and restores the store: the file that store.url of the
 configuration names, or the one given by --file. These commands need no secrets and
 no running daemon.`,
-		Args: cobra.ArbitraryArgs,
+		Example: "  chertd store check\n  chertd store backup /backup/chertd.db --force\n  chertd store restore /backup/chertd.db --paused",
+		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && args[0] == "copy" {
 				return hinted(usageError("store copy is not in this build, which has one kind of store"), "to move the store to another machine, use chertd store backup and chertd store restore")

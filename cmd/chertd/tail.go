@@ -41,8 +41,9 @@ are shown only with --text. chertd explain says more about one event or chat.
 
 Filters apply together. --outcome takes outcomes, statuses and reasons, such as read,
 waiting, not_read, vetoed, held, superseded, dead; failed is for rules and calls that
-failed. It also takes why rules did not run, such as cooldown or rule_off. The daemon filters, and never waits for the reader: if lines come faster than
-they can be shown, some are left out, and a line says how many.
+failed. It also takes why rules did not run, such as cooldown or rule_off. The daemon
+filters, and never waits for the reader: if lines come faster than they can be shown,
+some are left out, and a line says how many.
 
 On a terminal, lines are cut to its width; in a pipe they are whole.
 

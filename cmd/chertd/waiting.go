@@ -3,22 +3,30 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"chertd/engine"
 	"chertd/engine/control"
 	"chertd/rules/chat"
 )
 
 // waitingHelp describes --where of waiting and its subcommands.
-const waitingHelp = `
+var waitingHelp = `
 --where chooses what matches all of its KEY=VALUE pairs:
   chat=ID  line=NUMBER (or unknown)  pack=NAME  rule=NAME
-  kind=read|typing|react|send|notify
-  for=delay|postponed|retry|limit|newer|order|timer|hold|blocked|in_flight|rate|target|outage|line|catch_up|pause|store|drain
+  ` + whereWords("kind") + `
+  ` + whereWords("for") + `
   due=<1h (due within an hour)  due=>1h (due later)  due=<0s (due already)
-docs/operations.md describes the words of for.`
+docs/operations.md describes each value of for.`
+
+// whereWords returns a key of waiting --where with all its values.
+func whereWords(name string) string {
+	i := slices.IndexFunc(engine.WaitingWhere, func(k engine.WhereKey) bool { return k.Name == name })
+	return name + "=" + strings.Join(engine.WaitingWhere[i].Values, "|")
+}
 
 func newWaitingCommand() *cobra.Command {
 	var f daemonFlags

@@ -50,6 +50,14 @@ var measures = []measure{
 	{"events", one(func(r *Result) int { return r.Events }), false},
 }
 
+// Measures returns the names of what conditions compare.
+func Measures() (names []string) {
+	for _, m := range measures {
+		names = append(names, m.name)
+	}
+	return names
+}
+
 func sides(of func(*Side) int) func(*Result) (int, int) {
 	return func(r *Result) (int, int) { return of(&r.Sides[candidate]), of(&r.Sides[live]) }
 }
@@ -70,10 +78,7 @@ func ParseCondition(text string) (Condition, error) {
 	fail := func(hint, format string, args ...any) (Condition, error) {
 		return Condition{}, &ConditionError{text, fmt.Sprintf(format, args...), hint}
 	}
-	var names []string
-	for _, m := range measures {
-		names = append(names, m.name)
-	}
+	names := Measures()
 	m := conditionForm.FindStringSubmatch(text)
 	if m == nil {
 		return fail(`like "reads > +20%" or "left > 0", in quotes; the names are `+strings.Join(names, ", "), "expected a name, one of > >= < <= and a number")

@@ -27,6 +27,13 @@ var migrations = func() (scripts []string) {
 	}
 }()
 
+// Library is the version of SQLite that is linked in.
+const Library = sqlite3.SQLITE_VERSION
+
+// Schema returns the version of the schema that Open brings a store to. Open takes stores of
+// all versions from 1 to this one.
+func Schema() int { return len(migrations) }
+
 var (
 	readApplication = declare("PRAGMA application_id")
 	readVersion     = declare("PRAGMA user_version")
