@@ -23,6 +23,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/dispatch"
 	"chertd/engine/event"
+	"chertd/engine/event/handle"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -187,7 +188,7 @@ func (m *Metrics) typeOf(ev *event.Event) string {
 	if _, known := m.types.Load(ev.Type); known {
 		return ev.Type
 	}
-	if len(ev.Type) > maxTypeLength || !utf8.ValidString(ev.Type) || m.nTypes.Load() >= maxTypes {
+	if len(ev.Type) > maxTypeLength || !utf8.ValidString(ev.Type) || handle.Mask(ev.Type) != ev.Type || m.nTypes.Load() >= maxTypes {
 		return otherLabel
 	}
 	if _, known := m.types.LoadOrStore(ev.Type, true); !known {
