@@ -162,6 +162,7 @@ func aboutActions(actions ...chat.Action) context.Context {
 	for i := range actions {
 		p.Texts = append(p.Texts, event.TextsOf(actions[i].Body)...)
 	}
+	p.Handles = p.Texts // a field may be a number
 	return event.WithPersonal(context.Background(), p)
 }
 
