@@ -8,9 +8,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -46,11 +49,17 @@ nosy("indexes", function(ev) return ({})[ev.text].x end)
 nosy("decodes", function(ev) json.decode(ev.text) end)
 nosy("matches", function(ev) re.match("(" .. ev.text, "x") end)
 nosy("names a timer", function(ev) chert.set_timer(ev.text, ev.text) end)
-nosy("reads another chat", function(ev) chert.mark_read("+14155550123") end)
+nosy("reads another chat", function(ev) chert.mark_read("+14155550166") end)
 nosy("keeps a function", function(ev) ev.state[ev.text] = print end)
 nosy("notifies nobody", function(ev) chert.notify(ev.text, ev.text) end)
 nosy("reads", function(ev) if ev.chat and ev.type == "message.received" then chert.mark_read(ev.chat.id, { reason = ev.text }) end end)
 nosy("sends", function(ev) if ev.chat and ev.type == "message.received" then chert.send(ev.chat.id, ev.text) end end)
+nosy("keeps", function(ev)
+  ev.state.last, ev.state.from = ev.text, ev.from
+  kv.set("last:" .. tostring(ev.from), { text = ev.text, from = ev.from })
+  chert.set_timer("later", "1h", { text = ev.text })
+  if ev.chat then chert.mark_read(ev.chat.id, { after = "2h", reason = ev.text }) end
+end)
 nosy("notifies", function(ev) if ev.type == "message.received" then chert.notify("oncall", ev.text, { from = ev.from, text = ev.text }) end end)
 `
 
@@ -63,7 +72,7 @@ func TestLogAndMetricsHaveNoMessages(t *testing.T) {
 		for _, allowed := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, %t", format, allowed), func(t *testing.T) {
 				t.Parallel()
-				logged, metrics := privateRun(t, format, allowed)
+				logged, metrics := privateRun(t, startFolder(t), format, allowed, nil)
 				for _, line := range strings.Split(logged, "\n") {
 					found := traces.FindString(line)
 					if allowed && (strings.EqualFold(found, "private-5d1c") || strings.EqualFold(found, "is what Ann wrote")) {
@@ -88,10 +97,9 @@ func TestLogAndMetricsHaveNoMessages(t *testing.T) {
 }
 
 // privateRun runs a daemon on messages from all sources until all that they cause has ended, and
-// returns its log and its metrics.
-func privateRun(t *testing.T, format string, allowed bool) (logged, metrics string) {
+// returns its log and its metrics. then, if not nil, is called before the daemon stops.
+func privateRun(t *testing.T, dir, format string, allowed bool, then func(ask func(path, text string) (int, string))) (logged, metrics string) {
 	t.Helper()
-	dir := startFolder(t)
 	body := func(id, from, tenant string) string {
 		return strings.NewReplacer("ID", id, "FROM", from, "TENANT", tenant, "\n", "", "\t", "").Replace(privateBody)
 	}
@@ -107,7 +115,7 @@ func privateRun(t *testing.T, format string, allowed bool) (logged, metrics stri
 			fmt.Fprintf(w, `{"events": [{"id": "evt_1", "type": "message.received", "event_id": "log", "created_at": %q, "payload": %s}], "next_cursor": null}`, time.Now().UTC().Format(time.RFC3339), body("log", "4155550123", "acme"))
 		default: // a call: the answer quotes what it was about
 			w.WriteHeader(http.StatusBadRequest)
-			fmt.Fprintf(w, `{"success": false, "error": {"code": 1002, "status": 400, "message": %q, "retryable": false}}`, r.URL.Path+" of +14155550123 has "+string(sent))
+			fmt.Fprintf(w, `{"success": false, "error": {"code": 1002, "status": 400, "message": %q, "retryable": false}}`, strings.Replace(r.URL.Path, "/c-", "/+14155550123-", 1)+" has "+string(sent))
 		}
 	}))
 	defer chert.Close()
@@ -219,7 +227,7 @@ log: {level: debug, format: %s, message_text: %t}
 	}
 	hook := "http://" + addresses["webhook"] + "/webhooks/chert"
 	api := "http://" + addresses["control"]
-	for _, text := range []string{body("hook", "+14155550123", "acme"), body("hook2", "+14155550123", "another"), `{"private-5d1c": "+14155550123"`, `"private-5d1c"`, `{"event_type": "+14155550123", "event_id": "odd", "data": "private-5d1c"}`} {
+	for _, text := range []string{body("hook", "+14155550123", "acme"), body("hook2", "+14155550123", "another"), `{"private-5d1c": "+14155550123"`, `"x-5d1c"`, `{"event_type": "odd", "event_id": "odd", "data": "x-5d1c"}`} {
 		if status, answer := send("POST", hook, "", text); status != http.StatusOK {
 			t.Errorf("%s: %d %s", text, status, answer)
 		}
@@ -229,12 +237,59 @@ log: {level: debug, format: %s, message_text: %t}
 	const token = "Bearer token-of-the-test-0123456789"
 	send("GET", api+"/api/v1/explain?what=%2B14155550123", token, "")
 	send("POST", api+"/api/v1/read", token, `{"chat": "c-hook", "by": "ana", "reason": "asked by +14155550123"}`)
-	send("POST", api+"/api/v1/signals", token, `{"name": "nosy", "chat": "c-hook", "data": {"text": "`+privateText+`", "from": "+14155550123"}}`)
-	send("POST", api+"/api/v1/hold", token, `{"chat": "+14155550123", "reason": "asked by +14155550123"}`)
+	send("POST", api+"/api/v1/signals", token, `{"name": "nosy", "chat": "c-hook", "id": "sig", "data": {"text": "`+privateText+`", "from": "+14155550123"}}`)
+	send("POST", api+"/api/v1/hold", token, `{"chat": "c-hook", "reason": "asked by +14155550123"}`)
 	// Each of four messages ends a read, a send and a notification.
 	until("the end of all actions", nil, func() bool {
 		return count(`action finished.*kind"?[=:]"?send`) >= 4 && count(`action finished.*kind"?[=:]"?notify`) >= 4 && count(`action finished.*kind"?[=:]"?read`) >= 4
 	})
 	_, metrics = send("GET", api+"/metrics", "", "")
+	if then != nil {
+		then(func(path, text string) (int, string) { return send("POST", api+path, token, text) })
+	}
 	return logged, metrics
+}
+
+// TestForgottenPeopleAreInNoFile: once the people of all these messages are forgotten, no file of the
+// store's folder has a trace of what they wrote or of who they are.
+func TestForgottenPeopleAreInNoFile(t *testing.T) {
+	t.Parallel()
+	dir := startFolder(t)
+	before := 0
+	logged, _ := privateRun(t, dir, "text", false, func(ask func(path, text string) (int, string)) {
+		before = tracesIn(t, dir, nil)
+		for _, who := range []string{"+14155550123", "ann.sender@example.com", "c-hook"} {
+			if status, answer := ask("/api/v1/forget", fmt.Sprintf(`{"who": %q, "kv": true, "holds": true}`, who)); status != http.StatusOK || strings.Contains(answer, "remains") {
+				t.Errorf("%s: %d %s", who, status, answer)
+			}
+		}
+		tracesIn(t, dir, t.Errorf)
+	})
+	if before < 20 {
+		t.Errorf("the files never had more than %d traces: the test proves nothing\n%s", before, logged)
+	}
+	tracesIn(t, dir, t.Errorf) // of a daemon that has stopped
+}
+
+// tracesIn counts what the files of a store's folder have of people; report is called for each file that has any.
+func tracesIn(t *testing.T, dir string, report func(format string, args ...any)) (n int) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(dir, "data"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if found := traces.FindAllIndex(content, -1); len(found) > 0 {
+			if n += len(found); report != nil {
+				for _, at := range found[:min(len(found), 10)] {
+					report("%s has %d traces: %q", filepath.Base(path), len(found), bytes.TrimLeft(content[max(0, at[0]-150):min(len(content), at[1]+30)], "\x00"))
+				}
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
