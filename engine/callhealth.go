@@ -84,7 +84,7 @@ func (h *callHealth) ended(a *dispatch.Attempt) {
 	case h.stop != nil:
 	case h.failed >= failingCalls && !h.logged:
 		h.logged = true
-		h.log.Warn("calls to Chert are failing; retrying with exponential backoff for up to 24 h", keyError, h.last)
+		h.log.WarnContext(aboutActions(a.Call.Actions...), "calls to Chert are failing; retrying with exponential backoff for up to 24 h", keyError, h.last)
 	case h.failed == 0:
 		h.logged = false
 		if down {

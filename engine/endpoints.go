@@ -24,8 +24,10 @@ type Control struct {
 // maxControlConns bounds the open connections of each control endpoint.
 const maxControlConns = 64
 
-// listenControl adds the control endpoints to the servers. r is newRenewal's.
-func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler, r *renewal) ([]*server, error) {
+// listenControl adds the control endpoints to the servers. count, if not nil, counts their requests by
+// route and status. r is newRenewal's.
+func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler, count func(route string, status int), r *renewal) ([]*server, error) {
+	requests := &control.Requests{Log: d.Log, Count: count, Now: d.Now}
 	serve := func(name string, l net.Listener, h http.Handler, change func(Changes) error, report func(last bool)) {
 		conns := source.NewConnections(maxControlConns, nil, d.Log)
 		// Commands may take long. Their connections must not be closed meanwhile.
@@ -42,7 +44,7 @@ func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler,
 			return servers, listenError("control.socket", err)
 		}
 		a.Socket = d.Control.Socket
-		serve("control socket", l, all, nil, nil)
+		serve("control socket", l, requests.Wrap(all), nil, nil)
 	}
 	if d.Control.Listen != "" {
 		l, err := net.Listen("tcp", d.Control.Listen)
@@ -51,9 +53,13 @@ func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler,
 		}
 		a.Control = l.Addr().String()
 		guard := control.Guard{Listen: d.Control.Listen, Token: d.Control.Token, Hosts: d.Control.Hosts, Socket: d.Control.Socket}
-		var report func(last bool)
+		report := requests.Report
 		if r != nil {
-			guard.Certificate, report = r.certificate, r.report
+			guard.Certificate = r.certificate
+			report = func(last bool) {
+				requests.Report(last)
+				r.report(last)
+			}
 			l = tls.NewListener(l, guard.Certificate.Config())
 		}
 		var guarded atomic.Pointer[http.Handler]
@@ -62,7 +68,7 @@ func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler,
 			guarded.Store(&h)
 		}
 		renew(guard)
-		h := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*guarded.Load()).ServeHTTP(rw, r) })
+		h := requests.Wrap(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*guarded.Load()).ServeHTTP(rw, r) }))
 		serve("control", l, h, func(c Changes) error {
 			g := guard
 			g.Token, g.Hosts = c.Token, c.Hosts

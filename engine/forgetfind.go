@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -27,31 +28,33 @@ type traces struct {
 	members []string // what lists call them
 }
 
-// find finds the chat, or what there is of the person, that a command names. A chat comes
-// first, should its id look like a number.
+// find finds the chat, or what there is of the person, that a command names. A chat whose id is the
+// person's number or address is forgotten with the person.
 func (m *manager) find(ctx context.Context, who string) (*traces, error) {
-	err := m.checkChat(ctx, who, false, "")
-	if err == nil {
-		return &traces{needles: []string{who}, chats: []string{who}, members: []string{m.memberReader().Member(who)}}, nil
-	}
-	user, ok := err.(*control.UserError)
-	if !ok || user.Status != http.StatusNotFound {
-		return nil, err
+	unknown := m.checkChat(ctx, who, false, "")
+	if user, ok := unknown.(*control.UserError); unknown != nil && (!ok || user.Status != http.StatusNotFound) {
+		return nil, unknown
 	}
 	country := ""
 	if set := m.eng.Rules(); set != nil {
 		country = set.Country()
 	}
 	h, e := handle.Parse(who, country)
+	if unknown == nil && (e != nil || h.Kind != handle.Phone && h.Kind != handle.Email) {
+		return &traces{needles: []string{who}, chats: []string{who}, members: []string{m.memberReader().Member(who)}}, nil
+	}
 	if e != nil || h.Kind == handle.Other {
 		// A list may have a chat that has no event.
 		t := &traces{needles: []string{who}, members: []string{m.memberReader().Member(who)}}
 		if n, err := m.listMentions(ctx, t); n > 0 || err != nil {
 			return t, err
 		}
-		return nil, user
+		return nil, unknown
 	}
 	t := &traces{handle: true, needles: []string{strings.TrimPrefix(h.Text, "+")}, members: []string{h.Text}}
+	if unknown == nil {
+		t.chats = []string{who}
+	}
 	if err := m.findPerson(ctx, h, country, t); err != nil {
 		return nil, err
 	}
@@ -139,8 +142,16 @@ func (m *manager) findPerson(ctx context.Context, h handle.Handle, country strin
 		for i := range page {
 			r := &page[i]
 			before = r.Seq
+			name := func(text string) { // as it is delivered, too
+				if needle := strings.TrimPrefix(text, "+"); !slices.Contains(t.needles, needle) {
+					t.needles = append(t.needles, needle)
+				}
+			}
 			wrote, group := is(r.Event.From) && (r.Event.Message == nil || r.Event.Message.Direction != "outbound"), false
 			takesPart := wrote
+			if wrote {
+				name(r.Event.From)
+			}
 			if c := r.Event.Chat; c != nil {
 				others := 0
 				for _, other := range c.Handles {
@@ -148,7 +159,10 @@ func (m *manager) findPerson(ctx context.Context, h handle.Handle, country strin
 						continue
 					}
 					others++
-					takesPart = takesPart || is(other.Handle)
+					if is(other.Handle) {
+						takesPart = true
+						name(other.Handle)
+					}
 				}
 				group = c.IsGroup == event.True || c.IsGroup == event.Unknown && others > 1
 			}
@@ -217,16 +231,15 @@ func wordRune(r rune) bool {
 	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r))
 }
 
-// findKV lists the entries of kv that name the traces.
+// findKV lists the entries of kv that name the traces, also those whose time is over.
 func (m *manager) findKV(ctx context.Context, t *traces) (found []turn.KV, err error) {
 	packs, err := m.store.KVPacks(ctx)
 	if err != nil {
 		return nil, err
 	}
-	now := m.eng.c.Now()
 	for _, pack := range packs {
 		for after := ""; ; {
-			page, next, err := m.store.KVList(ctx, pack, "", after, now, lapsePage, 1<<20)
+			page, next, err := m.store.KVList(ctx, pack, "", after, time.Time{}, lapsePage, 1<<20)
 			if err != nil {
 				return nil, err
 			}

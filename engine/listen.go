@@ -47,7 +47,7 @@ func (d Daemon) listen(m *manager) (servers []*server, a Addresses, err error) {
 			report: m.hook.Report, change: m.intake.change,
 		})
 	}
-	servers, err = d.listenControl(servers, &a, control.Handler(control.Config{Daemon: m, Health: m.health, Stalled: m.stalled, Failing: m.failing, Metrics: m.metrics.Handler(m), Commands: &m.commands}), m.renewal)
+	servers, err = d.listenControl(servers, &a, control.Handler(control.Config{Daemon: m, Health: m.health, Stalled: m.stalled, Failing: m.failing, Metrics: m.metrics.Handler(m), Commands: &m.commands}), m.metrics.Requested, m.renewal)
 	return servers, a, err
 }
 

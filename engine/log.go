@@ -3,8 +3,10 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
+	"chertd/engine/event"
 	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -35,7 +37,7 @@ const (
 // logHandled logs what rules logged, which of them failed, and which actions ended. It
 // is called once per event, when the outcome is durable.
 func (e *Engine) logHandled(entry *turn.Entry, d *turn.Decision, actions []chat.Action) {
-	ctx := context.Background()
+	about := sync.OnceValue(func() context.Context { return event.WithPersonal(context.Background(), entry.Event.Personal()) })
 	for i := range d.Rules {
 		r := &d.Rules[i]
 		if len(r.Logs)+len(r.Refused) == 0 && r.Error == "" {
@@ -50,19 +52,19 @@ func (e *Engine) logHandled(entry *turn.Entry, d *turn.Decision, actions []chat.
 				}
 				args = append(args, k, v)
 			}
-			log.Log(ctx, levelOf(l.Level), l.Msg, args...)
+			log.Log(about(), levelOf(l.Level), l.Msg, args...)
 		}
 		for _, refused := range r.Refused {
-			log.Warn("action refused", "action", refused)
+			log.WarnContext(about(), "action refused", "action", refused)
 		}
 		// A pack without a live version fails at every event. The manager logs that once.
 		if r.Error != "" && r.Rule != "" {
-			log.Error("rule failed; its actions for this event were discarded", keyVersion, short(r.Version), keyPlace, r.Place, keyError, r.Error,
+			log.ErrorContext(about(), "rule failed; its actions for this event were discarded", keyVersion, short(r.Version), keyPlace, r.Place, keyError, r.Error,
 				"hint", diag.PackCommand("retry-errors", r.Pack)+" runs it again, once the rule is corrected")
 		}
 	}
-	if e.c.Log.Enabled(ctx, slog.LevelDebug) {
-		e.c.Log.Debug("event handled", keySeq, entry.Seq, keyEvent, entry.Event.ID, keyType, entry.Event.Type,
+	if e.c.Log.Enabled(context.Background(), slog.LevelDebug) {
+		e.c.Log.DebugContext(about(), "event handled", keySeq, entry.Seq, keyEvent, entry.Event.ID, keyType, entry.Event.Type,
 			keyChat, entry.Event.ChatID(), "rules", len(d.Rules), "note", d.Note, keyTrace, entry.Event.TraceID())
 	}
 	for i := range actions {
@@ -141,13 +143,15 @@ func (e *Engine) logEnded(a *chat.Action) {
 		keyPack, a.Pack, keyRule, a.Rule, keyVersion, short(a.Version), keyPlace, a.Place,
 	}
 	if a.Reason != "" {
-		args = append(args, keyReason, a.Reason)
+		args = append(args, keyReason, event.Written(a.Reason))
 	}
 	if a.TraceID != "" {
 		args = append(args, keyTrace, a.TraceID, "attempts", a.Attempts)
 	}
+	ctx := context.Background()
 	if a.Error != "" {
 		args = append(args, keyError, a.Error)
+		ctx = aboutActions(*a)
 	}
 	switch a.Status {
 	case chat.Dead:
@@ -155,7 +159,18 @@ func (e *Engine) logEnded(a *chat.Action) {
 	case chat.Blocked:
 		args = append(args, "hint", "chertd packs shows which pack blocks reads, and the fix")
 	}
-	e.c.Log.Log(context.Background(), level, "action finished", args...)
+	e.c.Log.Log(ctx, level, "action finished", args...)
+}
+
+// aboutActions returns the context of a record with an answer to a call, which may quote what the call
+// has sent.
+func aboutActions(actions ...chat.Action) context.Context {
+	var p event.Personal
+	for i := range actions {
+		p.Texts = append(p.Texts, event.TextsOf(actions[i].Body)...)
+	}
+	p.Handles = p.Texts // a field may be a number
+	return event.WithPersonal(context.Background(), p)
 }
 
 // short returns a version as people see it; see rules.Pack.ShortVersion.

@@ -78,7 +78,7 @@ func (n *notices) ended(e *Engine, a *dispatch.Attempt) {
 	switch {
 	case a.Err != nil && !failed:
 		hint := "check notify." + target + " in chertd.yaml, and the service behind it; chertd dead list shows what was refused"
-		e.c.Log.Warn("notification failed", keyTarget, target, keyError, a.Err.Error(), "retried", a.Err.Retryable, "hint", hint)
+		e.c.Log.WarnContext(aboutActions(a.Call.Actions...), "notification failed", keyTarget, target, keyError, a.Err.Error(), "retried", a.Err.Retryable, "hint", hint)
 	case a.Err == nil && failed:
 		e.c.Log.Info("notifications succeed again", keyTarget, target, "failed_since", was.since.UTC().Format(time.RFC3339))
 	}

@@ -75,13 +75,13 @@ func (d Daemon) refuse(why string) (stop func(), err error) {
 		a.Webhook = "http://" + l.Addr().String() + d.Webhook.Path
 	}
 	health := func() control.Health { return control.Health{NotReady: []string{why}, NoCalls: []string{why}} }
-	withControl, err := d.listenControl(servers, &a, control.HealthHandler(health, why), r)
+	withControl, err := d.listenControl(servers, &a, control.HealthHandler(health, why), nil, r)
 	if err != nil && d.Control.Socket != "" {
 		// On a full disk no socket can be made. TCP may do.
 		only := d
 		only.Control.Socket = ""
 		d.Log.Warn("could not serve the control endpoints while the disk is full", keyError, err)
-		withControl, err = only.listenControl(servers, &a, control.HealthHandler(health, why), r)
+		withControl, err = only.listenControl(servers, &a, control.HealthHandler(health, why), nil, r)
 	}
 	if err != nil {
 		for _, s := range append(servers, withControl...) {

@@ -20,7 +20,7 @@ import (
 	"chertd/rules/spec"
 )
 
-// TestJSONFieldsAreDocumented: what docs/operations.md says that --json prints is
+// TestJSONFieldsAreDocumented: what docs/http-api.md says that --json prints is
 // what the commands print, in both directions, if there is something to say of
 // everything.
 func TestJSONFieldsAreDocumented(t *testing.T) {
@@ -211,7 +211,7 @@ func fields(v any, path string, into map[string]bool) {
 // command that the paragraph before the table names first.
 func documentedFields(t *testing.T) map[string]map[string]bool {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/operations.md")
+	text, err := os.ReadFile("../../docs/http-api.md")
 	if err != nil {
 		t.Fatal(err)
 	}

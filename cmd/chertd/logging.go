@@ -17,9 +17,6 @@ import (
 	"chertd/luabind/diag"
 )
 
-// textKey is the key under which the text of messages is logged.
-const textKey = "text"
-
 // logSettings are the settings of a logger that can change while it is in use.
 type logSettings struct {
 	level slog.LevelVar
@@ -35,20 +32,16 @@ func (s *logSettings) set(c LogConfig) {
 	s.texts.Store(c.Text)
 }
 
-// newLogger returns the logger of a configuration. Unless log.message_text is on, it
-// hides values that are logged under "text". The settings can be changed later.
+// newLogger returns the logger of a configuration, which keeps messages and people private: see
+// privateHandler. The settings can be changed later.
 func newLogger(w io.Writer, c LogConfig) (*slog.Logger, *logSettings) {
 	settings := &logSettings{}
 	settings.set(c)
+	var h slog.Handler = &textHandler{w: w, mu: &sync.Mutex{}, level: &settings.level}
 	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(jsonLines{w}, &slog.HandlerOptions{Level: &settings.level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == textKey && !settings.texts.Load() {
-				a.Value = slog.StringValue("[hidden]")
-			}
-			return a
-		}})), settings
+		h = slog.NewJSONHandler(jsonLines{w}, &slog.HandlerOptions{Level: &settings.level})
 	}
-	return slog.New(&textHandler{w: w, mu: &sync.Mutex{}, settings: settings}), settings
+	return slog.New(privateHandler{h, settings}), settings
 }
 
 // logTime is a record's time, with the offset of its zone.
@@ -60,9 +53,9 @@ const logTime = "2006-01-02 15:04:05.000Z07:00"
 //
 // A value of several lines follows on lines of its own.
 type textHandler struct {
-	w        io.Writer
-	mu       *sync.Mutex // of w, shared by the handlers made of one another
-	settings *logSettings
+	w     io.Writer
+	mu    *sync.Mutex // of w, shared by the handlers made of one another
+	level slog.Leveler
 
 	prefix string // of keys: the groups open
 	attrs  []byte // of With, written already
@@ -70,7 +63,7 @@ type textHandler struct {
 
 // Enabled implements slog.Handler.
 func (h *textHandler) Enabled(_ context.Context, level slog.Level) bool {
-	return level >= h.settings.level.Level()
+	return level >= h.level.Level()
 }
 
 // Handle implements slog.Handler: one write a record.
@@ -120,9 +113,6 @@ func (h *textHandler) WithGroup(name string) slog.Handler {
 // write writes " key=value"; a value of several lines goes below, if there is one.
 func (h *textHandler) write(line, below *bytes.Buffer, prefix string, a slog.Attr) {
 	v := a.Value.Resolve()
-	if a.Key == textKey && !h.settings.texts.Load() {
-		v = slog.StringValue("[hidden]")
-	}
 	if v.Kind() == slog.KindGroup {
 		if a.Key != "" {
 			prefix += a.Key + "."

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chertd/engine/event"
 )
 
 func TestTextLogReadsAsALine(t *testing.T) {
@@ -72,4 +74,66 @@ func (f fixedTime) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (f fixedTime) WithGroup(name string) slog.Handler {
 	return fixedTime{f.Handler.WithGroup(name), f.at}
+}
+
+// What a record about an event quotes of it is hidden, however it is quoted, and people are masked.
+func TestRecordsDoNotQuotePeople(t *testing.T) {
+	t.Parallel()
+	about := event.WithPersonal(context.Background(), event.Personal{
+		Texts:   []string{"Meet \"Ann\" at 7:\nthe code is 4821", "ok"},
+		Handles: []string{"+14155550123", "4155550124", "72345"},
+	})
+	type other struct{ Note string }
+	for _, test := range []struct {
+		name, msg string
+		args      []any
+		want      string
+	}{
+		{"the message itself", "got Meet \"Ann\" at 7:\nthe code is 4821.", nil, "got [hidden]."},
+		{"as a string of Go", "got \"Meet \\\"Ann\\\" at 7:\\nthe code is 4821\"", nil, "got \"[hidden]\""},
+		{"normalized", "got meet \"ann\" at 7: the code is 4821", nil, "got [hidden] [hidden]"},
+		{"a line of it", "x", []any{"a", "THE CODE IS 4821"}, "x  a=[hidden]"},
+		{"its beginning", "x", []any{"a", "Meet \"Ann\" at 7: and"}, "x  a=\"[hidden] and\""},
+		{"in an error", "x", []any{"err", errors.New("bad: the code is 4821")}, "x  err=\"bad: [hidden]\""},
+		{"in a table", "x", []any{"t", map[string]any{"a": []any{"the code is 4821", 1.0}, "text": "Ann"}}, `x  t="{\"a\":[\"[hidden]\",1],\"text\":\"[hidden]\"}"`},
+		{"in another value", "x", []any{"t", other{"the code is 4821"}}, "x  t={[hidden]}"},
+		{"short texts and parts of words stay", "ok", []any{"a", "code is"}, "ok  a=\"code is\""},
+		{"a number, with and without +", "from +14155550123, 14155550123, 4155550124, 72345", nil, "from +1•••0123, •••0123, •••0124, 72345"},
+		{"as a number of Lua", "x", []any{"n", 14155550123.0, "m", 1.5}, "x  n=•••0123 m=1.5"},
+		{"under any key", "x", []any{"line", "+14155550199", "by", "ann@example.com"}, "x  line=+1•••0199 by=•••@example.com"},
+		{"within a longer number", "x", []any{"n", "914155550123"}, "x  n=914155550123"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var out strings.Builder
+			log, _ := newLogger(&out, LogConfig{Level: "info", Format: "text"})
+			log.InfoContext(about, test.msg, test.args...)
+			if _, got, _ := strings.Cut(strings.TrimSpace(out.String()), " INFO  "); got != test.want {
+				t.Errorf("\ngot  %s\nwant %s", got, test.want)
+			}
+			out.Reset()
+			log, _ = newLogger(&out, LogConfig{Level: "info", Format: "json", Text: true})
+			log.InfoContext(about, test.msg, test.args...)
+			if strings.Contains(out.String(), hiddenText) {
+				t.Errorf("with log.message_text: %s", out.String())
+			}
+			if strings.Contains(out.String(), `"+14155550123`) || strings.Contains(out.String(), " 14155550123") {
+				t.Errorf("a number is not masked: %s", out.String())
+			}
+		})
+	}
+}
+
+// Records that are not about an event show chertd's own lines and operators, and mask other people.
+func TestRecordsMaskPeople(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	log, _ := newLogger(&out, LogConfig{Level: "info", Format: "text"})
+	log.With("chat", "+14155550123").Info("forget ann@example.com", "line", "+14155550100", "by", "ann@example.com", "where", "line=+14155550100 from=+14155550123",
+		"reason", event.Written("a code"), "n", 7, "err", errors.New("POST /chats/%2B14155550123/mark-read: EOF"))
+	_, got, _ := strings.Cut(strings.TrimSpace(out.String()), " INFO  ")
+	want := `forget •••@example.com  chat=+1•••0123 line=+14155550100 by=ann@example.com where="line=+14155550100 from=+1•••0123" reason=[hidden] n=7 err="POST /chats/+1•••0123/mark-read: EOF"`
+	if got != want {
+		t.Errorf("\ngot  %s\nwant %s", got, want)
+	}
 }

@@ -29,7 +29,7 @@ events. It makes no chat unread and makes no call: rules decide what it leads to
 
 With --id, a signal that is sent again changes nothing. Give the id of what has
 happened, such as that of the reply in your helpdesk, and repeat the command until
-it succeeds. Programs use POST /api/v1/signals instead: see docs/operations.md.
+it succeeds. Programs use POST /api/v1/signals instead: see docs/http-api.md.
 
 CHAT is the id of the chat: data.chat.id of its events, or chat in the log.`,
 		Example: "  chertd signal human_replied --chat 7d1b2c9e\n  chertd signal human_replied --chat 7d1b2c9e --id reply-4711 --data '{\"agent\": \"Ann\"}'\n  chertd signal bot_took_over --chat 7d1b2c9e --json",

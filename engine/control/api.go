@@ -149,6 +149,7 @@ func (a *api) bounded(w http.ResponseWriter, r *http.Request, do func(*http.Requ
 		<-a.slots
 		return nil, unreadable(err, nil)
 	}
+	noteBody(r, body)
 	ctx, ok := a.commands.begin()
 	if !ok {
 		<-a.slots

@@ -12,11 +12,11 @@ import (
 // documented is a row of the table of requests: request, body.
 var documented = regexp.MustCompile("(?m)^\\| `([A-Z]+) (/[^`]*)` \\| (?:`([^`]*)`)? *\\|")
 
-// TestRequestsOfDocuments: each request that the manual lists is served, with
+// TestRequestsOfDocuments: each request that docs/http-api.md lists is served, with
 // the body it shows, and there is none that it does not list.
 func TestRequestsOfDocuments(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../docs/operations.md")
+	text, err := os.ReadFile("../../docs/http-api.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,6 +43,6 @@ func TestRequestsOfDocuments(t *testing.T) {
 	}
 	route := regexp.MustCompile(`"(?:GET|POST|DELETE|PUT|PATCH) `)
 	if n := len(route.FindAll(source, -1)); served != n {
-		t.Errorf("the manual lists %d requests, %d are served", served, n)
+		t.Errorf("docs/http-api.md lists %d requests, %d are served", served, n)
 	}
 }

@@ -29,7 +29,7 @@ func TestGuard(t *testing.T) {
 		"a probe needs no token":             {"127.0.0.1:9900", "", "127.0.0.1:9900", "/-/ready", "", 200, ""},
 		"nor with one configured":            {"127.0.0.1:9900", "sesame", "127.0.0.1:9900", "/-/healthy", "", 200, ""},
 		"a probe may ask for calls":          {"127.0.0.1:9900", "sesame", "127.0.0.1:9900", "/-/ready?calls", "", 200, ""},
-		"metrics pass the guard":             {"127.0.0.1:9900", "sesame", "127.0.0.1:9900", "/metrics", "", 404, "docs/operations.md"},
+		"metrics pass the guard":             {"127.0.0.1:9900", "sesame", "127.0.0.1:9900", "/metrics", "", 404, "docs/http-api.md"},
 		"no token configured":                {"127.0.0.1:9900", "", "127.0.0.1:9900", "/api/v1/status", "", 403, "control.token, or use the socket data/chertd.sock"},
 		"none configured, an empty one sent": {"127.0.0.1:9900", "", "127.0.0.1:9900", "/api/v1/status", "Bearer ", 403, "control.token"},
 		"no token sent":                      {"127.0.0.1:9900", "sesame", "127.0.0.1:9900", "/api/v1/status", "", 401, "Authorization: Bearer"},

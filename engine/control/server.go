@@ -98,7 +98,7 @@ func worded(mux *http.ServeMux) http.Handler {
 			refuse(w, &UserError{Status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("%s takes %s, not %s", r.URL.Path, allow, r.Method)})
 			return
 		}
-		refuse(w, &UserError{Status: http.StatusNotFound, Message: "there is nothing at " + r.URL.Path, Hint: "docs/operations.md lists the endpoints"})
+		refuse(w, &UserError{Status: http.StatusNotFound, Message: "there is nothing at " + r.URL.Path, Hint: "docs/http-api.md lists the endpoints"})
 	})
 }
 

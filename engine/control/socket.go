@@ -120,6 +120,28 @@ type socket struct {
 	file fs.FileInfo
 }
 
+// Accept returns a connection whose remote address is the user of the other process, as far as the
+// system knows it.
+func (s *socket) Accept() (net.Conn, error) {
+	c, err := s.UnixListener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if uid, known := userOf(c); known {
+		return peerConn{c, peerAddr(uid)}, nil
+	}
+	return c, nil
+}
+
+// peerConn is a connection of a process of a known user.
+type peerConn struct {
+	net.Conn
+	peer peerAddr
+}
+
+// RemoteAddr implements net.Conn.
+func (c peerConn) RemoteAddr() net.Addr { return c.peer }
+
 func (s *socket) Close() error {
 	if info, err := os.Lstat(s.path); err == nil && os.SameFile(info, s.file) {
 		_ = os.Remove(s.path) // the next start replaces what is left

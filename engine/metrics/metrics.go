@@ -24,6 +24,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/dispatch"
 	"chertd/engine/event"
+	"chertd/engine/event/handle"
 	"chertd/engine/tracing"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -93,6 +94,7 @@ type Metrics struct {
 	actions       *prometheus.CounterVec
 	calls         *prometheus.CounterVec
 	callTook      *prometheus.HistogramVec
+	requests      *prometheus.CounterVec
 	append, write prometheus.Histogram
 
 	types  sync.Map // type → true: those that have series
@@ -135,6 +137,7 @@ func New(version string) *Metrics {
 	m.ruleRuns = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chertd_rule_runs_total", Help: "Events on which a rule's where held, by what became of the run: ok, failed, or why it did not run."}, []string{"pack", "rule", "outcome"})
 	m.actions = counter("actions_ended_total", "Actions that have ended, by kind, status and reason.", "kind", "status", "why")
 	m.calls = counter("calls_total", "Calls to Chert and to targets of notifications that have ended, by kind, HTTP status (0: no answer) and error code of Chert's (0: none).", "kind", "http", "code")
+	m.requests = counter("control_requests_total", "Requests of the control endpoints that were answered, by route and HTTP status. Rejected ones, and those of unknown paths, have the route none.", "route", "status")
 	m.append = histogram("store_append_seconds", "Time until received events were durable.", quick)
 	m.write = histogram("store_commit_seconds", "Time until a batch of outcomes was durable.", quick)
 	m.callTook = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "chertd_call_seconds", Help: "Time until a call was answered.", Buckets: answering}, []string{"kind"})
@@ -210,7 +213,7 @@ func (m *Metrics) typeOf(ev *event.Event) string {
 	if _, known := m.types.Load(ev.Type); known {
 		return ev.Type
 	}
-	if len(ev.Type) > maxTypeLength || !utf8.ValidString(ev.Type) || m.nTypes.Load() >= maxTypes {
+	if len(ev.Type) > maxTypeLength || !utf8.ValidString(ev.Type) || handle.Mask(ev.Type) != ev.Type || m.nTypes.Load() >= maxTypes {
 		return otherLabel
 	}
 	if _, known := m.types.LoadOrStore(ev.Type, true); !known {
@@ -262,4 +265,9 @@ func codeLabel(code int) string {
 		return otherLabel
 	}
 	return strconv.Itoa(code)
+}
+
+// Requested counts a request of the control endpoints. Route is a pattern, without values of its path.
+func (m *Metrics) Requested(route string, status int) {
+	m.requests.WithLabelValues(route, httpLabel(status)).Inc()
 }

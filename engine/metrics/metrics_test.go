@@ -84,6 +84,8 @@ func busy(s Source) *Metrics {
 		}
 		m.Called(&dispatch.Attempt{Call: chat.Call{Kind: chat.Read}, Began: noon, Ended: noon.Add(time.Second), HTTP: http, Err: err})
 	}
+	m.Requested("POST /api/v1/packs/{pack}/mode", http.StatusOK)
+	m.Requested("none", http.StatusUnauthorized)
 	return m
 }
 

@@ -15,10 +15,11 @@ import (
 var (
 	// The events of a list that are handled, and whose texts are there.
 	selectErasable = declareCostly(fewRows, `SELECT e.seq FROM events e JOIN decisions d ON d.seq = e.seq
-		WHERE e.seq`+inStep+` AND (e.raw IS NOT NULL OR e.payload IS NOT NULL OR e.forward -> '$.body' IS NOT NULL OR ifnull(`+hasTexts+`, 0)
+		WHERE e.seq`+inStep+` AND (e.raw IS NOT NULL OR e.payload IS NOT NULL OR e.forward -> '$.body' IS NOT NULL OR `+hasReason+` OR ifnull(`+hasTexts+`, 0)
 			OR ifnull(d.rules LIKE '%"asked":%' OR d.rules LIKE '%"refused":%', 0)
 			OR EXISTS (SELECT 1 FROM json_each(d.actions) a WHERE `+ended+` AND (a.value -> 'body' IS NOT NULL OR a.value -> 'error' IS NOT NULL OR a.value -> 'reason' IS NOT NULL))
 			OR `+hasAttemptTexts+`)`)
+	eraseReasons   = declareCostly(fewRows, `UPDATE events AS e SET forward = json_replace(forward, '$.request.Reason', '') WHERE seq`+inStep+` AND `+hasReason)
 	eraseDecisions = declareCostly(fewRows, `UPDATE decisions SET note = iif(note LIKE '%; refused: %', substr(note, 1, instr(note, '; refused: ') - 1), note),
 		rules = (SELECT json_group_array(json_replace(json_remove(value, '$.logs', '$.asked', '$.refused'), '$.error', ?2)) FROM json_each(rules))
 		WHERE seq`+inStep+` AND rules IS NOT NULL`)
@@ -28,6 +29,8 @@ var (
 
 	selectStatePack = declare(`SELECT min(pack) FROM states WHERE pack > ?`)
 	selectKVPack    = declare(`SELECT min(pack) FROM kv WHERE pack > ?`)
+	selectKVRows    = declare(`SELECT pack, key, value IS NULL FROM kv WHERE (pack, key) > (?, ?) ORDER BY pack, key LIMIT ?`)
+	dropDeletedKV   = declareCostly(fewRows, `DELETE FROM kv WHERE pack = ?2 AND value IS NULL AND key`+inStep)
 
 	selectFreePages = declare(`PRAGMA freelist_count`)
 	selectPageSize  = declare(`PRAGMA page_size`)
@@ -35,6 +38,9 @@ var (
 	selectScrub     = declare(`SELECT n FROM scrub WHERE n > 0 ORDER BY n LIMIT 1`)
 	deleteScrub     = declare(`DELETE FROM scrub WHERE n = ?`)
 )
+
+// hasReason is whether an event e carries a request from elsewhere with its reason.
+const hasReason = `ifnull(e.forward ->> '$.request.Reason', '') <> ''`
 
 // EraseTexts implements store.Erasure.
 func (s *Store) EraseTexts(ctx context.Context, seqs []int64) (int, error) {
@@ -58,6 +64,7 @@ func (s *Store) EraseTexts(ctx context.Context, seqs []int64) (int, error) {
 		return []change{
 			{what: clearEvents, args: []driver.Value{seqs}},
 			{what: restoreSeqs},
+			{what: eraseReasons, args: []driver.Value{seqs}},
 			{what: eraseDecisions, args: []driver.Value{seqs, store.TextRemoved}},
 			{what: clearAttempts, args: []driver.Value{seqs}},
 			{what: eraseActions, args: []driver.Value{seqs}},
@@ -103,6 +110,8 @@ func (s *Store) eachPack(ctx context.Context, doing string, next *statement, do 
 }
 
 const (
+	// eraseStep is how many rows of kv are looked at, or removed, at a time.
+	eraseStep = 256
 	// scrubPages is how many free pages a transaction of Scrub overwrites: 1 MiB, which
 	// delays an acknowledgement by some milliseconds.
 	scrubPages = 256
@@ -114,7 +123,8 @@ const (
 
 // Scrub implements store.Erasure. SQLite overwrites removed rows with zeros where their
 // pages stay in use (secure_delete), but not pages that become free: those are filled with
-// zeros here, and freed again. The WAL has earlier states of pages, so that it is emptied at
+// zeros here, and freed again. Rows that deleted entries of kv leave for their versions go, as
+// their keys may name people. The WAL has earlier states of pages, so that it is emptied at
 // the end.
 func (s *Store) Scrub(ctx context.Context) error {
 	const doing = "overwrite free space"
@@ -122,6 +132,9 @@ func (s *Store) Scrub(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	if err := s.endScrub(ctx); err != nil { // of one that was interrupted
+		return err
+	}
+	if err := s.dropDeleted(ctx); err != nil {
 		return err
 	}
 	for {
@@ -146,6 +159,39 @@ func (s *Store) Scrub(ctx context.Context) error {
 		return err
 	}
 	return s.emptyWAL(ctx)
+}
+
+// dropDeleted removes the rows that deleted entries of kv have left. A handler that runs meanwhile
+// and has read such a row runs again, as the version is another one then: 0.
+func (s *Store) dropDeleted(ctx context.Context) error {
+	const doing = "remove what deleted entries of kv have left"
+	var last kvKey
+	for {
+		keys := map[string][]string{} // by pack
+		n := 0
+		err := s.snapshot(ctx, doing, func(c *conn) error {
+			return c.query(ctx, selectKVRows, func(row []driver.Value) error {
+				last = kvKey{stringOf(row[0]), stringOf(row[1])}
+				n++
+				if intOf(row[2]) != 0 {
+					keys[last.pack] = append(keys[last.pack], last.key)
+				}
+				return nil
+			}, last.pack, last.key, int64(eraseStep))
+		})
+		if err != nil || n == 0 {
+			return err
+		}
+		for pack, some := range keys {
+			text, err := json.Marshal(some)
+			if err != nil {
+				return fmt.Errorf("%s: %w", doing, err)
+			}
+			if err := s.write(ctx, doing, dropDeletedKV, string(text), pack); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // zerosFor returns how many bytes a row of scrub must have to fill a number of overflow pages

@@ -17,6 +17,7 @@ import (
 func init() {
 	samples[selectStatePack] = []driver.Value{""}
 	samples[selectKVPack] = []driver.Value{""}
+	samples[selectKVRows] = []driver.Value{"", "", int64(16)}
 	samples[selectFreePages], samples[selectPageSize] = nil, nil
 	samples[insertScrub] = []driver.Value{int64(100)}
 	samples[upsertUnsupported] = []driver.Value{"+1", int64(1), int64(2), nil}

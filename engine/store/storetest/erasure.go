@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +48,7 @@ func textsErased(t *testing.T, b *bench) {
 	b.equal("erased of no event", n, 0)
 }
 
-func statePacks(_ *testing.T, b *bench) {
+func statePacks(t *testing.T, b *bench) {
 	seq := b.append(arrival("e1", "c1"))[0]
 	b.commit(turn.Transition{
 		Decision: &turn.Decision{Seq: seq, At: noon},
@@ -62,6 +63,16 @@ func statePacks(_ *testing.T, b *bench) {
 	got, err := b.s.KVPacks(background)
 	b.must(err)
 	b.equal("packs with kv", got, []string{"kv1", "kv2"})
+	// A deleted entry leaves nothing, so that its key names nobody; what read it meanwhile runs again.
+	b.commit(turn.Transition{Writes: []turn.KV{{Pack: "kv1", Key: "k"}}})
+	b.must(b.s.Scrub(background))
+	got, err = b.s.KVPacks(background)
+	b.must(err)
+	b.equal("packs with kv, once one entry is deleted", got, []string{"kv2"})
+	late := turn.Transition{Reads: []turn.KV{{Pack: "kv1", Key: "k", Version: 2}}, Writes: []turn.KV{{Pack: "kv1", Key: "k", Value: json.RawMessage(`2`)}}}
+	if err := b.s.Commit(background, []turn.Transition{late}); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("what read the deleted entry is committed: %v", err)
+	}
 }
 
 func unsupportedLines(_ *testing.T, b *bench) {
