@@ -30,7 +30,7 @@ const (
 	// remindEvery is the time after which it is logged again that a pack blocks reads.
 	remindEvery = time.Hour
 	// settlingFor is how long a new pack may be written and its specs may run before it is
-	// logged that the pack blocks reads. Until then it is no failure.
+	// logged that the pack blocks reads. Until then it is not a failure.
 	settlingFor = 10 * time.Second
 )
 

@@ -10,9 +10,9 @@ import (
 	"chertd/rules"
 )
 
-// A new pack that can veto blocks reads while its specs run. That is no failure: status
+// A new pack that can veto blocks reads while its specs run. That is not a failure: status
 // says what to wait for, and nothing is logged unless the specs take long.
-func TestNewPackIsNoFailureWhileItsSpecsRun(t *testing.T) {
+func TestNewPackIsNotBrokenWhileItsSpecsRun(t *testing.T) {
 	t.Parallel()
 	running, passed := make(chan struct{}), make(chan struct{})
 	pass := sync.OnceFunc(func() { close(passed) })

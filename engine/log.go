@@ -143,7 +143,7 @@ func (e *Engine) logEnded(a *chat.Action) {
 		keyPack, a.Pack, keyRule, a.Rule, keyVersion, short(a.Version), keyPlace, a.Place,
 	}
 	if a.Reason != "" {
-		args = append(args, keyReason, event.Written(a.Reason))
+		args = append(args, keyReason, e.reasonOf(a))
 	}
 	if a.TraceID != "" {
 		args = append(args, keyTrace, a.TraceID, "attempts", a.Attempts)
@@ -160,6 +160,21 @@ func (e *Engine) logEnded(a *chat.Action) {
 		args = append(args, "hint", "chertd packs shows which pack blocks reads, and the fix")
 	}
 	e.c.Log.Log(ctx, level, "action finished", args...)
+}
+
+// reasonOf returns the reason of an action for the log. What the code of its pack spells out, or an
+// operator gave, is logged; another reason may quote a message.
+func (e *Engine) reasonOf(a *chat.Action) any {
+	if a.Pack == "" {
+		return a.Reason
+	}
+	set := e.Rules()
+	for _, p := range []*rules.Pack{set.Pack(a.Pack), set.Candidate(a.Pack)} {
+		if p != nil && p.Version == a.Version && p.Spells(a.Reason) {
+			return a.Reason
+		}
+	}
+	return event.Written(a.Reason)
 }
 
 // aboutActions returns the context of a record with an answer to a call, which may quote what the call

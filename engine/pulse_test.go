@@ -30,7 +30,7 @@ func TestPulseReportsPartsThatHang(t *testing.T) {
 		name      string
 		usesStore bool
 		store     error
-		hangs     time.Duration // for so long the part does not answer
+		hangs     time.Duration // how long the part does not answer
 		want      time.Duration // when it is reported first; 0: never
 	}{
 		{name: "answers", hangs: 0},
@@ -92,7 +92,7 @@ func (s *hangingStore) Commit(ctx context.Context, batch []turn.Transition) erro
 	return s.Store.Commit(ctx, batch)
 }
 
-// A daemon whose store hangs for long says so, and not while it hangs for a short time.
+// A daemon reports a store that hangs for long, and not one that hangs for a short time.
 func TestDaemonReportsStoreThatHangs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

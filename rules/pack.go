@@ -1,13 +1,14 @@
 package rules
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"slices"
 	"time"
 
 	"chertd/luabind"
-	"encoding/json"
 )
 
 // Pack is one version of a pack. It is immutable, apart from its VMs, one for each shard.
@@ -66,6 +67,19 @@ func (p *Pack) RuleNames() []string {
 		names[i] = r.Name
 	}
 	return names
+}
+
+// Spells reports whether the Lua code has a string between quotes, as it is. Then it quotes no event.
+func (p *Pack) Spells(s string) bool {
+	for _, quote := range []string{`"`, "'"} {
+		literal := []byte(quote + s + quote)
+		if slices.ContainsFunc(p.Files, func(f File) bool {
+			return (f.Kind == RuleFile || f.Kind == LibFile) && bytes.Contains(f.Bytes, literal)
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // vm returns the shard's VM. It makes one if there is none, and returns the VM steps that

@@ -10,6 +10,9 @@ import (
 
 var namedCommand = regexp.MustCompile("(?:`|\\$ |\\./)chertd ([a-z]+(?:-[a-z]+)*)")
 
+// logLine matches the message in a row of a table of log messages, which may begin with chertd.
+var logLine = regexp.MustCompile("^\\|(?: (?:INFO|WARN|ERROR) \\|)? `chertd (?:started|stopped|is)[^`]*`")
+
 // Each command that a document, an example or the editor's stubs name is one that
 // this chertd has.
 func TestDocumentsNameExistingCommands(t *testing.T) {
@@ -33,6 +36,7 @@ func TestDocumentsNameExistingCommands(t *testing.T) {
 			continue // a folder
 		}
 		for i, line := range strings.Split(string(text), "\n") {
+			line = logLine.ReplaceAllString(line, "")
 			for _, m := range namedCommand.FindAllStringSubmatch(line, -1) {
 				named++
 				if !there[m[1]] {

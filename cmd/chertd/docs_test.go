@@ -81,7 +81,7 @@ func checkSnippet(t *testing.T, s snippet) {
 			if _, diags := parseConfig("chertd.yaml", []byte(s.text), env, use{}); diags.Errors() {
 				t.Error(diags)
 			}
-		case "# prometheus.yml":
+		case "# prometheus.yml", "# otel-collector.yaml":
 			if err := yaml.Unmarshal([]byte(s.text), new(map[string]any)); err != nil {
 				t.Error(err)
 			}
@@ -89,7 +89,7 @@ func checkSnippet(t *testing.T, s snippet) {
 			loads(t, "chert.on('message.received', function() end)", s.text)
 		default:
 			if !strings.HasPrefix(first, "# data/") {
-				t.Error("the first line must say which file this is: # chertd.yaml, # pack.yaml, # prometheus.yml or # data/…")
+				t.Error("the first line must say which file this is: # chertd.yaml, # pack.yaml, # prometheus.yml, # otel-collector.yaml or # data/…")
 			}
 		}
 	case "console":

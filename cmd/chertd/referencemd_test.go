@@ -42,7 +42,7 @@ var furtherReading = map[string][]string{
 	"chertd retry-errors": {"operations.md#Run events again"},
 	"chertd store":        {"operations.md#Back up and restore", "operations.md#When the store is damaged"},
 	"chertd forget":       {"operations.md#Forget a chat or a person"},
-	"chertd version":      {"operations.md#JSON"},
+	"chertd version":      {"http-api.md#JSON"},
 }
 
 // exitOnes are the commands whose exit code 1 means something of its own.
@@ -89,7 +89,7 @@ This page has each command of ` + "`chertd`" + ` with its arguments, flags and e
 Words in capitals stand for values. ` + "`[…]`" + ` is optional, ` + "`A | B`" + ` is one of them, and ` + "`…`" + ` after a word means
 one or more. Flags may stand before and after arguments; after ` + "`--`" + ` everything is an argument. A DURATION is
 a number with a unit: ` + "`500ms`, `90s`, `5m`, `2h`, `7d`" + `. Commands that talk to the daemon find its socket in the
-configuration, and ` + "`--json`" + ` prints [documented fields](operations.md#json). Shells can complete commands, flags and
+configuration, and ` + "`--json`" + ` prints [documented fields](http-api.md#json). Shells can complete commands, flags and
 names: see [chertd completion](#chertd-completion).
 
 ## Exit codes

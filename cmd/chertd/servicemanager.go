@@ -32,7 +32,7 @@ type supervised struct {
 const beats = 3
 
 // newSupervised returns the supervision by the service manager of the environment. The error
-// is one of the environment: then the manager is told less, or nothing.
+// is one of the environment: then the manager hears less, or nothing.
 func newSupervised() (*supervised, error) {
 	m, err := system.FindServiceManager(os.LookupEnv, os.Getpid())
 	return &supervised{manager: m, log: slog.New(slog.DiscardHandler)}, err
@@ -79,9 +79,9 @@ func (s *supervised) beat(b engine.Beat) {
 	if hangs := b.Hangs != ""; hangs != s.hangs {
 		s.hangs = hangs
 		if hangs && s.manager.Watchdog > 0 {
-			s.log.Error("chertd hangs: "+b.Hangs+"; the service manager is no longer notified that it works, and restarts it", "hint", "no acknowledged event is lost; if it is the writer of the store, check the disk (dmesg)")
+			s.log.Error("a part of chertd hangs; the service manager is no longer notified that it works, and restarts it", "hangs", b.Hangs, "hint", "no acknowledged event is lost; if it is the writer of the store, check the disk (dmesg)")
 		} else if hangs {
-			s.log.Error("chertd hangs: "+b.Hangs, "hint", "restart it: no acknowledged event is lost; if it is the writer of the store, check the disk (dmesg)")
+			s.log.Error("a part of chertd hangs", "hangs", b.Hangs, "hint", "restart chertd: no acknowledged event is lost; if it is the writer of the store, check the disk (dmesg)")
 		} else {
 			s.log.Info("all parts of chertd answer again")
 		}

@@ -249,7 +249,7 @@ func TestWatchdogHearsNothingOfADaemonThatHangs(t *testing.T) {
 			t.Errorf("of %+v the manager hears %v, want %v", step.beat, got, step.want)
 		}
 	}
-	if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "chertd hangs: the writer has not answered for 3m0s") || strings.Count(log.String(), "answer again") != 1 {
+	if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "a part of chertd hangs; the service manager is no longer notified that it works, and restarts it\" hangs=\"the writer has not answered for 3m0s\"") || strings.Count(log.String(), "answer again") != 1 {
 		t.Errorf("the log has %d errors:\n%s", n, &log)
 	}
 }

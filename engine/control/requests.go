@@ -43,7 +43,7 @@ type rejections struct {
 	logged time.Time
 }
 
-// named takes what a request says of itself, for the log.
+// named takes the name that a request gives, for the log.
 type named struct{ by string }
 
 type namedKey struct{}
@@ -59,7 +59,8 @@ func (q *Requests) Wrap(next http.Handler) http.Handler {
 			p := recover()
 			if p != nil && p != http.ErrAbortHandler {
 				answered.status = http.StatusInternalServerError
-				q.Log.Error("a control request panicked", "request", route(r), "peer", q.peer(r), "panic", p, "stack", string(debug.Stack()))
+				q.Log.Error("a control request panicked", "request", route(r), "peer", q.peer(r), "panic", p, "stack", string(debug.Stack()),
+					"hint", "a fault of chertd: report it with stack; look whether the command was carried out before you repeat it")
 			}
 			q.ended(r, by, answered.code(), q.Now().Sub(began))
 			if p != nil {
@@ -93,10 +94,11 @@ func (q *Requests) ended(r *http.Request, by *named, status int, took time.Durat
 	if by.by != "" {
 		args = append(args, "by", by.by)
 	}
-	for _, name := range []string{"pack", "list"} {
-		if value := r.PathValue(name); value != "" {
-			args = append(args, name, value)
-		}
+	if pack := r.PathValue("pack"); pack != "" {
+		args = append(args, "pack", pack)
+	}
+	if list := r.PathValue("list"); list != "" {
+		args = append(args, "list", list)
 	}
 	q.Log.Log(r.Context(), level, what, append(args, "status", status, "took", took.Round(time.Microsecond).String())...)
 }

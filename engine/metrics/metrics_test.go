@@ -309,7 +309,7 @@ func TestScrapeWhileTheSourceHangs(t *testing.T) {
 			}
 		}
 		if n := s.asked.Load(); n != 1 {
-			t.Errorf("the source was asked %d times at once", n)
+			t.Errorf("the source was asked %d times while one answer was due", n)
 		}
 		close(s.end)
 		synctest.Wait()

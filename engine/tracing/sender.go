@@ -135,7 +135,7 @@ func (s *sender) deliver(ctx context.Context, batch []*tracepb.Span) bool {
 	body, err := s.post.bodyOf(batch)
 	if err != nil {
 		s.dropped.Add(int64(len(batch)))
-		s.c.Log.Error("traces could not be encoded", "err", err)
+		s.c.Log.Error("traces could not be encoded", "err", err, "hint", "a fault of chertd: report it; without tracing.url there are no traces")
 		return true
 	}
 	for backoff := firstRetry; ; backoff = min(2*backoff, lastRetry) {

@@ -20,7 +20,7 @@ const (
 	keyAction = "action/" // followed by the number of the action
 )
 
-// eventSpans returns the spans of an event that was handled: of itself, and of what it went through.
+// eventSpans returns the spans of an event that was handled: one of the event, and those of what it went through.
 // journaled is when it was durable; zero: that is not known.
 func (r *Recorder) eventSpans(e *turn.Entry, d *turn.Decision, journaled, now time.Time, outcome string) []span {
 	ev := &e.Event
