@@ -75,8 +75,8 @@ func TestMemoryOfTheProcess(t *testing.T) {
 					t.Skip("-greedy tries it")
 				}
 				peak := run(t, t.TempDir(), g.setup, g.round)
-				if peak > memoryBudget {
-					// On a busy machine the collector may come late once; what a rule keeps is there each time.
+				for again := 0; peak > memoryBudget && again < 2; again++ {
+					// On a busy machine the collector may come late; what a rule keeps is there each time.
 					peak = min(peak, run(t, t.TempDir(), g.setup, g.round))
 				}
 				t.Logf("%d MB", peak/1e6)
