@@ -3,7 +3,7 @@ package engine
 import (
 	"context"
 	"log/slog"
-	"sync"
+	"slices"
 	"time"
 
 	"chertd/engine/event"
@@ -37,12 +37,12 @@ const (
 // logHandled logs what rules logged, which of them failed, and which actions ended. It
 // is called once per event, when the outcome is durable.
 func (e *Engine) logHandled(entry *turn.Entry, d *turn.Decision, actions []chat.Action) {
-	about := sync.OnceValue(func() context.Context { return event.WithPersonal(context.Background(), entry.Event.Personal()) })
 	for i := range d.Rules {
 		r := &d.Rules[i]
 		if len(r.Logs)+len(r.Refused) == 0 && r.Error == "" {
 			continue
 		}
+		about := e.aboutRule(entry, r)
 		log := e.c.Log.With(keyPack, r.Pack, keyRule, r.Rule, keyEvent, entry.Event.ID, keyChat, entry.Event.ChatID())
 		for _, l := range r.Logs {
 			args := make([]any, 0, 2*len(l.Fields))
@@ -52,19 +52,20 @@ func (e *Engine) logHandled(entry *turn.Entry, d *turn.Decision, actions []chat.
 				}
 				args = append(args, k, v)
 			}
-			log.Log(about(), levelOf(l.Level), l.Msg, args...)
+			log.Log(about, levelOf(l.Level), l.Msg, args...)
 		}
 		for _, refused := range r.Refused {
-			log.WarnContext(about(), "action refused", "action", refused)
+			log.WarnContext(about, "action refused", "action", refused)
 		}
 		// A pack without a live version fails at every event. The manager logs that once.
 		if r.Error != "" && r.Rule != "" {
-			log.ErrorContext(about(), "rule failed; its actions for this event were discarded", keyVersion, short(r.Version), keyPlace, r.Place, keyError, r.Error,
+			log.ErrorContext(about, "rule failed; its actions for this event were discarded", keyVersion, short(r.Version), keyPlace, r.Place, keyError, r.Error,
 				"hint", diag.PackCommand("retry-errors", r.Pack)+" runs it again, once the rule is corrected")
 		}
 	}
 	if e.c.Log.Enabled(context.Background(), slog.LevelDebug) {
-		e.c.Log.DebugContext(about(), "event handled", keySeq, entry.Seq, keyEvent, entry.Event.ID, keyType, entry.Event.Type,
+		about := event.WithPersonal(context.Background(), entry.Event.Personal())
+		e.c.Log.DebugContext(about, "event handled", keySeq, entry.Seq, keyEvent, entry.Event.ID, keyType, entry.Event.Type,
 			keyChat, entry.Event.ChatID(), "rules", len(d.Rules), "note", d.Note, keyTrace, entry.Event.TraceID())
 	}
 	for i := range actions {
@@ -168,13 +169,31 @@ func (e *Engine) reasonOf(a *chat.Action) any {
 	if a.Pack == "" {
 		return a.Reason
 	}
-	set := e.Rules()
-	for _, p := range []*rules.Pack{set.Pack(a.Pack), set.Candidate(a.Pack)} {
-		if p != nil && p.Version == a.Version && p.Spells(a.Reason) {
-			return a.Reason
-		}
+	if p := e.packOf(a.Pack, a.Version); p != nil && p.Spells(a.Reason) {
+		return a.Reason
 	}
 	return event.Written(a.Reason)
+}
+
+// aboutRule returns the context of a record with what a rule said about an event, which may quote
+// the event. Texts that the code of the pack has as well are its own.
+func (e *Engine) aboutRule(entry *turn.Entry, r *turn.RuleDecision) context.Context {
+	personal := entry.Event.Personal()
+	if p := e.packOf(r.Pack, r.Version); p != nil {
+		personal.Texts = slices.DeleteFunc(personal.Texts, p.Spells)
+	}
+	return event.WithPersonal(context.Background(), personal)
+}
+
+// packOf returns a version of a pack that is live or a candidate; nil: it is neither.
+func (e *Engine) packOf(name, version string) *rules.Pack {
+	set := e.Rules()
+	for _, p := range []*rules.Pack{set.Pack(name), set.Candidate(name)} {
+		if p != nil && p.Version == version {
+			return p
+		}
+	}
+	return nil
 }
 
 // aboutActions returns the context of a record with an answer to a call, which may quote what the call

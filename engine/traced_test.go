@@ -135,6 +135,9 @@ func (c *spanCollector) tree(id string) string {
 			return strings.Compare(order(a.Name), order(b.Name))
 		})
 		for _, b := range below {
+			if b.Name == "wait for the call" && b.EndTimeUnixNano-b.StartTimeUnixNano < uint64(time.Second) {
+				continue // whether a call begins in the very moment is up to the scheduler
+			}
 			show(b, in+"  ")
 		}
 	}

@@ -31,7 +31,7 @@ type builder struct {
 // build reads a source's manifest and settles the pack's name, version and settings.
 // compile does the rest; a pack with the fingerprint of the live one does not need it.
 func build(src source, o Options) *builder {
-	b := &builder{src: src, opts: o, pack: &Pack{Name: src.name, Path: src.path, Files: src.files, words: &wordRuns{}}}
+	b := &builder{src: src, opts: o, pack: &Pack{Name: src.name, Path: src.path, Files: src.files, words: &wordRuns{}, spelled: &spelled{}}}
 	b.diags = slices.Clone(src.broken)
 	p := b.pack
 	for _, f := range src.files {

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -48,6 +47,7 @@ type Pack struct {
 	vms     []*luabind.VM          // by shard; a slot belongs to its shard's goroutine
 	spare   chan *luabind.VM       // the VM the pack was checked with, until a shard takes it
 	words   *wordRuns              // of its code, made when first needed
+	spelled *spelled               // its code in lower case, made when first needed
 	// settings are those of the operator's settings that fit the pack.
 	settings map[string]any
 	// digests are hashes of the code of its Lua files, by name.
@@ -67,19 +67,6 @@ func (p *Pack) RuleNames() []string {
 		names[i] = r.Name
 	}
 	return names
-}
-
-// Spells reports whether the Lua code has a string between quotes, as it is. Then it quotes no event.
-func (p *Pack) Spells(s string) bool {
-	for _, quote := range []string{`"`, "'"} {
-		literal := []byte(quote + s + quote)
-		if slices.ContainsFunc(p.Files, func(f File) bool {
-			return (f.Kind == RuleFile || f.Kind == LibFile) && bytes.Contains(f.Bytes, literal)
-		}) {
-			return true
-		}
-	}
-	return false
 }
 
 // vm returns the shard's VM. It makes one if there is none, and returns the VM steps that
