@@ -175,7 +175,7 @@ func (r *applyReport) requested(f *daemonFlags) []string {
 		lines = append(lines, "  they come due one after the other, the last one at "+stamp(r.last)+", so that reads of live rules go out meanwhile")
 	}
 	for _, why := range r.Waits {
-		lines = append(lines, "  "+why)
+		lines = append(lines, "  "+localTimes(why))
 	}
 	where := " --where rule=apply:" + r.Batch
 	return append(lines, "hint: "+f.daemonCommand("waiting"+where)+" lists what waits of it; "+f.daemonCommand("waiting cancel"+where)+" cancels that")

@@ -221,7 +221,7 @@ codes  3f786850  2026-01-05 12:00Z  live        3     1,000       4
   FILES ON DISK NOT LIVE: it does not load
   files: rules/codes.lua
 
-What the files that are not live change:
+Changes in the files that are not live:
   codes.lua: changed
     @@ -2 +2 @@
     -end)

@@ -112,7 +112,7 @@ func printPack(w io.Writer, p control.Pack) error {
 
 // editWords returns what an edit that is not live changes, line by line.
 func editWords(e *control.Edit) []string {
-	lines := []string{"What the files that are not live change:"}
+	lines := []string{"Changes in the files that are not live:"}
 	for _, f := range e.Files {
 		lines = append(lines, "  "+diag.Visible(f.File+": "+f.Change))
 		for _, text := range f.Diff {

@@ -72,7 +72,7 @@ func callsWaitFor(ctx context.Context, c *control.Client) callsWait {
 // lines returns each reason after what.
 func (w *callsWait) lines(what string) (lines []string) {
 	for _, why := range w.Waits {
-		lines = append(lines, what+": "+why)
+		lines = append(lines, what+": "+localTimes(why))
 	}
 	return lines
 }

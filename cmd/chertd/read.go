@@ -62,10 +62,10 @@ func readWords(r *control.ReadRequested) ([]string, error) {
 	case chat.Waiting:
 		lines := []string{fmt.Sprintf("chat %s: the read is requested", r.Chat)}
 		if a.WaitsFor != "" {
-			lines[0] += "; " + a.WaitsFor
+			lines[0] += "; " + localTimes(a.WaitsFor)
 		}
 		for _, why := range r.Waits {
-			lines = append(lines, "  "+why)
+			lines = append(lines, "  "+localTimes(why))
 		}
 		return lines, nil
 	case chat.Done:

@@ -70,7 +70,7 @@ func cliPage(root *cobra.Command) string {
      go test ./cmd/chertd -run TestCommandReferenceIsCurrent -reference.update -->
 
 This page has each command of ` + "`chertd`" + ` with its arguments, flags and examples. ` + "`chertd help COMMAND`" + ` and
-` + "`man chertd-COMMAND`" + ` show the same.
+` + "`man chertd-COMMAND`" + ` show the same; the manual pages are in the archive of a release.
 
 `)
 	groups := groupsOf(root)

@@ -140,8 +140,13 @@ func show(v reflect.Value, lines bool) {
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if f := v.Field(i); f.CanSet() {
-				show(f, linesOf[v.Type().Name()+"."+v.Type().Field(i).Name])
+			f, name := v.Field(i), v.Type().Name()+"."+v.Type().Field(i).Name
+			if !f.CanSet() {
+				continue
+			}
+			show(f, linesOf[name])
+			if timesOf[name] {
+				localizeTimes(f)
 			}
 		}
 	case reflect.Slice, reflect.Array:

@@ -110,7 +110,7 @@ func (b build) print(w io.Writer) error {
 	if b.Commit != "" {
 		fmt.Fprintf(t, "  commit\t%s\n", strings.Join(b.source(b.Commit), ", "))
 	} else {
-		fmt.Fprintf(t, "  commit\tunknown: it was not built in a git checkout\n")
+		fmt.Fprintf(t, "  commit\tunknown: it was built outside of a git checkout, or with -buildvcs=false\n")
 	}
 	fmt.Fprintf(t, "  store\tschema %d; opens %d to %d, and upgrades older ones\n", b.Store.Schema, b.Store.OpensFrom, b.Store.Schema)
 	fmt.Fprintf(t, "  SQLite\t%s\n", b.SQLite)

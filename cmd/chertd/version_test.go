@@ -25,8 +25,8 @@ func TestVersionShowsBuildDetails(t *testing.T) {
 		want   string
 		commit string
 	}{
-		{"nothing", nil, build{}, "chertd (devel)" + end, "unknown: it was not built in a git checkout"},
-		{"a release", &debug.BuildInfo{Main: debug.Module{Version: "v1.2.0"}}, build{}, "chertd v1.2.0" + end, "unknown: it was not built in a git checkout"},
+		{"nothing", nil, build{}, "chertd (devel)" + end, "unknown: it was built outside of a git checkout, or with -buildvcs=false"},
+		{"a release", &debug.BuildInfo{Main: debug.Module{Version: "v1.2.0"}}, build{}, "chertd v1.2.0" + end, "unknown: it was built outside of a git checkout, or with -buildvcs=false"},
 		{"a checkout", &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}, Settings: recorded}, build{},
 			"chertd (devel) (0123456789ab, 2026-01-05T12:00:00Z, modified)" + end, "0123456789abcdef, 2026-01-05T12:00:00Z, modified"},
 		{"a clean one", &debug.BuildInfo{Settings: []debug.BuildSetting{setting("vcs.revision", "abc"), setting("vcs.modified", "false")}}, build{}, "chertd (devel) (abc)" + end, "abc"},
