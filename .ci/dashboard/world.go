@@ -136,6 +136,13 @@ func (w *world) happen(ctx context.Context) error {
 	if err := errors.Join(w.message(ctx, "refused", "hello"), w.message(ctx, "paged", "page")); err != nil {
 		return err
 	}
+	// Its read must have been refused before calls exceed the limit, and before a broken pack blocks it.
+	if err := w.until(ctx, "dead action", func() bool {
+		dead, err := w.query(ctx, `chertd_actions{status="dead"} > 0`)
+		return err == nil && len(dead) > 0
+	}); err != nil {
+		return err
+	}
 	// chertd follows a limit that does not change. What is broken blocks reads, so it comes later.
 	var err error
 	limit := 1
