@@ -183,6 +183,32 @@ func TestForgottenPersonIsFoundByHandle(t *testing.T) {
 	}
 }
 
+// What rules requested in a group on the person's messages is forgotten, and on those of others it stays. Reads stay
+// without their reasons, as the group has others' messages that wait for them.
+func TestForgottenPersonLeavesNoActionsInGroups(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "late.lua", `
+chert.rule({ name = "late", on = "message.received", run = function(ev)
+  chert.mark_read(ev.chat.id, { after = "1h", reason = "because " .. ev.text })
+end })`)
+	const person, other = "+14155550123", "+14155550124"
+	c.from("group", "e1", other, "theirs", person)
+	c.from("group", "e2", person, personal, other)
+	if f := c.forget(control.ForgetRequest{Who: person}); f.Events != 1 || f.Dropped != 0 || f.Remains != "" {
+		t.Errorf("forgotten: %+v", f)
+	}
+	if n := c.filesHave(personal); n != 0 {
+		t.Errorf("the files have the texts %d times", n)
+	}
+	c.expectActions("forgotten", "group", "read waiting, read dropped (replaced)")
+	if x := c.chatOf("group"); len(x.Waiting) != 1 || x.Waiting[0].Reason != "" {
+		t.Errorf("the group is %+v", x)
+	}
+	if a := c.record("e1").Actions; len(a) != 1 || a[0].Reason != "because theirs" {
+		t.Errorf("what was requested on another's message is %+v", a)
+	}
+}
+
 // A person whom only a delivery in quarantine names: the hint has the commands that remove it.
 func TestForgetOfAPersonInQuarantineNamesItsCommands(t *testing.T) {
 	t.Parallel()

@@ -66,9 +66,7 @@ func (m *manager) Forget(ctx context.Context, in control.ForgetRequest) (control
 			return control.Forgotten{}, err
 		}
 	}
-	if in.DryRun {
-		f.Events += len(t.own)
-	} else if err := m.erase(ctx, t.own, &f); err != nil {
+	if err := m.forgetOwn(ctx, t, in.DryRun, &f); err != nil {
 		return control.Forgotten{}, err
 	}
 	if err := m.forgetNotices(ctx, t, in.DryRun, &f); err != nil {
