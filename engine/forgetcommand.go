@@ -78,6 +78,7 @@ func (m *manager) Forget(ctx context.Context, in control.ForgetRequest) (control
 	if in.DryRun {
 		return f, nil
 	}
+	m.blocking.forget()
 	scrubbing, cancel := context.WithTimeout(ctx, scrubFor)
 	defer cancel()
 	if err := m.store.Scrub(scrubbing); err != nil {

@@ -96,10 +96,13 @@ func (g Guard) Wrap(next http.Handler) http.Handler {
 			refuse(w, &UserError{Status: http.StatusUnauthorized, Message: "the token is missing or wrong", Hint: "send the header Authorization: Bearer TOKEN, with control.token"})
 			return
 		}
-		if g.Revoked != nil {
-			r = r.WithContext(context.WithValue(r.Context(), revokedKey{}, g.Revoked))
+		if g.Revoked == nil {
+			next.ServeHTTP(w, r)
+			return
 		}
-		next.ServeHTTP(w, r)
+		inner := r.WithContext(context.WithValue(r.Context(), revokedKey{}, g.Revoked))
+		next.ServeHTTP(w, inner)
+		r.Pattern = inner.Pattern // for the log and the metrics of requests
 	})
 }
 
