@@ -78,8 +78,8 @@ func (m *manager) noticesOf(ctx context.Context, target string, t *traces, dryRu
 	}
 }
 
-// forgetOwn forgets the person's own messages in groups, and what rules requested on them there. The
-// reads stay, as they are those of the others as well.
+// forgetOwn forgets what rules requested in groups on the person's own messages there. The reads
+// stay, as they are those of the others as well.
 func (m *manager) forgetOwn(ctx context.Context, t *traces, dryRun bool, f *control.Forgotten) error {
 	for _, group := range t.groups {
 		if err := m.forgetActions(ctx, group, t.own, dryRun, f); err != nil {
@@ -88,9 +88,8 @@ func (m *manager) forgetOwn(ctx context.Context, t *traces, dryRun bool, f *cont
 	}
 	if dryRun {
 		f.Events += len(t.own)
-		return nil
 	}
-	return m.erase(ctx, t.own, f)
+	return nil
 }
 
 // forgetActions forgets what events have requested in a chat and has not ended. It looks again, as
