@@ -72,6 +72,13 @@ func (b *blocking) failed(pack, why string) {
 	b.failures[pack] = why
 }
 
+// forget removes the failures, which may quote what is forgotten.
+func (b *blocking) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failures = nil
+}
+
 // older returns what a pack missed too long ago to run automatically.
 func (b *blocking) older(pack string) store.Backlog {
 	b.mu.Lock()
@@ -147,7 +154,7 @@ func (m *manager) checkBlocking(ctx context.Context) int {
 		}
 		if p.logged.IsZero() || now.Sub(p.logged) >= remindEvery {
 			p.logged = now
-			m.log.Error("a pack blocks reads: it can veto, and does not run on events", keyPack, p.Pack, keyWhy, p.Why,
+			m.log.Error("a pack blocks reads: it can veto, and does not run on events", keyPack, p.Pack, keyWhy, p.Cause,
 				"since", p.Since.UTC().Format(time.RFC3339), "missed", p.Events, "reads_blocked", p.Reads, "hint", p.Fix[0], "or", p.Fix[1])
 		}
 	}
@@ -188,7 +195,7 @@ func (m *manager) findBlocked(standings []live.PackStanding, now time.Time) (lis
 	for i := range standings {
 		s := &standings[i]
 		c := m.blocking.backlogs[s.Name]
-		why := s.Blocks
+		why, last := s.Blocks, ""
 		switch {
 		case why != "":
 		case c.recent.Reads == 0 || s.Mode != rules.Live:
@@ -196,11 +203,11 @@ func (m *manager) findBlocked(standings []live.PackStanding, now time.Time) (lis
 		default:
 			why = "it failed on events whose reads it might have vetoed"
 			if failure := m.blocking.failures[s.Name]; failure != "" {
-				why += "; the last time: " + failure
+				last = "; the last time: " + failure
 			}
 		}
 		b := control.Blocked{
-			Pack: s.Name, Since: now, Why: why, Fix: fixes(s, s.Version != "" && m.blocking.alone[s.Name] == s.Version),
+			Pack: s.Name, Since: now, Why: why + last, Cause: why, Fix: fixes(s, s.Version != "" && m.blocking.alone[s.Name] == s.Version),
 			Reads: c.recent.Reads + c.older.Reads,
 		}
 		if !c.recent.First.IsZero() {

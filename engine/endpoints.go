@@ -63,16 +63,24 @@ func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler,
 			l = tls.NewListener(l, guard.Certificate.Config())
 		}
 		var guarded atomic.Pointer[http.Handler]
-		renew := func(g control.Guard) {
-			h := g.Wrap(all)
+		revoke := make(chan struct{})
+		// Called for one change of the settings after another.
+		renew := func(token string, hosts []string) {
+			was := revoke
+			if token != guard.Token {
+				revoke = make(chan struct{})
+			}
+			guard.Token, guard.Hosts, guard.Revoked = token, hosts, revoke
+			h := guard.Wrap(all)
 			guarded.Store(&h)
+			if was != revoke {
+				close(was)
+			}
 		}
-		renew(guard)
+		renew(guard.Token, guard.Hosts)
 		h := requests.Wrap(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*guarded.Load()).ServeHTTP(rw, r) }))
 		serve("control", l, h, func(c Changes) error {
-			g := guard
-			g.Token, g.Hosts = c.Token, c.Hosts
-			renew(g)
+			renew(c.Token, c.Hosts)
 			return nil
 		}, report)
 	}

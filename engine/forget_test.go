@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -180,6 +181,79 @@ func TestForgottenPersonIsFoundByHandle(t *testing.T) {
 		if e := (*control.UserError)(nil); !errors.As(err, &e) || !strings.Contains(e.Message, want) || e.Hint == "" {
 			t.Errorf("%q: %v, want %q", who, err, want)
 		}
+	}
+}
+
+// noKVOnce is a store whose entries of kv can't be listed the first time.
+type noKVOnce struct {
+	store.Store
+	failed bool
+}
+
+func (s *noKVOnce) KVPacks(ctx context.Context) ([]string, error) {
+	if !s.failed {
+		s.failed = true
+		return nil, errors.New("disk I/O error")
+	}
+	return s.Store.KVPacks(ctx)
+}
+
+// A command that did not end is repeated with the same number, and then nothing is left.
+func TestForgetOfAPersonCanBeRepeated(t *testing.T) {
+	t.Parallel()
+	const person = "+14155550123"
+	c := newCrew(t, "keeps.lua", strings.Replace(keeps, "HOLD", "", 1))
+	c.from("own", "e1", person, personal)
+	c.drained()
+	st := c.m.store
+	c.m.store = &noKVOnce{Store: st}
+	if _, err := c.m.Forget(ctx, control.ForgetRequest{Who: person, KV: true}); err == nil {
+		t.Fatal("the first command ends: the test proves nothing")
+	}
+	f := c.forget(control.ForgetRequest{Who: person, KV: true})
+	if !slices.Equal(f.Chats, []string{"own"}) || len(f.KV) != 1 || f.Remains != "" || c.filesHave(personal) > 0 {
+		t.Errorf("repeated: %+v, and the files have the texts %d times", f, c.filesHave(personal))
+	}
+	c.m.store = st
+}
+
+// A person whose messages are gone is forgotten in what rules have noted.
+func TestForgetOfAPersonWhomOnlyRulesNoted(t *testing.T) {
+	t.Parallel()
+	const person = "+14155550123"
+	c := newCrew(t, "notes.lua", `chert.on("message.received", function(ev) kv.set("seen:" .. ev.from, ev.text) end)`)
+	c.from("own", "e1", person, personal)
+	if f := c.forget(control.ForgetRequest{Who: person}); len(f.KV) != 1 || f.KVRemoved {
+		t.Errorf("without --kv: %+v", f)
+	}
+	if f := c.forget(control.ForgetRequest{Who: person, KV: true}); len(f.KV) != 1 || !f.KVRemoved || c.filesHave(personal) > 0 || c.filesHave("5550123") > 0 {
+		t.Errorf("forgotten: %+v, and the files have the number %d times", f, c.filesHave("5550123"))
+	}
+}
+
+// What rules requested in a group on the person's messages is forgotten, and on those of others it stays. Reads stay
+// without their reasons, as the group has others' messages that wait for them.
+func TestForgottenPersonLeavesNoActionsInGroups(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "late.lua", `
+chert.rule({ name = "late", on = "message.received", run = function(ev)
+  chert.mark_read(ev.chat.id, { after = "1h", reason = "because " .. ev.text })
+end })`)
+	const person, other = "+14155550123", "+14155550124"
+	c.from("group", "e1", other, "theirs", person)
+	c.from("group", "e2", person, personal, other)
+	if f := c.forget(control.ForgetRequest{Who: person}); f.Events != 1 || f.Dropped != 0 || f.Remains != "" {
+		t.Errorf("forgotten: %+v", f)
+	}
+	if n := c.filesHave(personal); n != 0 {
+		t.Errorf("the files have the texts %d times", n)
+	}
+	c.expectActions("forgotten", "group", "read waiting, read dropped (replaced)")
+	if x := c.chatOf("group"); len(x.Waiting) != 1 || x.Waiting[0].Reason != "" {
+		t.Errorf("the group is %+v", x)
+	}
+	if a := c.record("e1").Actions; len(a) != 1 || a[0].Reason != "because theirs" {
+		t.Errorf("what was requested on another's message is %+v", a)
 	}
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -45,6 +46,12 @@ func (m *manager) Forget(ctx context.Context, in control.ForgetRequest) (control
 	}
 	t, err := m.find(ctx, in.Who)
 	if err != nil {
+		if e := (*control.UserError)(nil); !in.DryRun && errors.As(err, &e) && e.Status == http.StatusNotFound {
+			// An earlier command may have ended before it had overwritten what it removed.
+			if scrubbed := m.scrub(ctx); scrubbed != nil {
+				e.Message += fmt.Sprintf("; unused parts of the store's files may still have traces: %v", scrubbed)
+			}
+		}
 		return control.Forgotten{}, err
 	}
 	if err := m.keepMissed(ctx, t); err != nil {
@@ -56,19 +63,22 @@ func (m *manager) Forget(ctx context.Context, in control.ForgetRequest) (control
 			*list = []string{}
 		}
 	}
+	// Texts are erased last: a command that is repeated because this one did not end finds the person by
+	// them.
+	var texts []int64
 	for _, id := range t.chats {
 		if in.DryRun {
 			err = m.wouldForget(ctx, id, &f)
 		} else {
-			err = m.forgetOne(ctx, id, in.Holds, &f)
+			var seqs []int64
+			seqs, err = m.forgetOne(ctx, id, in.Holds, &f)
+			texts = append(texts, seqs...)
 		}
 		if err != nil {
 			return control.Forgotten{}, err
 		}
 	}
-	if in.DryRun {
-		f.Events += len(t.own)
-	} else if err := m.erase(ctx, t.own, &f); err != nil {
+	if err := m.forgetOwn(ctx, t, in.DryRun, &f); err != nil {
 		return control.Forgotten{}, err
 	}
 	if err := m.forgetNotices(ctx, t, in.DryRun, &f); err != nil {
@@ -80,14 +90,23 @@ func (m *manager) Forget(ctx context.Context, in control.ForgetRequest) (control
 	if in.DryRun {
 		return f, nil
 	}
-	scrubbing, cancel := context.WithTimeout(ctx, scrubFor)
-	defer cancel()
-	if err := m.store.Scrub(scrubbing); err != nil {
+	if err := m.erase(ctx, append(texts, t.own...), &f); err != nil {
+		return control.Forgotten{}, err
+	}
+	m.blocking.forget()
+	if err := m.scrub(ctx); err != nil {
 		f.Remains = fmt.Sprintf("unused parts of the store's files may still have traces: %v", err)
 	}
 	// Not who: the log would remember them.
 	m.log.Info("forgotten by command", "chats", len(f.Chats), "events", f.Events, "states", f.States, "dropped", f.Dropped, "quarantined", f.Quarantined, "lists", f.Lists, "kv", len(f.KV), "scrubbed", f.Remains == "")
 	return f, nil
+}
+
+// scrub overwrites what was removed in the store's files.
+func (m *manager) scrub(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, scrubFor)
+	defer cancel()
+	return m.store.Scrub(ctx)
 }
 
 // forgetLine forgets that mark-read was not available on a phone line.
@@ -111,19 +130,20 @@ func (m *manager) forgetLine(ctx context.Context, in control.ForgetRequest) (con
 	return f, err
 }
 
-// forgetOne forgets a chat, once its events are handled.
-func (m *manager) forgetOne(ctx context.Context, id string, holds bool, f *control.Forgotten) error {
+// forgetOne forgets a chat, once its events are handled. It returns the events whose texts are to be
+// erased.
+func (m *manager) forgetOne(ctx context.Context, id string, holds bool, f *control.Forgotten) ([]int64, error) {
 	x := &forgetting{holds: holds}
 	for began := m.eng.c.Now(); ; {
 		*x = forgetting{holds: holds}
 		if err := m.eng.apply(ctx, request{chat: id, forget: x}); err != nil {
-			return err
+			return nil, err
 		}
 		if !x.pending {
 			break
 		}
 		if m.eng.c.Now().Sub(began) > forgetWait || !wait.For(ctx, forgetEvery) {
-			return &control.UserError{
+			return nil, &control.UserError{
 				Status: http.StatusConflict, Message: fmt.Sprintf("events of chat %q are not handled yet", id),
 				Hint: "repeat the command once chertd status shows no pending events; what is done is not done twice",
 			}
@@ -139,11 +159,7 @@ func (m *manager) forgetOne(ctx context.Context, id string, holds bool, f *contr
 	if x.inFlight {
 		f.InFlight = append(f.InFlight, id)
 	}
-	seqs, err := m.eventsOf(ctx, id)
-	if err != nil {
-		return err
-	}
-	return m.erase(ctx, seqs, f)
+	return m.eventsOf(ctx, id)
 }
 
 // erase erases the texts of events.

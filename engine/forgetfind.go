@@ -63,7 +63,12 @@ func (m *manager) find(ctx context.Context, who string) (*traces, error) {
 		return nil, err
 	}
 	if len(t.chats)+len(t.groups)+len(t.own)+t.kept+listed == 0 {
-		return nil, m.namedNowhere(ctx, h.Text, t)
+		// Rules may have noted a person whose messages are gone.
+		if entries, err := m.findKV(ctx, t); err != nil {
+			return nil, err
+		} else if len(entries) == 0 {
+			return nil, m.namedNowhere(ctx, h.Text, t)
+		}
 	}
 	t.needles = append(t.needles, t.chats...)
 	for _, id := range t.chats {

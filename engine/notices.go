@@ -152,14 +152,16 @@ func (e *Engine) queueOf(line string) *dispatch.Queue {
 // group returns the group of a chat: chats of one shard are asked through its goroutine.
 func (e *Engine) group(id string) int { return e.shardOf(id).part.Index }
 
-// notes returns notes about targets whose notifications fail.
-func (n *notices) notes(names []string) (notes []string) {
+// notes returns notes about targets whose notifications fail, and the errors that they quote: a target's
+// answer may quote a notification.
+func (n *notices) notes(names []string) (notes, quoted []string) {
 	for _, name := range names {
 		if f, ok := n.lastFailure(name); ok {
 			notes = append(notes, fmt.Sprintf("notifications to %s have failed since %s: %s", diag.Visible(name), f.since.UTC().Format(time.RFC3339), f.err))
+			quoted = append(quoted, f.err)
 		}
 	}
-	return notes
+	return notes, quoted
 }
 
 // targets returns the targets of notifications, and those that the configuration lost while

@@ -97,6 +97,7 @@ func (p *pagers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if status != 0 {
 		w.WriteHeader(status)
+		_, _ = w.Write(body) // as services do that explain what they refuse
 	}
 }
 
@@ -429,6 +430,33 @@ func TestForgottenChatLeavesNoNotification(t *testing.T) {
 	for text, want := range map[string]bool{"sentsecret": false, "waitssecret": false, "deadsecret": false, "stays": true} {
 		if n := p.c.filesHave(text); (n > 0) != want {
 			t.Errorf("the files have %q %d times", text, n)
+		}
+	}
+}
+
+// A notification that is in flight while its chat is forgotten leaves nothing either once it is
+// answered, even if the answer quotes it.
+func TestForgottenChatLeavesNoNotificationInFlight(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]string{0: "notify done (veto_too_late)", 400: "notify dropped (forgotten)", 503: "notify dropped (forgotten)"} {
+		p := newPagers(t)
+		p.answer("desk", status)
+		release := p.hang("desk")
+		p.c.handle("c1", "e1", "desk flyingsecret")
+		p.c.wait("the notification to be in flight", func() bool { return len(p.texts("desk")) == 1 })
+		p.c.wait("the read to end", func() bool { return !strings.Contains(p.c.actions("c1"), "waiting") })
+		if f := p.c.forget(control.ForgetRequest{Who: "c1"}); f.Dropped != 1 || f.Remains != "" || p.c.filesHave("flyingsecret") > 0 {
+			t.Errorf("%d: got %+v, and the files have the text %d times", status, f, p.c.filesHave("flyingsecret"))
+		}
+		release()
+		id := chat.NotifyChat("desk")
+		p.c.wait("the answer", func() bool {
+			all, err := p.c.st.Actions(ctx, store.ActionFilter{Chat: id})
+			return err == nil && len(all) == 1 && all[0].Attempts == 1
+		})
+		p.c.expectActions("answered", id, want)
+		if n := p.c.filesHave("flyingsecret"); n > 0 {
+			t.Errorf("%d: the files have the text %d times", status, n)
 		}
 	}
 }

@@ -141,7 +141,7 @@ func (m *manager) line() string {
 	h := m.health()
 	parts := []string{"ready"}
 	if len(h.NotReady) > 0 {
-		parts[0] = "not ready: " + h.NotReady[0]
+		parts[0] = "not ready: " + h.Public(h.NotReady[0])
 	}
 	packs, notLive := 0, 0
 	for _, p := range m.gens.Standings() {
@@ -160,7 +160,7 @@ func (m *manager) line() string {
 		parts = append(parts, count(int64(n), "pack")+" blocking reads")
 	}
 	if len(h.NoCalls) > 0 {
-		parts = append(parts, "no calls: "+h.NoCalls[0])
+		parts = append(parts, "no calls: "+h.Public(h.NoCalls[0]))
 	}
 	text := parts[0] + "; " + strings.Join(parts[1:], ", ")
 	if len(text) > maxLine {

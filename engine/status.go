@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"chertd/engine/control"
@@ -225,11 +226,16 @@ func (m *manager) health() control.Health {
 		h.NotReady = append(h.NotReady, m.noRules())
 	}
 	h.NoCalls = m.noCalls(&st)
+	h.Quoted = []string{st.LastCall, st.Pause.Why}
+	if s := st.Stopped; s != nil {
+		h.Quoted = append(h.Quoted, strings.TrimSuffix(s.Message, "."))
+	}
 	h.Notes = append(h.Notes, m.intakeNotes()...)
 	h.Notes = append(h.Notes, lineNotes(st.Lines)...)
 	h.Notes = append(h.Notes, m.eng.callHealth.notes(m.eng.c.Now(), lineNames(st.Lines)...)...)
 	h.Notes = append(h.Notes, m.eng.lines.notes()...)
-	h.Notes = append(h.Notes, m.eng.notices.notes(m.sender.Names())...)
+	notes, quoted := m.eng.notices.notes(m.sender.Names())
+	h.Notes, h.Quoted = append(h.Notes, notes...), append(h.Quoted, quoted...)
 	standings := m.gens.Standings()
 	h.Blocked = m.allBlocked(standings)
 	h.Notes = append(h.Notes, m.missedNotes()...)

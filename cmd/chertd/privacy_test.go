@@ -243,11 +243,36 @@ log: {level: debug, format: %s, message_text: %t}
 	until("the end of all actions", nil, func() bool {
 		return count(`action finished.*kind"?[=:]"?send`) >= 4 && count(`action finished.*kind"?[=:]"?notify`) >= 4 && count(`action finished.*kind"?[=:]"?read`) >= 4
 	})
-	_, metrics = send("GET", api+"/metrics", "", "")
+	_, metrics = send("GET", api+"/metrics", "none", "")
+	_, probe := send("GET", api+"/-/ready?calls", "none", "")
+	metrics += probe // what needs no token
 	if then != nil {
 		then(func(path, text string) (int, string) { return send("POST", api+path, token, text) })
 	}
 	return logged, metrics
+}
+
+// TestBlockedReadsShowNoMessages: a pack that blocks reads because its rule raised what a person wrote is
+// logged and shown to probes, which need no token, without that.
+func TestBlockedReadsShowNoMessages(t *testing.T) {
+	t.Parallel()
+	dir := startFolder(t)
+	put(t, dir, "rules/guard.lua", `
+chert.on("message.received", function(ev)
+  if ev.text == "never" then chert.keep_unread(ev.chat.id) end
+  if ev.chat.id == "c-file" then error(ev.text .. " by " .. tostring(ev.from)) end
+end)
+`)
+	logged, open := privateRun(t, dir, "text", false, nil)
+	if !strings.Contains(logged, "a pack blocks reads") || !strings.Contains(open, "pack guard blocks reads") {
+		t.Errorf("the pack does not block reads: the test proves nothing\n%s\n%s", logged, open)
+	}
+	if found := traces.FindString(logged); found != "" {
+		t.Errorf("the log has %q:\n%s", found, logged)
+	}
+	if found := traces.FindString(open); found != "" {
+		t.Errorf("a probe shows %q:\n%s", found, open)
+	}
 }
 
 // TestForgottenPeopleAreInNoFile: once the people of all these messages are forgotten, no file of the

@@ -628,7 +628,7 @@ func TestReadyWhilePackBlocksReads(t *testing.T) {
 	since := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	h := Handler(Config{Daemon: &fake{}, Health: func() Health {
 		return Health{
-			Blocked: []Blocked{{Pack: "vip", Since: since, Why: "it does not load", Fix: []string{"chertd check vip.lua", "chertd mode vip off"}}},
+			Blocked: []Blocked{{Pack: "vip", Since: since, Why: "it does not load; the last time: secret", Cause: "it does not load", Fix: []string{"chertd check vip.lua", "chertd mode vip off"}}},
 			NoCalls: []string{"calls are paused"},
 		}
 	}})
@@ -642,6 +642,27 @@ func TestReadyWhilePackBlocksReads(t *testing.T) {
 		if got := fmt.Sprintf("%d %s", w.Code, strings.TrimSpace(w.Body.String())); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
+	}
+}
+
+// Anyone may read a probe's answer: it quotes nobody, and masks people.
+func TestProbesQuoteNobody(t *testing.T) {
+	t.Parallel()
+	answer := `400: n secret +14155550123`
+	h := Handler(Config{Daemon: &fake{}, Health: func() Health {
+		return Health{
+			NotReady: []string{"no events come in: for +14155550123"},
+			NoCalls:  []string{"calls have failed and are retried: " + answer},
+			Notes:    []string{"notifications have failed: " + answer, "calls for chat +14155550123 fail"},
+			Quoted:   []string{"", answer},
+		}
+	}})
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/-/ready?calls", nil))
+	want := `{"notes":["notifications have failed: [hidden]","calls for chat +1•••0123 fail"],"status":"not ready",` +
+		`"why":["no events come in: for +1•••0123","calls have failed and are retried: [hidden]"]}`
+	if got := strings.TrimSpace(w.Body.String()); got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

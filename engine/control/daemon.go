@@ -284,6 +284,8 @@ type Blocked struct {
 	Events int64     `json:"events"` // missed, and not run since
 	Reads  int64     `json:"reads"`  // blocked because of it, as of a few seconds ago
 	Fix    []string  `json:"fix"`    // commands, most likely first, and what each does
+	// Cause is Why without what a rule raised, which may quote a message.
+	Cause string `json:"-"`
 }
 
 // String returns one line for people.

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"net"
@@ -21,6 +22,34 @@ type Guard struct {
 	Socket string   // for hints
 	// Certificate is the certificate of the address; nil: plain HTTP.
 	Certificate *Certificate
+	// Revoked, if set, is closed once Token is no longer in force: tails that began with it end.
+	Revoked <-chan struct{}
+}
+
+// revokedKey is the key of Guard.Revoked among the values of a request's context.
+type revokedKey struct{}
+
+// untilRevoked returns a context that ends with the one of a request, or once the request's token is
+// no longer in force. release frees what it uses.
+func untilRevoked(r *http.Request) (ctx context.Context, release func()) {
+	ctx, cancel := context.WithCancel(r.Context())
+	revoked, _ := ctx.Value(revokedKey{}).(<-chan struct{})
+	if revoked == nil {
+		return ctx, cancel
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-revoked:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel()
+		<-ended
+	}
 }
 
 // open are the paths that need no token: they reveal no event and no secret.
@@ -67,11 +96,17 @@ func (g Guard) Wrap(next http.Handler) http.Handler {
 			refuse(w, &UserError{Status: http.StatusUnauthorized, Message: "the token is missing or wrong", Hint: "send the header Authorization: Bearer TOKEN, with control.token"})
 			return
 		}
-		next.ServeHTTP(w, r)
+		if g.Revoked == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		inner := r.WithContext(context.WithValue(r.Context(), revokedKey{}, g.Revoked))
+		next.ServeHTTP(w, inner)
+		r.Pattern = inner.Pattern // for the log and the metrics of requests
 	})
 }
 
-// knows reports whether a Host header names this daemon. HTTP/1.0 has none, and
+// allows reports whether a Host header names this daemon. HTTP/1.0 has none, and
 // browsers don't use that.
 func (g Guard) allows(host string) bool {
 	if host == "" {

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -169,4 +170,29 @@ func writePair(t *testing.T, cert, key string, serial int64) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// Whoever follows with a token sees nothing more once the token is replaced.
+func TestTailEndsWithItsToken(t *testing.T) {
+	t.Parallel()
+	tail, revoked := newFakeTail(), make(chan struct{})
+	server := httptest.NewServer(Guard{Token: "sesame", Revoked: revoked}.Wrap(Handler(Config{Daemon: &tailing{&fake{}, tail}, Health: fine})))
+	defer server.Close()
+	r, err := http.NewRequest("GET", server.URL+"/api/v1/tail", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer sesame")
+	answer, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	tail.lines <- []Tailed{{Kind: TailEvent, Seq: 7}}
+	close(revoked)
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || strings.Count(string(text), "\n") > 1 {
+		t.Errorf("the tail has %q, %v", text, err)
+	}
+	<-tail.closed
 }

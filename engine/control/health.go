@@ -9,7 +9,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
+	"chertd/engine/event/handle"
 	"chertd/luabind/diag"
 )
 
@@ -25,6 +28,21 @@ type Health struct {
 	// Notes has what needs attention but does not affect readiness, such as an edit that
 	// is not live.
 	Notes []string
+	// Quoted are the texts in the fields above that rules, targets of notifications or Chert wrote, and
+	// that may quote a message. Probes, which need no token, and service managers do not show them.
+	Quoted []string
+}
+
+// Public returns a text of the fields above as anyone may see it: without what is Quoted, and with people masked.
+func (h *Health) Public(text string) string {
+	for _, quoted := range h.Quoted {
+		for _, form := range []string{quoted, diag.Visible(quoted)} {
+			if form != "" {
+				text = strings.ReplaceAll(text, form, "[hidden]")
+			}
+		}
+	}
+	return handle.Mask(text)
 }
 
 // healthRoutes adds /-/healthy and /-/ready. Both are open to anyone who can reach the
@@ -35,12 +53,21 @@ func healthRoutes(mux *http.ServeMux, health func() Health) {
 	})
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, r *http.Request) {
 		h := health()
-		why := h.NotReady
+		why := slices.Clone(h.NotReady)
 		if r.URL.Query().Has("calls") {
 			for i := range h.Blocked {
-				why = append(why, h.Blocked[i].String())
+				b := h.Blocked[i]
+				b.Why = b.Cause
+				why = append(why, b.String())
 			}
 			why = append(why, h.NoCalls...)
+		}
+		for i := range why {
+			why[i] = h.Public(why[i])
+		}
+		h.Notes = slices.Clone(h.Notes)
+		for i := range h.Notes {
+			h.Notes[i] = h.Public(h.Notes[i])
 		}
 		body := map[string]any{"status": "ready"}
 		code := http.StatusOK

@@ -178,7 +178,9 @@ func (a *api) tail(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &UserError{Status: http.StatusServiceUnavailable, Message: fmt.Sprintf("%d tails are open, which is the limit", maxTails), Hint: "end another chertd tail first"})
 		return
 	}
-	t, err := a.daemon.Tail(r.Context(), q)
+	ctx, release := untilRevoked(r)
+	defer release()
+	t, err := a.daemon.Tail(ctx, q)
 	if err != nil {
 		refuse(w, err)
 		return
@@ -192,7 +194,7 @@ func (a *api) tail(w http.ResponseWriter, r *http.Request) {
 	if c.Flush() != nil {
 		return
 	}
-	stream(r.Context(), w, c, t)
+	stream(ctx, w, c, t)
 }
 
 // stream writes the lines of a tail until it, its reader or ctx ends.

@@ -6,7 +6,7 @@ import "context"
 // the files until Scrub.
 type Erasure interface {
 	// EraseTexts removes from handled events what PruneTexts removes, and besides what rules
-	// asked for in words, and errors and reasons of actions that have ended. An event that
+	// asked for in words, and errors and reasons of actions. An event that
 	// is pending or missed must not be among them: it would run without its text. It returns
 	// how many of the events it has changed.
 	EraseTexts(ctx context.Context, seqs []int64) (int, error)

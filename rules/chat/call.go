@@ -66,6 +66,9 @@ func (s *step) answer(in Answer) {
 		return
 	}
 	s.c.Flight = nil
+	if flight.Forgotten {
+		in.Error = ""
+	}
 	if !in.OK {
 		s.restoreDelays(flight)
 	}

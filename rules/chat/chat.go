@@ -125,6 +125,9 @@ type Flight struct {
 	// Recalled are the actions of the call that were dropped while it was in flight.
 	// If it succeeds, they were carried out all the same, which their records show.
 	Recalled []Action
+	// Forgotten is set once an operator made chertd forget what the call sends: its answer may
+	// quote that, and is recorded without its words.
+	Forgotten bool
 }
 
 // Call is what dispatch sends to Chert for a chat. It must not change: the chat in flight has the

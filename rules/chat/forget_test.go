@@ -58,3 +58,62 @@ func TestForgottenChatStaysProtected(t *testing.T) {
 		t.Errorf("its own hold is %+v", got.Hold)
 	}
 }
+
+// What was in flight when its chat was forgotten, dropped then or before, is recorded without its words, as is
+// the answer that may quote them.
+func TestForgottenCallInFlightLeavesNoText(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	action := func(n int, kind Kind) Action {
+		return Action{ID: ActionID{Seq: 7, N: n}, Kind: kind, Chat: "c1", Pack: "p", Rule: "r", Status: Waiting, Reason: "secret",
+			Body: json.RawMessage(`"secret"`), Covers: 7, Requested: now, Due: now}
+	}
+	hold := Operate{Hold: Hold{Until: now.Add(time.Hour), By: Operator}}
+	for _, kind := range []Kind{Read, Send, Notify} {
+		for name, inputs := range map[string][]Input{
+			"all":         {Forget{}},
+			"one":         {Forget{Only: []ActionID{{Seq: 7}}}},
+			"held before": {hold, Forget{}},
+		} {
+			for _, answer := range []Answer{{OK: true, HTTP: 200}, {Retryable: true, HTTP: 500, Error: "secret"}, {HTTP: 400, Error: "secret"}} {
+				c, effects := Step(Chat{ID: "c1", LastEvent: 7, LastMessageSeq: 7, Waiting: []Action{action(0, kind)}}, Ready{Seq: 8}, now)
+				if effects.Call == nil {
+					t.Fatalf("%s: no call", kind)
+				}
+				call := *effects.Call
+				for _, in := range inputs {
+					c, _ = Step(c, in, now)
+				}
+				answer.Call = call
+				after, effects := Step(c, answer, now.Add(time.Second))
+				if text := fmt.Sprintf("%+v %+v", after, effects); strings.Contains(text, "secret") && !(kind == Read && name == "one" && strings.Count(text, "secret") == strings.Count(text, "Error:secret")) {
+					t.Errorf("%s, %s, %+v: %s", kind, name, answer, text)
+				}
+			}
+		}
+	}
+}
+
+// Of a group, only what was requested on one person's messages is forgotten: reads stay, without their
+// reasons, and others are dropped.
+func TestForgottenActionsOfAGroup(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	action := func(seq int64, kind Kind, status Status) Action {
+		return Action{ID: ActionID{Seq: seq}, Kind: kind, Chat: "g", Pack: "p", Rule: "r", Status: status, Reason: "secret", Error: "secret",
+			Body: json.RawMessage(`"secret"`), Covers: seq, Requested: now, Due: now.Add(time.Hour)}
+	}
+	c := Chat{ID: "g", LastEvent: 1, LastMessageSeq: 1, Waiting: []Action{action(1, Read, Waiting), action(2, Send, Waiting), action(5, Read, Waiting), action(6, Send, Waiting)}}
+	in := Forget{Only: []ActionID{{Seq: 1}, {Seq: 2}, {Seq: 3}}, Blocked: []Action{action(3, Read, Blocked), action(7, Read, Blocked)}, Dead: []Action{action(4, Send, Dead), action(6, Send, Dead)}}
+	got, effects := Step(c, in, now)
+	want := map[int64]Status{1: Waiting, 2: Dropped, 3: Blocked, 4: Dropped}
+	for _, a := range effects.Actions {
+		if a.Status != want[a.ID.Seq] || strings.Contains(fmt.Sprintf("%+v %s", a, a.Body), "secret") {
+			t.Errorf("an action is %+v", a)
+		}
+		delete(want, a.ID.Seq)
+	}
+	if len(want) > 0 || len(got.Waiting) != 3 || got.Waiting[0].Reason != "" || got.Waiting[1].Reason != "secret" || got.Waiting[2].ID.Seq != 6 {
+		t.Errorf("not changed: %v; waiting: %+v", want, got.Waiting)
+	}
+}

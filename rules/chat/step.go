@@ -178,7 +178,9 @@ func (s *step) transition(match func(*Action) bool, status func(*Action) (Status
 		}
 		a.Ended = s.now
 		if f := s.c.Flight; f != nil && f.carries(a.ID) {
-			s.c.Flight = &Flight{Call: f.Call, HandedOut: f.HandedOut, Recalled: append(slices.Clip(f.Recalled), *a)}
+			next := *f
+			next.Recalled = append(slices.Clip(f.Recalled), *a)
+			s.c.Flight = &next
 		}
 	}
 	s.c.Waiting = kept

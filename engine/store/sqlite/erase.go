@@ -17,14 +17,14 @@ var (
 	selectErasable = declareCostly(fewRows, `SELECT e.seq FROM events e JOIN decisions d ON d.seq = e.seq
 		WHERE e.seq`+inStep+` AND (e.raw IS NOT NULL OR e.payload IS NOT NULL OR e.forward -> '$.body' IS NOT NULL OR `+hasReason+` OR ifnull(`+hasTexts+`, 0)
 			OR ifnull(d.rules LIKE '%"asked":%' OR d.rules LIKE '%"refused":%', 0)
-			OR EXISTS (SELECT 1 FROM json_each(d.actions) a WHERE `+ended+` AND (a.value -> 'body' IS NOT NULL OR a.value -> 'error' IS NOT NULL OR a.value -> 'reason' IS NOT NULL))
+			OR EXISTS (SELECT 1 FROM json_each(d.actions) a WHERE a.value -> 'error' IS NOT NULL OR a.value -> 'reason' IS NOT NULL OR `+ended+` AND a.value -> 'body' IS NOT NULL)
 			OR `+hasAttemptTexts+`)`)
 	eraseReasons   = declareCostly(fewRows, `UPDATE events AS e SET forward = json_replace(forward, '$.request.Reason', '') WHERE seq`+inStep+` AND `+hasReason)
 	eraseDecisions = declareCostly(fewRows, `UPDATE decisions SET note = iif(note LIKE '%; refused: %', substr(note, 1, instr(note, '; refused: ') - 1), note),
 		rules = (SELECT json_group_array(json_replace(json_remove(value, '$.logs', '$.asked', '$.refused'), '$.error', ?2)) FROM json_each(rules))
 		WHERE seq`+inStep+` AND rules IS NOT NULL`)
 	eraseActions = declareCostly(fewRows, `UPDATE decisions SET actions = (
-		SELECT json_group_array(json(iif(`+ended+`, json_remove(a.value, '$.body', '$.error', '$.reason'), a.value)) ORDER BY a.key) FROM json_each(actions) a)
+		SELECT json_group_array(json(iif(`+ended+`, json_remove(a.value, '$.body', '$.error', '$.reason'), json_remove(a.value, '$.error', '$.reason'))) ORDER BY a.key) FROM json_each(actions) a)
 		WHERE seq`+inStep+` AND actions IS NOT NULL`)
 
 	selectStatePack = declare(`SELECT min(pack) FROM states WHERE pack > ?`)

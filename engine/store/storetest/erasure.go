@@ -21,7 +21,9 @@ func textsErased(t *testing.T, b *bench) {
 	outcome.Attempts = []chat.Attempt{{Action: outcome.Actions[0].ID, CallOf: outcome.Actions[0].ID, N: 1, At: noon, HTTP: 502, Error: "secret"}}
 	outcome.Decision.Note = "carries a request; refused: send \"secret\" (too_deep)"
 	outcome.Decision.Rules[0].Asked, outcome.Decision.Rules[0].Refused = []string{"send secret"}, []string{"send secret"}
-	b.commit(outcome, wordyOutcome(other, "c2", chat.Done), wordyOutcome(open, "c3", chat.Waiting))
+	waits := wordyOutcome(open, "c3", chat.Waiting)
+	waits.Actions[0].Error, waits.Actions[0].Reason = "secret", "secret"
+	b.commit(outcome, wordyOutcome(other, "c2", chat.Done), waits)
 	for _, reopened := range []bool{false, true} {
 		n, err := b.s.EraseTexts(background, []int64{gone, open, pending, 999})
 		b.must(err)
@@ -40,6 +42,7 @@ func textsErased(t *testing.T, b *bench) {
 		b.equal("another event's text", b.record("e2").Event.Text, "secret")
 		b.equal("a pending event's text", b.record("e4").Event.Text, "secret")
 		b.equal("what is still to be sent", string(b.record("e3").Actions[0].Body), `{"text":"secret"}`)
+		b.equal("the reason of what waits, and its last answer", b.record("e3").Actions[0].Reason+b.record("e3").Actions[0].Error, "")
 		b.must(b.s.Scrub(background))
 		b.reopen()
 	}
