@@ -11,6 +11,7 @@ import (
 
 	"chertd/engine/event"
 	esource "chertd/engine/source"
+	"chertd/engine/system"
 	"chertd/rules/backtest"
 )
 
@@ -25,14 +26,10 @@ const (
 func (in *recordedEvents) openFile(path string, stdin io.Reader) (err error) {
 	in.place = eventPlace(path)
 	if path == "-" {
-		// It is read twice: for the comparison, and for what the list shows. The copy is
-		// removed immediately, and exists until it is closed, however the process ends: it
-		// has people's messages.
-		if in.file, err = os.CreateTemp("", "chertd-backtest-"); err != nil {
-			return fmt.Errorf("keep the events of standard input: %w", err)
-		}
-		if err = os.Remove(in.file.Name()); err != nil {
-			return fmt.Errorf("keep the events of standard input: %w", err)
+		// It is read twice: for the comparison, and for what the list shows. The copy exists
+		// until it is closed, however the process ends: it has people's messages.
+		if in.file, err = system.TempFile("chertd-backtest-"); err != nil {
+			return hinted(fmt.Errorf("keep the events of standard input: %w", err), tempHint)
 		}
 		if _, err = io.Copy(in.file, stdin); err != nil {
 			return fmt.Errorf("read the events from standard input: %w", err)

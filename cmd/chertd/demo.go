@@ -81,7 +81,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	dir, err := os.MkdirTemp("", "chertd-demo-")
 	if err != nil {
-		return fmt.Errorf("create a directory for the demo: %w", err)
+		return hinted(fmt.Errorf("create a directory for the demo: %w", err), tempHint)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	rulesDir := filepath.Join(dir, "rules")

@@ -132,7 +132,11 @@ func (k *checkup) report(r *result, about func(diag.Diagnostic) bool) {
 		case d.Severity != diag.SeverityError:
 			r.warn(message, fix)
 		case k.ofSecret(d) && d.Code == codeEnv && k.daemon != nil:
-			r.warn(message, "run chertd doctor in the environment of the daemon (systemd: EnvironmentFile), so that secrets can be checked, too")
+			fix := "run chertd doctor in the environment of the daemon (systemd: EnvironmentFile), so that secrets can be checked, too"
+			if strings.Contains(d.Message, credentialsVariable) {
+				fix = "so that secrets can be checked, too, run: sudo CREDENTIALS_DIRECTORY=/etc/chertd/secrets chertd doctor"
+			}
+			r.warn(message, fix)
 		default:
 			r.problem(message, fix)
 		}

@@ -397,7 +397,7 @@ func (k *checkup) refusedFix(to chert.Subscription, why source.Refusal) string {
 			place = file + ", the sources.webhook.secrets_file"
 		}
 		return fmt.Sprintf("put the secret of subscription %s into %s, unless it is there already, and run: %s\nif nobody has it any more, replace the subscription by one with a new secret: %s --rotate %s",
-			to.ID, place, k.daemonCommand("reload --settings"), k.command("subscribe"), diag.ShellWord(to.ID))
+			to.ID, place, secretReload(k.c.Sources.Webhook.SecretsFile, k.daemonCommand("reload --settings")), k.command("subscribe"), diag.ShellWord(to.ID))
 	case source.RefusedStale:
 		return "set this machine's clock, and keep it right by NTP: timedatectl set-ntp true"
 	case source.RefusedPath:

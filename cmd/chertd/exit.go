@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"chertd/engine/system"
 	"chertd/luabind/diag"
 )
 
@@ -49,6 +50,9 @@ func hinted(err error, hint string) error {
 	}
 	return f
 }
+
+// tempHint is what to do if there can be no temporary file or folder.
+const tempHint = "set " + system.TempVariable + " to a folder in which you can write, with room"
 
 // usageError returns an error of exit code 2: the command was called incorrectly.
 func usageError(format string, args ...any) error {

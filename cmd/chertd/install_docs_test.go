@@ -129,6 +129,43 @@ func TestInstallationGuideNamesWhatThereIs(t *testing.T) {
 	}
 }
 
+// The installation guide names archives, and files in them, as .ci/release makes them.
+func TestInstallationGuideNamesArchivesAsReleasesDo(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../../docs/install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, err := os.ReadFile("../../.ci/release")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(release, []byte(`"$dir/chertd-$version-$os-$arch.tar.gz" "$stage"`)) || !bytes.Contains(release, []byte("stage=$src.stage/chertd-$version-$os-$arch\n")) {
+		t.Fatal(".ci/release names archives or their folder in another way")
+	}
+	named := regexp.MustCompile(`chertd[-_]v\d[\w.-]*`).FindAllString(string(guide), -1)
+	if len(named) < 5 {
+		t.Errorf("the guide names only %q", named)
+	}
+	for _, name := range named {
+		if !regexp.MustCompile(`^chertd-v\d+\.\d+\.\d+-(linux|darwin)-(amd64|arm64)(\.tar\.gz)?$`).MatchString(name) {
+			t.Errorf("no archive or folder is named %s", name)
+		}
+	}
+	files := regexp.MustCompile(`completions/[\w.]*chertd[\w.]*|man/man\d/\*`).FindAllString(string(guide), -1)
+	for _, file := range files {
+		if file = strings.TrimSuffix(file, "/*"); !bytes.Contains(release, []byte("/"+file)) {
+			t.Errorf(".ci/release makes no %s", file)
+		}
+	}
+	if len(files) < 4 {
+		t.Errorf("the guide names only %q", files)
+	}
+	if !bytes.Contains(guide, []byte("sha256sum --check --ignore-missing SHA256SUMS")) {
+		t.Error("the guide does not check the sums")
+	}
+}
+
 // The units of the backup are valid, run a command that there is, and may write where they
 // must.
 func TestBackupUnitsAreValid(t *testing.T) {

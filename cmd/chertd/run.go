@@ -36,8 +36,8 @@ SIGTERM and SIGINT drain and stop; a second one stops immediately. SIGHUP reload
 rules, configuration and secret files; the log names the changed settings that
 take a restart. Exit code 78: it can't start with this configuration.
 
-It runs on Linux and macOS. On Windows it is neither tested nor supported: chertd check,
-test, eval and backtest are what the build for Windows is for.`,
+It runs on Linux and macOS. On Windows it refuses to start, with exit code 78:
+chertd ` + onWindows + ` work there.`,
 		Example: "  chertd run\n  chertd run -c /etc/chertd/chertd.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -178,7 +178,7 @@ func (d *decoder) expand(n *yaml.Node, path string) (text string, expanded, ok b
 		}
 		value, set := d.lookup(name)
 		if !set {
-			d.failAt(n, codeEnv, "export "+name+" before starting chertd", "%s: the environment variable %s is not set", path, name)
+			d.failAt(n, codeEnv, unsetHint(name), "%s: the environment variable %s is not set", path, name)
 			ok = false
 		}
 		expanded = true

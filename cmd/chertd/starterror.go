@@ -196,11 +196,14 @@ func (c *Config) checkCertificate() error {
 	return nil
 }
 
+// onWindows are the commands that the build for Windows is for.
+const onWindows = "new, check, test, eval and backtest"
+
 // daemonRunsOn returns why the daemon can't run on an operating system, and what can.
 func daemonRunsOn(goos string, supported bool) error {
 	if supported {
 		return nil
 	}
 	return hinted(fail(exitConfig, fmt.Errorf("the daemon does not run on %s: it needs Linux or macOS", goos)),
-		"on this machine use check, test, eval, backtest, new and spec; run the daemon on a server, in a container or in WSL")
+		"on this machine use "+onWindows+"; run the daemon on a server, in a container or in WSL")
 }

@@ -80,9 +80,33 @@ func TestDaemonIsRefusedWhereItIsNotSupported(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	const want = `chertd: the daemon does not run on windows: it needs Linux or macOS
-  hint: on this machine use check, test, eval, backtest, new and spec; run the daemon on a server, in a container or in WSL
+  hint: on this machine use new, check, test, eval and backtest; run the daemon on a server, in a container or in WSL
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+// The help of run, the note in the archive for Windows and the installation guide name the same
+// commands.
+func TestWhatWorksOnWindowsIsNamedAlike(t *testing.T) {
+	t.Parallel()
+	if help := newRunCommand().Long; !strings.Contains(help, "On Windows it refuses to start, with exit code 78:\nchertd "+onWindows) {
+		t.Errorf("the help of run:\n%s", help)
+	}
+	for file, wants := range map[string][]string{
+		"../../.ci/release":     {"chertd " + onWindows, "chertd run, the daemon, and chertd demo refuse to start on Windows, with exit code 78"},
+		"../../docs/install.md": {onWindows, "run and demo refuse to start"},
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain := strings.Join(strings.Fields(strings.ReplaceAll(string(text), "`", "")), " ")
+		for _, want := range wants {
+			if !strings.Contains(plain, want) {
+				t.Errorf("%s does not have %q", file, want)
+			}
+		}
 	}
 }

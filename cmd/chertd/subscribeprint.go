@@ -198,8 +198,10 @@ func (s *subscriber) command(args ...string) string {
 	return line
 }
 
-// reloadCommand returns the command that reloads the daemon's secrets.
-func (s *subscriber) reloadCommand() string { return s.daemonCommand("reload --settings") }
+// reloadCommand returns the command after which the daemon has a new secret.
+func (s *subscriber) reloadCommand() string {
+	return secretReload(s.c.Sources.Webhook.SecretsFile, s.daemonCommand("reload --settings"))
+}
 
 // eventWords names types of events.
 func eventWords(types []string) string {

@@ -2,6 +2,7 @@ package system
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -62,5 +63,35 @@ func TestWhatIsKnownOfTheSystem(t *testing.T) {
 	}
 	if err := May(filepath.Join(dir, "nosuch"), ReadWrite); err == nil {
 		t.Error("a file that is not there can be read")
+	}
+}
+
+// A temporary file can be written and read again, and is gone once it is closed.
+func TestTempFileIsGoneOnceItIsClosed(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv(TempVariable, dir)
+	f, err := TempFile("chertd-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("text"); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		t.Error(err)
+	}
+	if text, err := io.ReadAll(f); err != nil || string(text) != "text" {
+		t.Errorf("read %q: %v", text, err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("%v is left: %v", left, err)
+	}
+	t.Setenv(TempVariable, filepath.Join(dir, "missing"))
+	if f, err := TempFile("chertd-"); err == nil {
+		f.Close()
+		t.Error("a folder that is missing has a temporary file")
 	}
 }

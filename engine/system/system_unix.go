@@ -38,6 +38,21 @@ func Lock(f *os.File) error {
 // Unlock ends a Lock.
 func Unlock(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
 
+// TempVariable is the environment variable that names the folder for temporary files.
+const TempVariable = "TMPDIR"
+
+// TempFile returns a new file that exists until it is closed, however the process ends.
+func TempFile(prefix string) (*os.File, error) {
+	f, err := os.CreateTemp("", prefix)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
 // SyncFolder makes the names of files durable that were created, renamed or removed in a folder.
 func SyncFolder(dir string) error {
 	f, err := os.Open(dir)

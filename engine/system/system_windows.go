@@ -1,9 +1,11 @@
 package system
 
 import (
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/windows"
 )
@@ -30,6 +32,16 @@ func Lock(f *os.File) error {
 
 // Unlock ends a Lock.
 func Unlock(f *os.File) { _ = windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, beyond()) }
+
+// TempVariable is the environment variable that names the folder for temporary files.
+const TempVariable = "TMP"
+
+// TempFile returns a new file that exists until it is closed, however the process ends. Windows
+// removes no file that is open.
+func TempFile(prefix string) (*os.File, error) {
+	path := filepath.Join(os.TempDir(), prefix+rand.Text())
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|windows.O_FILE_FLAG_DELETE_ON_CLOSE, 0o600)
+}
 
 // beyond is the place of the byte that Lock locks.
 func beyond() *windows.Overlapped { return &windows.Overlapped{OffsetHigh: 1 << 30} }
