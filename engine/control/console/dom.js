@@ -50,6 +50,8 @@ function append(node, children, keep) {
 // renew replaces what is in a container, and keeps the focus, what is unfolded and how far
 // tables are scrolled.
 function renew(container, ...nodes) {
+  const shown = nodes.flat(Infinity);
+  if (shown.length === 1 && container.childNodes.length === 1 && container.firstChild === shown[0]) return; // it has renewed itself
   const active = document.activeElement;
   const focus = active && active !== container && container.contains(active) ? keyOf(active) : "";
   const unfolded = new Map([...container.querySelectorAll("details")].map((d) => [keyOf(d), d.open]));
@@ -62,6 +64,15 @@ function renew(container, ...nodes) {
   for (const node of container.querySelectorAll("a, button, input, select, summary, [tabindex]")) {
     if (keyOf(node) === focus) { node.focus({ preventScroll: true }); return; }
   }
+}
+
+// fit makes nodes the children of a container. It touches only those that come, go or move.
+function fit(container, nodes) {
+  const active = document.activeElement;
+  const stay = new Set(nodes);
+  for (const node of [...container.childNodes]) if (!stay.has(node)) node.remove();
+  nodes.forEach((node, i) => { if (container.childNodes[i] !== node) container.insertBefore(node, container.childNodes[i] || null); });
+  if (active !== document.activeElement && container.contains(active)) active.focus({ preventScroll: true }); // it was moved
 }
 
 // keyOf names an element, for the one that takes its place.

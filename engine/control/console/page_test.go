@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -204,6 +205,53 @@ func TestEditNotLiveIsShown(t *testing.T) {
 	p.shows("hold: keep_unread")
 	p.click(`[data-key="versions vip"] summary`)
 	p.shows("a1b2c3d4")
+}
+
+// TestManyPacksStayCheap: of hundreds of packs, only the card of one that has changed is made
+// again. What is open there and the focus stay.
+func TestManyPacksStayCheap(t *testing.T) {
+	t.Parallel()
+	d := newFake()
+	d.packs[0].Diagnostics, d.packs[0].Edit = nil, nil
+	for i := range 200 {
+		pack := d.packs[1]
+		pack.Name, pack.Versions = fmt.Sprint("pack", i), slices.Repeat(d.packs[0].Versions, 10)
+		d.packs = append(d.packs, pack)
+	}
+	p := console(t, d)
+	p.visit("#/packs", "Packs")
+	p.until(`document.querySelectorAll("article").length === 202`)
+	const summary = `document.querySelector('[data-key="versions pack7"] summary')`
+	evaluate[chromedp.Void](p, `void (`+summary+`.focus(), `+summary+`.click())`)
+	evaluate[chromedp.Void](p, `void (() => {
+		window.touched = new Set();
+		const name = (node) => node.closest("article") ? node.closest("article").dataset.pack : node.tagName;
+		new MutationObserver((all) => all.forEach((m) => window.touched.add(name(m.target)))).observe(document.getElementById("main"), { subtree: true, childList: true });
+	})()`)
+	d.set(func() {
+		d.packs = slices.Clone(d.packs)
+		d.packs[9].Events = 7777
+	})
+	p.until(`document.getElementById("pack-pack7").textContent.includes("7,777")`)
+	if got := evaluate[[]string](p, `[...window.touched]`); !slices.Equal(got, []string{"pack7"}) {
+		t.Errorf("made again: %q, want the card of pack7 alone", got)
+	}
+	if !evaluate[bool](p, summary+`.parentElement.open`) {
+		t.Error("the versions are folded up")
+	}
+	if !evaluate[bool](p, `document.activeElement === `+summary) {
+		t.Error("the focus is lost")
+	}
+
+	// What needs somebody comes first, and what is gone goes.
+	d.set(func() {
+		d.packs = slices.Clone(d.packs[:150])
+		d.packs[100].NotLive = "its specs fail"
+	})
+	p.until(`document.querySelectorAll("article").length === 150 && document.querySelectorAll("article")[1].dataset.pack === "pack98"`)
+	if !evaluate[bool](p, `document.activeElement === `+summary) {
+		t.Error("the focus is lost when another card moves")
+	}
 }
 
 // TestKeyboardAloneIsEnough: the skip link, the navigation and dialogs work with keys, and
