@@ -117,15 +117,23 @@ function moment(text, seconds) {
   return el("time", { datetime: text, title: t.toString() }, day(t) === day(new Date(Date.now() + ahead)) ? clock : day(t) + " " + clock);
 }
 
-// since returns how long ago a time was, or how far it is ahead, in its largest unit.
-function since(text) { return duration(Math.abs(Date.now() + ahead - new Date(text).getTime()) / 1000); }
+// since returns how long ago a time was, or how far it is ahead.
+function since(text) { return duration(Math.round(Math.abs(Date.now() + ahead - new Date(text).getTime()) / 1000)); }
 
-// duration returns a number of seconds in its largest unit.
+// duration returns a number of seconds as the texts of the daemon have it: 74ms, 5.3s, and in
+// its two largest units above a minute, 12m5s or 3d4h.
 function duration(seconds) {
-  for (const [unit, length] of [["d", 86400], ["h", 3600], ["min", 60]]) {
-    if (seconds >= 2 * length) return Math.floor(seconds / length) + " " + unit;
-  }
-  return Math.round(seconds) + " s";
+  if (seconds < 0.0005) return "0s";
+  if (seconds < 0.9995) return Math.round(seconds * 1000) + "ms";
+  if (seconds < 59.95) return Math.round(seconds * 10) / 10 + "s";
+  let rest = Math.round(seconds);
+  const units = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]];
+  const first = units.findIndex(([, length]) => rest >= length);
+  return units.slice(first, first + 2).map(([unit, length], i) => {
+    const n = Math.floor(rest / length);
+    rest -= n * length;
+    return n || !i ? n + unit : "";
+  }).join("");
 }
 
 // chatLink leads to the story of a chat, an event or an action.

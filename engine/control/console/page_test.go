@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"chertd/engine/control"
+	"chertd/luabind/diag"
 )
 
 // open signs in to the console of a daemon.
@@ -411,9 +413,26 @@ func TestClockThatIsWrongIsShown(t *testing.T) {
 	p := open(t, serve(t, d))
 	evaluate[chromedp.Void](p, `void (window.realNow = Date.now, Date.now = () => window.realNow() + 3600e3)`)
 	p.signIn(secret)
-	p.until(`document.getElementById("foot").innerText.includes("The clock of this browser is 59 min ahead of chertd's.") || document.getElementById("foot").innerText.includes("60 min ahead")`)
+	p.until(`/The clock of this browser is (59m[0-9]+s|1h) ahead of chertd's\./.test(document.getElementById("foot").innerText)`)
 	p.visit("#/calls", "Calls")
-	p.until(`/Last confirmed\s+[\d: -]+\(\d+ s ago\)/.test(document.getElementById("main").innerText)`)
+	p.until(`/Last confirmed\s+[\d: -]+\(\d+s ago\)/.test(document.getElementById("main").innerText)`)
+}
+
+// TestDurationsAreThoseOfTheDaemon: the console writes durations as diag.About does.
+func TestDurationsAreThoseOfTheDaemon(t *testing.T) {
+	t.Parallel()
+	p := console(t, newFake())
+	source, err := os.ReadFile("dom.js")
+	p.must("read dom.js", err)
+	_, function, _ := strings.Cut(string(source), "\nfunction duration(")
+	function, _, _ = strings.Cut(function, "\n}\n")
+	for _, d := range []time.Duration{0, 74 * time.Millisecond, 5320 * time.Millisecond, 30 * time.Second, 59990 * time.Millisecond, time.Minute, 61400 * time.Millisecond,
+		time.Hour, time.Hour + 5*time.Second, 4*time.Hour + 34*time.Minute, 24 * time.Hour, 25*time.Hour + time.Second} {
+		got := evaluate[string](p, fmt.Sprintf("(() => { function duration(%s\n}\n return duration(%g) })()", function, d.Seconds()))
+		if want := diag.About(d); got != want {
+			t.Errorf("%v is %s, want %s", d, got, want)
+		}
+	}
 }
 
 // filledLine returns a line of a tail.
