@@ -228,7 +228,7 @@ e3 c1 read_candidate: live 0, candidate 1
 e1 c1 read_live: live 1, candidate 0`); got != want {
 		t.Errorf("the differences are\n%s\nwant\n%s", got, want)
 	}
-	if asked := d.Events[2].Candidate[0].Asked; len(asked) != 1 || asked[0] != "mark_read after 2h0m0s" {
+	if asked := d.Events[2].Candidate[0].Asked; len(asked) != 1 || asked[0] != "mark_read after 2h" {
 		t.Errorf("the candidate asked for %q", asked)
 	}
 	if few, err := c.m.Differences(ctx, "codes", 2); err != nil || len(few.Events) != 2 || few.Events[0].Event != "f1" {

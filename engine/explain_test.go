@@ -14,6 +14,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/event"
 	"chertd/engine/store"
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -399,7 +400,7 @@ chert.rule({ name = "rests", on = "message.received", where = { words = "rest" }
 		"outside Mon 09:00-09:01: it was " + at.In(mustZone(t, "America/New_York")).Format("Mon 15:04") + " in America/New_York",
 		"within 00:00-24:00, and it runs outside: it was " + at.UTC().Format("Mon 15:04") + " in UTC",
 		"it was " + at.UTC().Format("Mon 2006-01-02 15:04") + " in UTC, and not_on has that day, or the one on which these hours began",
-		at.Sub(ev.At).Round(time.Second).String() + " old, at most 1m",
+		diag.Duration(at.Sub(ev.At).Round(time.Second)) + " old, at most 1m",
 		", and the sample is all below 1e-07",
 	} {
 		if got := e.Rules[i]; got.Skipped == "" || !strings.HasSuffix(got.SkippedWhy, want) || len(got.Assumes) > 0 {

@@ -13,6 +13,7 @@ import (
 	"chertd/engine/event"
 	"chertd/engine/event/handle"
 	"chertd/engine/store"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 )
 
@@ -146,7 +147,7 @@ func (m *manager) findEarly(ctx context.Context, of string) (x explained, err er
 		page, err := m.store.Early(looking, after, earlyPage)
 		if ctx.Err() == nil && looking.Err() != nil {
 			return x, &control.UserError{Status: http.StatusServiceUnavailable,
-				Message: fmt.Sprintf("%q is not in the journal; of the events that wait for the events log, only the first %d could be looked through in %s", of, looked, earlyPatience),
+				Message: fmt.Sprintf("%q is not in the journal; of the events that wait for the events log, only the first %d could be looked through in %s", of, looked, diag.Duration(earlyPatience)),
 				Hint:    "try again once the events log is read: chertd status shows how far it is"}
 		}
 		if err != nil || len(page) == 0 {

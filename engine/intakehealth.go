@@ -238,7 +238,7 @@ func (m *manager) intakeNotes() (notes []string) {
 		if off > 0 {
 			side = "behind"
 		}
-		notes = append(notes, fmt.Sprintf("this machine's clock is %s %s Chert's: set it (NTP)", off.Abs().Round(time.Second), side))
+		notes = append(notes, fmt.Sprintf("this machine's clock is %s %s Chert's: set it (NTP)", diag.About(off.Abs().Round(time.Second)), side))
 	}
 	return notes
 }

@@ -90,7 +90,7 @@ func (p *pulse) hangs(now time.Time) string {
 			one.answered = now
 		}
 		if waited := now.Sub(one.answered); waited >= hangAfter && longest == "" {
-			longest = fmt.Sprintf("%s has not answered for %s", one.name, waited.Round(time.Second))
+			longest = fmt.Sprintf("%s has not answered for %s", one.name, diag.About(waited.Round(time.Second)))
 		}
 	}
 	return longest

@@ -121,7 +121,7 @@ func (m *manager) storeUnanswered(err error) string {
 		err = unhealthy
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "the store does not answer within " + storeTimeout.String()
+		return "the store does not answer within " + diag.Duration(storeTimeout)
 	}
 	return fmt.Sprintf("the store does not answer (%v)", err)
 }

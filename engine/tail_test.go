@@ -152,7 +152,7 @@ func TestTailShowsEventsCallsAndEnds(t *testing.T) {
 	// A tail that begins now shows what became of the same events.
 	last := c.tail(control.TailQuery{Lines: 3, Text: true, NoFollow: true})
 	last.all()
-	if want := "event c3 not_read: p/later (p.lua:3): mark_read after 1h0m0s: vetoed by p/veto\nevent c3 not_read: p/veto (p.lua:5): keep_unread\nevent c4 not_read: no rule wants it\n"; last.words() != want {
+	if want := "event c3 not_read: p/later (p.lua:3): mark_read after 1h: vetoed by p/veto\nevent c3 not_read: p/veto (p.lua:5): keep_unread\nevent c4 not_read: no rule wants it\n"; last.words() != want {
 		t.Errorf("got\n%swant\n%s", last.words(), want)
 	}
 	if line := &last.got[2]; line.Text != "nothing" || line.From != "+14151111111" {
@@ -175,7 +175,7 @@ func TestTailShowsKnownEventsAgain(t *testing.T) {
 	q := control.TailQuery{Lines: 10, After: 3, Again: []int64{1, 2, 3}, NoFollow: true}
 	l := c.tail(q)
 	l.all()
-	want := "event c1 not_read: p/later (p.lua:3): mark_read after 1h0m0s: vetoed by p/veto\nevent c2 waiting: p/later (p.lua:3): mark_read after 1h0m0s\n" +
+	want := "event c1 not_read: p/later (p.lua:3): mark_read after 1h: vetoed by p/veto\nevent c2 waiting: p/later (p.lua:3): mark_read after 1h\n" +
 		"event c3 not_read: no rule wants it\nevent c1 not_read: p/veto (p.lua:5): keep_unread\n"
 	if l.words() != want {
 		t.Errorf("got\n%swant\n%s", l.words(), want)

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"path"
 	"strings"
-	"time"
 
 	"chertd/engine/control"
 	"chertd/engine/event"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -161,7 +161,7 @@ func actionWords(a *chat.Action) string {
 		b.WriteString(" (" + a.EndedBy.Cause + ")")
 	}
 	if a.Status == chat.Done && !a.Called.IsZero() {
-		fmt.Fprintf(&b, " in %s", a.Ended.Sub(a.Called).Round(time.Millisecond))
+		fmt.Fprintf(&b, " in %s", diag.About(a.Ended.Sub(a.Called)))
 	}
 	if a.Error != "" && a.Status == chat.Dead {
 		b.WriteString(", " + firstLine(a.Error))

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"chertd/engine/chert"
+	"chertd/engine/control"
 	"chertd/engine/event"
 	"chertd/engine/tracing"
 	"chertd/rules/chat"
@@ -75,12 +76,17 @@ func attribute(s *tracepb.Span, key string) string {
 	return ""
 }
 
-// roots returns the root spans by the ids of their events.
+// roots returns the root spans by the ids of their events, or by their sequences as "seq 5" where spans
+// do not show the id.
 func (c *spanCollector) roots() map[string]*tracepb.Span {
 	all := map[string]*tracepb.Span{}
 	for _, s := range c.spans {
 		if len(s.ParentSpanId) == 0 {
-			all[attribute(s, "chertd.event.id")] = s
+			id := attribute(s, "chertd.event.id")
+			if id == "" {
+				id = "seq " + attribute(s, "chertd.event.seq")
+			}
+			all[id] = s
 		}
 	}
 	return all
@@ -301,6 +307,37 @@ event message.received not_read
 		}
 		if n := c.m.traces.Counts(); n.Dropped+n.Rejected > 0 || n.Sent != int64(len(collector.spans)) || collector.again > 0 {
 			t.Errorf("counts %+v, of %d spans, %d twice", n, len(collector.spans), collector.again)
+		}
+	})
+}
+
+// A rule may name a timer after a person, and another program a signal. Spans have neither name, nor
+// an id of Chert's that has a number in it.
+func TestTracesHaveNoNamesOfPeople(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, collector := tracedCrew(t, 1, "p.lua", `
+chert.rule({ name = "set", on = "message.received", run = function(ev) chert.set_timer("ask" .. ev.text, "1m") end })
+chert.rule({ name = "done", on = { "timer:ask+14155550111", "signal:human" }, run = function(ev) chert.mark_read(ev.chat.id) end })`)
+		c.handle("c1", "of+14155550111", "+14155550111")
+		time.Sleep(time.Hour) // of virtual time
+		if _, err := c.m.Signal(ctx, control.SignalRequest{Name: "human", Chat: "c1", ID: "of+14155550111"}); err != nil {
+			t.Fatal(err)
+		}
+		c.drained()
+		c.stop()
+		var events []string
+		for _, root := range collector.roots() {
+			events = append(events, root.Name)
+		}
+		slices.Sort(events)
+		if want := []string{"event message.received", "event signal", "event timer"}; !slices.Equal(events, want) {
+			t.Errorf("traces of %q, want %q", events, want)
+		}
+		for _, s := range collector.spans {
+			if text := s.String(); strings.Contains(text, "5550111") {
+				t.Errorf("a span has a number: %s", text)
+			}
 		}
 	})
 }

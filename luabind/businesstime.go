@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"chertd/luabind/diag"
 )
 
 // BusinessTime is a duration that passes only while a window is open, such as half an
@@ -29,7 +31,7 @@ func NewBusinessTime(d time.Duration, window Window, closed Days) (BusinessTime,
 	// MaxDuration has 53 of any weekday; in a few hours, the clock shows a time twice.
 	const most = 60
 	if week := b.open.week(window.days); d > most*week {
-		return BusinessTime{}, misformed(businessTimeHint, "%s is too long: %s is open for %s a week, and it has to pass within 366d", d, quote(window.text), week)
+		return BusinessTime{}, misformed(businessTimeHint, "%s is too long: %s is open for %s a week, and it has to pass within 366d", diag.Duration(d), quote(window.text), diag.Duration(week))
 	}
 	return b, nil
 }
@@ -60,7 +62,7 @@ func (b BusinessTime) After(t time.Time) (time.Time, error) {
 		at, left = until, rest
 	}
 	if passed := b.d - left; passed > 0 {
-		return time.Time{}, misformed(businessTimeHint, "%s is too long: %s is open for %s within the next 366d", b.d, quote(b.window.text), passed)
+		return time.Time{}, misformed(businessTimeHint, "%s is too long: %s is open for %s within the next 366d", diag.Duration(b.d), quote(b.window.text), diag.Duration(passed))
 	}
 	return time.Time{}, misformed(businessTimeHint, "%s is not open within the next 366d: not_on has all of its days", quote(b.window.text))
 }

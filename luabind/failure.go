@@ -147,7 +147,7 @@ func (vm *VM) explainOverrun(f *Failure, kind FailureKind) {
 		}
 		f.Hint = "use less memory: join with table.concat, and keep only the parts of strings you need"
 	case TimedOut:
-		f.Message = fmt.Sprintf("aborted after %v, having used %s of %s steps", m.limits.Wall, thousands(m.steps()), thousands(m.limits.Steps))
+		f.Message = fmt.Sprintf("aborted after %s, having used %s of %s steps", diag.Duration(m.limits.Wall), thousands(m.steps()), thousands(m.limits.Steps))
 		f.Hint = "the machine was busy, or single operations took very long"
 	}
 	if p, percent := m.hottest(); percent > 0 && p.line > 0 {

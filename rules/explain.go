@@ -16,7 +16,7 @@ type Explanation struct {
 	Runs    bool     `json:"runs"`              // its handler is called
 	Refused []string `json:"refused,omitempty"` // conditions of where that do not hold
 	Skipped string   `json:"skipped,omitempty"` // where holds, but: "cooldown", "off", …
-	// SkippedWhy has the value that decided Skipped: "2h0m0s old, at most 1h".
+	// SkippedWhy has the value that decided Skipped: "2h old, at most 1h".
 	SkippedWhy string `json:"skipped_why,omitempty"`
 }
 

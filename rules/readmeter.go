@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"chertd/luabind/diag"
 )
 
 // ReadMeter enforces limits.reads of a pack: at most Limit.N of its read calls are in
@@ -145,17 +147,4 @@ func (p *place) taken(now time.Time, per time.Duration) bool {
 func (r Rate) Raised(from Rate) bool { return r.N > from.N || r.Per < from.Per }
 
 // Words returns the limit for people: "300 reads in 10m".
-func (r Rate) Words() string { return fmt.Sprintf("%d reads in %s", r.N, plainSpan(r.Per)) }
-
-// plainSpan formats a duration as rules write it: 10m, not 10m0s.
-func plainSpan(d time.Duration) string {
-	for _, u := range []struct {
-		of   time.Duration
-		name string
-	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
-		if d >= u.of && d%u.of == 0 {
-			return fmt.Sprintf("%d%s", d/u.of, u.name)
-		}
-	}
-	return d.String()
-}
+func (r Rate) Words() string { return fmt.Sprintf("%d reads in %s", r.N, diag.Duration(r.Per)) }

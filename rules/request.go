@@ -9,6 +9,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 )
 
@@ -171,10 +172,10 @@ func (w *Request) Words(own string, now time.Time) string {
 	switch w.Kind {
 	case chat.RequestRead, chat.RequestTimer:
 		if d := w.Due.Sub(now); d > 0 {
-			s += " after " + d.String()
+			s += " after " + diag.Duration(d)
 		}
 		if !w.Latest.IsZero() {
-			s += ", at most " + w.Latest.Sub(now).String()
+			s += ", at most " + diag.Duration(w.Latest.Sub(now))
 		}
 	case chat.RequestPostpone:
 		if w.Due.After(now) {

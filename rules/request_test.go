@@ -97,7 +97,7 @@ func TestRequestInWords(t *testing.T) {
 		{Request{"c1", chat.Request{Kind: chat.RequestRead, Due: noon}}, "mark_read"},
 		{Request{"c1", chat.Request{Kind: chat.RequestRead, Due: noon.Add(30 * time.Second), Reason: "code"}}, "mark_read after 30s (code)"},
 		{Request{"c2", chat.Request{Kind: chat.RequestRead, Due: noon.Add(-time.Second), EvenIfNewer: true, Shadow: true}}, "mark_read chat c2 even if newer [shadow]"},
-		{Request{"c2", chat.Request{Kind: chat.RequestTimer, Name: "x", Due: noon.Add(time.Minute)}}, `set_timer "x" chat c2 after 1m0s`},
+		{Request{"c2", chat.Request{Kind: chat.RequestTimer, Name: "x", Due: noon.Add(time.Minute)}}, `set_timer "x" chat c2 after 1m`},
 		{Request{"c1", chat.Request{Kind: chat.RequestCancelTimer, Name: "x", Due: noon.Add(time.Minute)}}, `cancel_timer "x"`},
 		{Request{"c1", chat.Request{Kind: chat.RequestHold, Due: noon.Add(time.Hour), Reason: "vip"}}, "hold until " + noon.Add(time.Hour).UTC().Format(time.RFC3339) + " (vip)"},
 		{Request{"c2", chat.Request{Kind: chat.RequestPostpone, Due: noon.Add(time.Hour), Reason: "night"}}, "postpone chat c2 until " + noon.Add(time.Hour).UTC().Format(time.RFC3339) + " (night)"},
@@ -109,7 +109,7 @@ func TestRequestInWords(t *testing.T) {
 		}
 	}
 	for d, want := range map[time.Duration]string{
-		24 * time.Hour: "1d", 36 * time.Hour: "36h", time.Hour: "1h", 90 * time.Minute: "90m", time.Minute: "1m", 90 * time.Second: "90s", time.Second: "1s", 1500 * time.Millisecond: "1.5s",
+		24 * time.Hour: "1d", 36 * time.Hour: "1d12h", time.Hour: "1h", 90 * time.Minute: "1h30m", time.Minute: "1m", 90 * time.Second: "1m30s", time.Second: "1s", 1500 * time.Millisecond: "1.5s",
 	} {
 		if got := (Rate{3, d}).Words(); got != "3 reads in "+want {
 			t.Errorf("%s: %s", d, got)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"chertd/engine/event"
+	"chertd/luabind/diag"
 )
 
 // Skip is why a rule whose where holds did not run on an event.
@@ -46,10 +47,10 @@ func (r *Rule) skippedWhy(in *Input, skipped string, role Role) string {
 		}
 	case SkippedAge:
 		if age, known := in.Event.Age(at); known && r.MaxAge > 0 {
-			return fmt.Sprintf("%s old, at most %s", age.Round(time.Second), plainSpan(r.MaxAge))
+			return fmt.Sprintf("%s old, at most %s", diag.Duration(age.Round(time.Second)), diag.Duration(r.MaxAge))
 		}
 	case SkippedNoAge:
-		return fmt.Sprintf("at most %s, and a rule that may request more than a veto needs to know", plainSpan(r.MaxAge))
+		return fmt.Sprintf("at most %s, and a rule that may request more than a veto needs to know", diag.Duration(r.MaxAge))
 	case SkippedSample:
 		if r.Sample > 0 {
 			return fmt.Sprintf("%s has %.4f, and the sample is all below %s", sampledBy(in.Event), r.sampleOf(in.Event), strconv.FormatFloat(r.Sample, 'g', -1, 64))

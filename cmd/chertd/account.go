@@ -64,7 +64,7 @@ func (c *Config) callError(err error) error {
 	case e.Status == 0:
 		return hinted(err, "check the network, chert.base_url, and the proxy of HTTPS_PROXY if there is one")
 	case e.RetryAfter > 0:
-		return hinted(err, "try again in "+e.RetryAfter.String())
+		return hinted(err, "try again in "+diag.Duration(e.RetryAfter))
 	case e.Retryable:
 		return hinted(err, "try again")
 	}

@@ -139,7 +139,7 @@ func (r *applyReport) note(o *applyOptions, past *backtest.Applied, side rulesSi
 	}
 	if n := past.Result.NoText + past.Result.Warmup.NoText; n > 0 {
 		add("%s no text, sender or group any more (store.raw: %s, or chertd forget): rules that look at these see nothing, and reads of such messages are left out",
-			choose(n == 1, "1 event has", thousands(int64(n))+" events have"), span(o.source.config.Store.Raw))
+			choose(n == 1, "1 event has", thousands(int64(n))+" events have"), diag.Duration(o.source.config.Store.Raw))
 	}
 	for _, name := range slices.Sorted(maps.Keys(past.Result.Lists)) {
 		add("the list %s has the %s that it has now: what it had when the messages came is not known", name, many(int64(past.Result.Lists[name]), "member"))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/backtest"
 	"chertd/rules/chat"
@@ -213,7 +214,7 @@ func fateWords(d *backtest.Difference, f *backtest.Fate) string {
 	}
 	at := "at " + stamp(f.Read.At)
 	if after := f.Read.At.Sub(d.At).Round(time.Millisecond); d.Messages > 0 && after < 24*time.Hour {
-		at = choose(after == 0, "immediately", fmt.Sprintf("after %s", span(after)))
+		at = choose(after == 0, "immediately", fmt.Sprintf("after %s", diag.Duration(after)))
 	}
 	text := fmt.Sprintf("read %s by %s (%s)", at, f.Read.Rule, f.Read.Place)
 	if f.Read.Waits {
@@ -263,19 +264,4 @@ func placed(rule, place string) string {
 		return rule
 	}
 	return rule + " (" + place + ")"
-}
-
-// span formats a duration as configurations have it: 7d, 1h30m, 30s, 250ms.
-func span(d time.Duration) string {
-	if d >= 24*time.Hour && d%(24*time.Hour) == 0 {
-		return fmt.Sprintf("%dd", d/(24*time.Hour))
-	}
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }

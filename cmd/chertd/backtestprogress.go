@@ -39,7 +39,7 @@ func (p *progress) show(events int, part float64, at time.Time) {
 func (p *progress) end(events int, took time.Duration) {
 	if p.drawn {
 		p.screen.redraw("")
-		fmt.Fprintf(p.screen, "%s in %s\n", many(int64(events), "event"), shortly(took))
+		fmt.Fprintf(p.screen, "%s in %s\n", many(int64(events), "event"), diag.About(took))
 	}
 }
 

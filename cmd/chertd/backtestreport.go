@@ -138,7 +138,7 @@ func (r *backtestReport) note(o *backtestOptions, p *backtestPair, in *recordedE
 	if n := r.Events + r.Warmup.Events; n > 0 && r.NoText+r.Warmup.NoText > 0 {
 		kept := " (store.raw, or chertd forget)"
 		if c := o.source.config; c != nil {
-			kept = " (store.raw: " + span(c.Store.Raw) + ", or chertd forget)"
+			kept = " (store.raw: " + diag.Duration(c.Store.Raw) + ", or chertd forget)"
 		}
 		add("%s of %s events have no text, sender or group any more%s: rules that look at these see nothing. Differences of such messages are counted as unknown and are not listed",
 			thousands(int64(r.NoText+r.Warmup.NoText)), thousands(int64(n)), kept)

@@ -190,9 +190,10 @@ type completer struct {
 	args  []string    // the arguments before it
 	typed string      // what is there already
 	flag  *pflag.Flag // whose value it is; nil: an argument
+	until time.Time   // when the daemon must have answered; zero: it was not asked
 }
 
-// completionTime bounds what the daemon is asked for one word.
+// completionTime is how long the answers of the daemon for one word take at most, together.
 const completionTime = time.Second
 
 // complete returns what the word may be. Only names that a terminal can show, and that do not
@@ -244,7 +245,10 @@ func (c *completer) ask(do func(context.Context, *control.Client) error) bool {
 	if err != nil {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), completionTime)
+	if c.until.IsZero() {
+		c.until = time.Now().Add(completionTime)
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), c.until)
 	defer cancel()
 	return do(ctx, control.Dial(socket)) == nil
 }

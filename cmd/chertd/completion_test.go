@@ -304,12 +304,22 @@ func TestCompletionDoesNotWaitForADaemonThatHangs(t *testing.T) {
 	server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })}
 	go func() { _ = server.Serve(l) }()
 	defer server.Close()
-	began := time.Now()
-	if words, directive := completeLine(t, "release", "--socket", l.Addr().String(), ""); len(words) > 0 || directive != ":36" {
-		t.Errorf("got %q %s", words, directive)
-	}
-	if took := time.Since(began); took > 4*completionTime {
-		t.Errorf("it took %s", took)
+	for _, test := range []struct {
+		args      []string
+		directive string
+	}{
+		{[]string{"release"}, ":36"},
+		{[]string{"mode"}, ":36"}, // asks for rules, and for packs
+		{[]string{"rules"}, ":36"},
+		{[]string{"list", "vips", "remove"}, ":36"},
+	} {
+		began := time.Now()
+		if words, directive := completeLine(t, append(test.args, "--socket", l.Addr().String(), "")...); len(words) > 0 || directive != test.directive {
+			t.Errorf("%q: got %q %s", test.args, words, directive)
+		}
+		if took := time.Since(began); took > completionTime*3/2 {
+			t.Errorf("%q took %s", test.args, took)
+		}
 	}
 }
 
@@ -325,6 +335,45 @@ COMP_WORDS=("$@") COMP_CWORD=$(($#-1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
 __start_chertd 2>&1
 printf '%s\n' "${COMPREPLY[@]}"
 `
+
+// What several chats have in common is inserted in the line. In bash it must be quoted: the next
+// TAB evaluates the line, and the names are other people's.
+func TestBashDoesNotRunNames(t *testing.T) {
+	t.Parallel()
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash")
+	}
+	for name, found := range map[string]string{
+		"described": "a b$(echo ran >&2)1\tone\na b$(echo ran >&2)2\ttwo\n",
+		"plain":     "a b$(echo ran >&2)1\na b$(echo ran >&2)2\n",
+	} {
+		script := strings.Replace(bashCompletes, "source <(chertd completion bash)", `source <(chertd completion bash)
+chertd() { printf '`+found+`:36\n'; }`, 1)
+		for _, typed := range []string{"", "a\\ b\\$\\(echo"} {
+			cmd := exec.Command(bash, "--norc", "-c", script, "bash", "chertd", "explain", typed)
+			out, err := cmd.CombinedOutput()
+			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+			if err != nil || len(lines) != 2 || !strings.HasPrefix(lines[0], `a\ b\$\(echo\ ran\ \>\&2\)1`) || !strings.HasPrefix(lines[1], `a\ b\$\(echo\ ran\ \>\&2\)2`) {
+				t.Errorf("%s, typed %q: got %q (%v)", name, typed, out, err)
+			}
+		}
+	}
+}
+
+// Without the package bash-completion nothing is completed, and TAB prints nothing.
+func TestBashWithoutItsPackagePrintsNothing(t *testing.T) {
+	t.Parallel()
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash")
+	}
+	script := strings.Replace(bashCompletes, "_get_comp_words_by_ref()", "other()", 1)
+	out, err := exec.Command(bash, "--norc", "-c", script, "bash", "chertd", "rollb").CombinedOutput()
+	if err != nil || string(out) != "\n" {
+		t.Errorf("got %q (%v)", out, err)
+	}
+}
 
 func TestBashCompletes(t *testing.T) {
 	t.Parallel()

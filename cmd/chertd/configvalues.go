@@ -60,15 +60,7 @@ func within[T cmp.Ordered](d *decoder, path string, got, least, most T) {
 func human(v any) string {
 	switch v := v.(type) {
 	case time.Duration:
-		for _, u := range []struct {
-			unit time.Duration
-			name string
-		}{{day, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}, {time.Millisecond, "ms"}} {
-			if v >= u.unit && v%u.unit == 0 {
-				return strconv.FormatInt(int64(v/u.unit), 10) + u.name
-			}
-		}
-		return v.String()
+		return diag.Duration(v)
 	case Size:
 		n, unit := v, "B"
 		for _, next := range []string{"KiB", "MiB", "GiB"} {

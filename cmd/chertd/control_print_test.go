@@ -179,7 +179,7 @@ lost   none      -                  -           0         0       0
 	s := control.Status{Version: "v1.2.0", Since: at(8, 0), Ready: true, Blocked: []control.Blocked{blocked}, Packs: 2}
 	got := printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) })
 	compare(t, got[:strings.Index(got, "  events")], `
-chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00Z
+chertd v1.2.0, up 4h34m, since 2026-01-05 08:00Z
   BLOCKED  pack vip blocks reads since 2026-01-05 11:20Z
            no version of it is live: it does not load
            1,234 events missed, 1 read blocked
@@ -242,7 +242,7 @@ func TestPrintStatus(t *testing.T) {
 		Actions: map[string]int64{"done": 1000, "waiting": 12, "dead": 1, "dropped": 0, "new kind": 2},
 	}
 	compare(t, printed(t, func(b *strings.Builder) error { return printStatus(b, fine, at(12, 34)) }), `
-chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00Z
+chertd v1.2.0, up 4h34m, since 2026-01-05 08:00Z
   events   accepted; 1,234,567 in all, 3 pending, 0 in quarantine
   calls    going out; none confirmed since chertd started
   actions  12 waiting, 1 dead, 1,000 done, 2 new kind
@@ -344,7 +344,7 @@ func TestPrintWithoutTheStore(t *testing.T) {
 	const unknown = "the store does not answer (a write has not ended after 4s)"
 	s := control.Status{Version: "v1.2.0", Since: at(8, 0), NotReady: []string{"the store fails"}, NoCalls: []string{"the store fails"}, Unknown: unknown}
 	compare(t, printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) }), `
-chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00Z
+chertd v1.2.0, up 4h34m, since 2026-01-05 08:00Z
   events   NOT READY; counts unknown
            the store does not answer (a write has not ended after 4s)
            not ready: the store fails
@@ -366,8 +366,8 @@ codes  3f786850  2026-01-05 12:00Z  live        3         ?       ?
 func TestDurationsShowTwoUnits(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
-		-time.Second: "0s", 400 * time.Millisecond: "0s", 59 * time.Second: "59s", time.Minute: "1m", 61 * time.Second: "1m 1s",
-		time.Hour + time.Second: "1h", 25 * time.Hour: "1d 1h", 24*time.Hour + time.Minute: "1d", 400 * 24 * time.Hour: "400d",
+		-time.Second: "0s", 400 * time.Millisecond: "0s", 59 * time.Second: "59s", time.Minute: "1m", 61 * time.Second: "1m1s",
+		time.Hour + time.Second: "1h", 25 * time.Hour: "1d1h", 24*time.Hour + time.Minute: "1d", 400 * 24 * time.Hour: "400d",
 	} {
 		if got := roughly(d); got != want {
 			t.Errorf("%v is %q, want %q", d, got, want)

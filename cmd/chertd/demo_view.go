@@ -55,7 +55,7 @@ func newDemoView(out io.Writer) *demoView {
 
 func (v *demoView) begin(length time.Duration, rulesDir string) {
 	fmt.Fprintf(v.out, `chertd demo: a simulated Chert sends messages, and rules mark chats as read.
-It runs for %v. You can edit its rules while it runs; a saved change goes live:
+It runs for %s. You can edit its rules while it runs; a saved change goes live:
   %s
 
   codes    marks chats as read as soon as a one-time code arrives
@@ -63,7 +63,7 @@ It runs for %v. You can edit its rules while it runs; a saved change goes live:
 
 Both leave group chats unread.
 
-`, length, diag.Visible(rulesDir), demoQuiet)
+`, diag.Duration(length), diag.Visible(rulesDir), demoQuiet)
 }
 
 // chert receives what happens at the simulated Chert.
@@ -184,7 +184,7 @@ func (v *demoView) end() {
 		}
 	}
 	saved := max(v.requests-v.calls, 0)
-	fmt.Fprintf(v.out, "\nIn %v:\n\n", time.Since(v.began).Round(time.Second))
+	fmt.Fprintf(v.out, "\nIn %s:\n\n", diag.About(time.Since(v.began).Round(time.Second)))
 	fmt.Fprintf(v.out, "  events   %4d   in %s; chertd handled %d of them, each once\n", v.events, count(len(v.chats), "chat"), v.handled)
 	fmt.Fprintf(v.out, "  reads    %4d   call%s for %d requests; coalescing saved %d\n", v.calls, plural(v.calls), v.requests, saved)
 	fmt.Fprintf(v.out, "  unread   %4d   chat%s that no rule has asked to read (yet)\n", left, plural(left))
@@ -195,7 +195,7 @@ func (v *demoView) end() {
 	for _, pack := range slices.Sorted(maps.Keys(v.byPack)) {
 		took := v.byPack[pack]
 		slices.Sort(took)
-		fmt.Fprintf(v.out, "    %s                %8v %8v%s\n", pad(diag.Visible(pack), 8), round(took[len(took)/2]), round(took[(len(took)*95-1)/100]), v.waits(pack))
+		fmt.Fprintf(v.out, "    %s                %8s %8s%s\n", pad(diag.Visible(pack), 8), diag.About(took[len(took)/2]), diag.About(took[(len(took)*95-1)/100]), v.waits(pack))
 	}
 	fmt.Fprint(v.out, demoNext)
 }
@@ -212,13 +212,6 @@ func (v *demoView) waits(pack string) string {
 		return "   (it waits at least " + demoQuiet + ")"
 	}
 	return ""
-}
-
-func round(d time.Duration) time.Duration {
-	if d < time.Second {
-		return d.Round(time.Millisecond)
-	}
-	return d.Round(100 * time.Millisecond)
 }
 
 func plural(n int) string {

@@ -214,7 +214,7 @@ func (k *checkup) perform(ctx context.Context, ch check, before []result) result
 		// The goroutine may wait for a disk forever, and still use k: no other check runs.
 		k.hangs = ch.name
 		r := fine("it does not end")
-		r.problem(fmt.Sprintf("no result within %s", doctorCheck), "look at the disks and network file systems that chertd uses: dmesg, df")
+		r.problem(fmt.Sprintf("no result within %s", diag.Duration(doctorCheck)), "look at the disks and network file systems that chertd uses: dmesg, df")
 		return r
 	}
 }

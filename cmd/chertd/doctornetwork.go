@@ -84,7 +84,7 @@ func (k *checkup) whyNotConnected(host string, err error) string {
 	case lookup:
 		return "DNS: the name " + host + " can't be looked up: " + name.Err
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("no answer from %s within %s", host, doctorStep)
+		return fmt.Sprintf("no answer from %s within %s", host, diag.Duration(doctorStep))
 	}
 	return err.Error()
 }

@@ -52,7 +52,7 @@ func (k *checkup) pack(ctx context.Context, r *result, p *rules.PackReport, gate
 	if p.Pack != nil && gate != nil {
 		got := gate(ctx, p.Pack)
 		if ctx.Err() != nil {
-			r.warn(fmt.Sprintf("pack %s: its specs did not end within %s", p.Name, doctorSpecs), k.command("test"))
+			r.warn(fmt.Sprintf("pack %s: its specs did not end within %s", p.Name, diag.Duration(doctorSpecs)), k.command("test"))
 			return
 		}
 		if got.Refused == live.FilesLive {

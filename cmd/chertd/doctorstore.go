@@ -61,7 +61,7 @@ func (k *checkup) storeFile(ctx context.Context) result {
 		r.Summary = x.Path
 		r.problem("it is damaged: "+x.Damage, "stop chertd and restore a backup; sqlite3 "+diag.ShellWord(x.Path)+" 'PRAGMA integrity_check' lists the damage")
 	case !x.Whole:
-		r.Summary = fmt.Sprintf("%s: %s; what was read in %s is intact", x.Path, sizeOf(x.Bytes), doctorRead)
+		r.Summary = fmt.Sprintf("%s: %s; what was read in %s is intact", x.Path, sizeOf(x.Bytes), diag.Duration(doctorRead))
 	}
 	if x.Version < x.Known {
 		r.Summary += fmt.Sprintf("; the next start of chertd brings its schema from version %d to %d", x.Version, x.Known)

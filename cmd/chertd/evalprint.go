@@ -158,7 +158,7 @@ func (e *evaluation) timeline() []happening {
 // when returns a time relative to the handling of the event.
 func (e *evaluation) when(t time.Time) string {
 	if d := t.Sub(e.Now); d > 0 {
-		return "after " + d.String()
+		return "after " + diag.Duration(d)
 	}
 	return "immediately"
 }

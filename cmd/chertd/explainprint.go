@@ -138,9 +138,9 @@ func printExplainedEvent(b *strings.Builder, e *control.ExplainedEvent, text str
 	if e.Handled.IsZero() {
 		t.add("not handled yet")
 	} else {
-		l := t.add("handled at %s, %s after it came", e.Handled.Local().Format(logTime), briefly(e.Handled.Sub(e.Received)))
+		l := t.add("handled at %s, %s after it came", e.Handled.Local().Format(logTime), diag.About(e.Handled.Sub(e.Received)))
 		if e.TookUS > 0 {
-			l.line += "; its rules took " + briefly(time.Duration(e.TookUS)*time.Microsecond)
+			l.line += "; its rules took " + diag.About(time.Duration(e.TookUS)*time.Microsecond)
 		}
 		if e.Note != "" {
 			l.say("%s", e.Note)
@@ -263,7 +263,7 @@ func explainAction(t *tree, e *control.ExplainedEvent, a *control.ExplainedActio
 	if !a.Revived.IsZero() {
 		l.say("it was dead or blocked, and was taken up again at %s", a.Revived.Local().Format(logTime))
 	} else if delay := a.Due.Sub(a.Requested); delay > 0 {
-		l.say("due at %s, %s after it was requested", a.Due.Local().Format(logTime), briefly(delay))
+		l.say("due at %s, %s after it was requested", a.Due.Local().Format(logTime), diag.About(delay))
 	}
 	if !a.Latest.IsZero() {
 		l.say("%s", restarted(a))
@@ -293,9 +293,9 @@ func explainAction(t *tree, e *control.ExplainedEvent, a *control.ExplainedActio
 	if !a.Called.IsZero() && a.Status == string(chat.Done) {
 		line := "called at " + a.Called.Local().Format(logTime)
 		if late := a.Called.Sub(a.Due); late >= time.Second {
-			line += fmt.Sprintf(" (%s after it was due)", briefly(late))
+			line += fmt.Sprintf(" (%s after it was due)", diag.About(late))
 		}
-		l.say("%s; %s confirmed it after %s%s", line, choose(a.Kind == string(chat.Notify), "the target", "Chert"), briefly(a.Ended.Sub(a.Called)), traced(a.TraceID))
+		l.say("%s; %s confirmed it after %s%s", line, choose(a.Kind == string(chat.Notify), "the target", "Chert"), diag.About(a.Ended.Sub(a.Called)), traced(a.TraceID))
 	} else if !a.Ended.IsZero() && a.Status != string(chat.Done) {
 		l.say("%s at %s", a.Status, a.Ended.Local().Format(logTime))
 	}
@@ -355,21 +355,4 @@ func endedBy(a *control.ExplainedAction, end *control.ExplainedEnd) string {
 		text += ": " + end.Asked
 	}
 	return text
-}
-
-// briefly formats a duration with two or three digits: "74 ms", "1.2 s", "3m 5s".
-func briefly(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "0 s"
-	case d < time.Millisecond:
-		return fmt.Sprintf("%d µs", d.Microseconds())
-	case d < 10*time.Millisecond:
-		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
-	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	}
-	return roughly(d)
 }

@@ -12,7 +12,7 @@ import (
 func TestExplainNamesWhoConfirmed(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, time.January, 5, 12, 0, 0, 0, time.UTC)
-	for kind, want := range map[string]string{"send": "; Chert confirmed it after 2.0 s", "notify": "; the target confirmed it after 2.0 s"} {
+	for kind, want := range map[string]string{"send": "; Chert confirmed it after 2s", "notify": "; the target confirmed it after 2s"} {
 		e := control.ExplainedEvent{Received: at, Handled: at, Actions: []control.ExplainedAction{
 			{ID: "1.0", Kind: kind, Status: "done", Requested: at, Due: at, Called: at, Ended: at.Add(2 * time.Second)},
 		}}

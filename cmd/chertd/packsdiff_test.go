@@ -18,7 +18,7 @@ func TestPrintDifferences(t *testing.T) {
 			Comparison: &control.Comparison{Version: "89e6c98d92887913", Against: "3f786850e387550f", Since: at(12, 0), Events: 12345, Agreed: 12338, Differ: 7,
 				FailedLive: 1, FailedCandidate: 1, Veto: 1, ReadLive: 1, ReadCandidate: 1, Time: 1, Other: 1},
 			Events: []control.Differing{
-				{At: at(12, 5), Event: "e7", Chat: "c1", Result: "time", Live: []control.RuleRequests{of("codes.lua:3", "mark_read after 30s")}, Candidate: []control.RuleRequests{of("codes.lua:4", "mark_read after 1m0s", "typing")}},
+				{At: at(12, 5), Event: "e7", Chat: "c1", Result: "time", Live: []control.RuleRequests{of("codes.lua:3", "mark_read after 30s")}, Candidate: []control.RuleRequests{of("codes.lua:4", "mark_read after 1m", "typing")}},
 				{At: at(12, 4), Event: "e6", Result: "failed_candidate", Live: []control.RuleRequests{of("codes.lua:3")}, Candidate: []control.RuleRequests{{Rule: "read", Place: "codes.lua:4", Error: "codes.lua:5: oh"}}},
 				{At: at(12, 3), Event: "e5", Chat: "c1", Result: "read_candidate", Candidate: []control.RuleRequests{of("codes.lua:4", "mark_read"), {Rule: "b", Place: "codes.lua:9", Skipped: "cooldown"}}},
 			},
@@ -36,7 +36,7 @@ pack codes: candidate 89e6c98d against live 3f786850
 
 2026-01-05 12:05Z  at another time  chat c1  event e7
   live       mark_read after 30s (read, codes.lua:3)
-  candidate  mark_read after 1m0s, typing (read, codes.lua:4)
+  candidate  mark_read after 1m, typing (read, codes.lua:4)
 
 2026-01-05 12:04Z  failed in shadow only  no chat  event e6
   live       nothing (read, codes.lua:3)

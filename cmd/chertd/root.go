@@ -63,6 +63,7 @@ To see it at work, run: chertd demo`,
 	root.SetHelpCommandGroupID(programGroup)
 	root.SetCompletionCommandGroupID(programGroup)
 	root.InitDefaultCompletionCmd()
+	changeBashScript(root)
 	root.InitDefaultHelpCmd()
 	strictNames(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

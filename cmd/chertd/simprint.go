@@ -6,9 +6,9 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"time"
 
 	"chertd/engine/chertsim"
+	"chertd/luabind/diag"
 )
 
 // simWidth is the maximum width of a line, in columns of a terminal.
@@ -121,7 +121,7 @@ func simLine(h chertsim.Activity) string {
 	case chertsim.Read:
 		what, rest = "READ", "nothing was unread"
 		if h.Marked > 0 {
-			rest = fmt.Sprintf("%s, the oldest %v old", count(h.Marked, "message"), h.Waited.Round(time.Millisecond))
+			rest = fmt.Sprintf("%s, the oldest %s old", count(h.Marked, "message"), diag.About(h.Waited))
 		}
 	case chertsim.Acted:
 		what, rest = h.Route, h.Text

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chertd/engine/system"
+	"chertd/luabind/diag"
 )
 
 // How long to wait for a program to open a named pipe for writing, and for it to finish.
@@ -57,7 +58,7 @@ func readPipe(f *os.File, in io.Reader) ([]byte, error) {
 		text, err := io.ReadAll(in)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, fmt.Errorf("it is a named pipe, and the program that writes to it did not finish within %s", pipeWritten)
+			return nil, fmt.Errorf("it is a named pipe, and the program that writes to it did not finish within %s", diag.Duration(pipeWritten))
 		case err != nil || len(text) > 0:
 			return text, err
 		case time.Since(start) > pipeOpened:

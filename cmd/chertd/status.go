@@ -13,6 +13,7 @@ import (
 
 	"chertd/engine"
 	"chertd/engine/control"
+	"chertd/luabind/diag"
 )
 
 func newStatusCommand() *cobra.Command {
@@ -222,9 +223,9 @@ func lagOf(l *control.Lag, now time.Time) string {
 	if l.LastEvent.IsZero() {
 		return ""
 	}
-	text := fmt.Sprintf("; the last %s ago, after %.1f s", roughly(now.Sub(l.LastEvent)), l.Seconds)
+	text := fmt.Sprintf("; the last %s ago, after %.1fs", roughly(now.Sub(l.LastEvent)), l.Seconds)
 	if l.MaxSeconds > 0 {
-		text += fmt.Sprintf(" (median %.1f s, longest %.1f s in 5m)", l.MedianSeconds, l.MaxSeconds)
+		text += fmt.Sprintf(" (median %.1fs, longest %.1fs in 5m)", l.MedianSeconds, l.MaxSeconds)
 	}
 	return text
 }
@@ -364,25 +365,8 @@ func minute(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04Z07:00")
 }
 
-// roughly formats a duration in its two largest units: "3d 4h", "12m 5s".
-func roughly(d time.Duration) string {
-	n := max(0, int64(d/time.Second))
-	units := []struct {
-		name    string
-		seconds int64
-	}{{"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}}
-	for i, u := range units {
-		if n < u.seconds {
-			continue
-		}
-		text := fmt.Sprintf("%d%s", n/u.seconds, u.name)
-		if rest := n % u.seconds; i+1 < len(units) && rest >= units[i+1].seconds {
-			text += fmt.Sprintf(" %d%s", rest/units[i+1].seconds, units[i+1].name)
-		}
-		return text
-	}
-	return "0s"
-}
+// roughly formats a duration without parts of a second: "3d4h", "12m5s".
+func roughly(d time.Duration) string { return diag.About(d.Truncate(time.Second)) }
 
 // thousands groups digits: 1,234,567.
 func thousands(n int64) string {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chertd/engine/store/sqlite"
+	"chertd/luabind/diag"
 )
 
 func newStoreBackupCommand() *cobra.Command {
@@ -47,5 +48,5 @@ chertd. Backups belong on another disk.`,
 
 // backupWords returns the line that describes a backup.
 func backupWords(b sqlite.BackedUp, took time.Duration) string {
-	return fmt.Sprintf("%s is a backup of %s: %s, %s; it took %s", b.Path, b.Store, contents(b.Schema, b.Events, b.Chats, b.Newest), sizeOf(b.Bytes), shortly(took))
+	return fmt.Sprintf("%s is a backup of %s: %s, %s; it took %s", b.Path, b.Store, contents(b.Schema, b.Events, b.Chats, b.Newest), sizeOf(b.Bytes), diag.About(took))
 }

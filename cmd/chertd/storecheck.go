@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chertd/engine/store/sqlite"
+	"chertd/luabind/diag"
 )
 
 func newStoreCheckCommand() *cobra.Command {
@@ -66,7 +67,7 @@ func checkWords(r sqlite.CheckReport, took time.Duration) []string {
 	if len(r.Findings) == 0 {
 		found = "no fault found"
 	}
-	return append(lines, fmt.Sprintf("%s in %s", found, shortly(took)))
+	return append(lines, fmt.Sprintf("%s in %s", found, diag.About(took)))
 }
 
 // contents describes what a store holds.
@@ -79,12 +80,4 @@ func contents(schema int, events, chats int64, newest time.Time) string {
 		text += ", newest event of " + minute(newest)
 	}
 	return text
-}
-
-// shortly formats how long a command took.
-func shortly(d time.Duration) string {
-	if d < 10*time.Second {
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	}
-	return roughly(d)
 }

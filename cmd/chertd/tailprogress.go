@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chertd/engine/control"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 )
 
@@ -128,5 +129,5 @@ func (p *tailProgress) lostNote(lost time.Time) control.Tailed {
 		shown += fmt.Sprintf(" (of the newest %d that were open)", control.MaxTailAgain)
 	}
 	return control.Tailed{Kind: control.TailNote, At: time.Now(), Summary: fmt.Sprintf(
-		"connected again, after %s: events handled meanwhile follow, and %s. Of other events, calls that failed or ended meanwhile are not shown", briefly(time.Since(lost)), shown)}
+		"connected again, after %s: events handled meanwhile follow, and %s. Of other events, calls that failed or ended meanwhile are not shown", diag.About(time.Since(lost)), shown)}
 }

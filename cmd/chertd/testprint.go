@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"chertd/luabind/diag"
 	"chertd/rules/spec"
@@ -53,7 +52,7 @@ func (t *tested) pretty(w, stderr io.Writer, verbose bool) error {
 	if t.Warnings > 0 {
 		summary = append(summary, count(t.Warnings, "warning"))
 	}
-	fmt.Fprintf(&b, "%s: %s, in %s, %v\n", verdict, strings.Join(summary, ", "), count(len(t.Packs), "pack"), t.Took.Round(time.Millisecond))
+	fmt.Fprintf(&b, "%s: %s, in %s, %s\n", verdict, strings.Join(summary, ", "), count(len(t.Packs), "pack"), diag.About(t.Took))
 	if _, err := stderr.Write(found.Bytes()); err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"chertd/luabind/diag"
 )
 
 // drainPath is the route of drain. Its requests are answered while the daemon stops and while
@@ -50,7 +52,7 @@ func waitOf(r *http.Request) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 || d > MaxWait {
-		return 0, &UserError{Message: fmt.Sprintf("wait: expected 0s to %s, got %.20q", MaxWait, text)}
+		return 0, &UserError{Message: fmt.Sprintf("wait: expected 0s to %s, got %.20q", diag.Duration(MaxWait), text)}
 	}
 	return d, nil
 }

@@ -140,7 +140,7 @@ type ExplainedRule struct {
 	Asked         []string `json:"asked,omitempty"`   // its requests, in words
 	Refused       []string `json:"refused,omitempty"` // those of Asked that were not carried out, and why
 	Skipped       string   `json:"skipped,omitempty"` // it did not run: cooldown, suspended …
-	// SkippedWhy has the value that decided: "2h0m0s old, at most 1h".
+	// SkippedWhy has the value that decided: "2h old, at most 1h".
 	SkippedWhy string `json:"skipped_why,omitempty"`
 	// Assumes are the keys of the configuration on which SkippedWhy depends, if their values
 	// then are not known. The first ones that the daemon had were used.

@@ -70,7 +70,7 @@ var sentences = map[Kind]string{
 func (v Verdict) String() string {
 	switch v.Kind {
 	case HalfWritten:
-		return fmt.Sprintf("it looks half written; chertd loads it as it is after %s", v.Time)
+		return fmt.Sprintf("it looks half written; chertd loads it as it is after %s", diag.Duration(v.Time))
 	case LacksPermission:
 		return "it needs a permission that it does not have: " + strings.Join(v.Lacks, ", ")
 	case Pinned:

@@ -62,6 +62,7 @@ func TestAlertsAndDashboardFit(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(alerts), &rules); err != nil {
 		t.Fatal(err)
 	}
+	tests := read(t, monitoring+"alerts_test.yml")
 	manual := read(t, "../../docs/operations.md")
 	_, section, _ := strings.Cut(manual, "\n## Alerts\n")
 	section, _, _ = strings.Cut(section, "\n## ")
@@ -70,6 +71,9 @@ func TestAlertsAndDashboardFit(t *testing.T) {
 		there = append(there, r.Alert)
 		if !strings.Contains(section, "\n### "+r.Alert+"\n\n") {
 			t.Errorf("docs/operations.md does not explain %s", r.Alert)
+		}
+		if !regexp.MustCompile(`alertname: ` + r.Alert + `\n +exp_alerts:`).MatchString(tests) {
+			t.Errorf("alerts_test.yml never expects %s", r.Alert)
 		}
 		if r.Annotations["summary"] == "" || r.Annotations["description"] == "" {
 			t.Errorf("%s has no summary or description", r.Alert)

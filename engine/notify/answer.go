@@ -101,7 +101,7 @@ func withoutURL(err error) string {
 	var u *url.Error
 	if errors.As(err, &u) {
 		if u.Timeout() {
-			return "timeout after " + Timeout.String()
+			return "timeout after " + diag.Duration(Timeout)
 		}
 		return u.Err.Error()
 	}

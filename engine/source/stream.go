@@ -14,6 +14,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/event"
 	"chertd/engine/wait"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 )
 
@@ -66,7 +67,7 @@ const (
 
 // Errors that end a connection.
 var (
-	errStreamIdle  = fmt.Errorf("nothing arrived for %v, not even a heartbeat", streamIdle)
+	errStreamIdle  = fmt.Errorf("nothing arrived for %s, not even a heartbeat", diag.Duration(streamIdle))
 	errStreamStuck = fmt.Errorf("no line was complete within %v", streamLine)
 	errStreamEnded = errors.New("the connection ended early")
 	errStreamShort = errors.New("the stream was closed right after it opened")

@@ -18,6 +18,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/engine/store"
+	"chertd/luabind/diag"
 	"chertd/rules/turn"
 )
 
@@ -141,7 +142,7 @@ func (w *Webhook) Change(s WebhookSettings) error {
 	s.Tolerance, s.MaxBody = cmp.Or(s.Tolerance, 5*time.Minute), cmp.Or(s.MaxBody, 1<<20)
 	switch {
 	case s.Tolerance < 0:
-		return fmt.Errorf("webhook tolerance %v is negative", s.Tolerance)
+		return fmt.Errorf("webhook tolerance %s is negative", diag.Duration(s.Tolerance))
 	case s.MaxBody < 0:
 		return fmt.Errorf("webhook max_body %d is negative", s.MaxBody)
 	case len(s.Secrets) == 0:

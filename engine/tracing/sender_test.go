@@ -92,7 +92,7 @@ func recorder(c *collector) (*Recorder, *bytes.Buffer) {
 }
 
 // handle reports an event without rules.
-func handleOne(r *Recorder, seq int64, id string) {
+func handleEvent(r *Recorder, seq int64, id string) {
 	e := &turn.Entry{Seq: seq, Arrival: turn.Arrival{Received: time.Now(), Event: event.Event{ID: id, Type: event.MessageReceived, Source: event.SourceWebhook}}}
 	r.Handled(e, &turn.Decision{Seq: seq, At: time.Now()}, nil, func() string { return "not_read" })
 }
@@ -136,7 +136,7 @@ func TestSpansAreSentAgainAsTheProtocolSays(t *testing.T) {
 				c := &collector{answers: test.answers}
 				r, log := recorder(c)
 				began := time.Now()
-				handleOne(r, 1, "e1")
+				handleEvent(r, 1, "e1")
 				time.Sleep(20 * time.Minute) // of virtual time
 				synctest.Wait()
 				if r.Counts() != test.counts {
@@ -189,7 +189,7 @@ func TestStopSendsAndIsBounded(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r, log := recorder(&collector{answers: []func(*http.Request) (*http.Response, error){test.answer}})
 				began := time.Now()
-				handleOne(r, 1, "e1")
+				handleEvent(r, 1, "e1")
 				stop(r)
 				if took := time.Since(began); took != test.took || r.Counts() != test.counts {
 					t.Errorf("it took %v, counts %+v; want %v, %+v", took, r.Counts(), test.took, test.counts)
@@ -210,7 +210,7 @@ func TestSpansThatDoNotFitAreDroppedAndCounted(t *testing.T) {
 		r, log := recorder(c)
 		const events = 5000 // of three spans
 		for i := range events {
-			handleOne(r, int64(i+1), "e")
+			handleEvent(r, int64(i+1), "e")
 			if i%100 == 0 {
 				synctest.Wait()
 			}

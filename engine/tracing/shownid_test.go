@@ -10,7 +10,7 @@ import (
 func TestIDsAndTypesNameNobody(t *testing.T) {
 	t.Parallel()
 	ev := &event.Event{ID: "reply to +14155550123", Type: "of.ann@example.com"}
-	if got := shownID(ev); got != "reply to +1•••0123" {
+	if got := shownID(ev); got != "" {
 		t.Errorf("the id is shown as %q", got)
 	}
 	if got := kindOf(ev); got != "•••@example.com" {

@@ -27,7 +27,7 @@ func (r *Recorder) eventSpans(e *turn.Entry, d *turn.Decision, journaled, now ti
 	ev := &e.Event
 	// Strings of an event may be parts of a whole delivery, which a span must not keep in memory.
 	root := newSpan(keyEvent, "", "event "+kindOf(ev), e.Received, now,
-		text("chertd.event.id", shownID(ev)), text("chertd.event.type", handle.Mask(strings.Clone(ev.Type))), text("chertd.event.source", ev.Source),
+		text("chertd.event.id", shownID(ev)), text("chertd.event.type", kindOf(ev)), text("chertd.event.source", ev.Source),
 		text("chertd.event.direction", strings.Clone(ev.Direction())), number("chertd.event.seq", e.Seq), text("chertd.outcome", outcome),
 		text("chert.trace_id", ev.TraceID()))
 	if ev.Source != event.SourceEngine {
@@ -129,16 +129,19 @@ func actionSpans(a *chat.Action) []span {
 	return all
 }
 
-// shownID returns the id of an event, with phone numbers and addresses masked; "": it names the chat, as those of some requests for other chats
-// do.
+// shownID returns the id of an event; "": it has a name that a rule or another program chose, which
+// may be of a person, or it names the chat, as those of some requests for other chats do.
 func shownID(ev *event.Event) string {
+	if ev.Timer() != "" || ev.Source == event.SourceSignal || handle.Mask(ev.ID) != ev.ID {
+		return ""
+	}
 	if id := ev.ChatID(); id != "" && strings.Contains(ev.ID, id) {
 		return ""
 	}
-	return handle.Mask(strings.Clone(ev.ID))
+	return strings.Clone(ev.ID)
 }
 
-// kindOf returns the type of an event without what differs from rule to rule.
+// kindOf returns the type of an event without the name that a rule or another program chose.
 func kindOf(ev *event.Event) string {
 	switch {
 	case ev.Timer() != "":
@@ -146,7 +149,7 @@ func kindOf(ev *event.Event) string {
 	case ev.Source == event.SourceSignal:
 		return "signal"
 	}
-	return handle.Mask(ev.Type)
+	return handle.Mask(strings.Clone(ev.Type))
 }
 
 // modeOf returns how a rule ran: live, shadow or candidate.

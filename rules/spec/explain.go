@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/chat"
 )
@@ -49,7 +50,7 @@ func (t *trial) whyUnread(id string) string {
 			hint = fmt.Sprintf("the call failed (%s) and is made again at %s", a.Error, t.stamp(due))
 		}
 		if left := due.Sub(t.world.Now()); left > 0 {
-			hint += fmt.Sprintf(": advance(%q) gets there", left)
+			hint += fmt.Sprintf(": advance(%q) gets there", diag.Duration(left))
 		}
 		return hint
 	}

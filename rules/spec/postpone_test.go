@@ -66,7 +66,7 @@ end)`,
 	report := spec.Run(t.Context(), set.Packs()[0], spec.Options{})
 	for i, want := range []string{
 		"", "",
-		`expected chat c1 to be read, it is unread|the read requested by "codes" is postponed until 20:00:00 by p/rest (closed): advance("8h0m0s") gets there`,
+		`expected chat c1 to be read, it is unread|the read requested by "codes" is postponed until 20:00:00 by p/rest (closed): advance("8h") gets there`,
 		`expected reads of chat c1 to be postponed, they are not|"rest" postponed them until 20:00:00`,
 		`expected reads of chat c1 not to be postponed, they are until 20:00:00|by p/rest (closed)`,
 	} {

@@ -9,6 +9,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 )
 
@@ -190,7 +191,7 @@ func (s *recordedStory) outsiders(i int, a *RecordedAction) {
 		return
 	}
 	if late := a.Called.Sub(a.Due); note == "" && !a.Called.IsZero() && len(a.Failed) == 0 && late > 5*time.Second && !s.waits() {
-		note = read + " went out " + late.Truncate(time.Second).String() + " after it was due: a spec makes calls when they are due"
+		note = read + " went out " + diag.About(late) + " after it was due: a spec makes calls when they are due"
 	}
 	if note == "" {
 		return

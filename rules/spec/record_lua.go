@@ -122,12 +122,5 @@ func luaData(v any) string {
 
 // luaDuration writes a duration of whole milliseconds, as in advance("1m30s").
 func luaDuration(d time.Duration) string {
-	s := d.Truncate(time.Millisecond).String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return luaQuote(s)
+	return luaQuote(diag.Duration(d.Truncate(time.Millisecond)))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chertd/engine/event"
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -214,7 +215,7 @@ func (c *CallMade) Words() string {
 	case c.Fault == nil:
 		return words + ": done"
 	case c.RetryIn > 0:
-		return fmt.Sprintf("%s: failed, %s; again in %v", words, c.Fault.Words(), c.RetryIn)
+		return fmt.Sprintf("%s: failed, %s; again in %s", words, c.Fault.Words(), diag.Duration(c.RetryIn))
 	}
 	return fmt.Sprintf("%s: failed, not repeated, %s", words, c.Fault.Words())
 }

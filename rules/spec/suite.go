@@ -124,7 +124,7 @@ func (j *job) run(ctx context.Context, o Options) Result {
 		return res
 	}
 	began := now(o)
-	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("the spec took longer than %v", o.Timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("the spec took longer than %s", diag.Duration(o.Timeout)))
 	defer cancel()
 	s, err := load(j.pack, j.prog, j.cover, o)
 	if err != nil || len(s.cases) != j.count {

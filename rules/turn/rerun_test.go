@@ -87,7 +87,7 @@ func TestDecisionNamesWhatWasRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(d.Decision.Rules) != 1 || !slices.Equal(d.Decision.Rules[0].Refused, []string{`set_timer "t" after 1m0s (too_deep)`}) {
+	if len(d.Decision.Rules) != 1 || !slices.Equal(d.Decision.Rules[0].Refused, []string{`set_timer "t" after 1m (too_deep)`}) {
 		t.Errorf("the decision is %+v", d.Decision.Rules)
 	}
 	if len(d.Chat.Timers) != 0 {

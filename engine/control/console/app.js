@@ -238,6 +238,7 @@ async function askForToken(refusal) {
   current = null;
   const wrong = refusal && refusal.status === 401 && token;
   if (refusal && refusal.status === 401) setToken("");
+  document.querySelectorAll("dialog").forEach((dialog) => dialog.remove()); // it would cover the question, and shows data
   document.getElementById("nav").hidden = true;
   document.getElementById("find").hidden = true;
   document.title = "chertd";

@@ -75,7 +75,7 @@ function chart(title, values, { unit = "", whole = true, second } = {}) {
       svg("line", { class: "axis", x1: 0, x2: 300, y1: 82, y2: 82 }),
       svg("line", { class: "axis", x1: 0, x2: 300, y1: 4, y2: 4 }),
       area(values, top), curve(values, top, "curve"), second && curve(second.values, top, "curve second")),
-    known.length < 2 ? el("p", { class: "soft small" }, "Drawn from now on.") : el("div", { class: "scale", "aria-hidden": "true" }, el("span", null, span < 1 ? "just now" : Math.round(span) + " min ago"), el("span", null, "scale to " + show(top)), el("span", null, "now")),
+    known.length < 2 ? el("p", { class: "soft small" }, "Drawn from now on.") : el("div", { class: "scale", "aria-hidden": "true" }, el("span", null, span < 1 ? "just now" : duration(Math.round(span) * 60) + " ago"), el("span", null, "scale to " + show(top)), el("span", null, "now")),
     second && el("div", { class: "row" }, el("span", { class: "key" }, "learned"), el("span", { class: "key second" }, second.name)));
 }
 

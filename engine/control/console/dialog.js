@@ -46,6 +46,7 @@ function act({ title, text, fields = [], go, danger, check, run, done }) {
       announce(said);
       if (done) done();
     } catch (e) {
+      if (e.status === 401) return void askForToken(e);
       yes.disabled = false;
       answer.replaceChildren(problem(e));
     }

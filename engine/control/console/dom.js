@@ -50,6 +50,8 @@ function append(node, children, keep) {
 // renew replaces what is in a container, and keeps the focus, what is unfolded and how far
 // tables are scrolled.
 function renew(container, ...nodes) {
+  const shown = nodes.flat(Infinity);
+  if (shown.length === 1 && container.childNodes.length === 1 && container.firstChild === shown[0]) return; // it has renewed itself
   const active = document.activeElement;
   const focus = active && active !== container && container.contains(active) ? keyOf(active) : "";
   const unfolded = new Map([...container.querySelectorAll("details")].map((d) => [keyOf(d), d.open]));
@@ -62,6 +64,15 @@ function renew(container, ...nodes) {
   for (const node of container.querySelectorAll("a, button, input, select, summary, [tabindex]")) {
     if (keyOf(node) === focus) { node.focus({ preventScroll: true }); return; }
   }
+}
+
+// fit makes nodes the children of a container. It touches only those that come, go or move.
+function fit(container, nodes) {
+  const active = document.activeElement;
+  const stay = new Set(nodes);
+  for (const node of [...container.childNodes]) if (!stay.has(node)) node.remove();
+  nodes.forEach((node, i) => { if (container.childNodes[i] !== node) container.insertBefore(node, container.childNodes[i] || null); });
+  if (active !== document.activeElement && container.contains(active)) active.focus({ preventScroll: true }); // it was moved
 }
 
 // keyOf names an element, for the one that takes its place.
@@ -106,15 +117,23 @@ function moment(text, seconds) {
   return el("time", { datetime: text, title: t.toString() }, day(t) === day(new Date(Date.now() + ahead)) ? clock : day(t) + " " + clock);
 }
 
-// since returns how long ago a time was, or how far it is ahead, in its largest unit.
-function since(text) { return duration(Math.abs(Date.now() + ahead - new Date(text).getTime()) / 1000); }
+// since returns how long ago a time was, or how far it is ahead.
+function since(text) { return duration(Math.round(Math.abs(Date.now() + ahead - new Date(text).getTime()) / 1000)); }
 
-// duration returns a number of seconds in its largest unit.
+// duration returns a number of seconds as the texts of the daemon have it: 74ms, 5.3s, and in
+// its two largest units above a minute, 12m5s or 3d4h.
 function duration(seconds) {
-  for (const [unit, length] of [["d", 86400], ["h", 3600], ["min", 60]]) {
-    if (seconds >= 2 * length) return Math.floor(seconds / length) + " " + unit;
-  }
-  return Math.round(seconds) + " s";
+  if (seconds < 0.0005) return "0s";
+  if (seconds < 0.9995) return Math.round(seconds * 1000) + "ms";
+  if (seconds < 59.95) return Math.round(seconds * 10) / 10 + "s";
+  let rest = Math.round(seconds);
+  const units = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]];
+  const first = units.findIndex(([, length]) => rest >= length);
+  return units.slice(first, first + 2).map(([unit, length], i) => {
+    const n = Math.floor(rest / length);
+    rest -= n * length;
+    return n || !i ? n + unit : "";
+  }).join("");
 }
 
 // chatLink leads to the story of a chat, an event or an action.

@@ -2,6 +2,9 @@
 // how what runs in shadow compares.
 function packsView(view) {
   const found = new Map(); // differences by pack, once they were asked for
+  const cards = new Map(); // card by pack, and what it shows
+  const list = el("div", { class: "stack" });
+  const readOnly = noToken();
   view.head("Packs", "Which version of each pack is live, and which edits are not.",
     el("div", { class: "row" }, actButton("Reload …", "reload", () => ({
       title: "Reload the rules directory?", text: [el("p", null, "chertd reads all files now. What passes its checks and specs goes live.")], go: "Reload",
@@ -15,7 +18,20 @@ function packsView(view) {
 
   function shown({ packs }) {
     if (!packs.length) return [empty("No pack is loaded.")];
-    return [el("div", { class: "stack" }, noToken(), [...packs].sort((a, b) => urgency(b) - urgency(a)).map(packCard))];
+    for (const name of cards.keys()) if (!packs.some((p) => p.name === name)) cards.delete(name);
+    fit(list, [readOnly, ...[...packs].sort((a, b) => urgency(b) - urgency(a)).map(packCard)].filter(Boolean));
+    return [list];
+  }
+
+  // packCard returns the card of a pack. One in which nothing has changed stays as it is: to
+  // make hundreds of them would take a browser a second, every few seconds.
+  function packCard(p) {
+    const card = cards.get(p.name) || { article: el("article", { class: "card stack tight pack", id: "pack-" + p.name, "data-pack": p.name }) };
+    const shows = JSON.stringify([p, found.get(p.name), new Date(Date.now() + ahead).toDateString()]); // times of today have no day
+    if (card.shows !== shows) renew(card.article, ...packParts(p));
+    card.shows = shows;
+    cards.set(p.name, card);
+    return card.article;
   }
 
   // urgency puts first what somebody must look at, and leaves the order of the others.
@@ -23,9 +39,9 @@ function packsView(view) {
     return p.blocked ? 3 : p.not_live || p.unread || p.unknown ? 2 : (p.suspended || []).length || p.missed || p.gone ? 1 : 0;
   }
 
-  function packCard(p) {
+  function packParts(p) {
     const bad = p.blocked || p.not_live || p.unread || p.unknown || (p.suspended || []).length > 0 || (p.diagnostics || []).length > 0 || p.missed > 0;
-    return el("article", { class: "card stack tight pack", id: "pack-" + p.name, "data-pack": p.name },
+    return [
       el("div", { class: "head" },
         el("div", { class: "row" }, el("h2", null, p.name), badge(p.mode + (p.share ? " " + p.share : ""), tones[p.mode], meanings[p.mode]),
           p.blocked && badge("blocks reads", "bad"), p.not_live && badge("edit not live", "bad"), p.pinned && badge("pinned", "wait", "Edits do not go live until the pin ends"), p.gone && badge("files are gone", "wait"), p.candidate && badge("candidate", "info")),
@@ -41,7 +57,8 @@ function packsView(view) {
       (p.switches || []).length > 0 && el("ul", { class: "plainlist small" }, p.switches.map((s) => el("li", null, badge(s.mode), " " + (s.rule ? "rule " + s.rule : "the pack") + " by command", s.by && " of " + s.by, timed(s.until) && [", until ", moment(s.until)], s.reason && ": " + s.reason, s.no_rule && " (the live version has no such rule)"))),
       p.comparison && compared(p),
       p.change && changed(p.change),
-      (p.versions || []).length > 0 && versions(p));
+      (p.versions || []).length > 0 && versions(p),
+    ];
   }
 
   function trouble(p) {

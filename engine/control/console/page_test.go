@@ -2,6 +2,8 @@ package console_test
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"chertd/engine/control"
+	"chertd/luabind/diag"
 )
 
 // open signs in to the console of a daemon.
@@ -206,6 +209,53 @@ func TestEditNotLiveIsShown(t *testing.T) {
 	p.shows("a1b2c3d4")
 }
 
+// TestManyPacksStayCheap: of hundreds of packs, only the card of one that has changed is made
+// again. What is open there and the focus stay.
+func TestManyPacksStayCheap(t *testing.T) {
+	t.Parallel()
+	d := newFake()
+	d.packs[0].Diagnostics, d.packs[0].Edit = nil, nil
+	for i := range 200 {
+		pack := d.packs[1]
+		pack.Name, pack.Versions = fmt.Sprint("pack", i), slices.Repeat(d.packs[0].Versions, 10)
+		d.packs = append(d.packs, pack)
+	}
+	p := console(t, d)
+	p.visit("#/packs", "Packs")
+	p.until(`document.querySelectorAll("article").length === 202`)
+	const summary = `document.querySelector('[data-key="versions pack7"] summary')`
+	evaluate[chromedp.Void](p, `void (`+summary+`.focus(), `+summary+`.click())`)
+	evaluate[chromedp.Void](p, `void (() => {
+		window.touched = new Set();
+		const name = (node) => node.closest("article") ? node.closest("article").dataset.pack : node.tagName;
+		new MutationObserver((all) => all.forEach((m) => window.touched.add(name(m.target)))).observe(document.getElementById("main"), { subtree: true, childList: true });
+	})()`)
+	d.set(func() {
+		d.packs = slices.Clone(d.packs)
+		d.packs[9].Events = 7777
+	})
+	p.until(`document.getElementById("pack-pack7").textContent.includes("7,777")`)
+	if got := evaluate[[]string](p, `[...window.touched]`); !slices.Equal(got, []string{"pack7"}) {
+		t.Errorf("made again: %q, want the card of pack7 alone", got)
+	}
+	if !evaluate[bool](p, summary+`.parentElement.open`) {
+		t.Error("the versions are folded up")
+	}
+	if !evaluate[bool](p, `document.activeElement === `+summary) {
+		t.Error("the focus is lost")
+	}
+
+	// What needs somebody comes first, and what is gone goes.
+	d.set(func() {
+		d.packs = slices.Clone(d.packs[:150])
+		d.packs[100].NotLive = "its specs fail"
+	})
+	p.until(`document.querySelectorAll("article").length === 150 && document.querySelectorAll("article")[1].dataset.pack === "pack98"`)
+	if !evaluate[bool](p, `document.activeElement === `+summary) {
+		t.Error("the focus is lost when another card moves")
+	}
+}
+
 // TestKeyboardAloneIsEnough: the skip link, the navigation and dialogs work with keys, and
 // renewing a list does not lose the focus.
 func TestKeyboardAloneIsEnough(t *testing.T) {
@@ -363,9 +413,26 @@ func TestClockThatIsWrongIsShown(t *testing.T) {
 	p := open(t, serve(t, d))
 	evaluate[chromedp.Void](p, `void (window.realNow = Date.now, Date.now = () => window.realNow() + 3600e3)`)
 	p.signIn(secret)
-	p.until(`document.getElementById("foot").innerText.includes("The clock of this browser is 59 min ahead of chertd's.") || document.getElementById("foot").innerText.includes("60 min ahead")`)
+	p.until(`/The clock of this browser is (59m[0-9]+s|1h) ahead of chertd's\./.test(document.getElementById("foot").innerText)`)
 	p.visit("#/calls", "Calls")
-	p.until(`/Last confirmed\s+[\d: -]+\(\d+ s ago\)/.test(document.getElementById("main").innerText)`)
+	p.until(`/Last confirmed\s+[\d: -]+\(\d+s ago\)/.test(document.getElementById("main").innerText)`)
+}
+
+// TestDurationsAreThoseOfTheDaemon: the console writes durations as diag.About does.
+func TestDurationsAreThoseOfTheDaemon(t *testing.T) {
+	t.Parallel()
+	p := console(t, newFake())
+	source, err := os.ReadFile("dom.js")
+	p.must("read dom.js", err)
+	_, function, _ := strings.Cut(string(source), "\nfunction duration(")
+	function, _, _ = strings.Cut(function, "\n}\n")
+	for _, d := range []time.Duration{0, 74 * time.Millisecond, 5320 * time.Millisecond, 30 * time.Second, 59990 * time.Millisecond, time.Minute, 61400 * time.Millisecond,
+		time.Hour, time.Hour + 5*time.Second, 4*time.Hour + 34*time.Minute, 24 * time.Hour, 25*time.Hour + time.Second} {
+		got := evaluate[string](p, fmt.Sprintf("(() => { function duration(%s\n}\n return duration(%g) })()", function, d.Seconds()))
+		if want := diag.About(d); got != want {
+			t.Errorf("%v is %s, want %s", d, got, want)
+		}
+	}
 }
 
 // filledLine returns a line of a tail.

@@ -48,7 +48,7 @@ function notes(s) {
   return el("section", { class: "card" }, el("h2", null, "Notes"), el("ul", { class: "plainlist small" }, all.map((n) => el("li", { class: "lines" }, n))));
 }
 
-function lag(l) { return l.last_event ? [moment(l.last_event, true), el("span", { class: "soft small" }, " median delay " + (Math.round(l.lag_median_seconds * 100) / 100) + " s")] : "none since the start"; }
+function lag(l) { return l.last_event ? [moment(l.last_event, true), el("span", { class: "soft small" }, " median delay " + duration(l.lag_median_seconds || 0))] : "none since the start"; }
 
 // intake shows where events come from.
 function intake(s) {

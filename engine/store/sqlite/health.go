@@ -29,7 +29,7 @@ const (
 type StalledError struct{ For time.Duration }
 
 func (e *StalledError) Error() string {
-	return fmt.Sprintf("the disk does not answer: a write has not ended after %v", e.For.Round(time.Second))
+	return fmt.Sprintf("the disk does not answer: a write has not ended after %s", diag.About(e.For.Truncate(time.Second)))
 }
 
 // CorruptError reports that SQLite found the database damaged.

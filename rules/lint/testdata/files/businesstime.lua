@@ -29,7 +29,7 @@ chert.rule({
     chert.mark_read(id, { after = { "30m", "1h", during = OFFICE } }) --> "unknown key .a second value."
     chert.mark_read(id, { after = "30m", during = OFFICE }) --> "unknown key .during. \[CH015\].write it within after: after = \{ .30m., during"
     chert.mark_read(id, { after = WAIT, tz = "UTC" }) --> "tz is the time zone of at, and after has its own"
-    chert.mark_read(id, { after = { "30d", during = "Mon 09:00-09:01" } }) --> "after: 720h0m0s is too long: .Mon 09:00-09:01. is open for 1m0s a week.* \[CH013\].correct the duration"
+    chert.mark_read(id, { after = { "30d", during = "Mon 09:00-09:01" } }) --> "after: 30d is too long: .Mon 09:00-09:01. is open for 1m a week.* \[CH013\].correct the duration"
     chert.mark_read(id, { after = true }) --> "after must be a duration: seconds, a string like .*, or business time, got true"
     chert.mark_read(id, { at_most = "5m" }) --> "at_most limits how long later reads restart the delay, and after and at are missing"
     chert.mark_read(id, { after = "30s", at_most = 0 }) --> "at_most must be greater than 0"
