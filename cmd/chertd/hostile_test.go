@@ -856,6 +856,7 @@ func hostileSocket(t *testing.T) string {
 		t.Fatal(err)
 	}
 	health := hostileOf[control.Health](true)
+	health.Quoted = nil // probes hide these
 	s := control.NewServer(control.Handler(control.Config{Daemon: hostileDaemon{bools: true}, Health: func() control.Health { return health }}), slog.New(slog.DiscardHandler))
 	served := make(chan struct{})
 	go func() { defer close(served); _ = s.Serve(l) }() // ends with ErrServerClosed

@@ -236,6 +236,7 @@ log: {level: debug, format: %s, message_text: %t}
 	send("POST", api+"/api/v1/forget?private-5d1c", "Bearer private-5d1c", `{"who": "+14155550123"}`)
 	const token = "Bearer token-of-the-test-0123456789"
 	send("GET", api+"/api/v1/explain?what=%2B14155550123", token, "")
+	until("the event of c-hook", nil, func() bool { return count(`event handled.*chat"?[=:]"?c-hook\b[^2]`) > 0 })
 	send("POST", api+"/api/v1/read", token, `{"chat": "c-hook", "by": "ana", "reason": "asked by +14155550123"}`)
 	send("POST", api+"/api/v1/signals", token, `{"name": "nosy", "chat": "c-hook", "id": "sig", "data": {"text": "`+privateText+`", "from": "+14155550123"}}`)
 	send("POST", api+"/api/v1/hold", token, `{"chat": "c-hook", "reason": "asked by +14155550123"}`)
