@@ -167,14 +167,14 @@ vip    none      -                  -           0         0       0
     hint: chertd mode vip off ends the blocking
 codes  3f786850  2026-01-05 12:00Z  live        3         2       1
   1 event missed in the last hour
-    the pack runs what it missed once a working version is live
+    they run, oldest first, while a version of the pack works
     hint: chertd rollback codes makes the previous version live
 first  3f786850  2026-01-05 12:00Z  live        3         0       0
   1 event missed in the last hour
-    the pack runs what it missed once a working version is live
+    they run, oldest first, while a version of the pack works
 lost   none      -                  -           0         0       0
   2 events missed in the last hour
-    the pack runs what it missed once a working version is live
+    they run, oldest first, while a version of the pack works
 `)
 	s := control.Status{Version: "v1.2.0", Since: at(8, 0), Ready: true, Blocked: []control.Blocked{blocked}, Packs: 2}
 	got := printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) })

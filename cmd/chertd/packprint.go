@@ -142,7 +142,7 @@ func remarks(p control.Pack) (list []string) {
 		}
 		list = append(list, text)
 	} else if n := p.Missed - p.MissedEarlier; n > 0 {
-		text := fmt.Sprintf("%s missed in the last hour\n  the pack runs what it missed once a working version is live", many(n, "event"))
+		text := fmt.Sprintf("%s missed in the last hour\n  they run, oldest first, while a version of the pack works", many(n, "event"))
 		if canGoBack(p) {
 			text += "\n  hint: " + diag.PackCommand("rollback", p.Name) + " makes the previous version live"
 		}
