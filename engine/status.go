@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"chertd/engine/control"
@@ -226,9 +225,8 @@ func (m *manager) health() control.Health {
 		h.NotReady = append(h.NotReady, m.noRules())
 	}
 	h.NoCalls = m.noCalls(&st)
-	h.Quoted = []string{st.LastCall, st.Pause.Why}
-	if s := st.Stopped; s != nil {
-		h.Quoted = append(h.Quoted, strings.TrimSuffix(s.Message, "."))
+	if st.Stopped == nil { // what has stopped all calls is about the account, or is not from Chert
+		h.Quoted = []string{st.LastCall, st.Pause.Why}
 	}
 	h.Notes = append(h.Notes, m.intakeNotes()...)
 	h.Notes = append(h.Notes, lineNotes(st.Lines)...)
