@@ -64,6 +64,7 @@ func TestMemoryOfTheProcess(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector takes several times the memory")
 	}
+	useReleasedProgram(t)
 	for name, g := range greedy {
 		for mode, run := range map[string]func(t *testing.T, dir, setup, round string) int{"run": greedyRun, "load": greedyLoad, "spec": greedySpec} {
 			if mode == "load" && strings.Contains(g.round, "not ev") {
@@ -149,6 +150,19 @@ func put(t *testing.T, dir, name, text string) {
 
 var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
+// useReleasedProgram puts the program first into PATH, built as for a release. The binary of the tests
+// has their code as well, of which several megabytes are resident.
+func useReleasedProgram(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "chertd"), ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
 // peakOf runs a command of chertd, in a process of its own, until it ends or until
 // a line of its output is the last, and returns the most memory that was resident.
 func peakOf(t *testing.T, dir string, last func(line string) bool, args ...string) (peak int) {
@@ -213,6 +227,7 @@ func TestMemoryOfData(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector takes several times the memory")
 	}
+	useReleasedProgram(t)
 	const size = 8<<20 - 100
 	for name, line := range map[string]string{
 		"lists.yaml": "- []\n", "tables.yaml": "- {a: 1}\n", "flow.yaml": "- [[],[],[],[],[],[],[],[],[]]\n", "text.yaml": "a plain text of many words and a second line\n",
