@@ -107,8 +107,7 @@ func newWorld(ctx context.Context) (w *world, err error) {
 	if err != nil {
 		return w, err
 	}
-	// A low limit, for the learned rate.
-	if err := w.start(program, "sim", "--listen", w.sim, "--webhook", "http://"+w.hook+"/webhooks/chert", "--rate", "10", "--limit", "3", "--burst", "3", "--quiet"); err != nil {
+	if err := w.start(program, "sim", "--listen", w.sim, "--webhook", "http://"+w.hook+"/webhooks/chert", "--rate", "4", "--quiet"); err != nil {
 		return w, err
 	}
 	if err := w.start(program, "run", "-c", "chertd.yaml"); err != nil {
@@ -136,19 +135,20 @@ func (w *world) happen(ctx context.Context) error {
 	if err := errors.Join(w.message(ctx, "refused", "hello"), w.message(ctx, "paged", "page")); err != nil {
 		return err
 	}
-	// Its read must have been refused before calls exceed the limit, and before a broken pack blocks it.
+	// Its read must have been refused before other calls are, and before a broken pack blocks it.
 	if err := w.until(ctx, "dead action", func() bool {
 		dead, err := w.query(ctx, `chertd_actions{status="dead"} > 0`)
 		return err == nil && len(dead) > 0
 	}); err != nil {
 		return err
 	}
-	// chertd follows a limit that does not change. What is broken blocks reads, so it comes later.
+	// chertd would follow a limit, so these exceed one at random. What is broken blocks reads, so it comes later.
+	if err := w.post(ctx, "http://"+w.sim+"/sim/fail", `{"route": "mark-read", "code": 1007, "retry_after": 1, "probability": 0.5, "times": 20}`); err != nil {
+		return err
+	}
 	var err error
-	limit := 1
-	if err2 := w.until(ctx, "calls that exceed the limit", func() bool {
-		limit = 9 - limit
-		err = errors.Join(w.post(ctx, "http://"+w.sim+"/sim/limit", fmt.Sprintf(`{"rate": %d, "burst": 1}`, limit)), w.traffic(ctx))
+	if err2 := w.until(ctx, "calls that exceed a limit", func() bool {
+		err = w.traffic(ctx)
 		many, err2 := w.query(ctx, limited)
 		err = errors.Join(err, err2)
 		return len(many) > 0 || err != nil
