@@ -71,7 +71,10 @@ var tutorialElsewhere = map[string]string{
 // tutorialServers are the commands that run in terminals of their own, with what the
 // test adds to them.
 var tutorialServers = map[string]func(*tutorial) []string{
-	"chertd demo": func(*tutorial) []string { return []string{"--for", "5s", "--rate", "8", "--seed", "1"} },
+	"chertd demo": func(*tutorial) []string {
+		// Long enough for a burst to settle and be read; the race detector slows the start.
+		return []string{"--for", choose(raceEnabled, "20s", "7s"), "--rate", "8", "--seed", "1"}
+	},
 	"chertd sim --no-traffic": func(tut *tutorial) []string {
 		return []string{"--listen", tut.api, "--webhook", "http://" + tut.webhook + "/webhooks/chert"}
 	},
