@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"chertd/engine/event"
@@ -42,9 +43,13 @@ func (e *Engine) logHandled(entry *turn.Entry, d *turn.Decision, actions []chat.
 		if len(r.Logs)+len(r.Refused) == 0 && r.Error == "" {
 			continue
 		}
-		about := e.aboutRule(entry, r)
+		about := sync.OnceValue(func() context.Context { return e.aboutRule(entry, r) })
 		log := e.c.Log.With(keyPack, r.Pack, keyRule, r.Rule, keyEvent, entry.Event.ID, keyChat, entry.Event.ChatID())
 		for _, l := range r.Logs {
+			level := levelOf(l.Level)
+			if !log.Enabled(context.Background(), level) {
+				continue // what a record may quote takes time to find
+			}
 			args := make([]any, 0, 2*len(l.Fields))
 			for k, v := range l.Fields {
 				if text, ok := v.(string); ok {
@@ -52,14 +57,14 @@ func (e *Engine) logHandled(entry *turn.Entry, d *turn.Decision, actions []chat.
 				}
 				args = append(args, k, v)
 			}
-			log.Log(about, levelOf(l.Level), l.Msg, args...)
+			log.Log(about(), level, l.Msg, args...)
 		}
 		for _, refused := range r.Refused {
-			log.WarnContext(about, "action refused", "action", refused)
+			log.WarnContext(about(), "action refused", "action", refused)
 		}
 		// A pack without a live version fails at every event. The manager logs that once.
 		if r.Error != "" && r.Rule != "" {
-			log.ErrorContext(about, "rule failed; its actions for this event were discarded", keyVersion, short(r.Version), keyPlace, r.Place, keyError, r.Error,
+			log.ErrorContext(about(), "rule failed; its actions for this event were discarded", keyVersion, short(r.Version), keyPlace, r.Place, keyError, r.Error,
 				"hint", diag.PackCommand("retry-errors", r.Pack)+" runs it again, once the rule is corrected")
 		}
 	}

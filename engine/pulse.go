@@ -84,16 +84,16 @@ func (p *pulse) hangs(now time.Time) string {
 	stalled := errors.As(err, new(*sqlite.StalledError))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	longest := ""
+	hangs := ""
 	for _, one := range p.parts {
 		if err != nil && (one.usesStore || !stalled) {
 			one.answered = now
 		}
-		if waited := now.Sub(one.answered); waited >= hangAfter && longest == "" {
-			longest = fmt.Sprintf("%s has not answered for %s", one.name, diag.About(waited.Round(time.Second)))
+		if waited := now.Sub(one.answered); waited >= hangAfter && hangs == "" {
+			hangs = fmt.Sprintf("%s has not answered for %s", one.name, diag.About(waited.Round(time.Second)))
 		}
 	}
-	return longest
+	return hangs
 }
 
 // pulse returns what the daemon's parts are asked by. The state of the daemon is a part, as

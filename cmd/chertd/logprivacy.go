@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -218,12 +219,7 @@ func (f *privacy) text(s string) string {
 // string of JSON or Go, normalized, and its lines.
 func quotesOf(text string) (quotes []string) {
 	add := func(form string) {
-		if form = strings.ToLower(strings.TrimSpace(form)); utf8.RuneCountInString(form) >= leastHidden {
-			for _, known := range quotes {
-				if known == form {
-					return
-				}
-			}
+		if form = strings.ToLower(strings.TrimSpace(form)); utf8.RuneCountInString(form) >= leastHidden && !slices.Contains(quotes, form) {
 			quotes = append(quotes, form)
 		}
 	}
