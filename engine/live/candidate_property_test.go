@@ -3,6 +3,7 @@ package live
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"chertd/rules"
 )
@@ -19,12 +20,14 @@ func (l *life) actCandidate(verb, arg string) bool {
 		l.passed[l.built(arg)] = true
 		l.give(SetCandidate{Version: l.version(arg), Known: l.versions[arg] != nil})
 	case "share":
-		share, err := rules.ParseShare(arg)
+		percent, length, _ := strings.Cut(arg, " for ")
+		share, err := rules.ParseShare(percent)
 		if err != nil {
 			panic(err)
 		}
-		if l.s.Candidate == "" || l.s.Beside.Hash == l.s.Candidate {
-			l.give(SetMode{Mode: rules.Live, Share: share})
+		d, _ := time.ParseDuration(length)
+		if l.s.Candidate == "" || l.s.Beside.Hash == l.s.Candidate && l.s.Version.Hash != l.s.Candidate {
+			l.give(SetMode{Mode: rules.Live, Share: share, For: d})
 		}
 	case "end-candidate":
 		if l.s.Candidate != "" {
@@ -57,7 +60,30 @@ func (l *life) loadCandidate() {
 type tried struct {
 	version string
 	share   rules.Share
+	until   time.Time       // end of a mode for a time; zero: there is none
+	returns rules.Share     // the share of the version once that mode ends
 	ended   map[string]bool // versions that were live in a share, and whose pending work is dropped
+}
+
+// set follows a command that sets a mode and, with share 0, no share of it.
+func (c *tried) set(share rules.Share, until time.Time) {
+	switch {
+	case until.IsZero():
+		c.returns = 0
+	case c.until.IsZero():
+		c.returns = c.share
+	}
+	c.share, c.until = share, until
+}
+
+// pass ends a mode for a time.
+func (c *tried) pass() { c.share, c.until, c.returns = c.returns, time.Time{}, 0 }
+
+// unshared notes that the version is live in no chat any more, if it was in some.
+func (c *tried) unshared(p *promises, was rules.Share) {
+	if mode, _ := p.s.modeNow(); c.version != "" && was != 0 && c.share == 0 && mode == rules.Live {
+		c.ended[c.version] = true
+	}
 }
 
 // follow notes what a line of a story must have done to the candidate.
@@ -70,37 +96,44 @@ func (c *tried) follow(p *promises, verb, arg string, before *Standing) {
 		if c.version != "" && c.share != 0 {
 			c.ended[c.version] = true
 		}
-		c.version, c.share = "", 0
+		c.version, c.share, c.returns = "", 0, 0
 	}
 	kept := p.s.PackState != before.PackState // the store did not fail, and there was something to do
 	switch {
 	case verb == "remove" || !p.s.inSet():
-		*c = tried{version: p.s.Candidate, share: p.s.Share}
+		*c = tried{version: p.s.Candidate, share: p.s.Share, until: p.s.Until, returns: p.s.Under.Share}
 	case !kept:
 	case verb == "try":
 		end()
 		c.version = arg
 	case verb == "share":
-		c.share, _ = rules.ParseShare(arg)
+		percent, _, _ := strings.Cut(arg, " ")
+		share, _ := rules.ParseShare(percent)
+		c.set(share, p.s.Until)
 		delete(c.ended, c.version)
 	case verb == "end-candidate", verb == "rollback" && c.version != p.s.Candidate, verb == "pin" && c.version != p.s.Candidate:
 		end()
 	case verb == "candidate-limit" && ran:
 		if version := c.version; c.share != 0 {
 			end()
-			c.version = version
+			c.version, c.until = version, time.Time{}
 		}
+	case verb == "limit" && !c.until.IsZero():
+		c.pass()
 	case verb == "mode" && arg == "live" && ran:
-		c.version, c.share = "", 0 // it is live
+		*c = tried{ended: c.ended} // it is live
 	case verb == "mode":
-		mode, _ := p.s.modeNow()
-		if c.share != 0 && mode == rules.Live && c.version != "" {
-			c.ended[c.version] = true
-		}
-		c.share = 0
+		was := c.share
+		c.set(0, p.s.Until)
+		c.unshared(p, was)
+	}
+	if !c.until.IsZero() && !c.until.After(p.now) {
+		was := c.share
+		c.pass()
+		c.unshared(p, was)
 	}
 	if c.version != "" && c.version == p.s.Live {
-		c.version, c.share = "", 0 // an edit has made the same version live
+		c.version, c.share, c.returns = "", 0, 0 // an edit has made the same version live
 	}
 	delete(c.ended, p.s.Live)
 	delete(c.ended, p.s.Version.Hash)

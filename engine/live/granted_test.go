@@ -1,6 +1,7 @@
 package live
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -60,4 +61,44 @@ func TestGrantsTakenBackLeaveLess(t *testing.T) {
 	if n := p.logged("grants a permission that the pack does not request"); n != 1 {
 		t.Errorf("an unused grant was logged %d times, want once", n)
 	}
+}
+
+// A candidate that is live instead of a version that needs more is live in all chats: its
+// share restricts nothing, can't be changed, and ends without its pending work being dropped.
+func TestCandidateLiveInsteadHasNoShare(t *testing.T) {
+	t.Parallel()
+	p := newPen(t)
+	grants := func(can ...string) {
+		t.Helper()
+		p.options.Packs = map[string]rules.PackOptions{"codes": {Grant: can}}
+		must(t, p.g.Reconfigure(background, p.options, p.gated()))
+	}
+	grants("send")
+	p.edit("codes/r.lua", version("v1"), "codes/pack.yaml", "mode: live")
+	first := p.set.Pack("codes").Files
+	p.edit("codes/r.lua", sends("v2"), "codes/pack.yaml", "permissions: [send]")
+	if _, err := p.g.Try(background, "codes", "codes", first); err != nil {
+		t.Fatal(err)
+	}
+	p.setMode(SetMode{Mode: rules.Live, Share: 1000})
+	grants()
+	p.expectLive("taken back", "codes=v1")
+	p.await("codes")
+	p.hasCancelled("")
+	candidate := p.standing("codes").Candidate
+	if candidate == nil || !strings.Contains(candidate.Why, "it is live in all chats, instead of version ") {
+		t.Errorf("the candidate is %+v", candidate)
+	}
+	if _, err := p.g.SetMode(background, "codes", SetMode{Mode: rules.Live, Share: 2000}); !errors.Is(err, ErrIdle) {
+		t.Errorf("another share: %v", err)
+	}
+	if _, err := p.g.EndCandidate(background, "codes", false); err != nil {
+		t.Fatal(err)
+	}
+	if p.await("codes"); p.hasCancelled("codes v1") || p.current().Withdrawn("codes", p.standing("codes").Version, chatIn(1000)) {
+		t.Error("the pending work of the live version is dropped")
+	}
+	grants("send")
+	p.expectLive("granted again", "codes=v2")
+	p.expectCandidate("granted again", "", 0)
 }

@@ -191,14 +191,16 @@ func (l *life) keep(k *Keep) {
 	}
 	if k.Version != nil {
 		v := save(k.Version.Hash)
-		v.Last, v.RolledBack = l.now, time.Time{}
+		v.Last, v.RolledBack, v.Candidate = l.now, time.Time{}, false
 	}
 	if k.Candidate != nil {
-		save(k.Candidate.Hash).Candidate = true
+		if l.versions[k.Candidate.Hash] == nil {
+			save(k.Candidate.Hash).Candidate = true
+		}
 	}
 	for version, live := range k.Marks {
 		if v := save(version); live {
-			v.Last, v.RolledBack = l.now, time.Time{}
+			v.Last, v.RolledBack, v.Candidate = l.now, time.Time{}, false
 		} else {
 			v.RolledBack = l.now
 		}
@@ -316,7 +318,7 @@ func (l *life) compiled(e Edit) Input {
 	if kept != nil {
 		in.Known, in.Back, in.Last = true, kept.RolledBack, kept.Last
 		for _, v := range l.kept() {
-			if v != kept && v.RolledBack.IsZero() {
+			if v != kept && !v.Candidate && v.RolledBack.IsZero() {
 				in.Resume = &Trial{Version: e.Version, Before: v.Version}
 				break
 			}
@@ -361,7 +363,7 @@ func (l *life) recalled(r Recall) Input {
 	in.Lost = Lost{Pack: "p", Version: r.Version, Diagnostics: diag.List{{Severity: diag.SeverityError, Message: "lacks send"}}}
 	in.MayVeto, in.Granted = canVeto(r.Version), false
 	for _, v := range l.kept() {
-		if _, ok := l.loads(v.Version); ok && v.RolledBack.IsZero() && v.Version != r.Version {
+		if _, ok := l.loads(v.Version); ok && !v.Candidate && v.RolledBack.IsZero() && v.Version != r.Version {
 			in.Less = Fitted{Version: l.version(v.Version), Since: v.Last}
 			break
 		}
@@ -378,7 +380,7 @@ func (l *life) kept() []*KeptVersion {
 // there is one that loads.
 func (l *life) rollback(to string, in Rollback) bool {
 	for _, v := range l.kept() {
-		if to == "" && v.Version != l.s.Live && v.Version != l.s.Version.Hash && v.RolledBack.IsZero() {
+		if to == "" && v.Version != l.s.Live && v.Version != l.s.Version.Hash && !v.Candidate && v.RolledBack.IsZero() {
 			to = v.Version
 		}
 	}

@@ -20,7 +20,7 @@ func (m *Manager) SetMode(ctx context.Context, pack string, in SetMode) (PackSta
 	if err != nil {
 		return PackStanding{}, err
 	}
-	if in.Share != 0 && s.Candidate != "" && s.Beside.Hash != s.Candidate {
+	if in.Share != 0 && s.Candidate != "" && (s.Beside.Hash != s.Candidate || s.Version.Hash == s.Candidate) {
 		return m.finish(ctx, s, nil, fmt.Errorf("pack %q: %w: %s", pack, ErrIdle, m.describeCandidate(s).Why))
 	}
 	if in.timed() && in.Mode == rules.Live && in.Share == 0 && s.beside() != nil {

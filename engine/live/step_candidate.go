@@ -58,10 +58,16 @@ func (in LimitCandidate) apply(t *step) {
 	}
 	state, share := s.PackState, s.Share
 	ended := t.endShare(false)
-	state.Share, state.PendingKept, state.Limit = 0, false, in.Limit
+	if !state.Until.IsZero() {
+		state = t.endTimed("the candidate")
+	}
+	if state.Share, state.PendingKept = 0, false; s.modeBy(state) == rules.Live {
+		state.Limit = in.Limit
+	}
 	t.out.Keep.Pending[""] = false
 	if t.keep(state) {
 		ended()
+		t.dropInactive()
 		t.log(slog.LevelError, "candidate switched to shadow: the live version runs in all chats", "candidate", rules.ShortOf(c.Hash), "share", shareOf(share), "live", rules.ShortOf(s.Version.Hash),
 			"why", in.Limit.Reached(), "hint", diag.PackCommand("mode", s.Pack, "live", "--share="+share.String())+" makes it live again; the count then starts from zero")
 	}
@@ -87,8 +93,8 @@ func shareOf(s rules.Share) string {
 // caller calls ended once the new state is kept.
 func (t *step) endShare(keepPending bool) (ended func()) {
 	version := t.s.Candidate
-	if version == "" || t.s.Share == 0 {
-		return func() {}
+	if version == "" || t.s.Share == 0 || t.s.Version.Hash == version {
+		return func() {} // one that is live instead of another version stays live in all chats
 	}
 	k := &t.out.Keep
 	k.Marks, k.Pending = map[string]bool{version: false}, map[string]bool{version: keepPending}
@@ -141,6 +147,9 @@ func (p PackState) without() PackState {
 		p.Limit = rules.Rate{}
 	}
 	p.Candidate, p.Share = "", 0
+	if p.Under.Candidate != "" {
+		p.Under.Candidate, p.Under.Share = "", 0 // tried again, it begins in no chat
+	}
 	return p
 }
 
@@ -153,7 +162,7 @@ func (in CandidateLoaded) apply(t *step) {
 	switch {
 	case s.Share == 0:
 	case in.Version.Runs():
-		delete(s.Back, s.Candidate) // what it asks for from now on counts
+		t.countShare()
 	default:
 		s.rolledBack(s.Candidate)
 		t.drop(Drop{Version: s.Candidate, Why: DropOff})

@@ -130,13 +130,21 @@ func (in SetMode) limit(t *step) {
 	s := &t.s
 	state := s.PackState
 	if !state.Until.IsZero() {
-		state = state.afterwards()
-		t.log(slog.LevelWarn, "a mode for a time ended: the pack has reached its limit of reads", append([]any{"was", s.Mode}, authorAttrs(s.Author, s.Until)...)...)
+		state = t.endTimed("the pack")
 	}
 	if mode := s.modeBy(state); mode == rules.Live {
 		state.Mode, state.Limit, state.Why, state.Author = rules.Shadow, in.Limit, in.Limit.Reached(), Author{}
 	}
 	in.set(t, state)
+}
+
+// endTimed returns the state without its mode for a time, as what has reached its limit of
+// reads ends that, and logs it.
+func (t *step) endTimed(what string) PackState {
+	if s := &t.s; !t.unkept {
+		t.log(slog.LevelWarn, "a mode for a time ended: "+what+" has reached its limit of reads", append([]any{"was", s.Mode}, authorAttrs(s.Author, s.Until)...)...)
+	}
+	return t.s.afterwards()
 }
 
 // modeBy returns the mode that the pack has by another state.
@@ -148,7 +156,7 @@ func (s *Standing) modeBy(state PackState) rules.Mode {
 
 // set keeps a state with another mode, and drops what is pending where the pack is not live.
 func (in *SetMode) set(t *step, state PackState) {
-	s, mode := &t.s, t.s.modeBy(state)
+	mode := t.s.modeBy(state)
 	state.PendingKept = (mode != rules.Live || state.Share != 0) && in.KeepPending
 	ended := func() {}
 	if mode == rules.Live && state.Share == 0 {
@@ -162,11 +170,16 @@ func (in *SetMode) set(t *step, state PackState) {
 		return
 	}
 	ended()
-	if state.Share != 0 {
-		delete(s.Back, state.Candidate) // what it requests from now on counts
-	}
+	t.countShare()
 	if !state.PendingKept {
 		t.dropInactive()
+	}
+}
+
+// countShare has requests of a candidate count from now on, if it is live in its share.
+func (t *step) countShare() {
+	if t.s.shareNow() != 0 {
+		delete(t.s.Back, t.s.Candidate)
 	}
 }
 
@@ -175,7 +188,7 @@ func (t *step) dropInactive() {
 	switch mode, _ := t.s.modeNow(); {
 	case mode != rules.Live:
 		t.drop(t.s.modeDrop())
-	case t.s.Share != 0:
+	case t.s.shareNow() != 0:
 		t.drop(t.s.outside())
 	}
 }
@@ -208,6 +221,7 @@ func (in Swap) apply(t *step) {
 			t.log(slog.LevelInfo, "shadow mode ends: the pack's limit of reads was raised", "was", was, "mode", mode, "by", by)
 		}
 	}
+	t.countShare()
 	if in.Passed {
 		s.Trial = nil
 	}

@@ -102,9 +102,7 @@ func (TimeUp) apply(t *step) {
 	}
 	ended()
 	if packOver {
-		if state.Share != 0 {
-			delete(s.Back, state.Candidate)
-		}
+		t.countShare()
 		mode, by := s.modeNow()
 		t.log(slog.LevelInfo, "a mode for a time ended", append([]any{"was", before.Mode, "mode", mode, "by", by}, authorAttrs(before.Author, before.Until)...)...)
 		if !state.PendingKept {

@@ -100,10 +100,16 @@ func (p *promises) do(t *rapid.T, what string) {
 	case verb == "rollback" && rolled, verb == "undo" && rolled:
 		p.pin = ""
 	case verb == "share" && p.s.PackState != before.PackState:
-		p.set = switched{base: rules.Live}
+		_, length, timed := strings.Cut(arg, " for ")
+		if arg = "live"; timed {
+			arg += " for " + length
+		}
+		p.set.command(arg, p.s.At)
 	case verb == "rollback" && before.Candidate == "" && before.shareNow() != 0 && p.s.Share == 0:
 		p.set = switched{base: rules.Shadow}
-	case verb == "mode" && disk:
+	case verb == "candidate-limit" && before.beside() != nil && before.Share != 0 && disk:
+		p.set = switched{base: p.set.base}
+	case verb == "mode" && p.s.PackState != before.PackState:
 		p.set.command(arg, p.s.At)
 	case verb == "rule" && disk:
 		if p.rule.command(arg, p.s.RuleModes.Of("r").At); p.rule.base == rules.Live && p.rule.until.IsZero() {
@@ -137,7 +143,7 @@ func TestStoriesKeepTheirPromises(t *testing.T) {
 			"edit-while-down", "delete-while-down", "clash", "empty", "trial-passes", "alone", "alone no longer", "unread", "unread no longer", "revoke", "grant", "disk-full", "remove", "try", "try", "share", "share", "end-candidate", "candidate-limit"}).Draw(t, "verb")
 		switch verb {
 		case "share":
-			return verb + " " + rapid.SampledFrom([]string{"10%", "50%"}).Draw(t, "share")
+			return verb + " " + rapid.SampledFrom([]string{"10%", "50%", "10% for 1h", "50% for 2s"}).Draw(t, "share")
 		case "edit", "edit-while-down", "try":
 			return verb + " " + rapid.SampledFrom(versions).Draw(t, "version")
 		case "rollback", "pin":

@@ -57,6 +57,9 @@ func (l *life) act(t interface{ Fatalf(string, ...any) }, what string) {
 	case "mode": // MODE, or MODE for DURATION
 		mode, length, _ := strings.Cut(arg, " for ")
 		d, _ := time.ParseDuration(length)
+		if d > 0 && mode == "live" && l.s.beside() != nil {
+			break // a candidate can't be made live for a time
+		}
 		l.give(SetMode{Mode: rules.Mode(strings.TrimPrefix(mode, "reset")), For: d, Author: Author{By: "anna"}})
 	case "rule":
 		mode, length, _ := strings.Cut(arg, " for ")
@@ -294,6 +297,35 @@ func TestStories(t *testing.T) {
 			{"edit vsend2", "vsend2; on trial"},
 			{"revoke", "v1; it needs a permission that it does not have: send; on trial; logged: needs less; dropped: vsend2 off"},
 			{"grant", "vsend2; on trial"},
+		}},
+		"a candidate is live instead of a version that needs more": {false, []line{
+			{"edit v1", "v1"},
+			{"edit send2", "send2; on trial"},
+			{"try v1", "send2; on trial; logged: a candidate runs in shadow beside the live version"},
+			{"mode off for 1h", "send2; off (command); off for 1h0m0s, then live; on trial; dropped: off"},
+			{"share 10%", "send2; on trial; dropped: v1 shadow"},
+			{"mode off for 1h", "send2; off (command); off for 1h0m0s, then live; on trial; dropped: off"},
+			{"revoke", "v1; off (command); off for 1h0m0s, then live; it needs a permission that it does not have: send; on trial; logged: needs less; dropped: send2 off"},
+			{"wait 2h", "v1; it needs a permission that it does not have: send; on trial; logged: a mode for a time ended"},
+			{"end-candidate", "v1; it needs a permission that it does not have: send; on trial; logged: a candidate ended"},
+			{"grant", "send2; on trial"},
+		}},
+		"a candidate that reached its limit stays in shadow": {false, []line{
+			{"edit v1", "v1"},
+			{"try v2", "v1; logged: a candidate runs in shadow beside the live version"},
+			{"share 10%", "v1; dropped: v2 shadow"},
+			{"share 50% for 1h", "v1; live for 1h0m0s, then live; dropped: v2 shadow"},
+			{"candidate-limit", "v1; logged: a mode for a time ended: the candidate has reached its limit of reads, candidate switched to shadow: the live version runs in all chats; dropped: v2 rolled back"},
+			{"wait 2h", "v1"},
+		}},
+		"a candidate tried again begins in no chat": {false, []line{
+			{"edit v1", "v1"},
+			{"try v2", "v1; logged: a candidate runs in shadow beside the live version"},
+			{"share 10%", "v1; dropped: v2 shadow"},
+			{"share 50% for 1h", "v1; live for 1h0m0s, then live; dropped: v2 shadow"},
+			{"end-candidate", "v1; live for 1h0m0s, then live; logged: a candidate ended; dropped: v2 rolled back"},
+			{"try v2", "v1; live for 1h0m0s, then live; logged: a candidate runs in shadow beside the live version"},
+			{"wait 2h", "v1; logged: a mode for a time ended"},
 		}},
 		"a grant is taken back of a pack that never needed less": {false, []line{
 			{"edit vsend1", "vsend1"},

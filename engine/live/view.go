@@ -157,6 +157,8 @@ func (m *Manager) describeCandidate(s *Standing) *CandidateStanding {
 		c.Why = lost.Error()
 	case !s.Version.Runs():
 		c.Why = "no version of the pack is live"
+	case s.Version.Hash == s.Candidate:
+		c.Why = fmt.Sprintf("it is live in all chats, instead of version %s, which needs more permissions than are granted", rules.ShortOf(s.InsteadOf))
 	case mode != rules.Live:
 		c.Why = "the pack is in mode " + string(mode)
 	default:
