@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"chertd/engine/store"
+	"chertd/engine/store/rowjson"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -94,7 +95,7 @@ func actionsIn(row []driver.Value) ([]chat.Action, error) {
 	if text == nil {
 		return nil, nil
 	}
-	list, err := parseActions(text, originOf(row), func() ([]turn.RuleDecision, error) { return rulesOf(row) })
+	list, err := rowjson.ParseActions(text, originOf(row), func() ([]turn.RuleDecision, error) { return rulesOf(row) })
 	if err != nil {
 		return nil, fmt.Errorf("actions of event %d: %w", intOf(row[0]), err)
 	}
@@ -103,8 +104,8 @@ func actionsIn(row []driver.Value) ([]chat.Action, error) {
 
 // originOf returns what the actions of a row of eventActions have in common, without the
 // rules.
-func originOf(row []driver.Value) origin {
-	return origin{seq: intOf(row[0]), chatID: stringOf(row[2]), at: timeOf(row[3])}
+func originOf(row []driver.Value) rowjson.Origin {
+	return rowjson.Origin{Seq: intOf(row[0]), ChatID: stringOf(row[2]), At: timeOf(row[3])}
 }
 
 // rulesOf returns the rules of the decision of a row of eventActions.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"chertd/engine/store/rowjson"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -80,7 +81,7 @@ func loadChat(c *conn, to *chat.Chat) error {
 
 // chatOf makes a chat of a row of chatColumns, without its timers and waiting actions.
 func chatOf(row []driver.Value) (chat.Chat, []chat.ActionID, error) {
-	return parseChat(stringOf(row[0]), stringOf(row[1]), intOf(row[2]), bytesOf(row[3]))
+	return rowjson.ParseChat(stringOf(row[0]), stringOf(row[1]), intOf(row[2]), bytesOf(row[3]))
 }
 
 // complete reads the actions of a chat that wait, and its timers.
@@ -121,7 +122,7 @@ func rowOf(c *chat.Chat) *chatRow {
 	r := &chatRow{
 		id: c.ID, line: c.Line, newest: c.Newest, retries: c.Retry.Attempts,
 		call: c.NextCall(), timer: c.NextTimer(), hold: c.Hold.Until,
-		state: appendChat(make([]byte, 0, 320), c),
+		state: rowjson.AppendChat(make([]byte, 0, 320), c),
 	}
 	if r.retries == 0 && c.Yields() {
 		r.retries = yieldsUntried
@@ -130,7 +131,7 @@ func rowOf(c *chat.Chat) *chatRow {
 		r.postponed = last.Until
 	}
 	if len(c.Waiting) > 0 {
-		r.waiting = string(appendItems(nil, c.Waiting, appendWaiting))
+		r.waiting = string(rowjson.AppendItems(nil, c.Waiting, rowjson.AppendID))
 	}
 	if len(c.Waiting)+len(c.Timers) > 0 {
 		r.chat = c
@@ -149,7 +150,7 @@ func (r *chatRow) restore() (chat.Chat, error) {
 		c.Flight, c.LimitedUntil = nil, nil
 		return c, nil
 	}
-	c, _, err := parseChat(r.id, r.line, r.newest, r.state)
+	c, _, err := rowjson.ParseChat(r.id, r.line, r.newest, r.state)
 	return c, err
 }
 

@@ -42,7 +42,7 @@ func (c *comparing) note(d *decisionRow) {
 			c.counts, c.first = map[turn.Compared]int64{}, map[turn.Compared]time.Time{}
 		}
 		if c.counts[x]++; c.counts[x] == 1 {
-			c.first[x] = d.origin.at
+			c.first[x] = d.origin.At
 		}
 		if x.Result != turn.Agrees {
 			c.differ = append(c.differ, differing{x, d.seq})

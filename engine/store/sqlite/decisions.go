@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"chertd/engine/store/rowjson"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -42,14 +43,14 @@ type decisionRow struct {
 	took []took
 	// compared is counted as took is.
 	compared []turn.Compared
-	actions  []chat.Action // of its event
-	origin   origin        // of them; its chatID is "" if there is none, or if it is not known
-	ruleTime time.Duration // turn.Decision.Took
+	actions  []chat.Action  // of its event
+	origin   rowjson.Origin // of them; its chatID is "" if there is none, or if it is not known
+	ruleTime time.Duration  // turn.Decision.Took
 }
 
 // decided are the actions of a handled event.
 type decided struct {
-	origin  origin
+	origin  rowjson.Origin
 	actions []chat.Action // by n
 	size    int           // of the column actions
 }
@@ -58,9 +59,9 @@ type decided struct {
 func (s *step) encodeActions(t *turn.Transition) error {
 	d := t.Decision
 	if d != nil {
-		s.decision = &decisionRow{seq: d.Seq, ruleTime: d.Took, origin: origin{seq: d.Seq, at: truncate(d.At), rules: d.Rules}}
+		s.decision = &decisionRow{seq: d.Seq, ruleTime: d.Took, origin: rowjson.Origin{Seq: d.Seq, At: rowjson.Micros(d.At), Rules: d.Rules}}
 		if t.Chat != nil {
-			s.decision.origin.chatID = t.Chat.ID
+			s.decision.origin.ChatID = t.Chat.ID
 		}
 	}
 	for i := range t.Actions {
@@ -104,14 +105,14 @@ func byN(a, b chat.Action) int { return cmp.Compare(a.ID.N, b.ID.N) }
 
 // actionsText returns actions as JSON of at least a size, with room for those that
 // wait to grow in.
-func actionsText(all []chat.Action, o *origin, size int) []byte {
+func actionsText(all []chat.Action, o *rowjson.Origin, size int) []byte {
 	room := 0
 	for i := range all {
 		if waits(all[i].Status) {
 			room += actionRoom
 		}
 	}
-	text := appendActions(make([]byte, 0, max(size, 400*len(all)+room)), all, o)
+	text := rowjson.AppendActions(make([]byte, 0, max(size, 400*len(all)+room)), all, o)
 	if size == 0 {
 		size = len(text) + room
 	}
@@ -142,7 +143,7 @@ func (w *writer) decide(d *decisionRow) error {
 
 // handled notes that an event is no longer pending.
 func (w *writer) handled(d *decisionRow) error {
-	chatID := d.origin.chatID
+	chatID := d.origin.ChatID
 	switch place := d.seq - w.behind.seq - 1; {
 	case place >= int64(len(w.behind.events)):
 		return nil // no such event
@@ -193,7 +194,7 @@ func (w *writer) decideAgain(d *decisionRow) error {
 		return err
 	}
 	args := slices.Clone(d.args)
-	known.origin.at, known.origin.rules = d.origin.at, d.origin.rules
+	known.origin.At, known.origin.Rules = d.origin.At, d.origin.Rules
 	if len(known.actions) > 0 {
 		text := actionsText(known.actions, &known.origin, 0)
 		known.size, args[decisionActions] = len(text), optionalJSON(text)
@@ -245,7 +246,7 @@ func (w *writer) actionsOf(seq int64) (*decided, error) {
 	err := w.conn.query(context.Background(), selectActions, func(row []driver.Value) (err error) {
 		d = &decided{origin: originOf(row), size: len(bytesOf(row[1]))}
 		if d.actions, err = actionsIn(row); err == nil {
-			d.origin.rules, err = rulesOf(row)
+			d.origin.Rules, err = rulesOf(row)
 		}
 		return err
 	}, seq)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"chertd/engine/store/rowjson"
 	"chertd/rules/chat"
 )
 
@@ -233,17 +234,17 @@ const lateKeys = 80
 
 // appendLate appends a chat as it is in the table late: its columns, and its state.
 func appendLate(b []byte, c *chatRow) []byte {
-	b = appendString(append(b, `{"chat_id":`...), c.id)
-	b = appendText(b, "line", c.line)
-	b = appendInt(b, "last_seq", c.newest)
-	b = append(appendKey(b, "state"), c.state...)
+	b = rowjson.AppendString(append(b, `{"chat_id":`...), c.id)
+	b = rowjson.AppendText(b, "line", c.line)
+	b = rowjson.AppendInt(b, "last_seq", c.newest)
+	b = append(rowjson.AppendKey(b, "state"), c.state...)
 	return append(b, '}')
 }
 
 // lateJSON is a chat in the table late. Schema 11 had the state alone, with the id in it.
 type lateJSON struct {
-	ChatID text            `json:"chat_id"`
-	Line   text            `json:"line"`
+	ChatID rowjson.Text    `json:"chat_id"`
+	Line   rowjson.Text    `json:"line"`
 	Newest int64           `json:"last_seq"`
 	State  json.RawMessage `json:"state"`
 }
@@ -257,7 +258,7 @@ func parseLate(b []byte) (chat.Chat, []chat.ActionID, error) {
 	if j.ChatID == "" {
 		j.State = b
 	}
-	return parseChat(string(j.ChatID), string(j.Line), j.Newest, j.State)
+	return rowjson.ParseChat(string(j.ChatID), string(j.Line), j.Newest, j.State)
 }
 
 // take notes what a committed transaction has made late, and what it has written.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"chertd/engine/store"
+	"chertd/engine/store/rowjson"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -57,7 +58,7 @@ func TestRulesOfSchema21CountFromTheUpgrade(t *testing.T) {
 	handle(s, "e2")
 	all, err = s.RuleTotals(t.Context())
 	want := []store.RuleTotal{{Pack: "p", Rule: "r", Since: all.Since, Live: turn.RuleCounts{
-		Matched: 1, Ran: 1, Requests: 1, Reads: 1, LastMatched: truncate(someTime), LastRequested: truncate(someTime),
+		Matched: 1, Ran: 1, Requests: 1, Reads: 1, LastMatched: rowjson.Micros(someTime), LastRequested: rowjson.Micros(someTime),
 	}}}
 	if err != nil || !reflect.DeepEqual(all.Rules, want) {
 		t.Errorf("%v: after another event\n got %+v\nwant %+v", err, all.Rules, want)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chertd/engine/store"
+	"chertd/engine/store/rowjson"
 	"chertd/rules/turn"
 )
 
@@ -237,7 +238,7 @@ func recordOf(row []driver.Value) (r store.Record, err error) {
 	}
 	r.Decision = d
 	if text := bytesOf(row[8]); text != nil && err == nil {
-		if r.Actions, err = parseActions(text, origin{d.Seq, r.Event.ChatID(), d.At, d.Rules}, func() ([]turn.RuleDecision, error) { return d.Rules, nil }); err != nil {
+		if r.Actions, err = rowjson.ParseActions(text, rowjson.Origin{Seq: d.Seq, ChatID: r.Event.ChatID(), At: d.At, Rules: d.Rules}, func() ([]turn.RuleDecision, error) { return d.Rules, nil }); err != nil {
 			err = fmt.Errorf("actions of event %d: %w", d.Seq, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"chertd/engine/store/rowjson"
 	"chertd/rules/turn"
 )
 
@@ -74,9 +75,9 @@ func (l *ruleLate) encode() string {
 		b = append(b, between(i == 0, `"rules":[`, ",")...)
 		b = append(b, `{"pack":`...)
 		pack, shadow := rowOfRun(run)
-		b = appendString(b, pack)
+		b = rowjson.AppendString(b, pack)
 		b = append(b, `,"rule":`...)
-		b = appendString(b, run.Rule)
+		b = rowjson.AppendString(b, run.Rule)
 		if shadow {
 			b = append(b, `,"shadow":true`...)
 		}
@@ -98,11 +99,11 @@ func (l *ruleLate) encode() string {
 	for i, v := range keys {
 		b = append(b, between(i == 0, between(len(l.counts) == 0, `"vetoes":[`, `,"vetoes":[`), ",")...)
 		b = append(b, `{"pack":`...)
-		b = appendString(b, v.pack)
+		b = rowjson.AppendString(b, v.pack)
 		b = append(b, `,"rule":`...)
-		b = appendString(b, v.rule)
+		b = rowjson.AppendString(b, v.rule)
 		b = append(b, `,"by":`...)
-		b = appendString(b, v.by)
+		b = rowjson.AppendString(b, v.by)
 		b = append(b, `,"n":`...)
 		b = append(strconv.AppendInt(b, l.vetoes[v], 10), '}')
 	}

@@ -122,13 +122,13 @@ func (t *ruleTally) empty() bool { return len(t.counts)+len(t.vetoes) == 0 }
 // countDecision counts a decision in the totals of rules. was is what it replaces; nil: it is
 // the first one of its event.
 func (w *writer) countDecision(d *decisionRow, was *decided) {
-	now := turn.Decision{Seq: d.seq, At: d.origin.at, Rules: d.origin.rules}
+	now := turn.Decision{Seq: d.seq, At: d.origin.At, Rules: d.origin.Rules}
 	if was == nil {
 		now.Took = d.ruleTime
 		w.rules.decide(&now, nil)
 		return
 	}
-	w.rules.decide(&now, &turn.Decision{Seq: d.seq, At: was.origin.at, Rules: was.origin.rules})
+	w.rules.decide(&now, &turn.Decision{Seq: d.seq, At: was.origin.At, Rules: was.origin.Rules})
 }
 
 // countRules adds what the current transaction has counted to what rule_totals lacks, or with

@@ -1,4 +1,4 @@
-package sqlite
+package rowjson
 
 import (
 	"bytes"
@@ -18,27 +18,27 @@ import (
 // In the table chats, the id, the line and the newest event are columns. Schema 11 had them
 // in the JSON as well, and left out a LastEvent and a LastMessageSeq of zero.
 type chatJSON struct {
-	ID             text             `json:"id"`
-	Line           text             `json:"line"`
+	ID             Text             `json:"id"`
+	Line           Text             `json:"line"`
 	IsGroup        event.Truth      `json:"is_group"`
 	Newest         int64            `json:"last_seq"`
 	LastEvent      *int64           `json:"last_event_seq"` // nil: Newest
-	LastMessage    text             `json:"last_message_id"`
+	LastMessage    Text             `json:"last_message_id"`
 	LastMessageSeq *int64           `json:"last_message_seq"` // nil: Newest
 	SeenBy         map[string]int64 `json:"seen_by"`
 	Recent         struct {
-		IDs     []text  `json:"ids"`
+		IDs     []Text  `json:"ids"`
 		Sent    instant `json:"sent"`
-		Newest  []text  `json:"newest"`
-		Texts   []text  `json:"newest_texts"` // Newest is LastMessage and these
+		Newest  []Text  `json:"newest"`
+		Texts   []Text  `json:"newest_texts"` // Newest is LastMessage and these
 		Replies []struct {
 			Seq    int64            `json:"seq"`
-			Keys   []text           `json:"keys"`
+			Keys   []Text           `json:"keys"`
 			SeenBy map[string]int64 `json:"saw"`
 		} `json:"replies"`
 	} `json:"recent_messages"`
 	Veto           int64   `json:"veto_seq"`
-	VetoBy         text    `json:"veto_by"`
+	VetoBy         Text    `json:"veto_by"`
 	Missed         int64   `json:"missed_seq"`
 	MayHoldUntil   instant `json:"may_hold_until"`
 	Unrequested    int64   `json:"unasked_seq"`
@@ -47,25 +47,25 @@ type chatJSON struct {
 	RetryFirst     instant `json:"retry_first_at"`
 	RetryNotBefore instant `json:"retry_not_before"`
 	HoldUntil      instant `json:"hold_until"`
-	HoldBy         text    `json:"hold_by"`
-	HoldReason     text    `json:"hold_reason"`
+	HoldBy         Text    `json:"hold_by"`
+	HoldReason     Text    `json:"hold_reason"`
 	HoldSeq        int64   `json:"hold_seq"`
 	Postponed      []struct {
 		Seq     int64   `json:"seq"`
 		Until   instant `json:"until"`
-		Pack    text    `json:"pack"`
-		Version text    `json:"version"`
-		Rule    text    `json:"rule"`
-		Reason  text    `json:"reason"`
+		Pack    Text    `json:"pack"`
+		Version Text    `json:"version"`
+		Rule    Text    `json:"rule"`
+		Reason  Text    `json:"reason"`
 	} `json:"postponed"`
 	Cancelled []struct {
-		Pack  text  `json:"pack"`
-		Timer text  `json:"timer"`
+		Pack  Text  `json:"pack"`
+		Timer Text  `json:"timer"`
 		Seq   int64 `json:"seq"`
 	} `json:"cancelled"`
 	Asked struct {
-		Newest text    `json:"newest"`
-		Error  text    `json:"error"`
+		Newest Text    `json:"newest"`
+		Error  Text    `json:"error"`
 		Seq    int64   `json:"seq"`
 		At     instant `json:"at"`
 		Until  instant `json:"until"`
@@ -74,41 +74,41 @@ type chatJSON struct {
 	Waiting   [][2]int64         `json:"waiting"` // seq and n, in the order requested
 }
 
-// appendChat appends a chat as a JSON object: what of its durable state has no column, and
+// AppendChat appends a chat as a JSON object: what of its durable state has no column, and
 // the ids of the actions that wait. The timers have a table of their own, and the actions
 // are with their events.
-func appendChat(b []byte, c *chat.Chat) []byte {
+func AppendChat(b []byte, c *chat.Chat) []byte {
 	b = append(b, '{')
 	b = appendTruth(b, "is_group", c.IsGroup)
 	if c.LastEvent != c.Newest {
-		b = strconv.AppendInt(appendKey(b, "last_event_seq"), c.LastEvent, 10)
+		b = strconv.AppendInt(AppendKey(b, "last_event_seq"), c.LastEvent, 10)
 	}
-	b = appendText(b, "last_message_id", c.LastMessage)
+	b = AppendText(b, "last_message_id", c.LastMessage)
 	if c.LastMessageSeq != c.Newest {
-		b = strconv.AppendInt(appendKey(b, "last_message_seq"), c.LastMessageSeq, 10)
+		b = strconv.AppendInt(AppendKey(b, "last_message_seq"), c.LastMessageSeq, 10)
 	}
 	b = appendSeen(b, "seen_by", c.SeenBy)
 	b = appendRecent(b, c)
-	b = appendInt(b, "veto_seq", c.Veto)
-	b = appendText(b, "veto_by", c.VetoBy)
-	b = appendInt(b, "missed_seq", c.Missed.Through)
-	b = appendTime(b, "may_hold_until", c.Missed.HoldUntil)
-	b = appendInt(b, "unasked_seq", c.Unrequested)
-	b = appendInt(b, "read_through_seq", c.ReadThrough)
-	b = appendInt(b, "retry_attempts", int64(c.Retry.Attempts))
-	b = appendTime(b, "retry_first_at", c.Retry.First)
-	b = appendTime(b, "retry_not_before", c.Retry.NotBefore)
-	b = appendTime(b, "hold_until", c.Hold.Until)
-	b = appendText(b, "hold_by", c.Hold.By)
-	b = appendText(b, "hold_reason", c.Hold.Reason)
-	b = appendInt(b, "hold_seq", c.Hold.Seq)
+	b = AppendInt(b, "veto_seq", c.Veto)
+	b = AppendText(b, "veto_by", c.VetoBy)
+	b = AppendInt(b, "missed_seq", c.Missed.Through)
+	b = AppendTime(b, "may_hold_until", c.Missed.HoldUntil)
+	b = AppendInt(b, "unasked_seq", c.Unrequested)
+	b = AppendInt(b, "read_through_seq", c.ReadThrough)
+	b = AppendInt(b, "retry_attempts", int64(c.Retry.Attempts))
+	b = AppendTime(b, "retry_first_at", c.Retry.First)
+	b = AppendTime(b, "retry_not_before", c.Retry.NotBefore)
+	b = AppendTime(b, "hold_until", c.Hold.Until)
+	b = AppendText(b, "hold_by", c.Hold.By)
+	b = AppendText(b, "hold_reason", c.Hold.Reason)
+	b = AppendInt(b, "hold_seq", c.Hold.Seq)
 	b = appendList(b, "postponed", c.Postponed, appendPostponement)
 	b = appendList(b, "cancelled", c.Cancelled, appendCancelled)
 	if c.Asked != (chat.Asked{}) {
-		b = appendAsked(appendKey(b, "asked"), &c.Asked)
+		b = appendAsked(AppendKey(b, "asked"), &c.Asked)
 	}
 	b = appendMap(b, "cooldowns", c.Cooldown, time.Time.UnixMicro)
-	b = appendList(b, "waiting", c.Waiting, appendWaiting)
+	b = appendList(b, "waiting", c.Waiting, AppendID)
 	return append(b, '}')
 }
 
@@ -119,12 +119,12 @@ func appendSeen(b []byte, key string, s chat.Seen) []byte {
 	if len(s) == 0 {
 		return b
 	}
-	b = append(appendKey(b, key), '{')
+	b = append(AppendKey(b, key), '{')
 	for i := range s {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(appendString(b, s[i].Pack), ':')
+		b = append(AppendString(b, s[i].Pack), ':')
 		b = strconv.AppendInt(b, s[i].Seq, 10)
 	}
 	return append(b, '}')
@@ -135,11 +135,11 @@ func appendRecent(b []byte, c *chat.Chat) []byte {
 	if len(m.IDs)+len(m.Newest)+len(m.Replies) == 0 && m.Sent.IsZero() {
 		return b
 	}
-	b = append(appendKey(b, "recent_messages"), '{')
+	b = append(AppendKey(b, "recent_messages"), '{')
 	b = appendTexts(b, "ids", m.IDs)
-	b = appendTime(b, "sent", m.Sent)
+	b = AppendTime(b, "sent", m.Sent)
 	if len(m.Newest) > 0 && m.Newest[0] == c.LastMessage {
-		b = appendItems(appendKey(b, "newest_texts"), m.Newest[1:], appendOne)
+		b = AppendItems(AppendKey(b, "newest_texts"), m.Newest[1:], appendOne)
 	} else {
 		b = appendTexts(b, "newest", m.Newest)
 	}
@@ -149,7 +149,7 @@ func appendRecent(b []byte, c *chat.Chat) []byte {
 
 func appendReply(b []byte, r *chat.Reply) []byte {
 	b = append(b, '{')
-	b = appendInt(b, "seq", r.Seq)
+	b = AppendInt(b, "seq", r.Seq)
 	b = appendTexts(b, "keys", r.Keys)
 	b = appendMap(b, "saw", r.SeenBy, unchanged)
 	return append(b, '}')
@@ -157,41 +157,42 @@ func appendReply(b []byte, r *chat.Reply) []byte {
 
 func appendPostponement(b []byte, p *chat.Postponement) []byte {
 	b = append(b, '{')
-	b = appendInt(b, "seq", p.Seq)
-	b = appendTime(b, "until", p.Until)
-	b = appendText(b, "pack", p.Pack)
-	b = appendText(b, "version", p.Version)
-	b = appendText(b, "rule", p.Rule)
-	b = appendText(b, "reason", p.Reason)
+	b = AppendInt(b, "seq", p.Seq)
+	b = AppendTime(b, "until", p.Until)
+	b = AppendText(b, "pack", p.Pack)
+	b = AppendText(b, "version", p.Version)
+	b = AppendText(b, "rule", p.Rule)
+	b = AppendText(b, "reason", p.Reason)
 	return append(b, '}')
 }
 
 func appendCancelled(b []byte, c *chat.Cancelled) []byte {
 	b = append(b, '{')
-	b = appendText(b, "pack", c.Pack)
-	b = appendText(b, "timer", c.Timer)
-	b = appendInt(b, "seq", c.Seq)
+	b = AppendText(b, "pack", c.Pack)
+	b = AppendText(b, "timer", c.Timer)
+	b = AppendInt(b, "seq", c.Seq)
 	return append(b, '}')
 }
 
 func appendAsked(b []byte, a *chat.Asked) []byte {
 	b = append(b, '{')
-	b = appendText(b, "newest", string(a.Newest))
-	b = appendText(b, "error", a.Error)
-	b = appendInt(b, "seq", a.Seq)
-	b = appendTime(b, "at", a.At)
-	return append(appendTime(b, "until", a.Until), '}')
+	b = AppendText(b, "newest", string(a.Newest))
+	b = AppendText(b, "error", a.Error)
+	b = AppendInt(b, "seq", a.Seq)
+	b = AppendTime(b, "at", a.At)
+	return append(AppendTime(b, "until", a.Until), '}')
 }
 
-func appendWaiting(b []byte, a *chat.Action) []byte {
+// AppendID appends the id of an action, as the list of those that wait in a chat has it.
+func AppendID(b []byte, a *chat.Action) []byte {
 	b = strconv.AppendInt(append(b, '['), a.ID.Seq, 10)
 	b = strconv.AppendInt(append(b, ','), int64(a.ID.N), 10)
 	return append(b, ']')
 }
 
-// parseChat reads the columns of a chat and its JSON of appendChat. The chat has neither its
+// ParseChat reads the columns of a chat and its JSON of AppendChat. The chat has neither its
 // timers nor its waiting actions; waiting are the ids of the latter, in the order requested.
-func parseChat(id, line string, newest int64, state []byte) (c chat.Chat, waiting []chat.ActionID, err error) {
+func ParseChat(id, line string, newest int64, state []byte) (c chat.Chat, waiting []chat.ActionID, err error) {
 	var j chatJSON
 	if !bytes.HasPrefix(state, []byte("{")) {
 		err = errors.New("not an object")
@@ -203,7 +204,7 @@ func parseChat(id, line string, newest int64, state []byte) (c chat.Chat, waitin
 	}
 	var left int64
 	if j.ID == "" {
-		j.ID, j.Line, j.Newest, left = text(id), text(line), newest, newest
+		j.ID, j.Line, j.Newest, left = Text(id), Text(line), newest, newest
 	}
 	if j.LastEvent == nil {
 		j.LastEvent = &left
@@ -212,7 +213,7 @@ func parseChat(id, line string, newest int64, state []byte) (c chat.Chat, waitin
 		j.LastMessageSeq = &left
 	}
 	if j.Recent.Texts != nil {
-		j.Recent.Newest = append([]text{j.LastMessage}, j.Recent.Texts...)
+		j.Recent.Newest = append([]Text{j.LastMessage}, j.Recent.Texts...)
 	}
 	c = chat.Chat{
 		ID: string(j.ID), Line: string(j.Line), IsGroup: j.IsGroup, Newest: j.Newest,

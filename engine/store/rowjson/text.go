@@ -1,4 +1,13 @@
-package sqlite
+// Package rowjson writes and reads the JSON in the rows of a store: of chats, of the actions
+// of an event, and of what an event's envelope does not restore. All stores keep the same.
+//
+// It works without reflection where it can, because a chat and the actions of
+// an event are encoded for nearly every event. What is empty, zero or unknown is left out;
+// a time is a number of microseconds since 1970.
+//
+// Strings come back byte for byte. A byte that is not valid UTF-8 is written as the lone
+// surrogate \udc80 to \udcff of its value, so that the row is valid JSON in valid UTF-8.
+package rowjson
 
 import (
 	"bytes"
@@ -14,17 +23,10 @@ import (
 	"chertd/engine/event"
 )
 
-// How the JSON of a row is written: without reflection, because a chat and the actions of
-// an event are encoded for nearly every event. What is empty, zero or unknown is left out;
-// a time is a number of microseconds since 1970.
-//
-// Strings come back byte for byte. A byte that is not valid UTF-8 is written as the lone
-// surrogate \udc80 to \udcff of its value, so that the row is valid JSON in valid UTF-8.
-
 const hexDigits = "0123456789abcdef"
 
-// appendKey appends the name of an object's next field. Names have nothing to escape.
-func appendKey(b []byte, key string) []byte {
+// AppendKey appends the name of an object's next field. Names have nothing to escape.
+func AppendKey(b []byte, key string) []byte {
 	if b[len(b)-1] != '{' {
 		b = append(b, ',')
 	}
@@ -33,32 +35,35 @@ func appendKey(b []byte, key string) []byte {
 	return append(b, '"', ':')
 }
 
-func appendText(b []byte, key, s string) []byte {
+// AppendText appends a field with a string, unless that is empty.
+func AppendText(b []byte, key, s string) []byte {
 	if s == "" {
 		return b
 	}
-	return appendString(appendKey(b, key), s)
+	return AppendString(AppendKey(b, key), s)
 }
 
-func appendInt(b []byte, key string, n int64) []byte {
+// AppendInt appends a field with a number, unless that is 0.
+func AppendInt(b []byte, key string, n int64) []byte {
 	if n == 0 {
 		return b
 	}
-	return strconv.AppendInt(appendKey(b, key), n, 10)
+	return strconv.AppendInt(AppendKey(b, key), n, 10)
 }
 
-func appendTime(b []byte, key string, t time.Time) []byte {
+// AppendTime appends a field with a time in microseconds since 1970, unless that is zero.
+func AppendTime(b []byte, key string, t time.Time) []byte {
 	if t.IsZero() {
 		return b
 	}
-	return strconv.AppendInt(appendKey(b, key), t.UnixMicro(), 10)
+	return strconv.AppendInt(AppendKey(b, key), t.UnixMicro(), 10)
 }
 
 func appendFlag(b []byte, key string, v bool) []byte {
 	if !v {
 		return b
 	}
-	return append(appendKey(b, key), "true"...)
+	return append(AppendKey(b, key), "true"...)
 }
 
 func appendTruth(b []byte, key string, t event.Truth) []byte {
@@ -66,24 +71,24 @@ func appendTruth(b []byte, key string, t event.Truth) []byte {
 	if !known {
 		return b
 	}
-	return strconv.AppendBool(appendKey(b, key), v)
+	return strconv.AppendBool(AppendKey(b, key), v)
 }
 
 func appendTexts(b []byte, key string, list []string) []byte {
 	return appendList(b, key, list, appendOne)
 }
 
-func appendOne(b []byte, s *string) []byte { return appendString(b, *s) }
+func appendOne(b []byte, s *string) []byte { return AppendString(b, *s) }
 
 func appendList[T any](b []byte, key string, list []T, one func([]byte, *T) []byte) []byte {
 	if len(list) == 0 {
 		return b
 	}
-	return appendItems(appendKey(b, key), list, one)
+	return AppendItems(AppendKey(b, key), list, one)
 }
 
-// appendItems appends a list without a key.
-func appendItems[T any](b []byte, list []T, one func([]byte, *T) []byte) []byte {
+// AppendItems appends a list without a key.
+func AppendItems[T any](b []byte, list []T, one func([]byte, *T) []byte) []byte {
 	b = append(b, '[')
 	for i := range list {
 		if i > 0 {
@@ -106,19 +111,19 @@ func appendMap[V any](b []byte, key string, m map[string]V, number func(V) int64
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
-	b = append(appendKey(b, key), '{')
+	b = append(AppendKey(b, key), '{')
 	for i, k := range keys {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(appendString(b, k), ':')
+		b = append(AppendString(b, k), ':')
 		b = strconv.AppendInt(b, number(m[k]), 10)
 	}
 	return append(b, '}')
 }
 
-// appendString appends a string in quotes.
-func appendString(b []byte, s string) []byte {
+// AppendString appends a string in quotes.
+func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	from := 0 // of what is to be appended as it is
 	for i := 0; i < len(s); {
@@ -155,20 +160,20 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// text is a string that appendString wrote.
-type text string
+// Text is a string that AppendString wrote.
+type Text string
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (t *text) UnmarshalJSON(b []byte) error {
+func (t *Text) UnmarshalJSON(b []byte) error {
 	if len(b) < 2 || b[0] != '"' {
 		var s string // null, or an error that names the kind
 		err := json.Unmarshal(b, &s)
-		*t = text(s)
+		*t = Text(s)
 		return err
 	}
 	inner := b[1 : len(b)-1]
 	if bytes.IndexByte(inner, '\\') < 0 {
-		*t = text(inner)
+		*t = Text(inner)
 		return nil
 	}
 	s := make([]byte, 0, len(inner))
@@ -206,7 +211,7 @@ func (t *text) UnmarshalJSON(b []byte) error {
 			s = append(s, c)
 		}
 	}
-	*t = text(s)
+	*t = Text(s)
 	return nil
 }
 
@@ -219,7 +224,7 @@ func unit(b []byte) rune {
 	return rune(two[0])<<8 | rune(two[1])
 }
 
-func texts(list []text) []string {
+func texts(list []Text) []string {
 	if list == nil {
 		return nil
 	}
@@ -230,7 +235,7 @@ func texts(list []text) []string {
 	return all
 }
 
-// instant is a time that appendTime wrote, or one in RFC 3339, as older schemas have it
+// instant is a time that AppendTime wrote, or one in RFC 3339, as older schemas have it
 // within their JSON.
 type instant struct{ time.Time }
 
@@ -243,6 +248,6 @@ func (t *instant) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &t.Time); err != nil {
 		return fmt.Errorf("a time is neither microseconds nor RFC 3339: %w", err)
 	}
-	t.Time = truncate(t.Time)
+	t.Time = Micros(t.Time)
 	return nil
 }

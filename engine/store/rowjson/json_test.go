@@ -1,4 +1,4 @@
-package sqlite
+package rowjson
 
 import (
 	"bytes"
@@ -29,8 +29,8 @@ func TestChatJSONKeepsEveryField(t *testing.T) {
 		if rapid.Bool().Draw(t, "the newest event is the last one") {
 			c.LastEvent, c.LastMessageSeq = c.Newest, c.Newest
 		}
-		text := validJSON(t, appendChat(nil, &c))
-		got, waiting, err := parseChat(c.ID, c.Line, c.Newest, text)
+		text := validJSON(t, AppendChat(nil, &c))
+		got, waiting, err := ParseChat(c.ID, c.Line, c.Newest, text)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
@@ -60,26 +60,26 @@ func TestActionsJSONKeepsEveryField(t *testing.T) {
 			}
 			all[i].ID.Seq = 7
 		}
-		o := origin{seq: 7, chatID: chatID}
-		drawInto(t, "decided", reflect.ValueOf(&o.at).Elem())
+		o := Origin{Seq: 7, ChatID: chatID}
+		drawInto(t, "decided", reflect.ValueOf(&o.At).Elem())
 		for i := range all { // the decision names the rules of some, and these are as usual
 			a := &all[i]
 			if rapid.Bool().Draw(t, "by a rule") {
-				o.rules = append(o.rules, turn.RuleDecision{Pack: a.Pack, Version: a.Version, Rule: a.Rule, Place: a.Place})
+				o.Rules = append(o.Rules, turn.RuleDecision{Pack: a.Pack, Version: a.Version, Rule: a.Rule, Place: a.Place})
 			}
 			if rapid.Bool().Draw(t, "requested when it was decided") {
-				a.Requested = o.at
+				a.Requested = o.At
 			}
 			if rapid.Bool().Draw(t, "due when it was requested") {
 				a.Due = a.Requested
 			}
 			if rapid.Bool().Draw(t, "covers its event") {
-				a.Kind, a.Covers = chat.Read, o.seq
+				a.Kind, a.Covers = chat.Read, o.Seq
 			}
 		}
 		shuffled := rapid.Permutation(all).Draw(t, "order")
-		text := validJSON(t, appendActions(nil, shuffled, &o))
-		got, err := parseActions(text, origin{seq: o.seq, chatID: o.chatID, at: o.at}, func() ([]turn.RuleDecision, error) { return o.rules, nil })
+		text := validJSON(t, AppendActions(nil, shuffled, &o))
+		got, err := ParseActions(text, Origin{Seq: o.Seq, ChatID: o.ChatID, At: o.At}, func() ([]turn.RuleDecision, error) { return o.Rules, nil })
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
@@ -110,10 +110,10 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 		`"retry_not_before":1767614400000000,"hold_until":1767614400000000,"hold_by":"vip/keep","hold_reason":"say \"no\"\n","hold_seq":2,` +
 		`"postponed":[{"seq":2,"until":1767614400000000,"pack":"night","version":"aa","rule":"rest","reason":"closed"}],` +
 		`"cancelled":[{"pack":"vip","timer":"t","seq":4}],"asked":{"newest":"unknown","error":"no messages","seq":7,"at":1767614400000000,"until":1767614400000000},"cooldowns":{"vip/keep":1767614400000000},"waiting":[[7,1],[6,0]]}`
-	if got := string(appendChat(nil, &c)); got != want {
+	if got := string(AppendChat(nil, &c)); got != want {
 		t.Errorf("a chat is\n%s\nwant\n%s", got, want)
 	}
-	if got := string(appendChat([]byte("x"), &chat.Chat{ID: "c1"})); got != `x{}` {
+	if got := string(AppendChat([]byte("x"), &chat.Chat{ID: "c1"})); got != `x{}` {
 		t.Errorf("a new chat is %s", got)
 	}
 
@@ -124,7 +124,7 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 	want = `[{"n":0,"kind":"read","status":"done","why":"read","pack":"codes","version":"aa","rule":"r","place":"codes.lua:1","reason":"a code","even_if_newer":true,"only_if":"answered",` +
 		`"depth":1,"requested_at":1767614400000000,"due_at":1767614400000000,"latest_at":1767614400000000,"restarts":2,"ended_at":1767614400000000,"attempts":2,"code":1,"http":200,"trace_id":"t1","error":"no","covers_seq":6,"follows":true},` +
 		`{"n":1,"kind":"send","chat":"c2","body":"{ \"text\": \"a\" }","target":"m1"}]`
-	if got := string(appendActions(nil, []chat.Action{read, send}, &origin{seq: 7, chatID: "c1"})); got != want {
+	if got := string(AppendActions(nil, []chat.Action{read, send}, &Origin{Seq: 7, ChatID: "c1"})); got != want {
 		t.Errorf("actions are\n%s\nwant\n%s", got, want)
 	}
 	usual := chat.Action{ID: chat.ActionID{Seq: 7}, Kind: chat.Read, Chat: "c1", Pack: "codes", Version: "aa", Rule: "r", Place: "codes.lua:1",
@@ -133,10 +133,10 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 	later.ID.N, later.Covers, later.Due = 1, 0, at.Add(time.Second)
 	want = `[{"n":0,"kind":"read","status":"waiting","by":1},{"n":1,"kind":"read","status":"waiting","by":1,"due_at":1767614401000000,"covers_seq":0}]`
 	rules := []turn.RuleDecision{{Pack: "codes", Version: "aa", Rule: "q", Place: "codes.lua:1"}, {Pack: "codes", Version: "aa", Rule: "r", Place: "codes.lua:1"}}
-	if got := string(appendActions(nil, []chat.Action{usual, later}, &origin{7, "c1", at, rules})); got != want {
+	if got := string(AppendActions(nil, []chat.Action{usual, later}, &Origin{7, "c1", at, rules})); got != want {
 		t.Errorf("actions of rules of the decision are\n%s\nwant\n%s", got, want)
 	}
-	if got := string(appendActions(nil, nil, &origin{seq: 7, chatID: "c1"})); got != `[]` {
+	if got := string(AppendActions(nil, nil, &Origin{Seq: 7, ChatID: "c1"})); got != `[]` {
 		t.Errorf("no action is %s", got)
 	}
 }
@@ -145,7 +145,7 @@ func TestJSONOfChatsAndActionsIsReadable(t *testing.T) {
 // in RFC 3339, and lists that can be empty are null.
 func TestParseChatReadsTheJSONOfOldColumns(t *testing.T) {
 	t.Parallel()
-	c, _, err := parseChat("c1", "", 9, []byte(`{"id":"c1","line":null,"is_group":null,"later":[{}],"hold_until":null,
+	c, _, err := ParseChat("c1", "", 9, []byte(`{"id":"c1","line":null,"is_group":null,"later":[{}],"hold_until":null,
 		"recent_messages":{"sent":"2026-01-05T12:00:00.123456789Z","replies":[{"seq":3,"keys":null}]},
 		"postponed":[{"seq":2,"until":"2026-01-05T13:00:00+01:00","pack":"p","version":"v","rule":"r"}]}`))
 	at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
@@ -157,12 +157,12 @@ func TestParseChatReadsTheJSONOfOldColumns(t *testing.T) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, c, want)
 	}
 	for _, text := range []string{``, `null`, `[]`, `"c1"`, `{"id":`, `{"id":7}`, `{"id":"c1"} x`, `{"hold_until":"soon"}`, `{"hold_until":1.5}`, `{"waiting":[1]}`} {
-		if c, _, err := parseChat("c1", "", 9, []byte(text)); err == nil || c.ID != "" {
+		if c, _, err := ParseChat("c1", "", 9, []byte(text)); err == nil || c.ID != "" {
 			t.Errorf("%s is read as %+v", text, c)
 		}
 	}
 	for _, text := range []string{``, `{}`, `"x"`, `[{"n":"1"}]`, `[{"body":{}}]`, `[{"n":1}`, `[{"by":0}]`, `[{"by":-1}]`} {
-		if all, err := parseActions([]byte(text), origin{seq: 7, chatID: "c1"}, noRules); err == nil {
+		if all, err := ParseActions([]byte(text), Origin{Seq: 7, ChatID: "c1"}, noRules); err == nil {
 			t.Errorf("%s is read as %+v", text, all)
 		}
 	}
@@ -177,8 +177,8 @@ var strangeTexts = []string{
 func TestJSONStringsComeBackByteForByte(t *testing.T) {
 	t.Parallel()
 	check := func(t rapid.TB, s string) {
-		var got text
-		if err := json.Unmarshal(validJSON(t, appendString(nil, s)), &got); err != nil || string(got) != s {
+		var got Text
+		if err := json.Unmarshal(validJSON(t, AppendString(nil, s)), &got); err != nil || string(got) != s {
 			t.Fatalf("%q comes back as %q: %v", s, got, err)
 		}
 	}
@@ -190,7 +190,7 @@ func TestJSONStringsComeBackByteForByte(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { check(t, string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes"))) })
 	// Others write JSON otherwise.
 	for quoted, want := range map[string]string{`"\u00e9\/\ud83d\ude00"`: "é/😀", `"\ud83d"`: "\ufffd", `"\ud83dx"`: "\ufffdx", `"\ud83d\u0041"`: "\ufffdA", `"\uDCFF"`: "\xff", `null`: ""} {
-		var got text
+		var got Text
 		if err := json.Unmarshal([]byte(quoted), &got); err != nil || string(got) != want {
 			t.Errorf("%s is read as %q: %v", quoted, got, err)
 		}
@@ -200,34 +200,21 @@ func TestJSONStringsComeBackByteForByte(t *testing.T) {
 // noRules are the rules of a decision that has none.
 func noRules() ([]turn.RuleDecision, error) { return nil, nil }
 
-// SQLite reads what is written: views select from it.
-func TestSQLiteReadsTheJSON(t *testing.T) {
-	t.Parallel()
-	s := openInside(t)
-	for i, reason := range strangeTexts {
-		text := appendChat(nil, &chat.Chat{IsGroup: event.True, Hold: chat.Hold{Reason: reason, Seq: int64(i + 1)}})
-		valid, err := s.writer.conn.one(t.Context(), &statement{sql: `SELECT json_valid(?1) AND ?1 ->> '$.hold_seq' = ?2 AND ?1 ->> '$.is_group' = 1`}, string(text), int64(i+1))
-		if err != nil || intOf(valid) != 1 {
-			t.Errorf("%s is not valid for SQLite: %v", text, err)
-		}
-	}
-}
-
 func FuzzParseChat(f *testing.F) {
 	f.Add([]byte(`{"id":"c1","seen_by":{"a":1},"cooldowns":{"a/b":5},"postponed":[{"until":"2026-01-05T13:00:00Z"}],"waiting":[[1,2]],"hold_reason":"\udc80"}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		c, waiting, err := parseChat("c1", "+1", 9, text)
+		c, waiting, err := ParseChat("c1", "+1", 9, text)
 		if err != nil {
 			return
 		}
 		for _, id := range waiting {
 			c.Waiting = append(c.Waiting, chat.Action{ID: id})
 		}
-		written := validJSON(t, appendChat(nil, &c))
-		again, ids, err := parseChat(c.ID, c.Line, c.Newest, written)
+		written := validJSON(t, AppendChat(nil, &c))
+		again, ids, err := ParseChat(c.ID, c.Line, c.Newest, written)
 		again.Waiting = c.Waiting
-		if rewritten := appendChat(nil, &again); err != nil || !reflect.DeepEqual(waiting, ids) || !bytes.Equal(written, rewritten) {
+		if rewritten := AppendChat(nil, &again); err != nil || !reflect.DeepEqual(waiting, ids) || !bytes.Equal(written, rewritten) {
 			t.Fatalf("%v\n%s\n%s", err, written, rewritten)
 		}
 	})
@@ -237,15 +224,15 @@ func FuzzParseActions(f *testing.F) {
 	f.Add([]byte(`[{"n":1,"kind":"send","body":"{}","chat":"c2","due_at":5},{"n":0,"chat":null},{"n":2,"kind":"read","by":1,"covers_seq":3}]`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		o := origin{7, "c1", time.UnixMicro(5).UTC(), []turn.RuleDecision{{Pack: "codes", Rule: "r"}, {Pack: "vip"}}}
-		rules := func() ([]turn.RuleDecision, error) { return o.rules, nil }
-		all, err := parseActions(text, o, rules)
+		o := Origin{7, "c1", time.UnixMicro(5).UTC(), []turn.RuleDecision{{Pack: "codes", Rule: "r"}, {Pack: "vip"}}}
+		rules := func() ([]turn.RuleDecision, error) { return o.Rules, nil }
+		all, err := ParseActions(text, o, rules)
 		if err != nil {
 			return
 		}
-		written := validJSON(t, appendActions(nil, all, &o))
-		again, err := parseActions(written, o, rules)
-		if rewritten := appendActions(nil, again, &o); err != nil || !bytes.Equal(written, rewritten) {
+		written := validJSON(t, AppendActions(nil, all, &o))
+		again, err := ParseActions(written, o, rules)
+		if rewritten := AppendActions(nil, again, &o); err != nil || !bytes.Equal(written, rewritten) {
 			t.Fatalf("%v\n%s\n%s", err, written, rewritten)
 		}
 	})
@@ -265,18 +252,18 @@ func BenchmarkJSON(b *testing.B) {
 	}
 	actions := []chat.Action{read}
 	buffer := make([]byte, 0, 4096)
-	text := appendChat(nil, &c)
+	text := AppendChat(nil, &c)
 	rules := []turn.RuleDecision{{Pack: read.Pack, Version: read.Version, Rule: read.Rule, Place: read.Place}}
-	o := origin{seq: 1234567, chatID: c.ID, at: at, rules: rules}
-	list := appendActions(nil, actions, &o)
+	o := Origin{Seq: 1234567, ChatID: c.ID, At: at, Rules: rules}
+	list := AppendActions(nil, actions, &o)
 	for _, bm := range []struct {
 		name string
 		run  func() error
 	}{
-		{"append/chat", func() error { appendChat(buffer, &c); return nil }},
-		{"append/actions", func() error { appendActions(buffer, actions, &o); return nil }},
-		{"parse/chat", func() error { _, _, err := parseChat(c.ID, c.Line, c.Newest, text); return err }},
-		{"parse/actions", func() error { _, err := parseActions(list, o, nil); return err }},
+		{"append/chat", func() error { AppendChat(buffer, &c); return nil }},
+		{"append/actions", func() error { AppendActions(buffer, actions, &o); return nil }},
+		{"parse/chat", func() error { _, _, err := ParseChat(c.ID, c.Line, c.Newest, text); return err }},
+		{"parse/actions", func() error { _, err := ParseActions(list, o, nil); return err }},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			b.ReportAllocs()
