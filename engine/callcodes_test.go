@@ -282,15 +282,32 @@ func (r *callsRig) pauses(t *testing.T, a Addresses) {
 	}
 }
 
-// readyForCalls asks /-/ready?calls.
-func readyForCalls(t *testing.T, a Addresses) (status int, why string) {
+// readiness asks /-/ready?calls.
+func readiness(t *testing.T, a Addresses) *http.Response {
 	t.Helper()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Get("http://" + a.Control + "/-/ready?calls")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	t.Cleanup(func() { resp.Body.Close() })
+	return resp
+}
+
+// probed returns what /-/ready?calls answers.
+func probed(t *testing.T, a Addresses) string {
+	t.Helper()
+	text, err := io.ReadAll(readiness(t, a).Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// readyForCalls asks whether calls can be made, and why not.
+func readyForCalls(t *testing.T, a Addresses) (status int, why string) {
+	t.Helper()
+	resp := readiness(t, a)
 	var body struct {
 		Why []string `json:"why"`
 	}

@@ -21,7 +21,8 @@ type forgetting struct {
 	dropped  int
 	timers   int
 	missed   int
-	held     time.Time // until when it is held because of what packs missed; zero: it is not
+	held     time.Time // until when it stays held, or is because of what packs missed; zero: it is not
+	released bool      // its hold was ended
 	inFlight bool
 }
 
@@ -89,7 +90,7 @@ func (b *batch) forgetChat(ctx context.Context, r *request, now time.Time) {
 	}
 	b.urgent = true
 	b.add(&d)
-	actions, after := d.Actions, d.Chat
+	actions, after, wasHeld := d.Actions, d.Chat, t.Chat.Hold.Active(now)
 	b.done = append(b.done, func() {
 		b.actionsEnded(actions)
 		x.states, x.dropped, x.timers, x.missed = len(packs), dropped, timers, missed
@@ -97,6 +98,7 @@ func (b *batch) forgetChat(ctx context.Context, r *request, now time.Time) {
 		if after.Hold.Active(now) {
 			x.held = after.Hold.Until
 		}
+		x.released = wasHeld && x.held.IsZero()
 		r.done <- nil
 	})
 }

@@ -294,7 +294,14 @@ func TestForgottenChatIsNotRead(t *testing.T) {
 	if n := c.called("held"); n != 0 {
 		t.Errorf("a held chat is read %d times", n)
 	}
-	c.forget(control.ForgetRequest{Who: "held", Holds: true})
+	if f := c.forget(control.ForgetRequest{Who: "held", DryRun: true}); !slices.Equal(f.Held, []string{"held"}) || len(f.Released) > 0 {
+		t.Errorf("a dry run: %+v", f)
+	}
+	for _, dry := range []bool{true, false} {
+		if f := c.forget(control.ForgetRequest{Who: "held", Holds: true, DryRun: dry}); len(f.Held) > 0 || !slices.Equal(f.Released, []string{"held"}) {
+			t.Errorf("--holds, dry run %t: %+v", dry, f)
+		}
+	}
 	if x := c.chatOf("held"); x.Hold.Active(c.now()) {
 		t.Errorf("--holds leaves %+v", x.Hold)
 	}

@@ -68,7 +68,7 @@ func (m *manager) Forget(ctx context.Context, in control.ForgetRequest) (control
 	var texts []int64
 	for _, id := range t.chats {
 		if in.DryRun {
-			err = m.wouldForget(ctx, id, &f)
+			err = m.wouldForget(ctx, id, in.Holds, &f)
 		} else {
 			var seqs []int64
 			seqs, err = m.forgetOne(ctx, id, in.Holds, &f)
@@ -153,8 +153,11 @@ func (m *manager) forgetOne(ctx context.Context, id string, holds bool, f *contr
 	f.Dropped += x.dropped
 	f.Timers += x.timers
 	f.Missed += x.missed
-	if !x.held.IsZero() {
+	switch {
+	case !x.held.IsZero():
 		f.Held = append(f.Held, id)
+	case x.released:
+		f.Released = append(f.Released, id)
 	}
 	if x.inFlight {
 		f.InFlight = append(f.InFlight, id)
@@ -175,7 +178,7 @@ func (m *manager) erase(ctx context.Context, seqs []int64, f *control.Forgotten)
 }
 
 // wouldForget counts what forgetOne would remove.
-func (m *manager) wouldForget(ctx context.Context, id string, f *control.Forgotten) error {
+func (m *manager) wouldForget(ctx context.Context, id string, holds bool, f *control.Forgotten) error {
 	packs, err := m.store.StatePacks(ctx, id)
 	if err != nil {
 		return err
@@ -191,7 +194,11 @@ func (m *manager) wouldForget(ctx context.Context, id string, f *control.Forgott
 	}
 	f.Dropped += len(open)
 	f.Timers += len(chats[0].Timers)
-	if chats[0].Hold.Active(m.eng.c.Now()) {
+	switch {
+	case !chats[0].Hold.Active(m.eng.c.Now()):
+	case holds:
+		f.Released = append(f.Released, id)
+	default:
 		f.Held = append(f.Held, id)
 	}
 	missed, err := m.eng.missedOf(ctx, store.Shard{Of: 1}, id)

@@ -45,7 +45,7 @@ func TestStoppedLineIsShownAndKept(t *testing.T) {
 	const stopped = "calls of a phone line fail and have stopped"
 
 	t.Run("fails", func(t *testing.T) {
-		rig.runLines(t, lines.String())
+		a := rig.runLines(t, lines.String())
 		for read, failed := 0, 0; read < 5 || failed < 5; {
 			if err := <-rig.attempts; err != nil {
 				failed++
@@ -59,6 +59,10 @@ func TestStoppedLineIsShownAndKept(t *testing.T) {
 		}
 		if n := len(s.Notes); n != 1 || !strings.Contains(s.Notes[0], down) || strings.Contains(s.Notes[0], well) {
 			t.Errorf("notes are %q, want one about %s", s.Notes, down)
+		}
+		// Chert's answer may quote what was sent, and names a chat. Anyone may read the probe's.
+		if probe := probed(t, a); !strings.Contains(probe, down) || strings.Contains(probe, "failed") || strings.Contains(probe, "down") {
+			t.Errorf("a probe is answered %s", probe)
 		}
 		if n := logged(stopped); n != 1 {
 			t.Errorf("the stop was logged %d times", n)

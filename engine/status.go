@@ -230,6 +230,9 @@ func (m *manager) health() control.Health {
 	}
 	h.Notes = append(h.Notes, m.intakeNotes()...)
 	h.Notes = append(h.Notes, lineNotes(st.Lines)...)
+	for i := range st.Lines {
+		h.Quoted = append(h.Quoted, st.Lines[i].Error)
+	}
 	h.Notes = append(h.Notes, m.eng.callHealth.notes(m.eng.c.Now(), lineNames(st.Lines)...)...)
 	h.Notes = append(h.Notes, m.eng.lines.notes()...)
 	notes, quoted := m.eng.notices.notes(m.sender.Names())

@@ -14,7 +14,7 @@ import (
 const compatibility = "../../docs/compatibility.md"
 
 // TestCompatibilityNamesTheSystems compares the systems of docs/compatibility.md with those that
-// .ci/cross builds for, the Go version with go.mod, and the exit codes with those that there are.
+// .ci/cross builds for and that a release has, the Go version with go.mod, and the exit codes with those that there are.
 func TestCompatibilityNamesTheSystems(t *testing.T) {
 	t.Parallel()
 	page := readText(t, compatibility)
@@ -31,6 +31,11 @@ func TestCompatibilityNamesTheSystems(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, want) || len(want) < 4 {
 		t.Errorf("docs/compatibility.md has the systems %q, and %q are built", got, want)
+	}
+	if released := regexp.MustCompile(`(?m)^targets=\$\{targets:-(.*)\}$`).FindStringSubmatch(readText(t, "../../.ci/release")); released == nil {
+		t.Error(".ci/release has no list of systems")
+	} else if has := strings.Fields(released[1]); !slices.Equal(slices.Sorted(slices.Values(has)), want) {
+		t.Errorf("docs/compatibility.md has the systems %q, and a release has %q", got, has)
 	}
 	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(readText(t, "../../go.mod"))
 	if version == nil || !strings.Contains(page, "built with Go "+version[1]+",") {

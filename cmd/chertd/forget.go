@@ -50,7 +50,7 @@ is called again.`,
 				if err != nil {
 					return err
 				}
-				return tell(cmd, f.json, r, forgottenWords(r)...)
+				return tell(cmd, f.json, r, forgottenWords(in, r)...)
 			})
 		},
 	}
@@ -62,8 +62,8 @@ is called again.`,
 	return cmd
 }
 
-// forgottenWords returns the lines that describe what was forgotten, or would be.
-func forgottenWords(f control.Forgotten) (lines []string) {
+// forgottenWords returns the lines that describe what was forgotten on a request, or would be.
+func forgottenWords(in control.ForgetRequest, f control.Forgotten) (lines []string) {
 	if f.Line != "" {
 		return []string{
 			fmt.Sprintf("the next read of line %s %s", f.Line, choose(f.DryRun, "would be called again", "is called again")),
@@ -86,11 +86,15 @@ func forgottenWords(f control.Forgotten) (lines []string) {
 	if f.Lists > 0 {
 		add("  %s of lists and their history", choose(f.Lists == 1, "1 entry", fmt.Sprintf("%d entries", f.Lists)))
 	}
-	if f.KVRemoved {
+	removes := f.KVRemoved || in.KV && f.DryRun
+	if removes && len(f.KV) > 0 {
 		add("  %s of kv", choose(len(f.KV) == 1, "1 entry", fmt.Sprintf("%d entries", len(f.KV))))
 	}
 	for _, id := range f.Held {
 		add("chat %s %s held: chertd release %s ends that", id, choose(f.DryRun, "is", "stays"), diag.ShellWord(id))
+	}
+	for _, id := range f.Released {
+		add("the hold of chat %s %s", id, choose(f.DryRun, "ends", "has ended"))
 	}
 	for _, id := range f.InFlight {
 		add("warning: a call for chat %s was already on its way to Chert and can't be recalled", id)
@@ -98,7 +102,7 @@ func forgottenWords(f control.Forgotten) (lines []string) {
 	if f.Kept > 0 {
 		add("warning: %s in groups keep%s text: not handled yet, or missed by a pack; repeat the command after chertd retry-errors", many(int64(f.Kept), "message"), choose(f.Kept == 1, "s its", " their"))
 	}
-	if len(f.KV) > 0 && !f.KVRemoved {
+	if len(f.KV) > 0 && !removes {
 		add("kv of packs names this chat or person; --kv removes the entries:")
 		for i, kv := range f.KV {
 			if i == forgetShown {

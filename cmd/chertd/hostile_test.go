@@ -880,7 +880,7 @@ func TestNothingHostileComesOutOfPrinters(t *testing.T) {
 			forgotten := hostileOf[control.Forgotten](bools)
 			for _, of := range []string{forgotten.Line, ""} {
 				forgotten.Line = of
-				for _, line := range forgottenWords(forgotten) {
+				for _, line := range forgottenWords(control.ForgetRequest{}, forgotten) {
 					fmt.Fprintln(out, diag.Visible(line))
 				}
 			}

@@ -80,7 +80,7 @@ func (f fixedTime) WithGroup(name string) slog.Handler {
 func TestRecordsDoNotQuotePeople(t *testing.T) {
 	t.Parallel()
 	about := event.WithPersonal(context.Background(), event.Personal{
-		Texts:   []string{"Meet \"Ann\" at 7:\nthe code is 4821", "ok"},
+		Texts:   []string{"Meet \"Ann\" at 7:\nthe code is 4821", "ok", "İstanbul, yarın saatä"},
 		Handles: []string{"+14155550123", "4155550124", "72345"},
 	})
 	type other struct{ Note string }
@@ -91,9 +91,15 @@ func TestRecordsDoNotQuotePeople(t *testing.T) {
 	}{
 		{"the message itself", "got Meet \"Ann\" at 7:\nthe code is 4821.", nil, "got [hidden]."},
 		{"as a string of Go", "got \"Meet \\\"Ann\\\" at 7:\\nthe code is 4821\"", nil, "got \"[hidden]\""},
-		{"normalized", "got meet \"ann\" at 7: the code is 4821", nil, "got [hidden] [hidden]"},
+		{"normalized", "got meet \"ann\" at 7: the code is 4821", nil, "got [hidden]"},
 		{"a line of it", "x", []any{"a", "THE CODE IS 4821"}, "x  a=[hidden]"},
 		{"its beginning", "x", []any{"a", "Meet \"Ann\" at 7: and"}, "x  a=\"[hidden] and\""},
+		{"letters whose case has another length", "x", []any{"a", "İ, ẞ, K: the code is 4821, THE CODE IS 4821"}, "x  a=\"İ, ẞ, K: [hidden], [hidden]\""},
+		{"letters of Turkish", "got İstanbul, yarın SAATÄ Ẓ", nil, "got [hidden] Ẓ"},
+		{"letters of Turkish, in other cases", "x", []any{"a", "istanbul, YARIN saatä"}, "x  a=[hidden]"},
+		{"a beginning with a line end, as a string of Go", "x", []any{"a", `"Meet \"Ann\" at 7:\nthe co"…`}, `x  a="\"[hidden]\"…"`},
+		{"a beginning that ends within a letter", "x", []any{"a", "İstanbul, yarın saatå", "b", "İstanbul, yarın saat\xc3"}, "x  a=[hidden]å b=[hidden]"},
+		{"the same, before a letter whose case has another length", "x", []any{"a", "İstanbul, yarın saatå İ"}, "x  a=\"[hidden]å İ\""},
 		{"in an error", "x", []any{"err", errors.New("bad: the code is 4821")}, "x  err=\"bad: [hidden]\""},
 		{"in a table", "x", []any{"t", map[string]any{"a": []any{"the code is 4821", 1.0}, "text": "Ann"}}, `x  t="{\"a\":[\"[hidden]\",1],\"text\":\"[hidden]\"}"`},
 		{"in another value", "x", []any{"t", other{"the code is 4821"}}, "x  t={[hidden]}"},

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -19,15 +17,9 @@ const (
 	textKey = "text"
 	// hiddenText replaces a text that is not logged.
 	hiddenText = "[hidden]"
-	// leastHidden is how many letters a message has at least that is hidden where a rule quotes it.
-	// Shorter ones are in any text.
-	leastHidden = 4
 	// leastDigits is how long the handle of a person is at least that is masked without +. Shorter ones
 	// are short codes.
 	leastDigits = 7
-	// leastBeginning is how many bytes of a message a rule must have quoted, from its beginning, for
-	// this part to be hidden as well.
-	leastBeginning = 16
 )
 
 // ownKeys are keys whose values are not about people in chats: chertd's phone lines, and the names of
@@ -104,7 +96,7 @@ func (h privateHandler) filter(ctx context.Context) *privacy {
 type privacy struct {
 	texts    bool     // messages may be logged
 	personal bool     // the record is about an event, so that any value may be a person's
-	quotes   []string // what the record must not quote, in lower case
+	quotes   []string // what the record must not quote, without case
 	handles  []string // of people, without +
 }
 
@@ -205,73 +197,11 @@ type onOneLine string
 
 // text returns a text without what the record must not show.
 func (f *privacy) text(s string) string {
-	for _, quote := range f.quotes {
-		s = withoutQuote(s, quote)
-	}
-	s = handle.Mask(s)
+	s = handle.Mask(withoutQuotes(s, f.quotes))
 	for _, digits := range f.handles {
 		s = replaceWord(s, digits, handle.MaskDigits(digits))
 	}
 	return s
-}
-
-// quotesOf returns the forms in which a record may quote a message, in lower case: as it is, as a
-// string of JSON or Go, normalized, and its lines.
-func quotesOf(text string) (quotes []string) {
-	add := func(form string) {
-		if form = strings.ToLower(strings.TrimSpace(form)); utf8.RuneCountInString(form) >= leastHidden && !slices.Contains(quotes, form) {
-			quotes = append(quotes, form)
-		}
-	}
-	add(text)
-	if quoted, err := json.Marshal(text); err == nil { // a string can't fail
-		add(string(quoted[1 : len(quoted)-1]))
-	}
-	quoted := strconv.Quote(text)
-	add(quoted[1 : len(quoted)-1])
-	add(event.Fold(text))
-	if lines := strings.Split(text, "\n"); len(lines) > 1 && len(lines) <= 100 {
-		for _, line := range lines {
-			add(line)
-		}
-	}
-	return quotes
-}
-
-// withoutQuote hides where a text quotes a message in any case: all of it, between words, or a
-// beginning of leastBeginning bytes or more.
-func withoutQuote(s, quote string) string {
-	var out strings.Builder
-	lower := strings.ToLower(s)
-	if len(lower) != len(s) {
-		lower = s
-	}
-	begins := quote[:min(len(quote), leastBeginning)]
-	copied := 0
-	for from := 0; ; {
-		at := strings.Index(lower[from:], begins)
-		if at < 0 {
-			break
-		}
-		at += from
-		n := len(begins)
-		for n < len(quote) && at+n < len(lower) && lower[at+n] == quote[n] {
-			n++
-		}
-		from = at + n
-		if n == len(quote) && !betweenWords(s, at, from) && n < leastBeginning {
-			from = at + 1
-			continue
-		}
-		out.WriteString(strings.ToValidUTF8(s[copied:at], ""))
-		out.WriteString(hiddenText)
-		copied = from
-	}
-	if copied == 0 {
-		return s
-	}
-	out.WriteString(strings.ToValidUTF8(s[copied:], ""))
-	return out.String()
 }
 
 // replaceWord replaces a word wherever it stands between words.

@@ -41,8 +41,21 @@ func decode(r *http.Request, into any) error {
 	return unreadable(err, fields)
 }
 
+// withoutBody is do for a request that has no fields. It refuses a body with some: who sends them expects
+// something else than what the request does.
+func withoutBody(do func(*http.Request) (any, error)) func(*http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		r.Body = http.MaxBytesReader(nil, r.Body, maxBody)
+		if err := decode(r, &struct{}{}); err != nil {
+			return nil, err
+		}
+		return do(r)
+	}
+}
+
 // fieldsOf returns the names of the fields of a body.
-func fieldsOf(t reflect.Type) (names []string) {
+func fieldsOf(t reflect.Type) []string {
+	names := []string{}
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -63,11 +76,14 @@ func fieldsOf(t reflect.Type) (names []string) {
 	return names
 }
 
-// unreadable returns the error of a malformed body that may have these fields.
+// unreadable returns the error of a malformed body that may have these fields; nil: they are not known.
 func unreadable(err error, fields []string) error {
 	why, hint := "it is not JSON: "+err.Error(), "send one JSON object"
-	if len(fields) > 0 {
+	switch {
+	case len(fields) > 0:
 		hint += "; its fields are " + strings.Join(fields, ", ")
+	case fields != nil:
+		hint = "send the request without a body: it has no fields"
 	}
 	var kind *json.UnmarshalTypeError
 	var large *http.MaxBytesError

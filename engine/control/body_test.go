@@ -40,3 +40,40 @@ func TestBodyThatCanNotBeRead(t *testing.T) {
 		t.Errorf("no body: %v", err)
 	}
 }
+
+// No request that changes something is carried out with a field that it does not have: whoever sends
+// {"for": "1h"} with a pause expects its end. A request without fields takes an empty object.
+func TestRequestsRefuseFieldsTheyDoNotHave(t *testing.T) {
+	t.Parallel()
+	type request struct{ method, path, body string }
+	requests := []request{{"POST", "/api/v1/reload/settings", ""}, {"POST", "/api/v1/drain", ""}}
+	for _, c := range changing {
+		requests = append(requests, request{c.method, c.path, c.body})
+	}
+	for _, r := range requests {
+		ask := func(body string) (int, string, string) {
+			f := &fake{}
+			w := httptest.NewRecorder()
+			Handler(Config{Daemon: f, Health: fine}).ServeHTTP(w, httptest.NewRequest(r.method, r.path, strings.NewReader(body)))
+			return w.Code, w.Body.String(), f.last()
+		}
+		code, text, called := ask(`{"nonsense": "1h"}`)
+		if code != http.StatusBadRequest || !strings.Contains(text, `unknown field \"nonsense\"`) || called != "" {
+			t.Errorf("%s %s: %d %s, called the daemon with %q", r.method, r.path, code, text, called)
+		}
+		if r.body != "" {
+			continue
+		}
+		if !strings.Contains(text, "send the request without a body: it has no fields") {
+			t.Errorf("%s %s: %s", r.method, r.path, text)
+		}
+		for _, body := range []string{"", " {} \n"} {
+			if code, text, _ := ask(body); code == http.StatusBadRequest {
+				t.Errorf("%s %s with the body %q: %d %s", r.method, r.path, body, code, text)
+			}
+		}
+		if code, text, called := ask(`{"a": "` + strings.Repeat("x", maxBody) + `"}`); code != http.StatusBadRequest || called != "" {
+			t.Errorf("%s %s with a large body: %d %s", r.method, r.path, code, text)
+		}
+	}
+}

@@ -39,6 +39,7 @@ type Forgotten struct {
 	KV        []KVMention `json:"kv"`
 	KVRemoved bool        `json:"kv_removed"`
 	Held      []string    `json:"held,omitempty"`      // chats that stay held
+	Released  []string    `json:"released,omitempty"`  // chats whose hold ends, on request
 	InFlight  []string    `json:"in_flight,omitempty"` // chats that had a call on the wire
 	// Kept counts messages in groups that keep their texts, because they are not handled, or a
 	// pack has missed them.

@@ -75,7 +75,7 @@ func (g Guard) Wrap(next http.Handler) http.Handler {
 		}
 		if g.Token == "" {
 			e := &UserError{
-				Status: http.StatusForbidden, Message: "no token is configured; only health endpoints are available over TCP",
+				Status: http.StatusForbidden, Message: "no token is configured: TCP has only probes and metrics",
 				Hint: "set control.token, or use the socket " + g.Socket,
 			}
 			if console.Wanted(r) {

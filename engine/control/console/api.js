@@ -35,10 +35,10 @@ function setToken(text) {
 // mayChange reports whether the page may offer what changes something.
 function mayChange() { return token !== ""; }
 
-// patience is how long the page waits for what it shows, and for a command, in
+// patience returns how long the page waits for what it shows, and for a command, in
 // milliseconds. A command may take two minutes. quiet is how long a tail may be silent: the
 // daemon writes something every 15 seconds.
-const patience = { GET: 10_000, POST: 150_000 };
+const patience = (method) => method === "GET" ? 10_000 : 150_000;
 const quiet = 40_000;
 
 // ahead is by how much the daemon's clock is ahead of the browser's, in milliseconds; 0: by
@@ -57,7 +57,7 @@ function noteClock(answer) {
 function unanswered(e, method) {
   if (e.name === "AbortError") return e; // nobody waits for it any more
   if (e.name === "SyntaxError") return new Refusal(0, "the answer is not one of chertd", "check that this address still leads to it, and what a proxy in between does");
-  if (e.name === "TimeoutError") return new Refusal(0, "chertd has not answered for " + patience[method] / 1000 + " seconds", "check that it runs, and chertd status on its machine");
+  if (e.name === "TimeoutError") return new Refusal(0, "chertd has not answered for " + patience(method) / 1000 + " seconds", "check that it runs, and chertd status on its machine");
   return new Refusal(0, "chertd does not answer", "check that it runs, and that this address still leads to it");
 }
 
@@ -81,7 +81,7 @@ async function send(method, path, body, signal) {
 
 // limited returns a signal that also comes when a request has taken too long.
 function limited(method, signal) {
-  const late = AbortSignal.timeout(patience[method]);
+  const late = AbortSignal.timeout(patience(method));
   return signal ? AbortSignal.any([signal, late]) : late;
 }
 

@@ -147,12 +147,12 @@ function packsView(view) {
         fields: [{ name: "since", label: "Not older than", value: "24h" }],
         check: async (v) => {
           await post(path + "/retry-errors", { since: v.since || undefined, dry_run: true });
-          const r = await get(path + "/retry-errors?wait=10s");
+          const r = await get(path + "/retry-errors?wait=5s");
           return count(r.events, "event") + (r.more ? " (and more)" : "") + " would run, " + number(r.older) + " are older and stay.";
         },
         run: async (v) => {
           await post(path + "/retry-errors", { since: v.since || undefined });
-          const r = await get(path + "/retry-errors?wait=10s");
+          const r = await get(path + "/retry-errors?wait=5s");
           return (r.ended ? "Done: " : "Running: ") + number(r.ran) + " of " + count(r.events, "event") + " ran, " + number(r.failed) + " failed again.";
         }, done: view.now,
       })),

@@ -1,0 +1,73 @@
+package console_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"chertd/engine/control"
+)
+
+// answered replaces fetch: commands are noted and refused, so that each stays as the first one found the daemon, and
+// what they would do is answered.
+const answered = `{
+	const real = window.fetch;
+	window.asked = [];
+	const answer = (status, body) => Promise.resolve(new Response(JSON.stringify(body), { status, headers: { Date: new Date().toUTCString() } }));
+	const would = { events: 1, older: 0, ran: 0, failed: 0, ended: true, waiting: 1, matched: 1, through: 1, known_chats: 1, waiting_chats: 1 };
+	window.fetch = (url, options) => {
+		if (options.signal && options.signal.aborted) return Promise.reject(options.signal.reason);
+		if (options.method === "GET") return url.includes("/retry-errors") ? answer(200, would) : real(url, options);
+		if ((options.body || "").includes('"dry_run":true')) return answer(200, would);
+		window.asked.push(options.method + " " + url);
+		return answer(503, { error: { message: "refused by the test" } });
+	};
+}`
+
+// TestEachActionIsRequested: each button that changes something sends its request once it is confirmed, and the
+// dialog shows the daemon's answer to it, not an error of the page.
+func TestEachActionIsRequested(t *testing.T) {
+	t.Parallel()
+	d := newFake()
+	d.packs = append(d.packs, control.Pack{Name: "gone", Version: "89e6c98d92887913", Since: noon, Mode: "live", Gone: true, Missed: 2,
+		Candidate: &control.Candidate{Version: "a1b2c3d4e5f60718", Rules: 1}})
+	d.explained.Chat.Hold = &control.Hold{Chat: "7d1b2c9e", By: "operator", Until: noon.AddDate(9, 0, 0)}
+	p := console(t, d)
+	evaluate[chromedp.Void](p, answered)
+	const buttons = `[...document.querySelectorAll("main button[data-key]")].filter((b) => b.innerText.endsWith("…")).map((b) => b.dataset.key)`
+	requested := map[string]bool{}
+	for _, v := range views {
+		p.visit(v.hash, v.heading)
+		p.shows(v.text)
+		for _, key := range evaluate[[]string](p, buttons) {
+			p.click(fmt.Sprintf(`main [data-key=%q]`, key))
+			p.until(`document.querySelector("dialog[open]")`)
+			before := evaluate[int](p, `window.asked.length`)
+			evaluate[chromedp.Void](p, `void document.querySelectorAll("dialog input:not([type=checkbox])").forEach((i) => { if (!i.value) i.value = "1" })`)
+			p.click(`dialog button[type="submit"]`)
+			const ended = `document.querySelector("dialog[open] [role=alert]")`
+			p.until(ended + ` || document.querySelector("dialog[open] button[type=submit]:enabled").innerText.startsWith("Confirm")`)
+			if !evaluate[bool](p, `Boolean(`+ended+`)`) {
+				p.click(`dialog button[type="submit"]`)
+				p.until(ended)
+			}
+			shown := evaluate[string](p, ended+`.innerText`)
+			asked := evaluate[[]string](p, fmt.Sprintf(`window.asked.slice(%d)`, before))
+			if len(asked) != 1 || !strings.Contains(shown, "refused by the test") {
+				t.Errorf("%s: the button %q sends %q, and the dialog shows %q", v.hash, key, asked, shown)
+			}
+			for _, a := range asked {
+				requested[a] = true
+			}
+			p.press("\x1b")
+			p.until(`!document.querySelector("dialog")`)
+		}
+	}
+	for _, want := range []string{"DELETE /api/v1/packs/gone", "DELETE /api/v1/packs/gone/candidate", "POST /api/v1/packs/gone/retry-errors", "POST /api/v1/packs/vip/rollback", "POST /api/v1/reload", "POST /api/v1/read", "POST /api/v1/release", "POST /api/v1/dead/drop", "POST /api/v1/quarantine/drop", "POST /api/v1/waiting/now"} {
+		if !requested[want] {
+			t.Errorf("no button sends %s; all send %v", want, requested)
+		}
+	}
+}
