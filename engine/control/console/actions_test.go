@@ -1,9 +1,13 @@
 package console_test
 
 import (
+	"context"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -16,10 +20,10 @@ const answered = `{
 	const real = window.fetch;
 	window.asked = [];
 	const answer = (status, body) => Promise.resolve(new Response(JSON.stringify(body), { status, headers: { Date: new Date().toUTCString() } }));
-	const would = { events: 1, older: 0, ran: 0, failed: 0, ended: true, waiting: 1, matched: 1, through: 1, known_chats: 1, waiting_chats: 1 };
+	const would = { events: 1, older: 0, ended: true, waiting: 1, matched: 1, through: 1, known_chats: 1, waiting_chats: 1 };
 	window.fetch = (url, options) => {
 		if (options.signal && options.signal.aborted) return Promise.reject(options.signal.reason);
-		if (options.method === "GET") return url.includes("/retry-errors") ? answer(200, would) : real(url, options);
+		if (options.method === "GET") return real(url, options);
 		if ((options.body || "").includes('"dry_run":true')) return answer(200, would);
 		window.asked.push(options.method + " " + url);
 		return answer(503, { error: { message: "refused by the test" } });
@@ -69,5 +73,37 @@ func TestEachActionIsRequested(t *testing.T) {
 		if !requested[want] {
 			t.Errorf("no button sends %s; all send %v", want, requested)
 		}
+	}
+}
+
+// rerunning is a daemon that runs missed events again. As the real one, it answers a dry run directly, and knows of a
+// run only once one has begun.
+type rerunning struct{ *fake }
+
+func (d rerunning) RetryErrors(_ context.Context, pack string, in control.RetryErrorsRequest) (control.Retried, error) {
+	return control.Retried{Pack: pack, DryRun: in.DryRun, Ended: in.DryRun, Events: 2, Older: 1}, d.note("retry-errors %s since %s, dry run %t", pack, in.Since, in.DryRun)
+}
+
+func (d rerunning) ErrorsRetried(_ context.Context, pack string, _ time.Duration) (control.Retried, error) {
+	if !d.has("retry-errors " + pack + " since 24h, dry run false") {
+		return control.Retried{}, &control.UserError{Status: http.StatusNotFound, Message: "no retry-errors of pack " + pack + " has been started"}
+	}
+	return control.Retried{Pack: pack, Ended: true, Events: 2, Ran: 1, Failed: 1, Error: "its rule is suspended"}, nil
+}
+
+// TestMissedEventsRunAgain: the dialog counts first, runs after a confirmation, and shows what became of it.
+func TestMissedEventsRunAgain(t *testing.T) {
+	t.Parallel()
+	d := newFake()
+	d.packs[0].Missed = 2
+	p := console(t, rerunning{d})
+	p.visit("#/packs", "Packs")
+	p.click(`[data-key="retry vip"]`)
+	p.click(`dialog button[type="submit"]`)
+	p.until(`document.querySelector("dialog[open]").innerText.includes("2 events would run, 1 are older and stay.")`)
+	p.click(`dialog button[type="submit"]`)
+	p.announced("Done: 1 of 2 events ran, 1 failed again. It ended early: its rule is suspended")
+	if want := []string{"retry-errors vip since 24h, dry run true", "retry-errors vip since 24h, dry run false"}; !slices.Equal(d.done(), want) {
+		t.Errorf("the daemon was to do %q, want %q", d.done(), want)
 	}
 }

@@ -146,14 +146,13 @@ function packsView(view) {
         text: [el("p", null, "Events that the pack failed on or missed run through it: " + number(p.missed) + " are missed now. Reads that were blocked because of them go out or are vetoed.")],
         fields: [{ name: "since", label: "Not older than", value: "24h" }],
         check: async (v) => {
-          await post(path + "/retry-errors", { since: v.since || undefined, dry_run: true });
-          const r = await get(path + "/retry-errors?wait=5s");
+          const r = await post(path + "/retry-errors", { since: v.since || undefined, dry_run: true });
           return count(r.events, "event") + (r.more ? " (and more)" : "") + " would run, " + number(r.older) + " are older and stay.";
         },
         run: async (v) => {
-          await post(path + "/retry-errors", { since: v.since || undefined });
-          const r = await get(path + "/retry-errors?wait=5s");
-          return (r.ended ? "Done: " : "Running: ") + number(r.ran) + " of " + count(r.events, "event") + " ran, " + number(r.failed) + " failed again.";
+          let r = await post(path + "/retry-errors", { since: v.since || undefined });
+          if (!r.ended) r = await get(path + "/retry-errors?wait=5s");
+          return (r.ended ? "Done: " : "Running: ") + number(r.ran) + " of " + count(r.events, "event") + " ran, " + number(r.failed) + " failed again." + (r.error ? " It ended early: " + r.error : "");
         }, done: view.now,
       })),
       p.candidate && actButton("End the candidate …", "candidate " + p.name, () => ({

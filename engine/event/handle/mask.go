@@ -20,7 +20,7 @@ const (
 // first digit and its last four remain, of an address the domain. A number that a text names as that
 // of a phone line ("line=+14155550100") is chertd's own, and stays.
 func Mask(text string) string {
-	if !strings.ContainsAny(text, "+@") && !strings.Contains(text, "%2") {
+	if !strings.ContainsAny(text, "+@") && !strings.Contains(text, "%2") && !strings.Contains(text, "%40") {
 		return text
 	}
 	return maskNumbers(maskAddresses(text))
@@ -72,11 +72,14 @@ func maskNumbers(text string) string {
 }
 
 // plusIn returns where a text has its first +, which URLs write as %2B; -1: it has none.
-func plusIn(text string) (at int, sign string) {
-	at, sign = strings.IndexByte(text, '+'), "+"
-	for _, escaped := range []string{"%2B", "%2b"} {
-		if i := strings.Index(text, escaped); i >= 0 && (at < 0 || i < at) {
-			at, sign = i, escaped
+func plusIn(text string) (at int, sign string) { return firstOf(text, "+", "%2B", "%2b") }
+
+// firstOf returns the first place of one of the signs in a text, and which it is; -1: it has none.
+func firstOf(text string, signs ...string) (at int, sign string) {
+	at = -1
+	for _, s := range signs {
+		if i := strings.Index(text, s); i >= 0 && (at < 0 || i < at) {
+			at, sign = i, s
 		}
 	}
 	return at, sign
@@ -108,16 +111,23 @@ func numberLength(text string) (n int) {
 	return n
 }
 
-// namesLine reports whether what stands before a number names it as that of a phone line.
+// namesLine reports whether what stands before a number names it as that of a phone line. A hotline is
+// none, and who is online is a person.
 func namesLine(before string) bool {
 	before = strings.TrimRight(before, ` ="':\`)
-	return strings.HasSuffix(before, "line") || strings.HasSuffix(before, "lines")
+	for _, word := range []string{"line", "lines"} {
+		if rest, ok := strings.CutSuffix(before, word); ok {
+			last, _ := utf8.DecodeLastRuneInString(rest)
+			return !unicode.IsLetter(last) && !unicode.IsDigit(last)
+		}
+	}
+	return false
 }
 
 func maskAddresses(text string) string {
 	var out strings.Builder
 	for from := 0; ; {
-		at := strings.IndexByte(text[from:], '@')
+		at, sign := firstOf(text[from:], "@", "%40") // as in URLs
 		if at < 0 {
 			break
 		}
@@ -125,9 +135,10 @@ func maskAddresses(text string) string {
 		begin := at - tail(text[:at], func(r rune) bool {
 			return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._+-'", r)
 		})
-		end := at + 1 + head(text[at+1:], func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '.' || r == '-' })
-		if begin == at || !strings.Contains(strings.Trim(text[at+1:end], "."), ".") {
-			from = at + 1
+		host := at + len(sign)
+		end := host + head(text[host:], func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '.' || r == '-' })
+		if begin == at || !strings.Contains(strings.Trim(text[host:end], "."), ".") {
+			from = host
 			continue
 		}
 		out.WriteString(text[:begin])
