@@ -118,15 +118,15 @@ func appendAction(b []byte, a *chat.Action, o *Origin) []byte {
 	b = AppendText(b, "target", a.Target)
 	b = AppendInt(b, "depth", int64(a.Depth))
 	if by < 0 || a.Requested.UnixMicro() != o.At.UnixMicro() {
-		b = AppendTime(b, "requested_at", a.Requested)
+		b = appendTime(b, "requested_at", a.Requested)
 	}
-	b = AppendTime(b, "revived_at", a.Revived)
+	b = appendTime(b, "revived_at", a.Revived)
 	if by < 0 || a.Due.UnixMicro() != a.Requested.UnixMicro() {
-		b = AppendTime(b, "due_at", a.Due)
+		b = appendTime(b, "due_at", a.Due)
 	}
-	b = AppendTime(b, "latest_at", a.Latest)
+	b = appendTime(b, "latest_at", a.Latest)
 	b = AppendInt(b, "restarts", int64(a.Restarts))
-	b = AppendTime(b, "ended_at", a.Ended)
+	b = appendTime(b, "ended_at", a.Ended)
 	if by := a.EndedBy.By; by == "" {
 		b = AppendInt(b, "ended_seq", a.EndedBy.Seq)
 	} else if b = AppendText(b, "ended_by", by); a.EndedBy.Seq != o.Seq {
@@ -134,7 +134,7 @@ func appendAction(b []byte, a *chat.Action, o *Origin) []byte {
 	}
 	b = AppendText(b, "ended_cause", a.EndedBy.Cause)
 	if took := a.Ended.UnixMicro() - a.Called.UnixMicro(); a.Ended.IsZero() || took <= 0 || took > maxCall {
-		b = AppendTime(b, "called_at", a.Called)
+		b = appendTime(b, "called_at", a.Called)
 	} else {
 		b = AppendInt(b, "call_us", took)
 	}

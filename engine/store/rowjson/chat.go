@@ -92,13 +92,13 @@ func AppendChat(b []byte, c *chat.Chat) []byte {
 	b = AppendInt(b, "veto_seq", c.Veto)
 	b = AppendText(b, "veto_by", c.VetoBy)
 	b = AppendInt(b, "missed_seq", c.Missed.Through)
-	b = AppendTime(b, "may_hold_until", c.Missed.HoldUntil)
+	b = appendTime(b, "may_hold_until", c.Missed.HoldUntil)
 	b = AppendInt(b, "unasked_seq", c.Unrequested)
 	b = AppendInt(b, "read_through_seq", c.ReadThrough)
 	b = AppendInt(b, "retry_attempts", int64(c.Retry.Attempts))
-	b = AppendTime(b, "retry_first_at", c.Retry.First)
-	b = AppendTime(b, "retry_not_before", c.Retry.NotBefore)
-	b = AppendTime(b, "hold_until", c.Hold.Until)
+	b = appendTime(b, "retry_first_at", c.Retry.First)
+	b = appendTime(b, "retry_not_before", c.Retry.NotBefore)
+	b = appendTime(b, "hold_until", c.Hold.Until)
 	b = AppendText(b, "hold_by", c.Hold.By)
 	b = AppendText(b, "hold_reason", c.Hold.Reason)
 	b = AppendInt(b, "hold_seq", c.Hold.Seq)
@@ -137,7 +137,7 @@ func appendRecent(b []byte, c *chat.Chat) []byte {
 	}
 	b = append(AppendKey(b, "recent_messages"), '{')
 	b = appendTexts(b, "ids", m.IDs)
-	b = AppendTime(b, "sent", m.Sent)
+	b = appendTime(b, "sent", m.Sent)
 	if len(m.Newest) > 0 && m.Newest[0] == c.LastMessage {
 		b = AppendItems(AppendKey(b, "newest_texts"), m.Newest[1:], appendOne)
 	} else {
@@ -158,7 +158,7 @@ func appendReply(b []byte, r *chat.Reply) []byte {
 func appendPostponement(b []byte, p *chat.Postponement) []byte {
 	b = append(b, '{')
 	b = AppendInt(b, "seq", p.Seq)
-	b = AppendTime(b, "until", p.Until)
+	b = appendTime(b, "until", p.Until)
 	b = AppendText(b, "pack", p.Pack)
 	b = AppendText(b, "version", p.Version)
 	b = AppendText(b, "rule", p.Rule)
@@ -179,8 +179,8 @@ func appendAsked(b []byte, a *chat.Asked) []byte {
 	b = AppendText(b, "newest", string(a.Newest))
 	b = AppendText(b, "error", a.Error)
 	b = AppendInt(b, "seq", a.Seq)
-	b = AppendTime(b, "at", a.At)
-	return append(AppendTime(b, "until", a.Until), '}')
+	b = appendTime(b, "at", a.At)
+	return append(appendTime(b, "until", a.Until), '}')
 }
 
 // AppendID appends the id of an action, as the list of those that wait in a chat has it.

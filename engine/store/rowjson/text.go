@@ -51,8 +51,8 @@ func AppendInt(b []byte, key string, n int64) []byte {
 	return strconv.AppendInt(AppendKey(b, key), n, 10)
 }
 
-// AppendTime appends a field with a time in microseconds since 1970, unless that is zero.
-func AppendTime(b []byte, key string, t time.Time) []byte {
+// appendTime appends a field with a time in microseconds since 1970, unless that is zero.
+func appendTime(b []byte, key string, t time.Time) []byte {
 	if t.IsZero() {
 		return b
 	}
@@ -235,7 +235,7 @@ func texts(list []Text) []string {
 	return all
 }
 
-// instant is a time that AppendTime wrote, or one in RFC 3339, as older schemas have it
+// instant is a time that appendTime wrote, or one in RFC 3339, as older schemas have it
 // within their JSON.
 type instant struct{ time.Time }
 
