@@ -153,7 +153,7 @@ function packsView(view) {
         run: async (v) => {
           await post(path + "/retry-errors", { since: v.since || undefined });
           const r = await get(path + "/retry-errors?wait=5s");
-          return (r.ended ? "Done: " : "Running: ") + number(r.ran) + " of " + count(r.events, "event") + " ran, " + number(r.failed) + " failed again.";
+          return (r.error ? "Ended early: " + r.error + ". " : r.ended ? "Done: " : "Running: ") + number(r.ran) + " of " + count(r.events, "event") + " ran, " + number(r.failed) + " failed again.";
         }, done: view.now,
       })),
       p.candidate && actButton("End the candidate …", "candidate " + p.name, () => ({
