@@ -106,6 +106,10 @@ func (a *api) routes(mux *http.ServeMux) {
 		"POST " + apiPath + listsPath + "/{list}/remove": a.listRemove,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if err := checkQuery(r); err != nil {
+				refuse(w, err)
+				return
+			}
 			body, err := a.bounded(w, r, do)
 			var notLive *notLiveError
 			var refused *RefusedError

@@ -149,7 +149,7 @@ type DeadDropped struct {
 
 func (a *api) dead(r *http.Request) (any, error) {
 	v := r.URL.Query()
-	q := DeadQuery{Chat: v.Get("chat"), Pack: v.Get("pack"), Limit: DeadShown, Attempts: v.Get("attempts") == "1"}
+	q := DeadQuery{Chat: v.Get("chat"), Pack: v.Get("pack"), Limit: DeadShown}
 	number := func(name string, least, most int) (int, error) {
 		n, err := strconv.Atoi(v.Get(name))
 		if err != nil || n < least || n > most {
@@ -158,6 +158,9 @@ func (a *api) dead(r *http.Request) (any, error) {
 		return n, nil
 	}
 	var err error
+	if q.Attempts, err = flag(v, "attempts", false); err != nil {
+		return nil, err
+	}
 	if v.Has("limit") {
 		if q.Limit, err = number("limit", 1, MaxDeadShown); err != nil {
 			return nil, err

@@ -273,8 +273,11 @@ type ExplainedEnd struct {
 
 func (a *api) explain(r *http.Request) (any, error) {
 	v := r.URL.Query()
-	q := ExplainQuery{Of: v.Get("of"), Rule: v.Get("rule"), All: v.Get("all") == "true"}
+	q := ExplainQuery{Of: v.Get("of"), Rule: v.Get("rule")}
 	var err error
+	if q.All, err = flag(v, "all", false); err != nil {
+		return nil, err
+	}
 	if text := v.Get("limit"); text != "" {
 		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 || q.Limit > MaxExplained {
 			return nil, &UserError{Message: fmt.Sprintf("limit: expected 1 to %d, got %.20q", MaxExplained, text)}

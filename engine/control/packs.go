@@ -1,10 +1,8 @@
 package control
 
 import (
-	"cmp"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"chertd/luabind/diag"
@@ -114,11 +112,7 @@ func (a *api) remove(r *http.Request) (any, error) {
 
 // keepPending returns what a request without a body says about pending work.
 func keepPending(r *http.Request) (bool, error) {
-	keep, err := strconv.ParseBool(cmp.Or(r.URL.Query().Get("keep_pending"), "false"))
-	if err != nil {
-		return false, &UserError{Message: "keep_pending must be true or false"}
-	}
-	return keep, nil
+	return flag(r.URL.Query(), "keep_pending", false)
 }
 
 // ListOf returns the answer to GET packs. An empty list is [] in JSON.

@@ -78,7 +78,11 @@ func (a *api) quarantine(r *http.Request) (any, error) {
 		}
 		limit = n
 	}
-	return a.daemon.Quarantined(r.Context(), limit, q.Get("bodies") == "1")
+	bodies, err := flag(q, "bodies", false)
+	if err != nil {
+		return nil, err
+	}
+	return a.daemon.Quarantined(r.Context(), limit, bodies)
 }
 
 func (a *api) retryQuarantined(r *http.Request) (any, error) {

@@ -37,7 +37,9 @@ func TestRequestsAreLogged(t *testing.T) {
 		want, route        string // want: without the peer; "": nothing
 		status             int
 	}{
-		"a change":       {"POST", "/api/v1/packs/vip/mode?x=secret-q", `{"mode": "off", "by": "ana", "reason": "secret-r"}`, nil, `level=INFO msg="control request carried out" request="POST /api/v1/packs/{pack}/mode" PEER by=ana pack=vip status=200 took=0s`, "POST /api/v1/packs/{pack}/mode", 200},
+		"a change":       {"POST", "/api/v1/packs/vip/mode", `{"mode": "off", "by": "ana", "reason": "secret-r"}`, nil, `level=INFO msg="control request carried out" request="POST /api/v1/packs/{pack}/mode" PEER by=ana pack=vip status=200 took=0s`, "POST /api/v1/packs/{pack}/mode", 200},
+		"a bad query":    {"POST", "/api/v1/packs/vip/mode?x=secret-q", `{"mode": "off"}`, nil, `level=INFO msg="control request failed" request="POST /api/v1/packs/{pack}/mode" PEER pack=vip status=400 took=0s`, "POST /api/v1/packs/{pack}/mode", 400},
+		"a query":        {"DELETE", "/api/v1/packs/vip?keep_pending=secret-q", "", nil, `level=INFO msg="control request failed" request="DELETE /api/v1/packs/{pack}" PEER pack=vip status=400 took=0s`, "DELETE /api/v1/packs/{pack}", 400},
 		"of a list":      {"POST", "/api/v1/lists/vips/add", `{"members": [{"member": "secret-m"}]}`, nil, `level=INFO msg="control request carried out" request="POST /api/v1/lists/{list}/add" PEER list=vips status=200 took=0s`, "POST /api/v1/lists/{list}/add", 200},
 		"one that fails": {"POST", "/api/v1/forget", `{"who": "secret-w"}`, &UserError{Status: 409, Message: "no"}, `level=INFO msg="control request failed" request="POST /api/v1/forget" PEER status=409 took=0s`, "POST /api/v1/forget", 409},
 		"a bad body":     {"POST", "/api/v1/forget", `{"who": "secret-w", "by": 7}`, nil, `level=INFO msg="control request failed" request="POST /api/v1/forget" PEER status=400 took=0s`, "POST /api/v1/forget", 400},

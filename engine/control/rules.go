@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"chertd/luabind"
@@ -101,12 +100,9 @@ func (a *api) rules(r *http.Request) (any, error) {
 		}
 		q.Stale = d
 	}
-	if text := v.Get("gone"); text != "" {
-		gone, err := strconv.ParseBool(text)
-		if err != nil {
-			return nil, &UserError{Message: "gone must be true or false"}
-		}
-		q.Gone = gone
+	var err error
+	if q.Gone, err = flag(v, "gone", false); err != nil {
+		return nil, err
 	}
 	all, err := a.daemon.Rules(r.Context(), q)
 	if all.Rules == nil {

@@ -165,6 +165,10 @@ type TailLines interface {
 
 // tail answers GET tail: a JSON object a line, until the client or the daemon ends.
 func (a *api) tail(w http.ResponseWriter, r *http.Request) {
+	if err := checkQuery(r); err != nil {
+		refuse(w, err)
+		return
+	}
 	q, err := tailQuery(r.URL.Query())
 	if err != nil {
 		refuse(w, err)
@@ -253,11 +257,15 @@ func encoded(lines []Tailed) []byte {
 
 // tailQuery reads the query of a request.
 func tailQuery(v url.Values) (TailQuery, error) {
-	q := TailQuery{
-		Pack: v.Get("pack"), Rule: v.Get("rule"), Chat: v.Get("chat"), Outcomes: v["outcome"],
-		NoFollow: v.Get("follow") == "0", Text: v.Get("text") == "1",
+	q := TailQuery{Pack: v.Get("pack"), Rule: v.Get("rule"), Chat: v.Get("chat"), Outcomes: v["outcome"]}
+	follow, err := flag(v, "follow", true)
+	if err != nil {
+		return q, err
 	}
-	var err error
+	q.NoFollow = !follow
+	if q.Text, err = flag(v, "text", false); err != nil {
+		return q, err
+	}
 	if text := v.Get("lines"); text != "" {
 		if q.Lines, err = strconv.Atoi(text); err != nil || q.Lines < 0 || q.Lines > MaxTailLines {
 			return q, &UserError{Message: fmt.Sprintf("lines: expected 0 to %d, got %.20q", MaxTailLines, text)}

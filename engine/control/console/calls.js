@@ -54,6 +54,10 @@ function pauseButton(view, s) {
 function resumeButton(view) {
   return actButton("Resume calls …", "resume", () => ({
     title: "Resume calls?", go: "Resume", text: [el("p", null, "What is due goes out, as fast as the rate allows. Vetoes and holds apply.")],
-    run: async () => { await post("/resume"); return "Calls go out again."; }, done: view.now,
+    run: async () => {
+      await post("/resume");
+      const { state } = (await get("/status")).calls; // something else may still stop them
+      return state === "going_out" ? "Calls go out again." : "Calls are resumed. Now: " + (callStates[state] || [state])[0] + ".";
+    }, done: view.now,
   }), "first");
 }

@@ -7,33 +7,21 @@ function chatView(view, args, id) {
     view.put(empty("Enter the id of an event, a chat, a message or an action, a phone number or an email address above."));
     return;
   }
-  const older = []; // events before those that are polled
-  let before = 0, more = false;
+  // All that is shown is read again each time: it may have changed or been forgotten since.
+  const page = 20, most = 500; // most is what one answer has
+  let limit = page;
   view.fixed(el("div", { class: "row between" }, el("p", null, "Of ", el("strong", { class: "mono" }, id)), el("label", { class: "check" }, all, "Also rules that did not match")));
-  view.poll(10, (signal) => get("/explain" + query({ of: id, limit: 20, all: all.checked ? "true" : "" }), signal), shown);
+  view.poll(10, (signal) => get("/explain" + query({ of: id, limit, all: all.checked ? "true" : "" }), signal), shown);
 
   function shown(e) {
-    const events = [...older, ...e.events.filter((x) => !older.some((o) => o.seq === x.seq))];
-    if (!before) more = Boolean(e.older);
-    if (!before && e.events.length) before = e.events[0].seq;
-    const newest = [...events].reverse();
+    const newest = [...e.events].reverse();
     return [el("div", { class: "stack" },
       e.chat && chatCard(e.chat),
       !newest.length && empty("chertd keeps no event of it."),
       el("ol", { class: "story" }, newest.map((x) => el("li", { class: tones[x.outcome] || null }, storyEvent(x)))),
-      more && el("div", null, el("button", { type: "button", "data-key": "older", click: showOlder }, "Show older events")))];
-  }
-
-  async function showOlder() {
-    try {
-      const e = await get("/explain" + query({ of: id, limit: 20, before, all: all.checked ? "true" : "" }));
-      older.unshift(...e.events);
-      more = Boolean(e.older);
-      if (e.events.length) before = e.events[0].seq;
-    } catch (e) {
-      announce(e.message);
-    }
-    view.now();
+      e.older && (limit < most
+        ? el("div", null, el("button", { type: "button", "data-key": "older", click: () => { limit = Math.min(limit + page, most); view.now(); } }, "Show older events"))
+        : el("p", { class: "soft" }, "and older ones: chertd explain " + id + " --before " + e.events[0].seq)))];
   }
 
   function chatCard(c) {

@@ -149,8 +149,12 @@ func (f *fake) Waiting(context.Context, control.WaitingQuery) (control.Waiting, 
 	return locked(f, &f.waiting)
 }
 
-func (f *fake) Explain(context.Context, control.ExplainQuery) (control.Explained, error) {
-	return locked(f, &f.explained)
+func (f *fake) Explain(_ context.Context, q control.ExplainQuery) (control.Explained, error) {
+	e, err := locked(f, &f.explained)
+	if n := len(e.Events) - q.Limit; n > 0 {
+		e.Events, e.Older = e.Events[n:], true
+	}
+	return e, err
 }
 
 func (f *fake) Differences(context.Context, string, int) (control.Differences, error) {

@@ -150,9 +150,9 @@ function packsView(view) {
           return count(r.events, "event") + (r.more ? " (and more)" : "") + " would run, " + number(r.older) + " are older and stay.";
         },
         run: async (v) => {
-          let r = await post(path + "/retry-errors", { since: v.since || undefined });
-          if (!r.ended) r = await get(path + "/retry-errors?wait=5s");
-          return (r.ended ? "Done: " : "Running: ") + number(r.ran) + " of " + count(r.events, "event") + " ran, " + number(r.failed) + " failed again." + (r.error ? " It ended early: " + r.error : "");
+            let r = await post(path + "/retry-errors", { since: v.since || undefined });
+            if (!r.ended) r = await get(path + "/retry-errors?wait=5s");
+            return (r.error ? "Ended early: " + r.error + ". " : r.ended ? "Done: " : "Running: ") + number(r.ran) + " of " + count(r.events, "event") + " ran, " + number(r.failed) + " failed again.";
         }, done: view.now,
       })),
       p.candidate && actButton("End the candidate …", "candidate " + p.name, () => ({
