@@ -7,6 +7,7 @@ import (
 
 	"chertd/engine/store"
 	"chertd/rules"
+	"chertd/rules/turn"
 )
 
 // What rules logged, how they failed and what became of their actions is logged
@@ -41,6 +42,31 @@ end })
 		if n != want {
 			t.Errorf("the log has %d times %s, want %d:\n%s", n, what, want, c.logged())
 		}
+	}
+}
+
+// The log of a rule that fails says how it ran, and its hint works: only live packs run events again.
+func TestLogOfAFailedRuleFitsItsMode(t *testing.T) {
+	t.Parallel()
+	const fails = `chert.rule({ name = "fails", on = "message.received", run = function(ev) error("oh") end })`
+	c := newCrew(t, "a.lua", fails)
+	c.handle("c1", "e1", "hello")
+	for _, tt := range []struct {
+		d    turn.RuleDecision
+		mode string
+		hint string
+	}{
+		{turn.RuleDecision{Pack: "a"}, "live", "chertd retry-errors a runs it again, once the rule is corrected"},
+		{turn.RuleDecision{Pack: "a", CandidateLive: true}, "live", "chertd retry-errors a runs it again, once the rule is corrected"},
+		{turn.RuleDecision{Pack: "a", Shadow: true}, "shadow", "it runs in shadow, and no chat is affected: correct it before it becomes live"},
+		{turn.RuleDecision{Pack: "a", Candidate: true}, "candidate", "the candidate runs in shadow, and no chat is affected: correct it and send it again, or end it: chertd shadow a --end"},
+	} {
+		if mode, hint := modeOf(&tt.d), failedHint(&tt.d); mode != tt.mode || hint != tt.hint {
+			t.Errorf("%+v is logged with mode %s, and hint %q", tt.d, mode, hint)
+		}
+	}
+	if log := c.logged(); !strings.Contains(log, "mode=live hint=\"chertd retry-errors a runs it again") {
+		t.Errorf("the log is\n%s", log)
 	}
 }
 

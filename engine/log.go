@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"chertd/engine/control"
 	"chertd/engine/event"
 	"chertd/luabind/diag"
 	"chertd/rules"
@@ -65,7 +66,7 @@ func (e *Engine) logHandled(entry *turn.Entry, d *turn.Decision, actions []chat.
 		// A pack without a live version fails at every event. The manager logs that once.
 		if r.Error != "" && r.Rule != "" {
 			log.ErrorContext(about(), "rule failed; its actions for this event were discarded", keyVersion, short(r.Version), keyPlace, r.Place, keyError, r.Error,
-				"hint", diag.PackCommand("retry-errors", r.Pack)+" runs it again, once the rule is corrected")
+				"mode", modeOf(r), "hint", failedHint(r))
 		}
 	}
 	if e.c.Log.Enabled(context.Background(), slog.LevelDebug) {
@@ -78,6 +79,29 @@ func (e *Engine) logHandled(entry *turn.Entry, d *turn.Decision, actions []chat.
 			e.logEnded(a)
 		}
 	}
+}
+
+// modeOf returns how a rule ran, as metrics and chertd rules name it.
+func modeOf(r *turn.RuleDecision) string {
+	switch r.Role() {
+	case rules.RoleCandidate:
+		return control.RuleCandidate
+	case rules.RoleShadow:
+		return string(rules.Shadow)
+	}
+	return string(rules.Live)
+}
+
+// failedHint returns what to do about a rule that failed on an event. Only live packs run events
+// again: nothing is lost with what was recorded only.
+func failedHint(r *turn.RuleDecision) string {
+	switch r.Role() {
+	case rules.RoleCandidate:
+		return "the candidate runs in shadow, and no chat is affected: correct it and send it again, or end it: " + diag.PackCommand("shadow", r.Pack, "--end")
+	case rules.RoleShadow:
+		return "it runs in shadow, and no chat is affected: correct it before it becomes live"
+	}
+	return diag.PackCommand("retry-errors", r.Pack) + " runs it again, once the rule is corrected"
 }
 
 // ruleText is a string that a rule logs. A log handler that prints errors of chertd on

@@ -49,3 +49,36 @@ func TestDocumentsNameExistingCommands(t *testing.T) {
 		t.Errorf("%d commands are named: the test proves nothing", named)
 	}
 }
+
+// writtenCommand matches a command with arguments in a sentence, or in the text of an alert.
+var writtenCommand = regexp.MustCompile("(?:`|\"|\\. )chertd ([a-z]+(?:-[a-z]+)*(?: (?:[A-Z]+(?:/[A-Z]+)?|'[^']*'|\\{\\{[^}]*\\}\\}))+)(?:`| (?:shows|names|runs|lists))")
+
+// Commands that sentences and alerts name have as many arguments as chertd takes.
+func TestDocumentsNameCommandsThatWork(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	placeholder := regexp.MustCompile(`\{\{[^}]*\}\}`)
+	for _, file := range append(files, "../../docs/monitoring/alerts.yml") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range writtenCommand.FindAllStringSubmatch(string(text), -1) {
+			cmd, args, err := newRootCommand().Find(strings.Fields(placeholder.ReplaceAllString(m[1], "NAME")))
+			if err != nil || len(args) == 0 {
+				continue // another test looks for commands; a command has lower case
+			}
+			named++
+			if err := cmd.ValidateArgs(args); err != nil {
+				t.Errorf("%s: chertd %s: %v", file, m[1], err)
+			}
+		}
+	}
+	if named < 20 {
+		t.Errorf("%d commands are named: the test proves nothing", named)
+	}
+}

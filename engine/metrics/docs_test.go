@@ -179,3 +179,32 @@ func TestAlertsWithPromtool(t *testing.T) {
 		t.Errorf("promtool check metrics: %v\n%s", err, out)
 	}
 }
+
+// In Kubernetes, the operator calls the job NAMESPACE/NAME unless a label of the pod names it: alerts
+// and the dashboard ask for the job chertd.
+func TestPodMonitorNamesTheJobOfTheAlerts(t *testing.T) {
+	t.Parallel()
+	var monitor struct {
+		Spec struct {
+			JobLabel string `yaml:"jobLabel"`
+			Selector struct {
+				MatchLabels map[string]string `yaml:"matchLabels"`
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "../../docs/install/podmonitor.yaml")), &monitor); err != nil {
+		t.Fatal(err)
+	}
+	job := monitor.Spec.Selector.MatchLabels[monitor.Spec.JobLabel]
+	for _, file := range []string{"alerts.yml", "dashboard.json"} {
+		jobs := regexp.MustCompile(`job=\\?"([^"\\]*)`).FindAllStringSubmatch(read(t, monitoring+file), -1)
+		if len(jobs) == 0 {
+			t.Errorf("%s asks for no job: the test proves nothing", file)
+		}
+		for _, asked := range jobs {
+			if asked[1] != job {
+				t.Errorf("%s asks for the job %q, and the pods have the job %q", file, asked[1], job)
+			}
+		}
+	}
+}

@@ -26,6 +26,7 @@ import (
 	"chertd/engine/event"
 	"chertd/engine/event/handle"
 	"chertd/engine/tracing"
+	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -99,11 +100,21 @@ type Metrics struct {
 
 	types  sync.Map // type → true: those that have series
 	nTypes atomic.Int64
-	runs   sync.Map // ruleKey → true: those that have series in ruleRuns
+	runs   sync.Map // runsKey → true: those that have series in ruleRuns
 }
 
 // ruleKey names a rule.
 type ruleKey struct{ pack, rule string }
+
+// runsKey names the runs of a rule in a role.
+type runsKey struct {
+	of   ruleKey
+	mode string
+}
+
+// modes are the values of the label mode. Live and candidate versions of a pack run on the same
+// events, and a failure of one says nothing about the other.
+var modes = [...]string{rules.RoleLive: "live", rules.RoleShadow: "shadow", rules.RoleCandidate: "candidate"}
 
 // quick are the buckets of what takes microseconds to seconds.
 var quick = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}
@@ -134,7 +145,7 @@ func New(version string) *Metrics {
 	m.delay = histogram("event_delay_seconds", "Time from when an event was received until its outcome was durable.", slow)
 	m.rulesTook = histogram("event_rules_seconds", "Time that the rules of an event took, of events that some rule ran on.", quick)
 	// The state collects these: rules may be gone.
-	m.ruleRuns = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chertd_rule_runs_total", Help: "Events on which a rule's where held, by what became of the run: ok, failed, or why it did not run."}, []string{"pack", "rule", "outcome"})
+	m.ruleRuns = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chertd_rule_runs_total", Help: "Events on which a rule's where held, by what became of the run: ok, failed, or why it did not run."}, []string{"pack", "rule", "mode", "outcome"})
 	m.actions = counter("actions_ended_total", "Actions that have ended, by kind, status and reason.", "kind", "status", "why")
 	m.calls = counter("calls_total", "Calls to Chert and to targets of notifications that have ended, by kind, HTTP status (0: no answer) and error code of Chert's (0: none).", "kind", "http", "code")
 	m.requests = counter("control_requests_total", "Requests of the control endpoints that were answered, by route and HTTP status. Rejected ones, and those of unknown paths, have the route none.", "route", "status")
@@ -193,8 +204,8 @@ func (m *Metrics) ran(d *turn.Decision, rerun time.Time) {
 		case r.Skipped != "":
 			outcome = word(r.Skipped)
 		}
-		key := ruleKey{label(r.Pack), label(r.Rule)}
-		m.ruleRuns.WithLabelValues(key.pack, key.rule, outcome).Inc()
+		key := runsKey{ruleKey{label(r.Pack), label(r.Rule)}, modes[r.Role()]}
+		m.ruleRuns.WithLabelValues(key.of.pack, key.of.rule, key.mode, outcome).Inc()
 		m.runs.LoadOrStore(key, true)
 	}
 }

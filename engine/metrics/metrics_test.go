@@ -134,9 +134,9 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 	for _, want := range []string{
 		`chertd_events_handled_total{source="webhook",type="message.received"} 1`,
 		`chertd_event_delay_seconds_sum 1`,
-		`chertd_rule_runs_total{outcome="ok",pack="vip",rule="hold"} 2`,
-		`chertd_rule_runs_total{outcome="failed",pack="vip",rule="hold"} 1`,
-		`chertd_rule_runs_total{outcome="outside_its_hours",pack="vip",rule="hold"} 1`,
+		`chertd_rule_runs_total{mode="live",outcome="ok",pack="vip",rule="hold"} 2`,
+		`chertd_rule_runs_total{mode="live",outcome="failed",pack="vip",rule="hold"} 1`,
+		`chertd_rule_runs_total{mode="live",outcome="outside_its_hours",pack="vip",rule="hold"} 1`,
 		`chertd_actions_ended_total{kind="read",status="done",why="read"} 1`,
 		`chertd_calls_total{code="0",http="200",kind="read"} 1`,
 		`chertd_calls_total{code="` + fmt.Sprint(chert.CodeRateLimited) + `",http="429",kind="read"} 1`,
@@ -184,7 +184,7 @@ func TestSeriesOfAVanishedRuleGo(t *testing.T) {
 	m := busy(d)
 	m.Handled(&turn.Entry{}, &turn.Decision{Rules: []turn.RuleDecision{{Pack: "vip", Rule: "other"}}}, nil, noon)
 	d.rules = append(d.rules, control.Rule{Pack: "vip", Rule: "other"})
-	if text := scrape(t, m); !strings.Contains(text, `rule="hold"`) || !strings.Contains(text, `chertd_rule_runs_total{outcome="ok",pack="vip",rule="other"} 1`) {
+	if text := scrape(t, m); !strings.Contains(text, `rule="hold"`) || !strings.Contains(text, `chertd_rule_runs_total{mode="live",outcome="ok",pack="vip",rule="other"} 1`) {
 		t.Fatalf("there is no series of a rule:\n%s", text)
 	}
 	d.rules, d.packs = d.rules[1:], nil
@@ -242,7 +242,7 @@ func TestCountersOfFailuresBeginAtZero(t *testing.T) {
 	m := New("1.0")
 	m.Handler(d)
 	text := scrape(t, m)
-	for _, want := range []string{`chertd_rule_runs_total{outcome="failed",pack="vip",rule="new"} 0`, `chertd_webhook_refused_total{reason="body_too_large"} 0`} {
+	for _, want := range []string{`chertd_rule_runs_total{mode="live",outcome="failed",pack="vip",rule="new"} 0`, `chertd_webhook_refused_total{reason="body_too_large"} 0`} {
 		if !strings.Contains(text, "\n"+want) {
 			t.Errorf("there is no %s", want)
 		}
@@ -346,5 +346,44 @@ func TestMetricsAreDocumented(t *testing.T) {
 		if !slices.Contains(there, name) || i > 0 && documented[i-1] == name {
 			t.Errorf("docs/monitoring.md has %s, which is not there or is there twice", name)
 		}
+	}
+}
+
+// What a candidate or a pack in shadow does is not counted as of the live version: a candidate that
+// fails on each event would let the live rule look broken.
+func TestRunsAreCountedByMode(t *testing.T) {
+	t.Parallel()
+	d := full()
+	d.rules = []control.Rule{{Pack: "vip", Rule: "hold", Mode: "live"}, {Pack: "dry", Rule: "read", Mode: "shadow"}}
+	d.packs[0].Candidate = &control.Candidate{}
+	m := New("1.0")
+	m.Handler(d)
+	text := scrape(t, m)
+	for _, want := range []string{ // before anything has failed: increase does not see how a series begins
+		`{mode="live",outcome="failed",pack="vip",rule="hold"} 0`,
+		`{mode="candidate",outcome="failed",pack="vip",rule="hold"} 0`,
+		`{mode="shadow",outcome="failed",pack="dry",rule="read"} 0`,
+	} {
+		if !strings.Contains(text, "\nchertd_rule_runs_total"+want) {
+			t.Errorf("there is no %s", want)
+		}
+	}
+	m.Handled(&turn.Entry{}, &turn.Decision{Rules: []turn.RuleDecision{
+		{Pack: "vip", Rule: "hold"}, {Pack: "vip", Rule: "hold", Candidate: true, Shadow: true, Error: "it failed"}, {Pack: "dry", Rule: "read", Shadow: true},
+	}}, nil, noon)
+	text = scrape(t, m)
+	for _, want := range []string{
+		`{mode="live",outcome="ok",pack="vip",rule="hold"} 1`,
+		`{mode="live",outcome="failed",pack="vip",rule="hold"} 0`,
+		`{mode="candidate",outcome="failed",pack="vip",rule="hold"} 1`,
+		`{mode="shadow",outcome="ok",pack="dry",rule="read"} 1`,
+	} {
+		if !strings.Contains(text, "\nchertd_rule_runs_total"+want) {
+			t.Errorf("there is no %s:\n%s", want, text)
+		}
+	}
+	d.rules = nil
+	if text := scrape(t, m); strings.Contains(text, "chertd_rule_runs_total{") {
+		t.Errorf("series of vanished rules stay:\n%s", text)
 	}
 }

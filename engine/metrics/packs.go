@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"chertd/engine/control"
+	"chertd/rules"
 )
 
 // packs writes the state of each pack.
@@ -33,12 +34,12 @@ func (w *writer) packs(all []control.Pack, extra *Extra) {
 func (w *writer) rules(all *control.Rules) {
 	for i := range all.Rules {
 		r := &all.Rules[i]
-		w.rule(r, "live", &r.RuleCounts)
+		w.rule(r, modes[rules.RoleLive], &r.RuleCounts)
 		if r.Shadow != nil {
-			w.rule(r, "shadow", r.Shadow)
+			w.rule(r, modes[rules.RoleShadow], r.Shadow)
 		}
 		if r.Candidate != nil {
-			w.rule(r, "candidate", r.Candidate)
+			w.rule(r, modes[rules.RoleCandidate], r.Candidate)
 		}
 		w.at("rule_last_matched_timestamp_seconds", "When a rule last matched an event.", r.LastMatched, "pack", r.Pack, "rule", r.Rule)
 		w.counter("rule_reads_stopped_total", "Reads of rules that a rule vetoed.", r.Stopped, "pack", r.Pack, "rule", r.Rule)

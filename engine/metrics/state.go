@@ -9,6 +9,7 @@ import (
 
 	"chertd/engine/control"
 	"chertd/engine/source"
+	"chertd/rules"
 	"chertd/rules/chat"
 )
 
@@ -43,7 +44,7 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	}
 	if now.rulesErr == nil {
 		w.rules(&now.rules)
-		s.m.keep(&now.rules)
+		s.m.keep(&now.rules, now.packs)
 	}
 	s.m.ruleRuns.Collect(ch) // after keep: no scrape has a rule that is gone
 }
@@ -93,24 +94,44 @@ func (s *state) answer(ctx context.Context) *answers {
 }
 
 // keep removes the series of rules that no pack has now, and lets those of the others begin
-// at zero: a function such as increase does not see the first failures of a rule otherwise.
-func (m *Metrics) keep(now *control.Rules) {
+// at zero in each role that they have: a function such as increase does not see the first
+// failures of a rule otherwise. Without an answer about packs, they are none.
+func (m *Metrics) keep(now *control.Rules, packs []control.Pack) {
+	tried := map[string]bool{}  // packs with a candidate
+	partly := map[string]bool{} // packs that are live in some chats only
+	for i := range packs {
+		tried[packs[i].Name] = packs[i].Candidate != nil
+		partly[packs[i].Name] = packs[i].Share != ""
+	}
 	there := map[ruleKey]bool{}
 	for i := range now.Rules {
-		key := ruleKey{label(now.Rules[i].Pack), label(now.Rules[i].Rule)}
-		there[key] = true
-		if _, known := m.runs.LoadOrStore(key, true); !known {
-			m.ruleRuns.WithLabelValues(key.pack, key.rule, runOK)
-			m.ruleRuns.WithLabelValues(key.pack, key.rule, runFailed)
+		r := &now.Rules[i]
+		of := ruleKey{label(r.Pack), label(r.Rule)}
+		there[of] = true
+		m.beginRuns(of, rules.RoleLive)
+		if r.Shadow != nil || r.Mode == string(rules.Shadow) || partly[r.Pack] {
+			m.beginRuns(of, rules.RoleShadow)
+		}
+		if r.Candidate != nil || tried[r.Pack] {
+			m.beginRuns(of, rules.RoleCandidate)
 		}
 	}
 	m.runs.Range(func(key, _ any) bool {
-		if k := key.(ruleKey); !there[k] {
-			m.ruleRuns.DeletePartialMatch(prometheus.Labels{"pack": k.pack, "rule": k.rule})
+		if k := key.(runsKey); !there[k.of] {
+			m.ruleRuns.DeletePartialMatch(prometheus.Labels{"pack": k.of.pack, "rule": k.of.rule, "mode": k.mode})
 			m.runs.Delete(k)
 		}
 		return true
 	})
+}
+
+// beginRuns lets the series of a rule's runs in a role begin at zero, unless they are there.
+func (m *Metrics) beginRuns(of ruleKey, role rules.Role) {
+	key := runsKey{of, modes[role]}
+	if _, known := m.runs.LoadOrStore(key, true); !known {
+		m.ruleRuns.WithLabelValues(of.pack, of.rule, key.mode, runOK)
+		m.ruleRuns.WithLabelValues(of.pack, of.rule, key.mode, runFailed)
+	}
 }
 
 // writer makes metrics of one scrape.
