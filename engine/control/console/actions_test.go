@@ -102,7 +102,7 @@ func TestMissedEventsRunAgain(t *testing.T) {
 	p.click(`dialog button[type="submit"]`)
 	p.until(`document.querySelector("dialog[open]").innerText.includes("2 events would run, 1 are older and stay.")`)
 	p.click(`dialog button[type="submit"]`)
-	p.announced("Done: 1 of 2 events ran, 1 failed again. It ended early: its rule is suspended")
+	p.announced("Ended early: its rule is suspended. 1 of 2 events ran, 1 failed again.")
 	if want := []string{"retry-errors vip since 24h, dry run true", "retry-errors vip since 24h, dry run false"}; !slices.Equal(d.done(), want) {
 		t.Errorf("the daemon was to do %q, want %q", d.done(), want)
 	}
