@@ -10,12 +10,16 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // urlVariable names the server of the tests. Without it they start one of their own, if
@@ -98,16 +102,49 @@ func startServer() error {
 	if err := run("initdb", "-D", data, "-U", "chertd", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
 		return err
 	}
-	options := fmt.Sprintf("-c listen_addresses= -c unix_socket_directories=%s -c fsync=off -c max_connections=300 -c shared_buffers=32MB", dir)
-	if err := run("pg_ctl", "-D", data, "-w", "-l", filepath.Join(dir, "log"), "-o", options, "start"); err != nil {
-		log, _ := os.ReadFile(filepath.Join(dir, "log"))
-		return fmt.Errorf("%w: %s", err, log)
+	// A child, so that it ends with the tests however they end (see endWithTests).
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return err
 	}
-	own.url = "postgres://chertd@/postgres?host=" + url.QueryEscape(dir)
+	defer log.Close()
+	c := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories="+dir,
+		"-c", "fsync=off", "-c", "max_connections=300", "-c", "shared_buffers=32MB")
+	child := *attr
+	endWithTests(&child)
+	c.Stdout, c.Stderr, c.Dir, c.SysProcAttr = log, log, dir, &child
+	started, ended := make(chan error, 1), make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // the child ends with the thread that started it
+		err := c.Start()
+		if started <- err; err == nil {
+			_ = c.Wait()
+		}
+		close(ended)
+	}()
+	if err := <-started; err != nil {
+		return err
+	}
 	own.stop = func() {
-		_ = run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+		_ = c.Process.Signal(syscall.SIGQUIT) // immediate shutdown
+		<-ended
 		_ = os.RemoveAll(dir)
 	}
+	socket := "postgres://chertd@/postgres?host=" + url.QueryEscape(dir)
+	for {
+		conn, err := pgconn.Connect(context.Background(), socket)
+		if err == nil {
+			_ = conn.Close(context.Background())
+			break
+		}
+		select {
+		case <-ended:
+			text, _ := os.ReadFile(log.Name())
+			return fmt.Errorf("postgres has ended: %s", text)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	own.url = socket
 	return nil
 }
 
