@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"net/http"
@@ -136,13 +137,26 @@ func TestDrainedByCommand(t *testing.T) {
 end })
 `)
 	d.API.BaseURL, d.API.Timeout = chert.URL+"/api/v1", time.Minute
+	first, err := bufio.NewReader(d.Lines).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Lines = strings.NewReader(first)
+	handled := make(chan *Handled, 10)
+	d.Observe = func(o Observation) {
+		if o.Handled != nil {
+			handled <- o.Handled
+		}
+	}
 	ended, started := make(chan error, 1), make(chan Addresses, 1)
 	d.Started = func(a Addresses) { started <- a }
 	go func() { ended <- d.Run(context.Background()) }()
 	<-started
 	<-called
+	<-handled // the message
+	<-handled // its request for the other chat
 	c, ctx := control.Dial(d.Control.Socket), t.Context()
-	_, err := c.Drained(ctx, 0)
+	_, err = c.Drained(ctx, 0)
 	if user := (*control.UserError)(nil); !errors.As(err, &user) || user.Status != 409 || user.Hint == "" {
 		t.Errorf("before it drains: %v", err)
 	}
