@@ -45,8 +45,8 @@ func (s *Store) SetLogCursor(ctx context.Context, log string, read time.Time) er
 	return err
 }
 
-// AppendEarly implements store.CatchUp. It locks the journal, so that no arrival is both in the
-// journal and early without being a duplicate, and n has no gaps.
+// AppendEarly implements store.CatchUp. It locks the journal: an id that is there already, or among
+// the early ones, is a duplicate, and n has no gaps.
 func (s *Store) AppendEarly(ctx context.Context, arrivals []turn.Arrival) (receipts []store.Receipt, err error) {
 	ids := make([]string, len(arrivals))
 	given, types, sources, received, raws := []string{}, []string{}, []string{}, []*time.Time{}, [][]byte{}
