@@ -14,15 +14,17 @@ const LookAgain = 15 * time.Second
 
 // For waits for a duration, a signal or the end of ctx, and reports whether ctx is
 // still live. A negative duration is without end. There are at most two signals; a
-// nil channel never signals.
+// nil channel never signals. It takes every signal that has come by its end: the caller
+// looks at everything once, however many came, and what it does next does not depend on
+// which one ended the wait.
 func For(ctx context.Context, d time.Duration, signals ...<-chan struct{}) bool {
 	wait(ctx, d, signals)
 	return ctx.Err() == nil
 }
 
 // Until waits until a clock has reached a time, for a signal or the end of ctx, and
-// reports whether ctx is still live. The zero time is never reached. There are at
-// most two signals; a nil channel never signals.
+// reports whether ctx is still live. The zero time is never reached. It takes signals as
+// For does.
 func Until(ctx context.Context, now func() time.Time, due time.Time, signals ...<-chan struct{}) bool {
 	for {
 		left := time.Duration(-1)
@@ -38,7 +40,7 @@ func Until(ctx context.Context, now func() time.Time, due time.Time, signals ...
 	}
 }
 
-// wait reports whether a signal, or the end of ctx, came before the time was up.
+// wait reports whether a signal, or the end of ctx, came.
 func wait(ctx context.Context, d time.Duration, signals []<-chan struct{}) (early bool) {
 	var timeUp <-chan time.Time
 	if d >= 0 {
@@ -58,10 +60,19 @@ func wait(ctx context.Context, d time.Duration, signals []<-chan struct{}) (earl
 	}
 	select {
 	case <-timeUp:
-		return false
 	case <-first:
+		early = true
 	case <-second:
+		early = true
 	case <-ctx.Done():
+		return true
 	}
-	return true
+	for _, signal := range signals {
+		select {
+		case <-signal:
+			early = true
+		default:
+		}
+	}
+	return early
 }

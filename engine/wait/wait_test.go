@@ -73,3 +73,31 @@ func TestUntilFollowsTheClock(t *testing.T) {
 		}
 	})
 }
+
+// Of signals that have come, the runtime picks one by chance. The others must not end the
+// next wait, which would make what a loop does depend on that chance.
+func TestEndOfAWaitTakesAllSignals(t *testing.T) {
+	waits := map[string]func(ctx context.Context, signals ...<-chan struct{}){
+		"for":         func(ctx context.Context, signals ...<-chan struct{}) { For(ctx, -1, signals...) },
+		"for no time": func(ctx context.Context, signals ...<-chan struct{}) { For(ctx, 0, signals...) },
+		"until": func(ctx context.Context, signals ...<-chan struct{}) {
+			Until(ctx, time.Now, time.Now().Add(time.Hour), signals...)
+		},
+	}
+	for name, wait := range waits {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				for range 50 {
+					began := time.Now()
+					first, second := make(chan struct{}, 1), make(chan struct{}, 1)
+					first <- struct{}{}
+					second <- struct{}{}
+					wait(t.Context(), first, second)
+					if len(first)+len(second) > 0 || time.Since(began) > 0 {
+						t.Fatalf("after %v, %d signals are left", time.Since(began), len(first)+len(second))
+					}
+				}
+			})
+		})
+	}
+}
