@@ -184,9 +184,11 @@ func (d *Dispatcher) flyAll(ctx context.Context, f *flight) {
 // next waits until a call is due, its line has a place on the wire and the governor
 // admits it, and takes all three. It returns false once ctx has ended.
 func (d *Dispatcher) next(ctx context.Context) (*flight, bool) {
+	var end restEnd
 	for {
 		d.starved.Store(true)
-		f, r := d.tryNext(ctx, d.c.Now())
+		now := d.c.Now()
+		f, r := d.tryNext(ctx, now)
 		switch {
 		case ctx.Err() != nil:
 			if f != nil {
@@ -204,11 +206,33 @@ func (d *Dispatcher) next(ctx context.Context) (*flight, bool) {
 		if r.regardless {
 			changed = nil
 		}
-		// The clock may be set while it waits, so it is read again now and then.
-		if !wait.For(ctx, min(r.d, wait.LookAgain), changed, d.nudge) {
+		rest := r.d
+		if rest > 0 {
+			// The clock may be set while it waits, so it is read again now and then.
+			rest = end.rest(now, min(rest, wait.LookAgain), time.Now())
+		}
+		if !wait.For(ctx, rest, changed, d.nudge) {
 			return nil, false
 		}
 	}
+}
+
+// restEnd is when a wait ends. A look that finds the same does not move it: the clock that is handed
+// in has whole milliseconds, so that each look would move it by a part of one.
+type restEnd struct {
+	due time.Time // by that clock
+	end time.Time // by the runtime's
+}
+
+// rest returns how long to wait for what is due after d. now is by the clock that is handed in, and
+// began by the runtime's.
+func (e *restEnd) rest(now time.Time, d time.Duration, began time.Time) time.Duration {
+	due, end := now.Add(d), began.Add(d)
+	// It is sooner if the clock was set forward, and has passed if it was set back.
+	if !due.Equal(e.due) || !e.end.After(began) || end.Before(e.end) {
+		e.due, e.end = due, end
+	}
+	return e.end.Sub(began)
 }
 
 // rest is how long to wait before the queue is looked at again. A nudge ends it, and
