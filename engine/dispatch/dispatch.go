@@ -206,12 +206,12 @@ func (d *Dispatcher) next(ctx context.Context) (*flight, bool) {
 		if r.regardless {
 			changed = nil
 		}
-		rest := r.d
-		if rest > 0 {
+		left := r.d
+		if left > 0 {
 			// The clock may be set while it waits, so it is read again now and then.
-			rest = end.rest(now, min(rest, wait.LookAgain), time.Now())
+			left = end.rest(now, min(left, wait.LookAgain), time.Now())
 		}
-		if !wait.For(ctx, rest, changed, d.nudge) {
+		if !wait.For(ctx, left, changed, d.nudge) {
 			return nil, false
 		}
 	}
